@@ -1,0 +1,88 @@
+# Run `make` to see what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules
+export PYTHONDONTWRITEBYTECODE := 1
+
+CARGO_DENY := 0.20.2
+
+python := .tools/python/ready
+deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+# The SAM CLI and cargo-lambda, and the zig that cargo-lambda finds by the first python3 on the path.
+with_tools := PATH="$(CURDIR)/.tools/python/bin:$$PATH" SAM_CLI_TELEMETRY=0
+
+.PHONY: help
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## start Cruddur on this machine: http://127.0.0.1:3000
+	cargo run --locked
+
+.PHONY: check
+check: lint deny ## all that needs no running program: format, lints, documentation, dependencies
+
+.PHONY: test
+test: check unit template rie sam arm64 ## every test there is, with all tools that they need
+
+.PHONY: lint
+lint: ## rustfmt, clippy and rustdoc, without a warning
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+.PHONY: deny
+deny: $(deny) ## licences, sources, bans and advisories of the dependencies
+	tests/tools/deny.sh $(deny)
+
+.PHONY: unit
+unit: ## cargo test: needs nothing but the Rust toolchain
+	cargo test --locked --workspace
+
+.PHONY: template
+template: $(python) ## the template as SAM and cfn-lint see it
+	$(with_tools) AWS_DEFAULT_REGION=us-east-1 sam validate --lint
+	.tools/python/bin/python tests/tools/template.py
+
+.PHONY: build
+build: $(python) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the other)
+	rustup target add $(if $(filter x86_64,$(ARCH)),x86_64,aarch64)-unknown-linux-gnu
+	$(with_tools) sam build --parameter-overrides Architecture=$(or $(ARCH),arm64)
+
+.PHONY: rie
+rie: x86_64 ## the built function under AWS's Runtime Interface Emulator
+	cargo build --locked --package local
+	tests/tools/rie.py .aws-sam/x86_64/ApiFunction/bootstrap
+
+.PHONY: sam
+sam: x86_64 docker ## sam local invoke and sam local start-api
+	cargo build --locked --package local
+	$(with_tools) tests/tools/sam.py .aws-sam/x86_64
+
+.PHONY: x86_64
+x86_64: $(python)
+	$(with_tools) tests/tools/build.sh x86_64
+
+.PHONY: arm64
+arm64: $(python)
+	$(with_tools) tests/tools/build.sh arm64 || [ $$? -eq 3 ]
+
+.PHONY: docker
+docker:
+	tests/tools/docker.sh
+
+.PHONY: clean-tools
+clean-tools: ## remove what `make test` installed into .tools
+	rm -rf .tools
+
+$(python): tests/tools/requirements.txt
+	python3 -m venv --clear .tools/python
+	.tools/python/bin/pip install --quiet --requirement $<
+	touch $@
+
+$(deny):
+	cargo install --locked --version $(CARGO_DENY) --root .tools/cargo-deny-$(CARGO_DENY) --target-dir .tools/build cargo-deny
+	rm -rf .tools/build

@@ -1,0 +1,113 @@
+//! A stand-in for Honeycomb or an OpenTelemetry collector.
+
+use std::io::Read as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use flate2::read::GzDecoder;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message as _;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// What has arrived by OTLP.
+#[derive(Clone, Debug, Default)]
+pub struct Collected {
+    /// Each span with the attributes of its resource.
+    pub spans: Vec<(Vec<(String, String)>, Span)>,
+    /// The headers of each request.
+    pub requests: Vec<HeaderMap>,
+    /// When the first request had arrived.
+    pub first: Option<Instant>,
+}
+
+/// Takes OTLP/HTTP requests on a loopback port.
+#[derive(Debug)]
+pub struct OtlpReceiver {
+    endpoint: String,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    collected: Mutex<Collected>,
+    answering: watch::Sender<bool>,
+    arrived: watch::Sender<usize>,
+}
+
+impl OtlpReceiver {
+    /// Starts it on a free port. It answers at once, until it is told to hold its answers.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        let shared = Arc::new(Shared {
+            collected: Mutex::default(),
+            answering: watch::Sender::new(true),
+            arrived: watch::Sender::new(0),
+        });
+        let router = Router::new().route("/v1/traces", post(export)).with_state(shared.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { endpoint, shared }
+    }
+
+    /// The value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub fn endpoint(&self) -> String {
+        self.endpoint.clone()
+    }
+
+    /// Whether requests are answered, or kept waiting.
+    pub fn answer(&self, answering: bool) {
+        self.shared.answering.send_replace(answering);
+    }
+
+    /// Waits until this many requests have arrived.
+    pub async fn arrived(&self, requests: usize) {
+        self.shared.arrived.subscribe().wait_for(|seen| *seen >= requests).await.expect("the receiver is there");
+    }
+
+    /// All that has arrived so far.
+    pub fn collected(&self) -> Collected {
+        self.shared.collected.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+async fn export(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let mut plain = Vec::new();
+    if headers.get("content-encoding").is_some_and(|encoding| encoding == "gzip") {
+        GzDecoder::new(body.as_ref()).read_to_end(&mut plain).expect("gzip");
+    } else {
+        plain.extend_from_slice(&body);
+    }
+    let request = ExportTraceServiceRequest::decode(plain.as_slice()).expect("protobuf");
+    {
+        let mut collected = shared.collected.lock().unwrap_or_else(PoisonError::into_inner);
+        for resource_spans in request.resource_spans {
+            let attributes = resource_spans.resource.map(|resource| resource.attributes).unwrap_or_default();
+            let resource: Vec<_> =
+                attributes.into_iter().map(|attribute| (attribute.key, text(attribute.value))).collect();
+            let spans = resource_spans.scope_spans.into_iter().flat_map(|scope| scope.spans);
+            collected.spans.extend(spans.map(|span| (resource.clone(), span)));
+        }
+        collected.requests.push(headers);
+        collected.first.get_or_insert_with(Instant::now);
+    }
+    shared.arrived.send_modify(|seen| *seen += 1);
+    shared.answering.subscribe().wait_for(|answering| *answering).await.expect("the receiver is there");
+    StatusCode::OK
+}
+
+fn text(value: Option<opentelemetry_proto::tonic::common::v1::AnyValue>) -> String {
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    match value.and_then(|value| value.value) {
+        Some(Value::StringValue(text)) => text,
+        Some(Value::IntValue(number)) => number.to_string(),
+        Some(Value::BoolValue(truth)) => truth.to_string(),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,126 @@
+//! What the operations of Amazon DynamoDB read and write, in the terms of the semantic conventions.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::operation::{
+    batch_get_item::{BatchGetItemInput, BatchGetItemOutput},
+    batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput},
+    delete_item::{DeleteItemInput, DeleteItemOutput},
+    get_item::{GetItemInput, GetItemOutput},
+    put_item::{PutItemInput, PutItemOutput},
+    query::{QueryInput, QueryOutput},
+    scan::{ScanInput, ScanOutput},
+    transact_get_items::{TransactGetItemsInput, TransactGetItemsOutput},
+    transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
+    update_item::{UpdateItemInput, UpdateItemOutput},
+};
+use aws_sdk_dynamodb::types::{ConsumedCapacity, TransactWriteItem};
+use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
+use opentelemetry::{Array, KeyValue, StringValue, Value};
+
+pub(super) fn describe_input(service: &str, operation: &str, input: &Input) -> Vec<KeyValue> {
+    if service != "DynamoDB" {
+        return Vec::new();
+    }
+    let mut attributes = vec![
+        KeyValue::new("db.system.name", "aws.dynamodb"),
+        KeyValue::new("db.operation.name", operation.to_owned()),
+    ];
+    let tables = tables(input);
+    if let [table] = tables.as_slice() {
+        attributes.push(KeyValue::new("db.collection.name", table.clone()));
+    }
+    if !tables.is_empty() {
+        attributes.push(KeyValue::new("aws.dynamodb.table_names", strings(tables)));
+    }
+    if let Some(query) = input.downcast_ref::<QueryInput>() {
+        let optional = [
+            ("aws.dynamodb.index_name", query.index_name().map(|name| Value::from(name.to_owned()))),
+            ("aws.dynamodb.limit", query.limit().map(|limit| Value::from(i64::from(limit)))),
+            ("aws.dynamodb.scan_forward", query.scan_index_forward().map(Value::from)),
+            ("aws.dynamodb.consistent_read", query.consistent_read().map(Value::from)),
+        ];
+        attributes.extend(optional.into_iter().filter_map(|(key, value)| Some(KeyValue::new(key, value?))));
+    }
+    attributes
+}
+
+fn tables(input: &Input) -> Vec<String> {
+    /// The table of the first operation in the list that `input` belongs to.
+    macro_rules! table_of {
+        ($($operation:ty),+) => {
+            None$(.or_else(|| input.downcast_ref::<$operation>().and_then(|input| input.table_name())))+
+        };
+    }
+    if let Some(table) =
+        table_of!(GetItemInput, QueryInput, PutItemInput, UpdateItemInput, DeleteItemInput, ScanInput)
+    {
+        return vec![table.to_owned()];
+    }
+    let mut tables = BTreeSet::new();
+    if let Some(input) = input.downcast_ref::<TransactWriteItemsInput>() {
+        tables.extend(input.transact_items().iter().filter_map(table_written).map(str::to_owned));
+    } else if let Some(input) = input.downcast_ref::<TransactGetItemsInput>() {
+        tables.extend(input.transact_items().iter().filter_map(|item| item.get()).map(|get| get.table_name.clone()));
+    } else if let Some(input) = input.downcast_ref::<BatchGetItemInput>() {
+        tables.extend(input.request_items().into_iter().flatten().map(|(table, _)| table.clone()));
+    } else if let Some(input) = input.downcast_ref::<BatchWriteItemInput>() {
+        tables.extend(input.request_items().into_iter().flatten().map(|(table, _)| table.clone()));
+    }
+    tables.into_iter().collect()
+}
+
+fn table_written(item: &TransactWriteItem) -> Option<&str> {
+    item.put()
+        .map(|put| put.table_name())
+        .or_else(|| item.update().map(|update| update.table_name()))
+        .or_else(|| item.delete().map(|delete| delete.table_name()))
+        .or_else(|| item.condition_check().map(|check| check.table_name()))
+}
+
+pub(super) fn describe_output(output: &Output) -> Vec<KeyValue> {
+    let mut attributes = Vec::new();
+    if let Some(query) = output.downcast_ref::<QueryOutput>() {
+        attributes.push(KeyValue::new("aws.dynamodb.count", i64::from(query.count())));
+        attributes.push(KeyValue::new("aws.dynamodb.scanned_count", i64::from(query.scanned_count())));
+    } else if let Some(get) = output.downcast_ref::<GetItemOutput>() {
+        attributes.push(KeyValue::new("aws.dynamodb.count", i64::from(get.item().is_some())));
+    } else if let Some(scan) = output.downcast_ref::<ScanOutput>() {
+        attributes.push(KeyValue::new("aws.dynamodb.count", i64::from(scan.count())));
+        attributes.push(KeyValue::new("aws.dynamodb.scanned_count", i64::from(scan.scanned_count())));
+    }
+    let consumed = consumed(output);
+    if !consumed.is_empty() {
+        let units: f64 = consumed.iter().filter_map(|consumed| consumed.capacity_units()).sum();
+        // A number can be summed and compared where the conventions' list of JSON texts cannot.
+        attributes.push(KeyValue::new("aws.dynamodb.consumed_capacity_units", units));
+        attributes.push(KeyValue::new("aws.dynamodb.consumed_capacity", strings(consumed.iter().map(as_json).collect())));
+    }
+    attributes
+}
+
+fn consumed(output: &Output) -> Vec<ConsumedCapacity> {
+    macro_rules! consumed_by {
+        (one: $($one:ty),+; many: $($many:ty),+) => {
+            $(if let Some(output) = output.downcast_ref::<$one>() {
+                return output.consumed_capacity().cloned().into_iter().collect();
+            })+
+            $(if let Some(output) = output.downcast_ref::<$many>() {
+                return output.consumed_capacity().to_vec();
+            })+
+        };
+    }
+    consumed_by!(
+        one: QueryOutput, GetItemOutput, PutItemOutput, UpdateItemOutput, DeleteItemOutput, ScanOutput;
+        many: TransactWriteItemsOutput, TransactGetItemsOutput, BatchGetItemOutput, BatchWriteItemOutput
+    );
+    Vec::new()
+}
+
+fn as_json(consumed: &ConsumedCapacity) -> String {
+    serde_json::json!({ "TableName": consumed.table_name(), "CapacityUnits": consumed.capacity_units() }).to_string()
+}
+
+fn strings(texts: Vec<String>) -> Value {
+    Value::Array(Array::String(texts.into_iter().map(StringValue::from).collect()))
+}

@@ -1,0 +1,211 @@
+//! The outer layer: one invocation as Lambda sees it.
+//!
+//! The runtime posts the response inside of this layer's service and polls for the next event after it, so
+//! that what happens between keeps no caller waiting and is over before Lambda freezes the process.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lambda_runtime::{Context as LambdaContext, LambdaInvocation};
+use opentelemetry::trace::{Status, TraceContextExt as _, TraceId};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_aws::trace::XrayIdGenerator;
+use opentelemetry_sdk::trace::IdGenerator as _;
+use pin_project_lite::pin_project;
+use tower::{Layer, Service};
+use tracing::instrument::Instrumented;
+use tracing::{Instrument as _, Span, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::invocation::Invocation;
+use crate::spans::Spans;
+use crate::trace_header::TraceHeader;
+
+/// What is left to Lambda between the end of an export and the deadline.
+const MARGIN: Duration = Duration::from_millis(50);
+
+/// Whether this process has handled an invocation yet.
+static WARM: AtomicBool = AtomicBool::new(false);
+
+/// Traces each invocation and exports after its response. The outermost layer of a `lambda_runtime::Runtime`.
+#[derive(Clone, Debug)]
+pub struct LambdaLayer {
+    spans: Spans,
+}
+
+impl LambdaLayer {
+    pub(crate) fn new(spans: Spans) -> Self {
+        Self { spans }
+    }
+}
+
+impl<S> Layer<S> for LambdaLayer {
+    type Service = LambdaService<S>;
+
+    fn layer(&self, inner: S) -> LambdaService<S> {
+        LambdaService { inner, spans: self.spans.clone() }
+    }
+}
+
+/// The service of [`LambdaLayer`].
+#[derive(Clone, Debug)]
+pub struct LambdaService<S> {
+    inner: S,
+    spans: Spans,
+}
+
+impl<S> Service<LambdaInvocation> for LambdaService<S>
+where
+    S: Service<LambdaInvocation, Response = (), Error = lambda_runtime::Error>,
+{
+    type Response = ();
+    type Error = lambda_runtime::Error;
+    type Future = LambdaFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut TaskContext<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, event: LambdaInvocation) -> Self::Future {
+        if !self.spans.enabled() {
+            return LambdaFuture::handling(self.inner.call(event).instrument(Span::none()), None);
+        }
+        let lambda = &event.context;
+        // Without Lambda's own context, as in an emulator, nothing is above the root span in any destination.
+        let invocation = match lambda.xray_trace_id.as_deref().and_then(TraceHeader::parse) {
+            Some(header) => {
+                Invocation::of_lambda(header, lambda.request_id.clone(), self.spans.pipeline.outbox.clone())
+            }
+            None => Invocation::root(new_trace_id(), lambda.request_id.clone(), self.spans.pipeline.outbox.clone()),
+        };
+        let deadline = lambda.deadline;
+        let span = info_span!(parent: None, "invocation", otel.name = lambda.env_config.function_name, otel.kind = "server");
+        // Fails only for a span that nobody records.
+        let _ = span.set_parent(invocation.context());
+        let root = span.context();
+        describe(&root, lambda);
+        let flight = Flight { invocation, root, deadline, spans: self.spans.clone() };
+        let handler = span.in_scope(|| self.inner.call(event));
+        LambdaFuture::handling(handler.instrument(span), Some(flight))
+    }
+}
+
+pub(crate) fn new_trace_id() -> TraceId {
+    XrayIdGenerator::default().new_trace_id()
+}
+
+fn describe(root: &Context, lambda: &LambdaContext) {
+    let span = root.span();
+    span.set_attribute(KeyValue::new("faas.invocation_id", lambda.request_id.clone()));
+    span.set_attribute(KeyValue::new("faas.coldstart", !WARM.swap(true, Ordering::Relaxed)));
+    // arn:aws:lambda:<region>:<account>:function:<name>[:<alias>]
+    let arn = &lambda.invoked_function_arn;
+    let mut parts: Vec<&str> = arn.split(':').collect();
+    if parts.len() >= 7 {
+        span.set_attribute(KeyValue::new("aws.lambda.invoked_arn", arn.clone()));
+        span.set_attribute(KeyValue::new("cloud.account.id", parts[4].to_owned()));
+        parts.truncate(7);
+        span.set_attribute(KeyValue::new("cloud.resource_id", parts.join(":")));
+    }
+}
+
+/// An invocation that is under way.
+struct Flight {
+    invocation: Invocation,
+    root: Context,
+    deadline: u64,
+    spans: Spans,
+}
+
+impl Flight {
+    /// Ends the trace of this invocation and sends it.
+    fn land(self, failure: Option<&lambda_runtime::Error>) -> impl Future<Output = ()> + Send + use<> {
+        if let Some(error) = failure {
+            self.root.span().set_status(Status::error(error.to_string()));
+            self.root.span().set_attribute(KeyValue::new("error.type", "runtime_api"));
+        }
+        // By itself it would stay open as long as any span below it, such as one of a detached task.
+        self.root.span().end();
+        self.invocation.close();
+        let limit = budget(self.spans.budget, self.deadline, SystemTime::now());
+        async move { self.spans.pipeline.flush(limit).await }
+    }
+}
+
+/// The least of the setting and what the deadline, in milliseconds since the epoch, leaves.
+fn budget(setting: Duration, deadline: u64, now: SystemTime) -> Duration {
+    let left = (UNIX_EPOCH + Duration::from_millis(deadline)).duration_since(now);
+    // Some emulators send a deadline that has passed before the handler began: it says nothing.
+    left.map_or(setting, |left| setting.min(left.saturating_sub(MARGIN)))
+}
+
+pin_project! {
+    /// The future of [`LambdaService`]: the handler and its response, then the export.
+    #[project = Stage]
+    pub struct LambdaFuture<F> {
+        #[pin]
+        handler: Option<Instrumented<F>>,
+        flight: Option<Flight>,
+        result: Option<Result<(), lambda_runtime::Error>>,
+        export: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    }
+}
+
+impl<F> LambdaFuture<F> {
+    fn handling(handler: Instrumented<F>, flight: Option<Flight>) -> Self {
+        Self { handler: Some(handler), flight, result: None, export: None }
+    }
+}
+
+impl<F> Future for LambdaFuture<F>
+where
+    F: Future<Output = Result<(), lambda_runtime::Error>>,
+{
+    type Output = Result<(), lambda_runtime::Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some(handler) = this.handler.as_mut().as_pin_mut() {
+            let result = ready!(handler.poll(context));
+            // A span that the handler still holds ends here, inside of its invocation.
+            this.handler.set(None);
+            *this.export = this.flight.take().map(|flight| {
+                Box::pin(flight.land(result.as_ref().err())) as Pin<Box<dyn Future<Output = ()> + Send>>
+            });
+            *this.result = Some(result);
+        }
+        if let Some(export) = this.export.as_mut() {
+            ready!(export.as_mut().poll(context));
+            *this.export = None;
+        }
+        Poll::Ready(this.result.take().unwrap_or(Ok(())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn the_budget_is_the_setting_while_the_deadline_is_far() {
+        assert_eq!(budget(Duration::from_secs(1), 10_000, at(1_000)), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn the_budget_ends_before_the_deadline() {
+        assert_eq!(budget(Duration::from_secs(1), 10_000, at(9_800)), Duration::from_millis(150));
+        assert_eq!(budget(Duration::from_secs(1), 10_000, at(9_990)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_says_nothing() {
+        assert_eq!(budget(Duration::from_secs(1), 0, at(9_800)), Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,97 @@
+//! A long-running server: the same spans, exported in the background.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use http::{Request, Response};
+use opentelemetry::trace::TraceContextExt as _;
+use tower::{Layer, Service};
+use tracing::{Instrument as _, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::invocation::Invocation;
+use crate::lambda::new_trace_id;
+use crate::spans::Spans;
+
+/// Exports whenever something is finished, as long as the runtime lives.
+pub(crate) fn export_in_background(spans: Spans) {
+    tokio::spawn(async move {
+        loop {
+            spans.pipeline.outbox.arrived().await;
+            spans.pipeline.flush(spans.budget).await;
+        }
+    });
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ServerLayer {
+    spans: Spans,
+}
+
+impl ServerLayer {
+    pub(crate) fn new(spans: Spans) -> Self {
+        Self { spans }
+    }
+}
+
+impl<S> Layer<S> for ServerLayer {
+    type Service = ServerService<S>;
+
+    fn layer(&self, inner: S) -> ServerService<S> {
+        ServerService { inner, spans: self.spans.clone() }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ServerService<S> {
+    inner: S,
+    spans: Spans,
+}
+
+impl<S, B, R> Service<Request<B>> for ServerService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut TaskContext<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if !self.spans.enabled() {
+            return Box::pin(self.inner.call(request));
+        }
+        let trace_id = new_trace_id();
+        // A server has no id for a request but its trace's.
+        let invocation = Invocation::root(trace_id, trace_id.to_string(), self.spans.pipeline.outbox.clone());
+        let span = info_span!(parent: None, "request", otel.kind = "server");
+        // Fails only for a span that nobody records.
+        let _ = span.set_parent(invocation.context());
+        let root = span.context();
+        let handler = span.in_scope(|| self.inner.call(request)).instrument(span);
+        Box::pin(async move {
+            let open = Open { invocation, root };
+            let response = handler.await;
+            drop(open);
+            response
+        })
+    }
+}
+
+/// A request under way. It ends also when its client goes away and the handler is dropped.
+struct Open {
+    invocation: Invocation,
+    root: opentelemetry::Context,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.root.span().end();
+        self.invocation.close();
+    }
+}

@@ -1,0 +1,225 @@
+//! The settings of tracing: environment variables, read once.
+
+pub(crate) mod parse;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::otlp::OtlpSettings;
+use crate::resource::ResourceSettings;
+use parse::Reader;
+
+const DEFAULT_BUDGET: Duration = Duration::from_millis(1000);
+const DEFAULT_LOG_FILTER: &str = "info";
+
+/// The settings of tracing, read once from the environment.
+///
+/// | variable | meaning | default |
+/// |---|---|---|
+/// | `OTEL_SERVICE_NAME` | the service's name | the function's name, or `unknown_service` |
+/// | `OTEL_RESOURCE_ATTRIBUTES` | further resource attributes, `key=value,…` | |
+/// | `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | OTLP/HTTP receiver; the first gets `/v1/traces` appended | none: nothing is sent by OTLP |
+/// | `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TRACES_HEADERS` | headers, `key=value,…`, percent-encoded | |
+/// | `OTEL_EXPORTER_OTLP_COMPRESSION`, `OTEL_EXPORTER_OTLP_TRACES_COMPRESSION` | `gzip` or `none` | `gzip` |
+/// | `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` | `http/protobuf` only | `http/protobuf` |
+/// | `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` | limit of one export, milliseconds | 10000; the budget is lower |
+/// | `HONEYCOMB_API_KEY` | sent to Honeycomb; alone it is enough to export there | |
+/// | `HONEYCOMB_API_ENDPOINT` | Honeycomb's API, for example `https://api.eu1.honeycomb.io` | `https://api.honeycomb.io` |
+/// | `AWS_XRAY_DAEMON_ADDRESS` | the X-Ray daemon; Lambda sets it | none: nothing is sent to X-Ray |
+/// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (nothing is sent by OTLP) | `otlp` |
+/// | `OTEL_SDK_DISABLED` | `true`: no spans at all | `false` |
+/// | `LAMBDA_SPANS_BUDGET_MS` | the longest that an export may hold up the next invocation, milliseconds | 1000 |
+/// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | which log lines are written | `info` |
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub(crate) enabled: bool,
+    pub(crate) otlp: Option<OtlpSettings>,
+    pub(crate) xray_daemon: Option<String>,
+    pub(crate) resource: ResourceSettings,
+    pub(crate) budget: Duration,
+    pub(crate) log_filter: String,
+    pub(crate) terminal: bool,
+}
+
+impl Settings {
+    /// Reads the settings from the environment of this process.
+    ///
+    /// # Errors
+    /// All settings that cannot be used, together.
+    #[expect(clippy::disallowed_methods, reason = "the one place where this library reads the environment")]
+    pub fn from_env() -> Result<Self, Vec<Fault>> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads the settings through `get`, which answers the value of a variable.
+    ///
+    /// An empty value counts as none.
+    ///
+    /// # Errors
+    /// All settings that cannot be used, together.
+    pub fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Fault>> {
+        let mut reader = Reader::new(&get);
+        let settings = Self {
+            enabled: !reader.flag("OTEL_SDK_DISABLED"),
+            otlp: OtlpSettings::read(&mut reader),
+            xray_daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS"),
+            resource: ResourceSettings::read(&mut reader),
+            budget: reader.milliseconds(&["LAMBDA_SPANS_BUDGET_MS"]).unwrap_or(DEFAULT_BUDGET),
+            log_filter: reader.log_filter().unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
+            terminal: false,
+        };
+        reader.finish(settings)
+    }
+
+    /// Prints each trace as a tree with durations on standard error, and log lines as plain text.
+    #[must_use]
+    pub fn with_terminal(mut self) -> Self {
+        self.terminal = true;
+        self
+    }
+
+    /// The service's name where the environment gives none.
+    #[must_use]
+    pub fn with_default_service_name(mut self, name: &str) -> Self {
+        self.resource.service_name.get_or_insert_with(|| name.to_owned());
+        self
+    }
+}
+
+/// One setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The variable's name.
+    pub name: &'static str,
+    /// What was found and what is allowed.
+    pub problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.name, self.problem)
+    }
+}
+
+/// All settings that cannot be used, as one error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the settings cannot be used")?;
+        self.0.iter().try_for_each(|fault| write!(formatter, "; {fault}"))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<Fault>> {
+        Settings::from_lookup(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn otlp(variables: &[(&str, &str)]) -> OtlpSettings {
+        read(variables).expect("valid").otlp.expect("an OTLP destination")
+    }
+
+    #[test]
+    fn without_variables_there_is_no_destination_and_no_fault() {
+        let settings = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).expect("valid");
+        assert!(settings.otlp.is_none());
+        assert!(settings.xray_daemon.is_none());
+        assert!(settings.enabled);
+        assert_eq!(settings.budget, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_general_endpoint_gets_the_traces_path_and_a_traces_endpoint_does_not() {
+        assert_eq!(
+            otlp(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/")]).endpoint,
+            "http://127.0.0.1:4318/v1/traces"
+        );
+        assert_eq!(
+            otlp(&[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+                ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector/x"),
+            ])
+            .endpoint,
+            "http://collector/x"
+        );
+    }
+
+    #[test]
+    fn headers_are_decoded_and_the_more_exact_variable_wins() {
+        let settings = otlp(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a=1, b=two%20words"),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=2"),
+        ]);
+        assert_eq!(settings.headers, [("a".to_owned(), "2".to_owned()), ("b".to_owned(), "two words".to_owned())].into());
+    }
+
+    #[test]
+    fn a_honeycomb_key_alone_is_enough() {
+        let settings = otlp(&[("HONEYCOMB_API_KEY", "k")]);
+        assert_eq!(settings.endpoint, "https://api.honeycomb.io/v1/traces");
+        assert_eq!(settings.headers, [("x-honeycomb-team".to_owned(), "k".to_owned())].into());
+        let eu = otlp(&[("HONEYCOMB_API_KEY", "k"), ("HONEYCOMB_API_ENDPOINT", "https://api.eu1.honeycomb.io/")]);
+        assert_eq!(eu.endpoint, "https://api.eu1.honeycomb.io/v1/traces");
+    }
+
+    #[test]
+    fn a_honeycomb_key_is_not_sent_to_anyone_else() {
+        let settings = otlp(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")]);
+        assert_eq!(settings.headers, [].into());
+        let honeycomb =
+            otlp(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://api.eu1.honeycomb.io")]);
+        assert_eq!(honeycomb.headers, [("x-honeycomb-team".to_owned(), "k".to_owned())].into());
+    }
+
+    #[test]
+    fn the_exporter_none_and_the_switch_are_honoured() {
+        let settings = read(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_TRACES_EXPORTER", "none")]).expect("valid");
+        assert!(settings.otlp.is_none());
+        assert!(!read(&[("OTEL_SDK_DISABLED", "True")]).expect("valid").enabled);
+    }
+
+    #[test]
+    fn both_forms_of_the_daemon_address_are_read() {
+        let address = |value| read(&[("AWS_XRAY_DAEMON_ADDRESS", value)]).expect("valid").xray_daemon;
+        assert_eq!(address("169.254.79.129:2000").as_deref(), Some("169.254.79.129:2000"));
+        assert_eq!(address("xray-daemon:2000").as_deref(), Some("xray-daemon:2000"));
+        assert_eq!(address("tcp:127.0.0.1:1999 udp:127.0.0.2:2000").as_deref(), Some("127.0.0.2:2000"));
+    }
+
+    #[test]
+    fn all_faults_are_reported_at_once_by_name() {
+        let faults = read(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "secret"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "team"),
+            ("AWS_XRAY_DAEMON_ADDRESS", "localhost"),
+            ("LAMBDA_SPANS_BUDGET_MS", "soon"),
+        ])
+        .expect_err("seven faults");
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT: `collector:4318` is not a URL; it must begin with http:// or https:// and name a host",
+                "OTEL_EXPORTER_OTLP_HEADERS: entry 1 has no `=`; write `key=value,key=value`",
+                "OTEL_EXPORTER_OTLP_COMPRESSION: found `zstd`; allowed are `gzip`, `none`",
+                "OTEL_EXPORTER_OTLP_PROTOCOL: found `grpc`; allowed are `http/protobuf`",
+                "AWS_XRAY_DAEMON_ADDRESS: `localhost` has no port; write `host:port`, or `tcp:host:port udp:host:port`",
+                "OTEL_RESOURCE_ATTRIBUTES: entry 1 has no `=`; write `key=value,key=value`",
+                "LAMBDA_SPANS_BUDGET_MS: `soon` is not a whole number of milliseconds",
+            ]
+        );
+    }
+}

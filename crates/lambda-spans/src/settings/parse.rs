@@ -1,0 +1,118 @@
+//! Reading one variable after another, keeping every fault.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+
+use super::Fault;
+
+/// Looks variables up; faults are gathered until the end.
+pub(crate) struct Reader<'a> {
+    get: &'a dyn Fn(&str) -> Option<String>,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(get: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { get, faults: Vec::new() }
+    }
+
+    pub(super) fn finish<T>(self, settings: T) -> Result<T, Vec<Fault>> {
+        if self.faults.is_empty() { Ok(settings) } else { Err(self.faults) }
+    }
+
+    fn fault(&mut self, name: &'static str, problem: String) {
+        self.faults.push(Fault { name, problem });
+    }
+
+    /// The value of a variable; an empty one is none.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        (self.get)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// The first of several variables that is set.
+    fn first(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
+        names.iter().find_map(|name| Some((*name, self.text(name)?)))
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.text(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// One of a few allowed words.
+    pub(crate) fn word(&mut self, names: &[&'static str], allowed: &[&str]) -> Option<String> {
+        let (name, value) = self.first(names)?;
+        if allowed.contains(&value.as_str()) {
+            return Some(value);
+        }
+        let allowed = allowed.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        self.fault(name, format!("found `{value}`; allowed are {allowed}"));
+        None
+    }
+
+    pub(crate) fn milliseconds(&mut self, names: &[&'static str]) -> Option<Duration> {
+        let (name, value) = self.first(names)?;
+        match value.parse() {
+            Ok(milliseconds) => Some(Duration::from_millis(milliseconds)),
+            Err(_) => {
+                self.fault(name, format!("`{value}` is not a whole number of milliseconds"));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn url(&mut self, name: &'static str) -> Option<String> {
+        let value = self.text(name)?;
+        let valid = value.parse::<http::Uri>().is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+        });
+        if valid {
+            return Some(value);
+        }
+        self.fault(name, format!("`{value}` is not a URL; it must begin with http:// or https:// and name a host"));
+        None
+    }
+
+    /// `key=value,key=value`, values percent-encoded. A faulty value is not shown: it may be a secret.
+    pub(crate) fn pairs(&mut self, name: &'static str) -> HashMap<String, String> {
+        let mut pairs = HashMap::new();
+        let entries = self.text(name).unwrap_or_default();
+        for (index, entry) in entries.split(',').enumerate().filter(|(_, entry)| !entry.trim().is_empty()) {
+            let decoded = entry.split_once('=').map(|(key, value)| (key, percent_decode_str(value.trim()).decode_utf8()));
+            match decoded {
+                Some((key, Ok(value))) => {
+                    pairs.insert(key.trim().to_owned(), value.into_owned());
+                }
+                Some((_, Err(_))) => self.fault(name, format!("entry {} is not UTF-8 once decoded", index + 1)),
+                None => self.fault(name, format!("entry {} has no `=`; write `key=value,key=value`", index + 1)),
+            }
+        }
+        pairs
+    }
+
+    /// `host:port`, or the daemon's other form `tcp:host:port udp:host:port`.
+    pub(super) fn daemon_address(&mut self, name: &'static str) -> Option<String> {
+        let value = self.text(name)?;
+        let address = value.split_whitespace().find_map(|part| part.strip_prefix("udp:")).unwrap_or(&value);
+        let valid = address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        if valid {
+            return Some(address.to_owned());
+        }
+        self.fault(name, format!("`{value}` has no port; write `host:port`, or `tcp:host:port udp:host:port`"));
+        None
+    }
+
+    pub(super) fn log_filter(&mut self) -> Option<String> {
+        let (name, value) = self.first(&["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"])?;
+        // Lambda's own levels have one that `tracing` does not know.
+        let value = if value.eq_ignore_ascii_case("fatal") { "error".to_owned() } else { value };
+        match tracing_subscriber::EnvFilter::try_new(&value) {
+            Ok(_) => Some(value),
+            Err(error) => {
+                self.fault(name, format!("`{value}` is no log filter: {error}"));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The tracing of one process: what is installed, and the entry points.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use lambda_http::{Adapter, IntoResponse, Request};
+use lambda_runtime::{Diagnostic, Runtime};
+use opentelemetry_otlp::ExporterBuildError;
+use tower::Service;
+use tracing::Subscriber;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer, Registry, filter};
+
+use crate::accounting::{Accounts, Ledger};
+use crate::http::HttpLayer;
+use crate::lambda::LambdaLayer;
+use crate::logs;
+use crate::otlp::Otlp;
+use crate::pipeline::Pipeline;
+use crate::recorder::Recorder;
+use crate::server;
+use crate::settings::Settings;
+use crate::xray::Xray;
+
+/// Crates under the exporters and under the AWS SDK. Their spans would feed the export with itself, or
+/// repeat what [`AwsSdkSpans`](crate::AwsSdkSpans) says better.
+const INTERNAL: [&str; 8] = ["aws_", "h2", "hyper", "opentelemetry", "rustls", "tokio", "tower", "lambda_runtime"];
+
+/// Tracing could not be installed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InstallError {
+    /// The OTLP exporter refused its settings.
+    Otlp(ExporterBuildError),
+    /// This process has a global subscriber already.
+    Subscriber(TryInitError),
+}
+
+impl std::fmt::Display for InstallError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Otlp(_) => "the OTLP exporter cannot be built",
+            Self::Subscriber(_) => "tracing is installed already; install it once, or use Spans::tracing_layer",
+        })
+    }
+}
+
+impl std::error::Error for InstallError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Otlp(error) => Some(error),
+            Self::Subscriber(error) => Some(error),
+        }
+    }
+}
+
+/// The tracing of this process. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Spans {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) budget: Duration,
+    enabled: bool,
+}
+
+impl Spans {
+    /// Builds the destinations without touching the process's global subscriber; see [`Spans::tracing_layer`].
+    ///
+    /// # Errors
+    /// When a destination cannot be built.
+    pub fn new(settings: &Settings) -> Result<Self, InstallError> {
+        let otlp = settings.otlp.clone().map(|otlp| Otlp::new(otlp, &settings.resource.resource())).transpose();
+        let xray = settings.xray_daemon.clone().map(|daemon| Xray::new(daemon, &settings.resource.xray_resource()));
+        let pipeline = Pipeline::new(Accounts::default(), xray, otlp.map_err(InstallError::Otlp)?, settings.terminal);
+        Ok(Self { pipeline: Arc::new(pipeline), budget: settings.budget, enabled: settings.enabled })
+    }
+
+    /// Installs tracing and logging for this process: spans to the destinations, log lines to standard output.
+    ///
+    /// # Errors
+    /// When a destination cannot be built or another subscriber is installed.
+    pub fn install(settings: Settings) -> Result<Self, InstallError> {
+        let spans = Self::new(&settings)?;
+        let lines = EnvFilter::new(&settings.log_filter);
+        let lines = logs::layer(settings.terminal).with_filter(lines);
+        Registry::default()
+            .with(lines)
+            .with(spans.enabled.then(|| spans.tracing_layer()))
+            .try_init()
+            .map_err(InstallError::Subscriber)?;
+        Ok(spans)
+    }
+
+    /// The layer that records spans, for a subscriber of one's own.
+    ///
+    /// It takes spans of level INFO and above. Events stay log lines: each would be billed as a span event.
+    pub fn tracing_layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
+    {
+        tracing_opentelemetry::layer()
+            .with_tracer(Recorder::new(self.pipeline.accounts.clone()))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            .with_filter(filter::filter_fn(|metadata| {
+                metadata.is_span()
+                    && *metadata.level() <= tracing::Level::INFO
+                    && !INTERNAL.iter().any(|internal| metadata.target().starts_with(internal))
+            }))
+    }
+
+    /// Serves HTTP invocations of Lambda with `service`, such as an axum router, until the process ends.
+    ///
+    /// # Errors
+    /// When the Runtime API cannot be reached.
+    pub async fn run<S, B>(&self, service: S) -> Result<(), lambda_runtime::Error>
+    where
+        S: Service<Request, Response = ::http::Response<B>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: std::fmt::Debug + Into<Diagnostic>,
+        B: http_body::Body,
+        ::http::Response<B>: IntoResponse,
+    {
+        let service = tower::Layer::layer(&HttpLayer, service);
+        Runtime::new(Adapter::from(service)).layer(self.lambda_layer()).run().await
+    }
+
+    /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`].
+    pub fn lambda_layer(&self) -> LambdaLayer {
+        LambdaLayer::new(self.clone())
+    }
+
+    /// Wraps the router of a long-running server: one trace for each request, exported in the background.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn server(&self, router: Router) -> Router {
+        server::export_in_background(self.clone());
+        router.layer(HttpLayer).layer(server::ServerLayer::new(self.clone()))
+    }
+
+    /// Sends what is still unsent, within `limit`.
+    pub async fn shutdown(&self, limit: Duration) {
+        self.pipeline.flush(limit).await;
+    }
+
+    /// What became of every span so far.
+    pub fn ledger(&self) -> Ledger {
+        self.pipeline.accounts.ledger()
+    }
+
+    pub(crate) fn enabled(&self) -> bool {
+        self.enabled
+    }
+}

@@ -1,0 +1,68 @@
+//! The AWS endpoint of this machine: DynamoDB and Secrets Manager on one port.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::uri::{PathAndQuery, Scheme};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+
+use crate::secret::Secret;
+use crate::secrets_manager;
+
+/// More than any request for a secret needs.
+const SECRET_REQUEST_BYTES: usize = 64 * 1024;
+
+#[derive(Clone)]
+struct Endpoint {
+    database: SocketAddr,
+    client: Client<HttpConnector, Body>,
+    secret: Secret,
+}
+
+/// Answers for Secrets Manager with `secret`, and sends all else on to the embedded DynamoDB at `database`.
+///
+/// A request from a web page is refused: any page can reach a port of the machine it is read on, and neither service
+/// asks for a password here.
+pub fn router(database: SocketAddr, secret: Secret) -> Router {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    Router::new().fallback(answer).with_state(Endpoint { database, client, secret })
+}
+
+async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response {
+    if request.headers().contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "This endpoint is for AWS clients, not for web pages.\n").into_response();
+    }
+    let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
+    match target.and_then(|target| target.strip_prefix(secrets_manager::TARGET_PREFIX)) {
+        Some(operation) => {
+            let operation = operation.to_owned();
+            match to_bytes(request.into_body(), SECRET_REQUEST_BYTES).await {
+                Ok(body) => secrets_manager::answer(&endpoint.secret, &operation, &body),
+                Err(error) => (StatusCode::BAD_REQUEST, format!("The request's body: {error}\n")).into_response(),
+            }
+        }
+        None => endpoint.forward(request).await,
+    }
+}
+
+impl Endpoint {
+    async fn forward(&self, mut request: Request) -> Response {
+        let path = request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+        let uri = Uri::builder().scheme(Scheme::HTTP).authority(self.database.to_string()).path_and_query(path).build();
+        match uri {
+            Ok(uri) => *request.uri_mut() = uri,
+            Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        }
+        // It is about the caller's connection, not about the one to the database.
+        request.headers_mut().remove(header::CONNECTION);
+        match self.client.request(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => (StatusCode::BAD_GATEWAY, format!("The database did not answer: {error}\n")).into_response(),
+        }
+    }
+}

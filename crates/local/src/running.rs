@@ -1,0 +1,132 @@
+//! Everything that runs, put together.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use axum::{Extension, Router};
+use cruddur::api::{self, AppState, Keys, identity::Principal};
+use cruddur::clock::Clock;
+use cruddur::domain::Id;
+use cruddur::store::{self, Store, StoreError};
+
+use crate::data::{DataError, DataFolder};
+use crate::dynamodb::{DatabaseError, DynamoDb};
+use crate::listen::{self, ListenError};
+use crate::options::Options;
+use crate::secret::{Secret, SecretError};
+use crate::seed::{self, SeedError};
+use crate::server::Server;
+use crate::{aws, endpoint};
+
+/// The one table.
+pub const TABLE: &str = "cruddur";
+
+/// Why the local server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The master secret can be neither read nor made.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The table cannot be made.
+    #[error("the table {TABLE} cannot be made")]
+    Table(#[source] StoreError),
+    /// The demo data cannot be stored.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    /// A listener was lost.
+    #[error("a listening port was lost")]
+    Lost(#[from] io::Error),
+}
+
+/// The API, the AWS endpoint and the database, all listening.
+#[derive(Debug)]
+pub struct Running {
+    api: Server,
+    endpoint: Server,
+    bridge: Option<Server>,
+    database: DynamoDb,
+    folder: DataFolder,
+    post: Id,
+}
+
+impl Running {
+    /// Starts everything; `traced` wraps the API's router.
+    ///
+    /// # Errors
+    /// When a port is taken, or the data cannot be used.
+    pub async fn start(
+        options: &Options,
+        clock: Clock,
+        traced: impl FnOnce(Router) -> Router,
+    ) -> Result<Self, StartError> {
+        let api = listen::on_loopback(options.port, "--port").await?;
+        let endpoint = listen::on_loopback(options.dynamodb_port, "--dynamodb-port").await?;
+        let bridge = match options.bridge {
+            Some(address) => Some(listen::on_bridge(address, endpoint.local_addr()?.port(), "--dynamodb-port").await?),
+            None => None,
+        };
+
+        let folder = DataFolder::open(&options.data_dir)?;
+        let secret = Secret::read_or_make(&folder.secret())?;
+        let database = DynamoDb::start(&folder.database())?;
+        let aws = endpoint::router(database.address(), secret.clone());
+        let bridge = bridge.map(|listener| Server::start(listener, aws.clone())).transpose()?;
+        let endpoint = Server::start(endpoint, aws)?;
+
+        let client = store::client(&aws::settings(endpoint.address()));
+        let store = Store::new(client.clone(), TABLE);
+        store::create_table(&client, TABLE).await.map_err(StartError::Table)?;
+        let post = seed::seed(&store, &clock).await?;
+
+        let demo_user = Extension(Principal { sub: seed::ANDREW.sub() });
+        let keys = Keys::new(secret.expose().as_bytes(), None);
+        let router = api::router(AppState { store, clock, keys }).layer(demo_user);
+        let api = Server::start(api, traced(router))?;
+        Ok(Self { api, endpoint, bridge, database, folder, post })
+    }
+
+    /// Where the API listens.
+    pub fn api(&self) -> SocketAddr {
+        self.api.address()
+    }
+
+    /// Where DynamoDB and Secrets Manager answer.
+    pub fn endpoint(&self) -> SocketAddr {
+        self.endpoint.address()
+    }
+
+    /// Where they answer containers, if they do.
+    pub fn bridge(&self) -> Option<SocketAddr> {
+        self.bridge.as_ref().map(Server::address)
+    }
+
+    /// The data folder's absolute path.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A post that could be seen at the start.
+    pub fn post(&self) -> Id {
+        self.post
+    }
+
+    /// Answers what is under way, closes the database, and gives the data folder free.
+    pub async fn stop(self) {
+        self.api.stop().await;
+        self.endpoint.stop().await;
+        if let Some(bridge) = self.bridge {
+            bridge.stop().await;
+        }
+        self.database.stop().await;
+    }
+}

@@ -1,0 +1,145 @@
+//! The demo users and posts.
+
+use cruddur::clock::Clock;
+use cruddur::domain::{Activity, Author, Counters, Handle, Id, Message, NotAHandle, Profile, Reply};
+use cruddur::store::{Store, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use uuid::{Uuid, uuid};
+
+/// Demo data that cannot be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// The store refused.
+    #[error("the demo data cannot be stored")]
+    Store(#[from] StoreError),
+    /// A demo user is not one by the domain's rules.
+    #[error("a demo user has no valid name")]
+    Handle(#[from] NotAHandle),
+}
+
+/// One of the users that are always there.
+#[derive(Clone, Copy, Debug)]
+pub struct DemoUser {
+    /// The unique name.
+    pub handle: &'static str,
+    /// The name as shown.
+    pub display_name: &'static str,
+    uuid: Uuid,
+}
+
+const fn user(handle: &'static str, display_name: &'static str, uuid: Uuid) -> DemoUser {
+    DemoUser { handle, display_name, uuid }
+}
+
+/// Whom the local server acts as.
+pub const ANDREW: DemoUser = user("andrewbrown", "Andrew Brown", uuid!("0c0d3a4e-6f0b-4b52-9d5c-7a1f2e8b6a01"));
+const ALT: DemoUser = user("altbrown", "Alt Brown", uuid!("4b8f1d2a-93c7-4e0d-8a6b-1c5d7e9f0b02"));
+const BAYKO: DemoUser = user("bayko", "Andrew Bayko", uuid!("7e2c9b60-15ad-4f38-b1e4-6d0a8c3f5e03"));
+const LONDO: DemoUser = user("londo", "Londo Mollari", uuid!("a5d41f73-28be-4c96-9f07-3b6e0d9c2a04"));
+const WORF: DemoUser = user("worf", "Worf", uuid!("c93a7e15-4d60-4b8f-a2d1-5f8c1b7e0d05"));
+const GAREK: DemoUser = user("garek", "Garek", uuid!("e16b0c88-7f32-4d5a-8c49-0a9d4e6f3b06"));
+
+/// All demo users.
+pub const USERS: [DemoUser; 6] = [ANDREW, ALT, BAYKO, LONDO, WORF, GAREK];
+
+impl DemoUser {
+    /// What an identity provider would call the user.
+    pub fn sub(self) -> String {
+        format!("demo-{}", self.handle)
+    }
+
+    /// The user makes no two posts at one moment, so that these bytes need not be random; another user's are others.
+    fn id(self, at: Timestamp) -> Id {
+        let [_, _, _, _, _, _, bytes @ ..] = self.uuid.into_bytes();
+        Id::new(at, bytes)
+    }
+
+    fn author(self) -> Result<Author, NotAHandle> {
+        Ok(Author {
+            user_uuid: self.uuid,
+            handle: Handle::parse(self.handle)?,
+            display_name: self.display_name.to_owned(),
+        })
+    }
+}
+
+struct DemoPost {
+    author: DemoUser,
+    message: &'static str,
+    age: SignedDuration,
+    left: SignedDuration,
+    likes: u64,
+}
+
+const CLOUD: DemoPost = DemoPost {
+    author: ANDREW,
+    message: "Cloud is (very) fun!",
+    age: SignedDuration::from_hours(2 * 24),
+    left: SignedDuration::from_hours(5 * 24),
+    likes: 5,
+};
+const PRUNE_JUICE: DemoPost = DemoPost {
+    author: WORF,
+    message: "I am out of prune juice",
+    age: SignedDuration::from_hours(7 * 24),
+    left: SignedDuration::from_hours(9 * 24),
+    likes: 0,
+};
+const TAILOR: DemoPost = DemoPost {
+    author: GAREK,
+    message: "My dear doctor, I am just simple tailor",
+    age: SignedDuration::from_hours(1),
+    left: SignedDuration::from_hours(12),
+    likes: 0,
+};
+const HONOR: &str = "This post has no honor!";
+
+/// Makes the demo users that are missing, and the demo posts when nobody would see a post.
+///
+/// Returns the id of a post that can be seen.
+///
+/// # Errors
+/// When the store fails.
+pub async fn seed(store: &Store, clock: &Clock) -> Result<Id, SeedError> {
+    for user in USERS {
+        if store.profile(&user.sub()).await?.is_none() {
+            let profile = Profile { sub: user.sub(), author: user.author()?, bio: String::new(), cruds_count: 0 };
+            store.put_profile(&profile).await?;
+        }
+    }
+    let now = clock.now();
+    match store.home(now, 1, None).await?.activities.first() {
+        Some(post) => Ok(post.id()),
+        None => posts(store, now).await,
+    }
+}
+
+async fn posts(store: &Store, now: Timestamp) -> Result<Id, SeedError> {
+    for post in [PRUNE_JUICE, TAILOR] {
+        store.create_activity(&post.author.sub(), &post.activity(now)?).await?;
+    }
+    let cloud = CLOUD.activity(now)?;
+    store.create_activity(&CLOUD.author.sub(), &cloud).await?;
+    let reply = Reply::from_parts(
+        WORF.id(now - CLOUD.age + SignedDuration::from_hours(1)),
+        cloud.id(),
+        WORF.author()?,
+        Message::accepted(HONOR.to_owned()),
+        cloud.expires_at(),
+        Counters::default(),
+    );
+    store.create_reply(&reply).await?;
+    Ok(cloud.id())
+}
+
+impl DemoPost {
+    fn activity(&self, now: Timestamp) -> Result<Activity, NotAHandle> {
+        Ok(Activity::from_parts(
+            self.author.id(now - self.age),
+            self.author.author()?,
+            Message::accepted(self.message.to_owned()),
+            now + self.left,
+            Counters { likes: self.likes, ..Counters::default() },
+        ))
+    }
+}

@@ -1,0 +1,95 @@
+//! DynamoDB and Secrets Manager on one port, through AWS's own clients.
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use local::aws;
+
+use crate::support::Fixture;
+
+async fn create_table(client: &aws_sdk_dynamodb::Client) {
+    client
+        .create_table()
+        .table_name("things")
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(
+            AttributeDefinition::builder().attribute_name("pk").attribute_type(ScalarAttributeType::S).build().unwrap(),
+        )
+        .key_schema(KeySchemaElement::builder().attribute_name("pk").key_type(KeyType::Hash).build().unwrap())
+        .send()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_current_secret_is_the_one_in_the_data_folder() {
+    let fixture = Fixture::start().await;
+    let answer = fixture.secrets().get_secret_value().secret_id("Secret").send().await.unwrap();
+    assert_eq!(answer.secret_string(), Some(fixture.secret.expose()));
+    let answer =
+        fixture.secrets().get_secret_value().secret_id("Secret").version_stage("AWSCURRENT").send().await.unwrap();
+    assert_eq!(answer.secret_string(), Some(fixture.secret.expose()));
+    assert_eq!(answer.version_stages(), ["AWSCURRENT"]);
+}
+
+#[tokio::test]
+async fn there_is_no_previous_secret() {
+    let fixture = Fixture::start().await;
+    let request = fixture.secrets().get_secret_value().secret_id("Secret").version_stage("AWSPREVIOUS");
+    let error = request.send().await.unwrap_err().into_service_error();
+    assert!(error.is_resource_not_found_exception(), "{error:?}");
+    assert_eq!(error.meta().message(), Some("the secret has no version AWSPREVIOUS"));
+}
+
+#[tokio::test]
+async fn the_api_function_finds_its_master_key() {
+    let fixture = Fixture::start().await;
+    let found = cruddur::config::Secret::read(&aws::settings(fixture.server.address()), "local").await.unwrap();
+    assert_eq!(found.current, fixture.secret.expose().as_bytes());
+    assert_eq!(found.previous, None);
+}
+
+#[tokio::test]
+async fn an_item_put_is_an_item_read_on_the_same_port() {
+    let fixture = Fixture::start().await;
+    let client = fixture.dynamodb();
+    create_table(&client).await;
+    let key = AttributeValue::S("a".to_owned());
+    client.put_item().table_name("things").item("pk", key.clone()).send().await.unwrap();
+    let read = client.get_item().table_name("things").key("pk", key.clone()).send().await.unwrap();
+    assert_eq!(read.item().unwrap()["pk"], key);
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_is_dynamodbs_own_error() {
+    let fixture = Fixture::start().await;
+    let error = fixture.dynamodb().scan().table_name("nothing").send().await.unwrap_err().into_service_error();
+    assert!(error.is_resource_not_found_exception(), "{error:?}");
+}
+
+#[tokio::test]
+async fn data_and_secret_survive_a_restart() {
+    let fixture = Fixture::start().await;
+    let secret = fixture.secret.clone();
+    create_table(&fixture.dynamodb()).await;
+    let folder = fixture.stop().await;
+
+    let again = Fixture::start_in(folder).await;
+    let tables = again.dynamodb().list_tables().send().await.unwrap();
+    assert_eq!(tables.table_names(), ["things"]);
+    assert!(again.secret == secret);
+}
+
+#[tokio::test]
+async fn a_web_page_is_refused() {
+    let fixture = Fixture::start().await;
+    let target = "secretsmanager.GetSecretValue";
+    let request = axum::http::Request::post(format!("http://{}/", fixture.server.address()))
+        .header("origin", "http://example.com")
+        .header("x-amz-target", target)
+        .body(axum::body::Body::from(r#"{"SecretId":"Secret"}"#))
+        .unwrap();
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+    let response = client.request(request).await.unwrap();
+    assert_eq!(response.status(), 403);
+}

@@ -1,0 +1,102 @@
+//! The demo data, through the store.
+
+use cruddur::clock::Clock;
+use cruddur::domain::Id;
+use cruddur::store::{self, Store};
+use jiff::{SignedDuration, Timestamp};
+use local::aws;
+use local::seed::{USERS, seed};
+
+use crate::support::Fixture;
+
+/// Later than the database's own clock, which would sweep what has expired by it.
+const NOW: &str = "2100-01-08T12:00:00Z";
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn clock(now: Timestamp) -> Clock {
+    Clock::new(move || now, |at| Id::new(at, [0; 10]))
+}
+
+async fn empty_store(fixture: &Fixture) -> Store {
+    let client = store::client(&aws::settings(fixture.server.address()));
+    store::create_table(&client, "cruddur").await.unwrap();
+    Store::new(client, "cruddur")
+}
+
+async fn times(store: &Store, now: Timestamp) -> Vec<(String, String, String)> {
+    let feed = store.home(now, 100, None).await.unwrap();
+    let post = |post: &cruddur::domain::Activity| {
+        (post.author().handle.as_str().to_owned(), post.created_at().to_string(), post.expires_at().to_string())
+    };
+    feed.activities.iter().map(post).collect()
+}
+
+fn post(handle: &str, created_at: &str, expires_at: &str) -> (String, String, String) {
+    (handle.to_owned(), created_at.to_owned(), expires_at.to_owned())
+}
+
+#[tokio::test]
+async fn demo_posts_are_as_old_as_they_were_and_expire_when_they_did() {
+    let fixture = Fixture::start().await;
+    let store = empty_store(&fixture).await;
+    seed(&store, &clock(now())).await.unwrap();
+    let expected = [
+        post("garek", "2100-01-08T11:00:00Z", "2100-01-09T00:00:00Z"),
+        post("andrewbrown", "2100-01-06T12:00:00Z", "2100-01-13T12:00:00Z"),
+        post("worf", "2100-01-01T12:00:00Z", "2100-01-17T12:00:00Z"),
+    ];
+    assert_eq!(times(&store, now()).await, expected);
+}
+
+#[tokio::test]
+async fn seeding_twice_adds_nothing() {
+    let fixture = Fixture::start().await;
+    let store = empty_store(&fixture).await;
+    seed(&store, &clock(now())).await.unwrap();
+    let later = now() + SignedDuration::from_mins(1);
+    let shown = seed(&store, &clock(later)).await.unwrap();
+    let feed = store.home(later, 100, None).await.unwrap();
+    assert_eq!(feed.activities.len(), 3);
+    assert_eq!(feed.activities[0].id(), shown);
+    assert_eq!(store.profile("demo-worf").await.unwrap().unwrap().cruds_count, 1);
+}
+
+#[tokio::test]
+async fn when_all_posts_have_expired_there_are_new_ones() {
+    let fixture = Fixture::start().await;
+    let store = empty_store(&fixture).await;
+    seed(&store, &clock(now())).await.unwrap();
+    let later = now() + SignedDuration::from_hours(60 * 24);
+    assert_eq!(times(&store, later).await, []);
+    seed(&store, &clock(later)).await.unwrap();
+    assert_eq!(times(&store, later).await.len(), 3);
+    assert_eq!(store.profile("demo-worf").await.unwrap().unwrap().cruds_count, 2);
+}
+
+#[tokio::test]
+async fn the_reply_is_worfs_and_is_counted() {
+    let fixture = Fixture::start().await;
+    let store = empty_store(&fixture).await;
+    let id = seed(&store, &clock(now())).await.unwrap();
+    let replies = store.replies(id, now(), 100).await.unwrap();
+    assert_eq!(replies.len(), 1);
+    assert_eq!(replies[0].author().handle.as_str(), "worf");
+    assert_eq!(replies[0].message().as_str(), "This post has no honor!");
+    let counters = store.activity(id, now()).await.unwrap().unwrap().counters();
+    assert_eq!((counters.replies, counters.likes), (1, 5));
+}
+
+#[tokio::test]
+async fn every_demo_user_has_a_profile() {
+    let fixture = Fixture::start().await;
+    let store = empty_store(&fixture).await;
+    seed(&store, &clock(now())).await.unwrap();
+    for user in USERS {
+        let profile = store.profile(&user.sub()).await.unwrap().unwrap();
+        assert_eq!(profile.author.handle.as_str(), user.handle);
+        assert_eq!(profile.author.display_name, user.display_name);
+    }
+}

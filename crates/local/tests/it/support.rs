@@ -1,0 +1,42 @@
+//! The AWS endpoint with a database and a secret of its own.
+
+use local::dynamodb::DynamoDb;
+use local::secret::Secret;
+use local::server::Server;
+use local::{aws, endpoint};
+use tempfile::TempDir;
+
+pub(crate) struct Fixture {
+    pub(crate) folder: TempDir,
+    pub(crate) secret: Secret,
+    pub(crate) database: DynamoDb,
+    pub(crate) server: Server,
+}
+
+impl Fixture {
+    pub(crate) async fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    pub(crate) async fn start_in(folder: TempDir) -> Self {
+        let secret = Secret::read_or_make(&folder.path().join("secret")).unwrap();
+        let database = DynamoDb::start(&folder.path().join("dynamodb.sqlite")).unwrap();
+        let listener = local::listen::on_loopback(0, "--dynamodb-port").await.unwrap();
+        let server = Server::start(listener, endpoint::router(database.address(), secret.clone())).unwrap();
+        Self { folder, secret, database, server }
+    }
+
+    pub(crate) async fn stop(self) -> TempDir {
+        self.server.stop().await;
+        self.database.stop().await;
+        self.folder
+    }
+
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&aws::settings(self.server.address()))
+    }
+
+    pub(crate) fn secrets(&self) -> aws_sdk_secretsmanager::Client {
+        aws_sdk_secretsmanager::Client::new(&aws::settings(self.server.address()))
+    }
+}

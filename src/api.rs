@@ -1,0 +1,34 @@
+//! HTTP: what a request may be, and what is answered. All routes are in `api/router.rs`.
+
+mod activities;
+mod activity_body;
+mod answer;
+mod body;
+mod cursor;
+mod deadline;
+mod error;
+mod gateway;
+mod health;
+pub mod identity;
+mod keys;
+mod page;
+mod router;
+
+use crate::clock::Clock;
+use crate::store::Store;
+
+pub use deadline::Deadline;
+pub use gateway::gateway;
+pub use keys::Keys;
+pub use router::router;
+
+/// What every handler may use. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    /// The table.
+    pub store: Store,
+    /// Time and new ids.
+    pub clock: Clock,
+    /// Keys of cursors and of hashed user ids.
+    pub keys: Keys,
+}

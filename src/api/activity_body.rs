@@ -1,0 +1,109 @@
+//! Posts and replies as clients see them: the original's field names, in its order.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::{Activity, Reply};
+
+/// A post in a list.
+#[derive(Serialize)]
+pub(super) struct ActivityResponse {
+    uuid: String,
+    display_name: String,
+    handle: String,
+    message: String,
+    replies_count: u64,
+    reposts_count: u64,
+    likes_count: u64,
+    expires_at: String,
+    created_at: String,
+}
+
+/// A post that was just made.
+#[derive(Serialize)]
+pub(super) struct CreatedResponse {
+    uuid: String,
+    display_name: String,
+    handle: String,
+    message: String,
+    created_at: String,
+    expires_at: String,
+    reply_to_activity_uuid: Option<String>,
+}
+
+/// A post with its replies.
+#[derive(Serialize)]
+pub(super) struct ShowResponse {
+    activity: ActivityResponse,
+    replies: Vec<ReplyResponse>,
+}
+
+#[derive(Serialize)]
+struct ReplyResponse {
+    uuid: String,
+    display_name: String,
+    handle: String,
+    message: String,
+    replies_count: u64,
+    reposts_count: u64,
+    likes_count: u64,
+    reply_to_activity_uuid: String,
+    created_at: String,
+}
+
+/// RFC 3339 in UTC with milliseconds.
+pub(super) fn rfc3339(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+impl From<&Activity> for ActivityResponse {
+    fn from(activity: &Activity) -> Self {
+        Self {
+            uuid: activity.id().to_string(),
+            display_name: activity.author().display_name.clone(),
+            handle: activity.author().handle.as_str().to_owned(),
+            message: activity.message().as_str().to_owned(),
+            replies_count: activity.counters().replies,
+            reposts_count: activity.counters().reposts,
+            likes_count: activity.counters().likes,
+            expires_at: rfc3339(activity.expires_at()),
+            created_at: rfc3339(activity.created_at()),
+        }
+    }
+}
+
+impl From<&Activity> for CreatedResponse {
+    fn from(activity: &Activity) -> Self {
+        Self {
+            uuid: activity.id().to_string(),
+            display_name: activity.author().display_name.clone(),
+            handle: activity.author().handle.as_str().to_owned(),
+            message: activity.message().as_str().to_owned(),
+            created_at: rfc3339(activity.created_at()),
+            expires_at: rfc3339(activity.expires_at()),
+            reply_to_activity_uuid: None,
+        }
+    }
+}
+
+impl ShowResponse {
+    pub(super) fn new(activity: &Activity, replies: &[Reply]) -> Self {
+        Self { activity: activity.into(), replies: replies.iter().map(ReplyResponse::from).collect() }
+    }
+}
+
+impl From<&Reply> for ReplyResponse {
+    fn from(reply: &Reply) -> Self {
+        Self {
+            uuid: reply.id().to_string(),
+            display_name: reply.author().display_name.clone(),
+            handle: reply.author().handle.as_str().to_owned(),
+            message: reply.message().as_str().to_owned(),
+            replies_count: reply.counters().replies,
+            reposts_count: reply.counters().reposts,
+            likes_count: reply.counters().likes,
+            reply_to_activity_uuid: reply.parent().to_string(),
+            created_at: rfc3339(reply.created_at()),
+        }
+    }
+}

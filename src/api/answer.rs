@@ -1,0 +1,96 @@
+use std::error::Error;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::error::ApiError;
+
+const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// Problem details of RFC 9457. `about:blank`: the title says no more than the status; `code` does.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    codes: Option<Vec<&'static str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+}
+
+/// Gives every error its body and one line in the log, and every response its trace id.
+pub(super) async fn answer(request: Request, next: Next) -> Response {
+    let accepts_problem = accepts_problem(request.headers());
+    let mut response = next.run(request).await;
+    let trace_id = lambda_spans::trace_id();
+    if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
+        log(&error);
+        write_error(&mut response, &error, accepts_problem, trace_id.as_deref());
+    }
+    if let Some(value) = trace_id.and_then(|id| HeaderValue::try_from(id).ok()) {
+        response.headers_mut().insert(TRACE_ID, value);
+    }
+    response
+}
+
+fn write_error(response: &mut Response, error: &ApiError, accepts_problem: bool, trace_id: Option<&str>) {
+    let (status, code) = error.status();
+    let codes = error.codes();
+    let (content_type, body) = match &codes {
+        Some(codes) if !accepts_problem => (JSON, serde_json::to_vec(codes)),
+        Some(_) | None => {
+            let title = status.canonical_reason().unwrap_or_default();
+            let (r#type, status, detail) = ("about:blank", status.as_u16(), error.to_string());
+            (PROBLEM, serde_json::to_vec(&Problem { r#type, title, status, detail, code, codes, trace_id }))
+        }
+    };
+    *response.body_mut() = Body::from(body.unwrap_or_default());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+}
+
+fn accepts_problem(headers: &HeaderMap) -> bool {
+    let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
+    ranges
+        .map(|range| range.split(';').next().unwrap_or_default().trim())
+        .any(|range| range.eq_ignore_ascii_case("application/problem+json"))
+}
+
+/// What a client did wrong is its own affair, and may quote its input: the word alone is logged.
+fn log(error: &ApiError) {
+    let (status, code) = error.status();
+    if status.is_server_error() {
+        tracing::error!(error.r#type = code, error.causes = causes(error), "request failed");
+    } else {
+        tracing::debug!(error.r#type = code, "request refused");
+    }
+}
+
+fn causes(error: &ApiError) -> String {
+    let mut text = String::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let separator = if text.is_empty() { "" } else { ": " };
+        let _infallible = write!(text, "{separator}{error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,58 @@
+use std::fmt;
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+pub(super) type Signature = Hmac<Sha256>;
+
+/// The keys of this process, each for one purpose, all derived from the master secret. Cloning is cheap.
+#[derive(Clone)]
+pub struct Keys(Arc<Derived>);
+
+struct Derived {
+    /// The first signs, all verify.
+    cursor: Vec<Signature>,
+    user_id: Signature,
+}
+
+impl Keys {
+    /// Derives all keys; what the `previous` secret has signed is still accepted.
+    #[must_use]
+    pub fn new(current: &[u8], previous: Option<&[u8]>) -> Self {
+        let secrets = std::iter::once(current).chain(previous);
+        Self(Arc::new(Derived {
+            cursor: secrets.map(|secret| derive(secret, b"cursor")).collect(),
+            user_id: derive(current, b"user id"),
+        }))
+    }
+
+    /// Ready to sign or verify a cursor: the current key, then the previous one.
+    pub(super) fn cursor(&self) -> impl Iterator<Item = Signature> {
+        self.0.cursor.iter().cloned()
+    }
+
+    /// What stands for a user in traces: the same for the same user, and nobody without the secret can tell whose.
+    pub(super) fn user_id(&self, sub: &str) -> String {
+        let hash = self.0.user_id.clone().chain_update(sub).finalize().into_bytes();
+        hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").finish_non_exhaustive()
+    }
+}
+
+fn derive(secret: &[u8], purpose: &[u8]) -> Signature {
+    let derived = keyed(&Sha256::digest(secret)).chain_update(purpose).finalize();
+    keyed(&derived.into_bytes())
+}
+
+/// HMAC pads a shorter key with zeros up to its block, so this is HMAC under `key` itself.
+fn keyed(key: &[u8]) -> Signature {
+    let mut block = hmac::digest::Key::<Signature>::default();
+    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    Signature::new(&block)
+}

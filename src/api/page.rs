@@ -1,0 +1,46 @@
+use axum::extract::{FromRequestParts, Query};
+use axum::http::HeaderValue;
+use axum::http::request::Parts;
+use serde::Deserialize;
+
+use super::error::ApiError;
+
+const DEFAULT_LIMIT: u16 = 20;
+const MAX_LIMIT: u16 = 100;
+
+/// The part of a list that is asked for: `?limit=&cursor=`. Other parameters are ignored.
+pub(super) struct Page {
+    pub(super) limit: u16,
+    pub(super) cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PageQuery {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Page {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Query(PageQuery { limit, cursor }) =
+            Query::from_request_parts(parts, state).await.map_err(|rejection| {
+                ApiError::BadRequest(format!("The query cannot be read: {}.", rejection.body_text()))
+            })?;
+        Ok(Self { limit: limit.as_deref().map_or(Ok(DEFAULT_LIMIT), parse_limit)?, cursor })
+    }
+}
+
+fn parse_limit(text: &str) -> Result<u16, ApiError> {
+    let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    limit.ok_or_else(|| {
+        let found: String = text.chars().take(20).collect();
+        ApiError::BadRequest(format!("`limit` must be a whole number from 1 to {MAX_LIMIT}; found `{found}`."))
+    })
+}
+
+/// A `Link` to the next page: a query alone, so that it holds behind any stage and domain.
+pub(super) fn next_link(cursor: &str, limit: u16) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("<?cursor={cursor}&limit={limit}>; rel=\"next\"")).ok()
+}

@@ -1,0 +1,95 @@
+//! The settings of our binaries: the environment, read once, all faults told at once.
+
+mod secret;
+
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use lambda_spans::{Fault, Settings};
+
+pub use secret::{Secret, SecretError};
+
+/// The settings of the `api` function.
+#[derive(Debug)]
+pub struct Config {
+    /// The DynamoDB table, `TABLE_NAME`.
+    pub table_name: String,
+    /// The Secrets Manager secret with the master key, `SECRET_ARN`: an ARN or a name.
+    pub secret_arn: String,
+    /// Those of tracing.
+    pub spans: Settings,
+}
+
+/// Every setting that cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    faults: Vec<Fault>,
+}
+
+impl Config {
+    /// The settings of this process.
+    ///
+    /// # Errors
+    /// As [`from_lookup`](Self::from_lookup).
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(variable)
+    }
+
+    /// The settings that `get` finds. An empty value is as good as none.
+    ///
+    /// # Errors
+    /// All settings that are missing or cannot be used, together.
+    pub fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let required = |name, meaning: &str| {
+            let value = get(name).filter(|value| !value.trim().is_empty());
+            value.ok_or_else(|| Fault { name, problem: format!("missing; set it to {meaning}") })
+        };
+        let table_name = required("TABLE_NAME", "the name of the DynamoDB table, `cruddur` on a laptop");
+        let secret_arn =
+            required("SECRET_ARN", "the ARN or the name of the Secrets Manager secret with the master key");
+        match (table_name, secret_arn, Settings::from_lookup(&get)) {
+            (Ok(table_name), Ok(secret_arn), Ok(spans)) => Ok(Self { table_name, secret_arn, spans }),
+            (table_name, secret_arn, spans) => {
+                let ours = [table_name.err(), secret_arn.err()].into_iter().flatten();
+                Err(ConfigError { faults: ours.chain(spans.err().into_iter().flatten()).collect() })
+            }
+        }
+    }
+}
+
+impl ConfigError {
+    /// The settings at fault.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the settings cannot be used")?;
+        self.faults.iter().try_for_each(|fault| write!(f, "; {fault}"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// What the AWS SDK reads for itself: region, credentials, `AWS_ENDPOINT_URL`.
+pub async fn aws() -> SdkConfig {
+    aws_config::load_defaults(BehaviorVersion::latest()).await
+}
+
+/// Says in one JSON line on the standard error why this process cannot start. Tracing may not be there yet.
+pub fn cannot_start(error: &dyn std::error::Error) -> ExitCode {
+    let line = serde_json::json!({ "level": "ERROR", "message": format!("cannot start: {error}") });
+    // Without a standard error there is nobody left to tell.
+    let _unheard = writeln!(std::io::stderr(), "{line}");
+    ExitCode::FAILURE
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

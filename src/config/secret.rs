@@ -1,0 +1,92 @@
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::Builder;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+
+const ATTEMPT: Duration = Duration::from_secs(1);
+const OPERATION: Duration = Duration::from_secs(4);
+/// The shortest master key, in bytes.
+const MIN_BYTES: usize = 32;
+
+/// The master secret: what it is now and what it was before the last rotation.
+#[derive(Clone)]
+pub struct Secret {
+    /// `AWSCURRENT`
+    pub current: Vec<u8>,
+    /// `AWSPREVIOUS`, if there is one.
+    pub previous: Option<Vec<u8>>,
+}
+
+/// Why there is no usable master secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// Secrets Manager does not give it.
+    #[error("Secrets Manager does not give the secret {arn} (SECRET_ARN): {cause}")]
+    Unreadable {
+        /// The setting's value.
+        arn: String,
+        /// What Secrets Manager or the SDK says.
+        cause: String,
+        /// The same, as an error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It is there, but has no key that is good enough.
+    #[error(
+        "the secret {arn} (SECRET_ARN) has no key of at least {MIN_BYTES} bytes: store one as plain text, or as `key` in \
+         a JSON object"
+    )]
+    Weak {
+        /// The setting's value.
+        arn: String,
+    },
+}
+
+impl Secret {
+    /// Reads both versions from Secrets Manager.
+    ///
+    /// # Errors
+    /// [`SecretError`], if the current one cannot be read or used, or it cannot be told whether there is a previous one.
+    pub async fn read(sdk: &SdkConfig, arn: &str) -> Result<Self, SecretError> {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
+        let client = Client::from_conf(Builder::from(sdk).timeout_config(timeouts).build());
+        let (current, previous) =
+            tokio::join!(version(&client, arn, "AWSCURRENT"), version(&client, arn, "AWSPREVIOUS"));
+        let weak = || SecretError::Weak { arn: arn.to_owned() };
+        let current = current?.as_deref().and_then(master_key).ok_or_else(weak)?;
+        Ok(Self { current, previous: previous?.as_deref().and_then(master_key) })
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret").finish_non_exhaustive()
+    }
+}
+
+/// `None` when there is no such version, as of a secret that was never rotated.
+async fn version(client: &Client, arn: &str, stage: &str) -> Result<Option<String>, SecretError> {
+    match client.get_secret_value().secret_id(arn).version_stage(stage).send().await {
+        Ok(found) => Ok(found.secret_string),
+        Err(error) => match error.as_service_error() {
+            Some(GetSecretValueError::ResourceNotFoundException(_)) if stage == "AWSPREVIOUS" => Ok(None),
+            _ => {
+                let cause = aws_sdk_secretsmanager::error::DisplayErrorContext(&error).to_string();
+                Err(SecretError::Unreadable { arn: arn.to_owned(), cause, source: Box::new(error) })
+            }
+        },
+    }
+}
+
+/// The text itself, or `key` of it where it is a JSON object.
+fn master_key(text: &str) -> Option<Vec<u8>> {
+    let json = serde_json::from_str::<serde_json::Value>(text).ok();
+    let key = match json.as_ref().and_then(serde_json::Value::as_object) {
+        Some(object) => object.get("key")?.as_str()?,
+        None => text,
+    };
+    (key.len() >= MIN_BYTES).then(|| key.as_bytes().to_vec())
+}

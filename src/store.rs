@@ -1,0 +1,42 @@
+//! Every access to DynamoDB. One table; its keys are in [`keys`], its access patterns are the methods of [`Store`].
+
+mod activities;
+mod client;
+mod error;
+mod home;
+mod items;
+pub mod keys;
+mod profiles;
+mod replies;
+mod table;
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+
+pub use client::client;
+pub use error::StoreError;
+pub use home::HomePage;
+pub use table::create_table;
+
+/// The table and the client to reach it. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+    table: Arc<str>,
+}
+
+impl Store {
+    /// A store on the table of that name, through a client made by [`client()`].
+    pub fn new(client: Client, table_name: impl Into<Arc<str>>) -> Self {
+        Self { client, table: table_name.into() }
+    }
+
+    /// Opens a connection, so that the first request finds one: reads an item that is not there.
+    ///
+    /// # Errors
+    /// Those of any read; none needs to stop a start.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        self.profile("").await.map(drop)
+    }
+}

@@ -1,0 +1,178 @@
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+
+use super::StoreError;
+use super::keys::{self, ACTIVITY, Entity, Key, PK, PROFILE, REPLY, SK, TTL};
+use crate::domain::{Activity, Author, Counters, Handle, Id, Message, Profile, Reply};
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The exact time; the TTL attribute has only whole seconds, and DynamoDB acts on it late.
+pub(super) const EXPIRES_MS: &str = "expires_at_ms";
+pub(super) const REPLIES: &str = "replies_count";
+pub(super) const CRUDS: &str = "cruds_count";
+const REPOSTS: &str = "reposts_count";
+const LIKES: &str = "likes_count";
+const USER_UUID: &str = "user_uuid";
+const HANDLE: &str = "handle";
+const DISPLAY_NAME: &str = "display_name";
+const MESSAGE: &str = "message";
+const PARENT: &str = "reply_to_activity_uuid";
+const SUB: &str = "sub";
+const BIO: &str = "bio";
+
+pub(super) fn string(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(super) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(super) fn of_key(Key { pk, sk }: Key) -> Item {
+    HashMap::from([(PK.to_owned(), string(pk)), (SK.to_owned(), string(sk))])
+}
+
+pub(super) fn of_activity(activity: &Activity) -> Item {
+    let mut item = of_key(keys::activity(activity.id()));
+    item.extend(author_attributes(activity.author()));
+    item.extend(post_attributes(activity.message(), activity.expires_at(), activity.counters()));
+    item
+}
+
+pub(super) fn of_reply(reply: &Reply) -> Item {
+    let mut item = of_key(keys::reply(reply.parent(), reply.id()));
+    item.extend(author_attributes(reply.author()));
+    item.extend(post_attributes(reply.message(), reply.expires_at(), reply.counters()));
+    item.insert(PARENT.to_owned(), string(reply.parent().to_string()));
+    item
+}
+
+pub(super) fn of_profile(profile: &Profile) -> Item {
+    let mut item = of_key(keys::profile(&profile.sub));
+    item.extend(author_attributes(&profile.author));
+    item.extend(named([
+        (SUB, string(&profile.sub)),
+        (BIO, string(&profile.bio)),
+        (CRUDS, number(profile.cruds_count)),
+    ]));
+    item
+}
+
+pub(super) fn of_handle_claim(profile: &Profile) -> Item {
+    let mut item = of_key(keys::handle(&profile.author.handle));
+    item.extend(named([(SUB, string(&profile.sub))]));
+    item
+}
+
+pub(super) fn to_activity(item: &Item) -> Result<Activity, StoreError> {
+    let read = Reader { item, entity: ACTIVITY };
+    let id = read.with(SK, keys::parse_activity_sk)?;
+    let message = Message::accepted(read.text(MESSAGE)?.to_owned());
+    Ok(Activity::from_parts(id, read.author()?, message, read.expires_at()?, read.counters()?))
+}
+
+/// The post of which this is the key.
+pub(super) fn to_position(key: &Item) -> Result<Id, StoreError> {
+    Reader { item: key, entity: ACTIVITY }.with(SK, keys::parse_activity_sk)
+}
+
+pub(super) fn to_reply(item: &Item) -> Result<Reply, StoreError> {
+    let read = Reader { item, entity: REPLY };
+    let id = read.with(SK, keys::parse_reply_sk)?;
+    let parent = read.with(PARENT, Id::parse)?;
+    let message = Message::accepted(read.text(MESSAGE)?.to_owned());
+    Ok(Reply::from_parts(id, parent, read.author()?, message, read.expires_at()?, read.counters()?))
+}
+
+pub(super) fn to_profile(item: &Item) -> Result<Profile, StoreError> {
+    let read = Reader { item, entity: PROFILE };
+    Ok(Profile {
+        sub: read.text(SUB)?.to_owned(),
+        author: read.author()?,
+        bio: read.text(BIO)?.to_owned(),
+        cruds_count: read.number(CRUDS)?,
+    })
+}
+
+fn author_attributes(author: &Author) -> impl Iterator<Item = (String, AttributeValue)> {
+    named([
+        (USER_UUID, string(author.user_uuid)),
+        (HANDLE, string(author.handle.as_str())),
+        (DISPLAY_NAME, string(&author.display_name)),
+    ])
+}
+
+fn post_attributes(
+    message: &Message,
+    expires_at: Timestamp,
+    counters: Counters,
+) -> impl Iterator<Item = (String, AttributeValue)> {
+    // Rounded up: DynamoDB must not delete what is still to be seen.
+    let ttl = expires_at.as_second() + i64::from(expires_at.subsec_nanosecond() > 0);
+    named([
+        (MESSAGE, string(message.as_str())),
+        (TTL, number(ttl)),
+        (EXPIRES_MS, number(expires_at.as_millisecond())),
+        (REPLIES, number(counters.replies)),
+        (REPOSTS, number(counters.reposts)),
+        (LIKES, number(counters.likes)),
+    ])
+}
+
+fn named<const N: usize>(
+    attributes: [(&'static str, AttributeValue); N],
+) -> impl Iterator<Item = (String, AttributeValue)> {
+    attributes.into_iter().map(|(name, value)| (name.to_owned(), value))
+}
+
+/// Reads one item, and names its kind where it is not as it should be.
+struct Reader<'a> {
+    item: &'a Item,
+    entity: Entity,
+}
+
+impl<'a> Reader<'a> {
+    fn text(&self, attribute: &'static str) -> Result<&'a str, StoreError> {
+        match self.item.get(attribute) {
+            Some(AttributeValue::S(text)) => Ok(text),
+            _ => Err(self.corrupt(attribute)),
+        }
+    }
+
+    fn number<T: FromStr>(&self, attribute: &'static str) -> Result<T, StoreError> {
+        let number = match self.item.get(attribute) {
+            Some(AttributeValue::N(digits)) => digits.parse().ok(),
+            _ => None,
+        };
+        number.ok_or_else(|| self.corrupt(attribute))
+    }
+
+    fn with<T>(&self, attribute: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
+        parse(self.text(attribute)?).ok_or_else(|| self.corrupt(attribute))
+    }
+
+    fn author(&self) -> Result<Author, StoreError> {
+        Ok(Author {
+            user_uuid: self.with(USER_UUID, |text| text.parse().ok())?,
+            handle: self.with(HANDLE, |text| Handle::parse(text).ok())?,
+            display_name: self.text(DISPLAY_NAME)?.to_owned(),
+        })
+    }
+
+    fn expires_at(&self) -> Result<Timestamp, StoreError> {
+        let ms = self.number(EXPIRES_MS)?;
+        Timestamp::from_millisecond(ms).ok().ok_or_else(|| self.corrupt(EXPIRES_MS))
+    }
+
+    fn counters(&self) -> Result<Counters, StoreError> {
+        Ok(Counters { replies: self.number(REPLIES)?, reposts: self.number(REPOSTS)?, likes: self.number(LIKES)? })
+    }
+
+    fn corrupt(&self, attribute: &'static str) -> StoreError {
+        StoreError::Corrupt { entity: self.entity, attribute }
+    }
+}

@@ -1,0 +1,126 @@
+//! Every key of the table. `docs/data-model.md` shows the same, and a test compares the two.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::{Handle, Id};
+
+/// The partition key's attribute.
+pub const PK: &str = "pk";
+/// The sort key's attribute.
+pub const SK: &str = "sk";
+/// The attribute of DynamoDB's TTL: epoch seconds.
+pub const TTL: &str = "expires_at";
+
+/// Partitions that share the posts of one bucket, so that none takes all writes.
+pub const SHARDS: u64 = 4;
+/// The time that one bucket of the home feed spans.
+pub const BUCKET: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// A kind of item, with its keys as patterns. Patterns may be logged, keys may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entity {
+    /// What it is.
+    pub name: &'static str,
+    /// The form of its partition key.
+    pub pk: &'static str,
+    /// The form of its sort key.
+    pub sk: &'static str,
+}
+
+/// A post.
+pub const ACTIVITY: Entity = Entity { name: "activity", pk: "HOME#<bucket>#<shard>", sk: "<created ms>#<uuid>" };
+/// A reply to a post.
+pub const REPLY: Entity = Entity { name: "reply", pk: "ACTIVITY#<parent uuid>", sk: "REPLY#<created ms>#<uuid>" };
+/// A user.
+pub const PROFILE: Entity = Entity { name: "profile", pk: "USER#<sub>", sk: "PROFILE" };
+/// The claim of a handle by one user.
+pub const HANDLE: Entity = Entity { name: "handle claim", pk: "HANDLE#<handle>", sk: "HANDLE" };
+/// All kinds of items.
+pub const ENTITIES: [Entity; 4] = [ACTIVITY, REPLY, PROFILE, HANDLE];
+
+/// What all sort keys of replies begin with.
+pub const REPLY_PREFIX: &str = "REPLY#";
+/// Greater than every sort key of a post.
+pub const AFTER_ALL_ACTIVITIES: &str = "A";
+
+/// The primary key of one item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+/// The key of a post, which follows from its id alone.
+#[must_use]
+pub fn activity(id: Id) -> Key {
+    Key { pk: home(bucket(id.created_at()), shard(id)), sk: activity_sk(id) }
+}
+
+/// The sort key of a post: sorts by time, then by id.
+#[must_use]
+pub fn activity_sk(id: Id) -> String {
+    format!("{:013}#{id}", id.created_at().as_millisecond())
+}
+
+/// The post whose sort key this is.
+#[must_use]
+pub fn parse_activity_sk(sk: &str) -> Option<Id> {
+    let (_, uuid) = sk.split_once('#')?;
+    Id::parse(uuid).filter(|id| activity_sk(*id) == sk)
+}
+
+/// One partition of the home feed.
+#[must_use]
+pub fn home(bucket: i64, shard: u64) -> String {
+    format!("HOME#{bucket}#{shard}")
+}
+
+/// The bucket of the home feed that holds posts of that time.
+#[must_use]
+pub fn bucket(created_at: Timestamp) -> i64 {
+    created_at.as_second().div_euclid(BUCKET.as_secs())
+}
+
+/// The buckets from the one of `newest` down to the one of `oldest`; none if they are the wrong way round.
+pub fn buckets(newest: Timestamp, oldest: Timestamp) -> impl Iterator<Item = i64> {
+    (bucket(oldest)..=bucket(newest)).rev()
+}
+
+/// The key of a reply.
+#[must_use]
+pub fn reply(parent: Id, id: Id) -> Key {
+    Key { pk: replies(parent), sk: format!("{REPLY_PREFIX}{}", activity_sk(id)) }
+}
+
+/// The partition of a post's replies.
+#[must_use]
+pub fn replies(parent: Id) -> String {
+    format!("ACTIVITY#{parent}")
+}
+
+/// The reply whose sort key this is.
+#[must_use]
+pub fn parse_reply_sk(sk: &str) -> Option<Id> {
+    parse_activity_sk(sk.strip_prefix(REPLY_PREFIX)?)
+}
+
+/// The key of a user's profile.
+#[must_use]
+pub fn profile(sub: &str) -> Key {
+    Key { pk: format!("USER#{sub}"), sk: "PROFILE".to_owned() }
+}
+
+/// The key of the claim of a handle.
+#[must_use]
+pub fn handle(handle: &Handle) -> Key {
+    Key { pk: format!("HANDLE#{}", handle.as_str()), sk: "HANDLE".to_owned() }
+}
+
+/// Spreads by the id's last eight bytes. Stored keys depend on it: it must never change.
+fn shard(id: Id) -> u64 {
+    const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (_, tail) = id.uuid().as_u64_pair();
+    (tail.wrapping_mul(GOLDEN_RATIO) >> 32) % SHARDS
+}

@@ -1,0 +1,55 @@
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, StreamSpecification,
+    StreamViewType, TimeToLiveSpecification, TimeToLiveStatus,
+};
+
+use super::StoreError;
+use super::keys::{PK, SK, TTL};
+
+/// Makes the table as `template.yaml` does. One that is there already is left as it is.
+///
+/// # Errors
+/// [`StoreError::Throttled`], [`StoreError::Unavailable`] or [`StoreError::Refused`].
+pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError> {
+    let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewAndOldImages);
+    let created = client
+        .create_table()
+        .table_name(name)
+        .key_schema(key(PK, KeyType::Hash)?)
+        .key_schema(key(SK, KeyType::Range)?)
+        .attribute_definitions(text_attribute(PK)?)
+        .attribute_definitions(text_attribute(SK)?)
+        .billing_mode(BillingMode::PayPerRequest)
+        .stream_specification(stream.build()?)
+        .send()
+        .await;
+    match created {
+        Err(error) if !error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
+            Err(error.into())
+        }
+        Ok(_) | Err(_) => expire_items(client, name).await,
+    }
+}
+
+async fn expire_items(client: &Client, table: &str) -> Result<(), StoreError> {
+    let found = client.describe_time_to_live().table_name(table).send().await?;
+    let status = found.time_to_live_description().and_then(|ttl| ttl.time_to_live_status());
+    // Asking again for what is so already is an error.
+    if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
+        return Ok(());
+    }
+    let ttl = TimeToLiveSpecification::builder().attribute_name(TTL).enabled(true).build()?;
+    client.update_time_to_live().table_name(table).time_to_live_specification(ttl).send().await?;
+    Ok(())
+}
+
+fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, BuildError> {
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build()
+}
+
+fn text_attribute(name: &str) -> Result<AttributeDefinition, BuildError> {
+    AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
+}

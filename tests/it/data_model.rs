@@ -1,0 +1,34 @@
+use cruddur::store::keys::{ENTITIES, Entity, PK, SK, TTL};
+
+const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/data-model.md"));
+
+/// The rows of the table under that heading, without the header; code marks removed.
+fn rows(heading: &str) -> Vec<Vec<String>> {
+    let section = DOCUMENT.lines().skip_while(|line| *line != format!("## {heading}")).skip(1);
+    let table = section.take_while(|line| !line.starts_with("## ")).filter(|line| line.starts_with('|')).skip(2);
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
+    table.map(cells).collect()
+}
+
+#[test]
+fn the_documented_items_are_those_of_the_code() {
+    let documented: Vec<_> = rows("Items").iter().map(|row| row[..3].join(" | ")).collect();
+    let code = ENTITIES.map(|Entity { name, pk, sk }| format!("{name} | {pk} | {sk}"));
+    assert_eq!(documented, code);
+    assert!(DOCUMENT.contains(&format!("`{PK}`, sort key `{SK}`")) && DOCUMENT.contains(&format!("TTL on `{TTL}`")));
+}
+
+#[test]
+fn every_method_of_the_store_is_a_documented_access_pattern() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store");
+    let mut methods = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let names = source.lines().filter_map(|line| line.strip_prefix("    pub async fn ")?.split('(').next());
+        methods.extend(names.map(str::to_owned));
+    }
+    methods.sort_unstable();
+    let mut documented: Vec<_> = rows("Access patterns").iter().map(|row| row[0].clone()).collect();
+    documented.sort_unstable();
+    assert_eq!(documented, methods);
+}

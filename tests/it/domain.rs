@@ -1,0 +1,69 @@
+use cruddur::clock::Clock;
+use cruddur::domain::{Code, Draft, Handle, Id, Message, Ttl};
+use jiff::Timestamp;
+
+use crate::support::at;
+
+fn codes(result: Result<Message, cruddur::domain::Invalid>) -> Vec<Code> {
+    result.map_or_else(|invalid| invalid.codes().to_vec(), |_| Vec::new())
+}
+
+#[test]
+fn a_message_is_trimmed_and_counted_in_code_points() {
+    assert_eq!(Message::post("\u{3000} hi \n").unwrap().as_str(), "hi");
+    assert_eq!(codes(Message::post(&"é".repeat(280))), []);
+    assert_eq!(codes(Message::post(&format!("  {}  ", "é".repeat(280)))), []);
+    assert_eq!(codes(Message::post(&"é".repeat(281))), [Code::MessageExceedMaxChars]);
+    assert_eq!(codes(Message::reply(&"é".repeat(1024))), []);
+    assert_eq!(codes(Message::reply(&"é".repeat(1025))), [Code::MessageExceedMaxChars1024]);
+}
+
+#[test]
+fn no_control_character_but_a_line_feed_is_in_a_message() {
+    assert_eq!(codes(Message::post("a\nb")), []);
+    for bad in ["a\rb", "a\tb", "a\0b", "a\u{1b}[31mb", "a\u{7f}b", "a\u{85}b"] {
+        assert_eq!(codes(Message::post(bad)), [Code::MessageControlChars], "{bad:?}");
+    }
+}
+
+#[test]
+fn a_ttl_is_one_of_seven_words_and_nothing_near_them() {
+    let words = ["30-days", "7-days", "3-days", "1-day", "12-hours", "3-hours", "1-hour"];
+    assert_eq!(Ttl::ALL.map(Ttl::as_str), words);
+    for other in ["", " 1-day", "1-days", "1-DAY", "2-days", "86400"] {
+        assert_eq!(Ttl::parse(other).unwrap_err().codes(), [Code::TtlBlank]);
+    }
+    assert_eq!(Draft::parse("x", "1-day").unwrap().ttl(), Ttl::Day1);
+}
+
+#[test]
+fn a_handle_is_one_to_thirty_lower_case_letters_digits_and_underscores() {
+    assert_eq!(Handle::parse("andrew_brown2").unwrap().as_str(), "andrew_brown2");
+    for bad in ["", "Andrew", "a b", "a#b", "é", &"a".repeat(31)] {
+        assert!(Handle::parse(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn an_id_carries_its_time_and_nothing_else_is_an_id() {
+    let id = Id::parse("0199c3a0-5e00-7a11-8b22-c33d44e55f66").unwrap();
+    assert_eq!(id.created_at(), at("2025-10-08T11:41:31.008Z"));
+    for bad in [
+        "68f126b0-1ceb-4a33-88be-d90fa7109eee",
+        "0199c3a0-5e00-7a11-0b22-c33d44e55f66",
+        "{0199c3a0-5e00-7a11-8b22-c33d44e55f66}",
+        "0199c3a05e007a118b22c33d44e55f66",
+        "ffffffff-ffff-7a11-8b22-c33d44e55f66",
+    ] {
+        assert_eq!(Id::parse(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn the_systems_clock_has_whole_milliseconds_and_its_ids_differ() {
+    let clock = Clock::system();
+    let (before, a, b, after) = (clock.now(), clock.new_id(), clock.new_id(), clock.now());
+    assert!(before <= a.created_at() && b.created_at() <= after && a != b);
+    assert_eq!(before.as_nanosecond() % 1_000_000, 0);
+    assert!(before > Timestamp::UNIX_EPOCH);
+}

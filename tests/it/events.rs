@@ -1,0 +1,81 @@
+use std::collections::BTreeSet;
+use std::fs;
+
+use lambda_http::Context;
+use serde_json::{Value, json};
+
+use crate::gateway::invoke;
+use crate::support::{TestApp, hours};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/events/api");
+
+fn problem(status: u16, title: &str, code: &str, detail: &str) -> Value {
+    json!({ "type": "about:blank", "title": title, "status": status, "detail": detail, "code": code })
+}
+
+fn post(message: &str) -> Value {
+    json!({
+        "uuid": "01a202e9-b47a-7000-8000-000000000009", "display_name": "Andrew Brown", "handle": "andrewbrown",
+        "message": message, "replies_count": 0, "reposts_count": 0, "likes_count": 0,
+        "expires_at": "2026-11-23T11:00:00.250Z", "created_at": "2026-11-22T11:00:00.250Z",
+    })
+}
+
+/// Every file of the folder, and what a system with one post answers to it.
+fn answers() -> [(&'static str, u16, Value); 9] {
+    let created = json!({
+        "uuid": "01a20320-a2fa-7000-8000-000000000000", "display_name": "Andrew Brown", "handle": "andrewbrown",
+        "message": "Hello from Lambda", "created_at": "2026-11-22T12:00:00.250Z",
+        "expires_at": "2026-11-29T12:00:00.250Z", "reply_to_activity_uuid": null,
+    });
+    let other = "`cursor` was altered, or was made for another route or another user: begin again without it.";
+    let nobody = problem(401, "Unauthorized", "unauthenticated", "Sign in first: this route needs a user.");
+    let gone = problem(404, "Not Found", "not_found", "There is no such activity, or it has expired.");
+    [
+        ("create.json", 200, created),
+        ("create_anonymous.json", 401, nobody),
+        ("create_bad_input.json", 422, json!(["ttl_blank", "message_blank"])),
+        ("health_check.json", 200, json!({ "success": true, "ver": 1 })),
+        ("home.json", 200, json!([post("A post")])),
+        // Of another deployment's secret.
+        ("home_cursor.json", 400, problem(400, "Bad Request", "bad_cursor", other)),
+        ("home_stage_in_path.json", 200, json!([post("A post")])),
+        ("show.json", 404, gone),
+        ("unknown_route.json", 404, problem(404, "Not Found", "not_found", "There is no such route.")),
+    ]
+}
+
+fn read(file: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(format!("{FOLDER}/{file}")).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn every_event_of_the_folder_gets_its_answer() {
+    for (file, status, body) in answers() {
+        let app = TestApp::new().await;
+        app.posted(hours(1), 9, "A post", "1-day").await;
+        assert_eq!(invoke(&app, &read(file), Context::default()).await, (status, body), "{file}");
+    }
+}
+
+#[test]
+fn every_file_of_the_folder_is_in_the_table_above() {
+    let found = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let named = answers().map(|(file, ..)| file.to_owned());
+    assert_eq!(found.collect::<BTreeSet<_>>(), BTreeSet::from(named));
+}
+
+#[tokio::test]
+async fn the_cursor_of_a_page_goes_into_the_event_of_the_next() {
+    let app = TestApp::new().await;
+    for (number, message) in [(1, "third"), (2, "second"), (3, "first")] {
+        app.posted(hours(1), number, message, "1-day").await;
+    }
+    let next = app.get("/api/activities/home?limit=2").await.next().unwrap();
+    let cursor = next.strip_prefix("?cursor=").unwrap().strip_suffix("&limit=2").unwrap();
+    let mut event = read("home_cursor.json");
+    event["queryStringParameters"]["cursor"] = json!(cursor);
+    event["multiValueQueryStringParameters"]["cursor"] = json!([cursor]);
+    let (status, body) = invoke(&app, &event, Context::default()).await;
+    assert_eq!((status, &body[0]["message"], body.as_array().unwrap().len()), (200, &json!("third"), 1));
+}

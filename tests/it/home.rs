@@ -1,0 +1,114 @@
+use serde_json::json;
+
+use crate::support::{TestApp, hours};
+
+#[tokio::test]
+async fn home_of_a_new_table_is_an_empty_array_without_a_link() {
+    let app = TestApp::new().await;
+    let home = app.get("/api/activities/home").await;
+    assert_eq!((home.status, home.body, home.response.headers().get("link")), (200, json!([]), None));
+}
+
+#[tokio::test]
+async fn home_shows_the_fields_of_the_original_in_rfc_3339_with_milliseconds() {
+    let app = TestApp::new().await;
+    app.posted(hours(1), 7, "Cloud is (very) fun!", "7-days").await;
+    let home = app.get("/api/activities/home").await;
+    assert_eq!(home.header("content-type"), Some("application/json"));
+    let expected = json!([{
+        "uuid": "01a202e9-b47a-7000-8000-000000000007",
+        "display_name": "Andrew Brown",
+        "handle": "andrewbrown",
+        "message": "Cloud is (very) fun!",
+        "replies_count": 0,
+        "reposts_count": 0,
+        "likes_count": 0,
+        "expires_at": "2026-11-29T11:00:00.250Z",
+        "created_at": "2026-11-22T11:00:00.250Z",
+    }]);
+    assert_eq!(home.body, expected);
+}
+
+#[tokio::test]
+async fn home_is_newest_first_across_buckets_and_shards() {
+    let app = TestApp::new().await;
+    for (number, days) in [(1, 3), (2, 29), (3, 0), (4, 12), (5, 20)] {
+        app.posted(hours(24 * days), number, &format!("{days} days old"), "30-days").await;
+    }
+    let home = app.get("/api/activities/home").await;
+    let expected = ["0 days old", "3 days old", "12 days old", "20 days old", "29 days old"];
+    assert_eq!(home.messages(), expected);
+}
+
+#[tokio::test]
+async fn a_post_in_the_oldest_bucket_alone_is_shown() {
+    let app = TestApp::new().await;
+    app.posted(hours(30 * 24 - 1), 1, "about to go", "30-days").await;
+    assert_eq!(app.get("/api/activities/home").await.messages(), ["about to go"]);
+}
+
+#[tokio::test]
+async fn an_expired_post_is_gone_in_the_very_millisecond() {
+    let app = TestApp::new().await;
+    app.posted(hours(0), 1, "short", "1-hour").await;
+    app.pass(jiff::SignedDuration::from_millis(3_599_999));
+    assert_eq!(app.get("/api/activities/home").await.messages(), ["short"]);
+    app.pass(jiff::SignedDuration::from_millis(1));
+    assert_eq!(app.get("/api/activities/home").await.body, json!([]));
+}
+
+#[tokio::test]
+async fn pages_show_every_post_once_although_all_have_the_same_time() {
+    let app = TestApp::new().await;
+    for number in 0..57 {
+        app.posted(hours(2), number, &number.to_string(), "1-day").await;
+    }
+    let mut pages = Vec::new();
+    let mut query = Some("?limit=10".to_owned());
+    while let Some(next) = query {
+        let page = app.get(&format!("/api/activities/home{next}")).await;
+        pages.push(page.messages().iter().map(|message| message.parse::<u64>().unwrap()).collect::<Vec<_>>());
+        query = page.next();
+    }
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 10, 10, 10, 7]);
+    assert_eq!(pages.concat(), (0..57).rev().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_page_that_shows_the_last_post_has_no_link() {
+    let app = TestApp::new().await;
+    app.posted(hours(1), 1, "one", "1-day").await;
+    app.posted(hours(1), 2, "two", "1-day").await;
+    assert_eq!(app.get("/api/activities/home?limit=2").await.next(), None);
+    let first = app.get("/api/activities/home?limit=1").await;
+    assert!(first.next().unwrap().ends_with("&limit=1"));
+}
+
+#[tokio::test]
+async fn many_expired_posts_before_a_live_one_do_not_hide_it() {
+    let app = TestApp::new().await;
+    app.posted(hours(3), 1, "alive", "1-day").await;
+    for number in 2..60 {
+        app.posted(hours(2), number, "dead", "1-hour").await;
+    }
+    assert_eq!(app.get("/api/activities/home?limit=1").await.messages(), ["alive"]);
+}
+
+#[tokio::test]
+async fn home_shows_twenty_posts_unless_asked_for_more() {
+    let app = TestApp::new().await;
+    for number in 0..22 {
+        app.posted(hours(1), number, "x", "1-day").await;
+    }
+    assert_eq!(app.get("/api/activities/home").await.messages().len(), 20);
+    assert_eq!(app.get("/api/activities/home?limit=100").await.messages().len(), 22);
+}
+
+#[tokio::test]
+async fn a_head_request_is_answered_like_a_get_without_the_body() {
+    let app = TestApp::new().await;
+    let head = app.send(crate::support::request("HEAD", "/api/health-check").body(axum::body::Body::empty()).unwrap());
+    assert_eq!(head.await.status, 200);
+    let health = app.get("/api/health-check").await;
+    assert_eq!((health.status, health.body), (200, json!({ "success": true, "ver": 1 })));
+}

@@ -1,0 +1,77 @@
+use std::collections::BTreeMap;
+
+use cruddur::domain::{Handle, Id};
+use cruddur::store::keys::{self, Key};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use crate::support::{at, hours, numbered};
+
+fn key(pk: &str, sk: &str) -> Key {
+    Key { pk: pk.to_owned(), sk: sk.to_owned() }
+}
+
+#[test]
+fn every_key_has_its_documented_form() {
+    let id = Id::parse("0199c3a0-5e00-7a11-8b22-c33d44e55f66").unwrap();
+    let parent = Id::parse("01a20320-a2fa-7000-8000-000000000001").unwrap();
+    assert_eq!(keys::activity(id), key("HOME#2909#0", "1759923691008#0199c3a0-5e00-7a11-8b22-c33d44e55f66"));
+    let reply = keys::reply(parent, id);
+    assert_eq!(reply.pk, "ACTIVITY#01a20320-a2fa-7000-8000-000000000001");
+    assert_eq!(reply.sk, "REPLY#1759923691008#0199c3a0-5e00-7a11-8b22-c33d44e55f66");
+    assert_eq!(keys::profile("demo-worf"), key("USER#demo-worf", "PROFILE"));
+    assert_eq!(keys::handle(&Handle::parse("worf").unwrap()), key("HANDLE#worf", "HANDLE"));
+}
+
+#[test]
+fn a_bucket_begins_every_seven_days_since_the_epoch() {
+    assert_eq!(keys::bucket(Timestamp::UNIX_EPOCH), 0);
+    assert_eq!(keys::bucket(at("1970-01-07T23:59:59.999Z")), 0);
+    assert_eq!(keys::bucket(at("1970-01-08T00:00:00.000Z")), 1);
+    assert_eq!(keys::bucket(at("2026-11-18T23:59:59.999Z")), 2967);
+    assert_eq!(keys::bucket(at("2026-11-19T00:00:00.000Z")), 2968);
+}
+
+#[test]
+fn thirty_days_are_at_most_six_buckets_the_newest_first() {
+    let buckets = |now| keys::buckets(now, now - hours(30 * 24)).collect::<Vec<_>>();
+    assert_eq!(buckets(at("2026-11-19T00:00:00.000Z")), [2968, 2967, 2966, 2965, 2964, 2963]);
+    assert_eq!(buckets(at("2026-11-22T12:00:00.250Z")), [2968, 2967, 2966, 2965, 2964]);
+    assert_eq!(keys::buckets(at("2026-01-01T00:00:00Z"), at("2026-02-01T00:00:00Z")).count(), 0);
+}
+
+#[test]
+fn posts_spread_over_all_shards() {
+    let now = at("2026-11-22T12:00:00Z");
+    let mut shards = BTreeMap::new();
+    for number in 0..1000 {
+        *shards.entry(keys::activity(numbered(now, number)).pk).or_insert(0) += 1;
+    }
+    assert_eq!(shards.len(), 4);
+    assert!(shards.values().all(|count| (200..300).contains(count)), "{shards:?}");
+}
+
+proptest! {
+    #[test]
+    fn a_sort_key_says_which_post_it_is(ms in 0..=9_999_999_999_999_i64, random: [u8; 10]) {
+        let id = Id::new(Timestamp::from_millisecond(ms).unwrap(), random);
+        prop_assert_eq!(id.created_at().as_millisecond(), ms);
+        prop_assert_eq!(Id::parse(&id.to_string()), Some(id));
+        prop_assert_eq!(keys::parse_activity_sk(&keys::activity(id).sk), Some(id));
+        prop_assert_eq!(keys::parse_reply_sk(&keys::reply(id, id).sk), Some(id));
+    }
+
+    #[test]
+    fn sort_keys_order_as_ids_do(a in 0..5_000_000_000_000_i64, b in 0..5_000_000_000_000_i64, ra: [u8; 10], rb: [u8; 10]) {
+        let id = |ms, random| Id::new(Timestamp::from_millisecond(ms).unwrap(), random);
+        let (a, b) = (id(a, ra), id(b, rb));
+        prop_assert_eq!(a.cmp(&b), keys::activity_sk(a).cmp(&keys::activity_sk(b)));
+    }
+
+    #[test]
+    fn no_other_text_is_taken_for_a_sort_key(text in "\\PC*") {
+        prop_assert_eq!(keys::parse_activity_sk(&text), None);
+        prop_assert_eq!(keys::parse_reply_sk(&text), None);
+        prop_assert_eq!(Id::parse(&text), None);
+    }
+}

@@ -1,0 +1,22 @@
+//! The one integration binary: every route and promise, at the public edge, on an embedded DynamoDB.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that does not find what it looks for fails")]
+
+mod config;
+mod create;
+mod cursor;
+mod data_model;
+mod deadline;
+mod domain;
+mod errors;
+mod events;
+mod gateway;
+mod home;
+mod keys;
+mod lambda;
+mod outage;
+mod show;
+mod spans;
+mod store;
+mod support;
+mod template;
+mod tidy;

@@ -1,0 +1,67 @@
+use axum::Router;
+use axum::http::StatusCode;
+use cruddur::store;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::support::{TestApp, sdk};
+
+/// An app whose DynamoDB answers everything with that status and error.
+async fn app_with_dynamodb_that_says(status: StatusCode, error: &'static str) -> TestApp {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let body = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{error}"), "message": "canary" });
+    let router = Router::new().fallback(async move || (status, body.to_string()));
+    tokio::spawn(async { axum::serve(listener, router).await });
+    TestApp::on(store::client(&sdk(&url)))
+}
+
+#[tokio::test]
+async fn throttling_is_a_503_that_says_when_to_come_back() {
+    let app = app_with_dynamodb_that_says(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException").await;
+    let home = app.get("/api/activities/home").await;
+    let expected = json!({
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "There is too much to do at the moment. Try again.",
+        "code": "throttled",
+    });
+    assert_eq!((home.status, home.header("retry-after")), (503, Some("1")));
+    assert_eq!(home.body, expected);
+}
+
+#[tokio::test]
+async fn a_dynamodb_that_fails_is_a_503() {
+    let app = app_with_dynamodb_that_says(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError").await;
+    let home = app.get("/api/activities/home").await;
+    assert_eq!((home.status, &home.body["code"]), (503, &json!("unavailable")));
+    assert_eq!(home.header("retry-after"), Some("1"));
+}
+
+#[tokio::test]
+async fn a_dynamodb_that_forbids_is_a_500_that_does_not_quote_it() {
+    let app = app_with_dynamodb_that_says(StatusCode::BAD_REQUEST, "AccessDeniedException").await;
+    let home = app.get("/api/activities/home").await;
+    assert_eq!((home.status, &home.body["code"]), (500, &json!("store_refused")));
+    assert!(!home.body.to_string().contains("canary"));
+}
+
+#[tokio::test]
+async fn a_dynamodb_that_is_not_there_is_a_503() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let home = TestApp::on(store::client(&sdk(&url))).get("/api/activities/home").await;
+    assert_eq!((home.status, &home.body["code"]), (503, &json!("unavailable")));
+}
+
+#[tokio::test]
+async fn a_dynamodb_that_never_answers_is_a_503_within_two_seconds() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let began = std::time::Instant::now();
+    let home = TestApp::on(store::client(&sdk(&url))).get("/api/activities/home").await;
+    assert_eq!((home.status, &home.body["code"]), (503, &json!("unavailable")));
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+}

@@ -1,0 +1,70 @@
+use cruddur::domain::{Message, Reply};
+use serde_json::json;
+
+use crate::support::{TestApp, hours, numbered, worf};
+
+#[tokio::test]
+async fn one_activity_is_shown_with_its_replies_the_oldest_first() {
+    let app = TestApp::new().await;
+    let parent = app.posted(hours(2), 1, "Cloud is (very) fun!", "1-day").await;
+    for (ago, number, message) in [(0, 3, "Second"), (1, 2, "This post has no honor!")] {
+        let id = numbered(app.now() - hours(ago), number);
+        let reply = Reply::post(id, &parent, worf().author, Message::reply(message).unwrap());
+        app.state.store.create_reply(&reply).await.unwrap();
+    }
+    let shown = app.get(&format!("/api/activities/{}", parent.id())).await;
+    let reply = |uuid: &str, message: &str, created_at: &str| {
+        json!({
+            "uuid": uuid, "display_name": "Worf", "handle": "worf", "message": message,
+            "replies_count": 0, "reposts_count": 0, "likes_count": 0,
+            "reply_to_activity_uuid": "01a202b2-c5fa-7000-8000-000000000001", "created_at": created_at,
+        })
+    };
+    let expected = json!({
+        "activity": {
+            "uuid": "01a202b2-c5fa-7000-8000-000000000001", "display_name": "Andrew Brown", "handle": "andrewbrown",
+            "message": "Cloud is (very) fun!", "replies_count": 2, "reposts_count": 0, "likes_count": 0,
+            "expires_at": "2026-11-23T10:00:00.250Z", "created_at": "2026-11-22T10:00:00.250Z",
+        },
+        "replies": [
+            reply("01a202e9-b47a-7000-8000-000000000002", "This post has no honor!", "2026-11-22T11:00:00.250Z"),
+            reply("01a20320-a2fa-7000-8000-000000000003", "Second", "2026-11-22T12:00:00.250Z"),
+        ],
+    });
+    assert_eq!((shown.status, shown.body), (200, expected));
+}
+
+#[tokio::test]
+async fn replies_are_not_in_the_feed_and_go_with_their_post() {
+    let app = TestApp::new().await;
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await;
+    let reply = Reply::post(numbered(app.now(), 2), &parent, worf().author, Message::reply("reply").unwrap());
+    app.state.store.create_reply(&reply).await.unwrap();
+    assert_eq!(app.get("/api/activities/home").await.messages(), ["parent"]);
+    app.pass(hours(1));
+    assert_eq!(app.state.store.replies(parent.id(), app.now(), 10).await.unwrap(), []);
+    assert_eq!(app.get(&format!("/api/activities/{}", parent.id())).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_404_whatever_the_id_looks_like() {
+    let app = TestApp::new().await;
+    for id in [
+        "0199c3a0-5e00-7a11-8b22-c33d44e55f66",
+        "68f126b0-1ceb-4a33-88be-d90fa7109eee",
+        "ffffffff-ffff-7fff-bfff-ffffffffffff",
+        "0199c3a05e007a118b22c33d44e55f66",
+        "abc",
+        "@andrewbrown",
+    ] {
+        let shown = app.get(&format!("/api/activities/{id}")).await;
+        let expected = json!({
+            "type": "about:blank",
+            "title": "Not Found",
+            "status": 404,
+            "detail": "There is no such activity, or it has expired.",
+            "code": "not_found",
+        });
+        assert_eq!((shown.status, shown.body), (404, expected), "{id}");
+    }
+}

@@ -1,0 +1,165 @@
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use lambda_spans::{Settings, Spans};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::support::{ANDREW, TABLE, TestApp, answer, hours, request};
+
+type Fields = BTreeMap<String, String>;
+
+/// A span, or an event of ours under the name `event`.
+struct Entry {
+    id: u64,
+    name: &'static str,
+    fields: Fields,
+}
+
+/// Every span and every event of ours.
+#[derive(Clone, Default)]
+struct Recorded(Arc<Mutex<Vec<Entry>>>);
+
+struct Visitor<'a>(&'a mut Fields);
+
+impl Visit for Visitor<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.to_owned());
+    }
+}
+
+impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Recorded {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
+        let mut fields = Fields::new();
+        attributes.record(&mut Visitor(&mut fields));
+        self.0.lock().unwrap().push(Entry { id: id.into_u64(), name: attributes.metadata().name(), fields });
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        let mut spans = self.0.lock().unwrap();
+        // The registry gives an id again when its span has ended.
+        if let Some(span) = spans.iter_mut().rev().find(|span| span.id == id.into_u64()) {
+            values.record(&mut Visitor(&mut span.fields));
+        }
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields::new();
+        event.record(&mut Visitor(&mut fields));
+        if event.metadata().target().starts_with("cruddur") {
+            self.0.lock().unwrap().push(Entry { id: 0, name: "event", fields });
+        }
+    }
+}
+
+impl Recorded {
+    fn fields(&self, name: &str) -> Fields {
+        let spans = self.0.lock().unwrap();
+        spans.iter().find(|span| span.name == name).map(|span| span.fields.clone()).unwrap()
+    }
+
+    fn values(&self) -> String {
+        let spans = self.0.lock().unwrap();
+        spans.iter().map(|Entry { name, fields, .. }| format!("{name} {fields:?}\n")).collect()
+    }
+}
+
+fn record() -> (Recorded, tracing::subscriber::DefaultGuard) {
+    let recorded = Recorded::default();
+    let subscriber = tracing_subscriber::registry().with(recorded.clone());
+    (recorded, tracing::subscriber::set_default(subscriber))
+}
+
+fn fields<const N: usize>(fields: [(&str, &str); N]) -> Fields {
+    fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// Of `demo-andrewbrown` under the secret of the tests: computed by another implementation of HMAC.
+const ANDREWS_HASH: &str = "c55c159f6f0f1929675b724ca7fecc0d";
+
+#[tokio::test]
+async fn home_records_when_it_was_and_how_much_it_found() {
+    let app = TestApp::new().await;
+    app.posted(hours(1), 1, "one", "1-day").await;
+    app.posted(hours(1), 2, "two", "1-day").await;
+    let (recorded, _guard) = record();
+    app.get("/api/activities/home").await;
+    let expected = fields([("app.now", "2026-11-22T12:00:00.250Z"), ("app.result_length", "2")]);
+    assert_eq!(recorded.fields("home-activities"), expected);
+}
+
+#[tokio::test]
+async fn a_post_records_its_id_and_its_ttl_and_whose_it_is_as_a_hash() {
+    let app = TestApp::new().await;
+    let (recorded, _guard) = record();
+    app.post(r#"{"message": "x", "ttl": "3-hours"}"#).await;
+    let expected = fields([
+        ("app.activity_uuid", "01a20320-a2fa-7000-8000-000000000000"),
+        ("app.ttl", "3-hours"),
+        ("app.user_id", ANDREWS_HASH),
+    ]);
+    assert_eq!(recorded.fields("create-activity"), expected);
+}
+
+#[tokio::test]
+async fn a_refused_post_records_the_codes() {
+    let app = TestApp::new().await;
+    let (recorded, _guard) = record();
+    app.post("{}").await;
+    let expected = fields([("app.user_id", ANDREWS_HASH), ("app.validation_codes", "ttl_blank,message_blank")]);
+    assert_eq!(recorded.fields("create-activity"), expected);
+}
+
+#[tokio::test]
+async fn every_answer_has_the_trace_id_and_a_problem_says_it_too() {
+    let app = TestApp::new().await;
+    let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
+    for (method, path, status) in [
+        ("GET", "/api/health-check", 200),
+        ("GET", "/api/activities/home", 200),
+        ("GET", "/api/activities/home?limit=0", 400),
+        ("POST", "/api/activities", 401),
+        ("GET", "/api/nothing-here", 404),
+        ("DELETE", "/api/activities", 405),
+    ] {
+        let request = request(method, path).body(axum::body::Body::empty()).unwrap();
+        let answer = answer(spans.server(app.router()), request).await;
+        let trace_id = answer.header("x-trace-id").unwrap();
+        assert!(trace_id.len() == 32 && trace_id.bytes().all(|b| b.is_ascii_hexdigit()), "{trace_id}");
+        let told = answer.body.get("trace_id").and_then(|id| id.as_str());
+        assert_eq!((answer.status, told), (status, (status >= 400).then_some(trace_id)), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_of_ours_is_logged_once_with_its_causes() {
+    let app = TestApp::new().await;
+    app.client.delete_table().table_name(TABLE).send().await.unwrap();
+    let (recorded, _guard) = record();
+    app.get("/api/activities/home").await;
+    let event = recorded.fields("event");
+    assert_eq!((event["message"].as_str(), event["error.type"].as_str()), ("request failed", "store_refused"));
+    assert!(event["error.causes"].starts_with("DynamoDB refuses the request: "), "{event:?}");
+    assert_eq!(recorded.values().matches("request failed").count(), 1);
+}
+
+#[tokio::test]
+async fn no_span_and_no_log_line_of_ours_has_what_is_private() {
+    let app = TestApp::new().await;
+    let (recorded, _guard) = record();
+    app.post(r#"{"message": "canary-message", "ttl": "3-hours"}"#).await;
+    app.post(r#"{"message": "canary-message\u0000", "ttl": "canary-ttl"}"#).await;
+    app.post(r#"{"canary-field": "canary-value"}"#).await;
+    app.get_as(ANDREW, "/api/activities/home?limit=canary-limit&cursor=canary-cursor").await;
+    app.get_as(ANDREW, "/api/activities/home?cursor=canary-cursor").await;
+    let values = recorded.values();
+    assert!(!values.contains("canary") && !values.contains(ANDREW), "{values}");
+}

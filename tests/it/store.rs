@@ -1,0 +1,98 @@
+use cruddur::domain::{Message, Reply};
+use cruddur::store::{self, StoreError, keys};
+use jiff::SignedDuration;
+
+use crate::support::{ANDREW, TABLE, TestApp, andrew, hours, numbered, user, worf};
+
+#[tokio::test]
+async fn making_a_table_that_is_there_leaves_it_as_it_is() {
+    let app = TestApp::new().await;
+    app.posted(hours(0), 1, "still here", "1-day").await;
+    store::create_table(&app.client, TABLE).await.unwrap();
+    assert_eq!(app.get("/api/activities/home").await.messages(), ["still here"]);
+}
+
+#[tokio::test]
+async fn a_profile_is_read_as_it_was_put() {
+    let app = TestApp::new().await;
+    assert_eq!(app.state.store.profile("demo-worf").await.unwrap(), Some(worf()));
+    assert_eq!(app.state.store.profile("nobody").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_user_and_a_handle_are_taken_once() {
+    let app = TestApp::new().await;
+    let store = &app.state.store;
+    let again = store.put_profile(&user(9, ANDREW, "andrew2", "Andrew")).await.unwrap_err();
+    assert!(again.is_conflict_on(keys::PROFILE), "{again}");
+    let same_handle = store.put_profile(&user(9, "demo-other", "worf", "Not Worf")).await.unwrap_err();
+    assert!(same_handle.is_conflict_on(keys::HANDLE), "{same_handle}");
+    assert_eq!(store.profile("demo-other").await.unwrap(), None);
+    store.put_profile(&user(9, "demo-other", "andrew2", "Free")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_post_of_nobody_is_not_written() {
+    let app = TestApp::new().await;
+    let activity = app.posted(hours(1), 1, "first", "1-day").await;
+    let error = app.state.store.create_activity("nobody", &activity).await.unwrap_err();
+    assert!(matches!(error, StoreError::Conflict { on } if on == keys::ACTIVITY), "{error}");
+    app.pass(hours(1));
+    let other = cruddur::domain::Activity::post(
+        numbered(app.now(), 2),
+        andrew().author,
+        cruddur::domain::Draft::parse("second", "1-day").unwrap(),
+    );
+    let error = app.state.store.create_activity("nobody", &other).await.unwrap_err();
+    assert!(error.is_conflict_on(keys::PROFILE), "{error}");
+    assert_eq!(app.state.store.activity(other.id(), app.now()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_post_counts_once_in_its_authors_profile() {
+    let app = TestApp::new().await;
+    let activity = app.posted(hours(0), 1, "once", "1-day").await;
+    // The same request again, as after a lost answer.
+    app.state.store.create_activity(ANDREW, &activity).await.unwrap();
+    assert_eq!(app.state.store.profile(ANDREW).await.unwrap().unwrap().cruds_count, 1);
+}
+
+#[tokio::test]
+async fn a_reply_needs_a_live_post() {
+    let app = TestApp::new().await;
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await;
+    let reply = |number, after| {
+        let id = numbered(parent.created_at() + after, number);
+        Reply::post(id, &parent, worf().author, Message::reply("reply").unwrap())
+    };
+    app.state.store.create_reply(&reply(2, SignedDuration::from_millis(3_599_999))).await.unwrap();
+    let error = app.state.store.create_reply(&reply(3, hours(1))).await.unwrap_err();
+    assert!(error.is_conflict_on(keys::ACTIVITY), "{error}");
+    let shown = app.state.store.activity(parent.id(), app.now()).await.unwrap().unwrap();
+    assert_eq!(shown.counters().replies, 1);
+}
+
+#[tokio::test]
+async fn the_ttl_attribute_is_the_first_whole_second_at_which_the_post_is_gone() {
+    let app = TestApp::new().await;
+    let activity = app.posted(hours(0), 1, "x", "1-hour").await;
+    let key = keys::activity(activity.id());
+    let item = app
+        .client
+        .get_item()
+        .table_name(TABLE)
+        .key("pk", aws_sdk_dynamodb::types::AttributeValue::S(key.pk))
+        .key("sk", aws_sdk_dynamodb::types::AttributeValue::S(key.sk))
+        .send()
+        .await
+        .unwrap()
+        .item
+        .unwrap();
+    assert_eq!(item["expires_at"].as_n().unwrap(), "1795352401");
+    assert_eq!(item["expires_at_ms"].as_n().unwrap(), "1795352400250");
+}
+
+#[tokio::test]
+async fn warming_up_needs_no_item() {
+    TestApp::new().await.state.store.warm_up().await.unwrap();
+}

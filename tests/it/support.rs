@@ -1,0 +1,180 @@
+//! A system of one's own for each test: router, embedded DynamoDB in memory, clock and ids that the test sets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, Response};
+use cruddur::api::identity::Principal;
+use cruddur::api::{self, AppState, Keys};
+use cruddur::clock::Clock;
+use cruddur::domain::{Activity, Author, Draft, Handle, Id, Profile};
+use cruddur::store::{self, Store};
+use dynoxide::Database;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+pub(crate) const TABLE: &str = "cruddur-test";
+pub(crate) const SECRET: &[u8] = b"a secret for tests, of 32 bytes or more";
+pub(crate) const ANDREW: &str = "demo-andrewbrown";
+
+pub(crate) struct TestApp {
+    pub(crate) state: AppState,
+    pub(crate) client: Client,
+    now: Arc<AtomicI64>,
+}
+
+impl TestApp {
+    /// With the users `andrewbrown` and `worf`; it is 2026-11-22T12:00:00.250Z.
+    pub(crate) async fn new() -> Self {
+        let client = store::client(&sdk(&dynamodb().await));
+        store::create_table(&client, TABLE).await.unwrap();
+        let app = Self::on(client);
+        app.state.store.put_profile(&andrew()).await.unwrap();
+        app.state.store.put_profile(&worf()).await.unwrap();
+        app
+    }
+
+    /// On any DynamoDB, which may be none at all.
+    pub(crate) fn on(client: Client) -> Self {
+        let now = Arc::new(AtomicI64::new(at("2026-11-22T12:00:00.250Z").as_millisecond()));
+        let (time, ids) = (now.clone(), AtomicU64::new(0));
+        let clock = Clock::new(
+            move || Timestamp::from_millisecond(time.load(Ordering::Relaxed)).unwrap(),
+            move |at| numbered(at, ids.fetch_add(1, Ordering::Relaxed)),
+        );
+        let state = AppState { store: Store::new(client.clone(), TABLE), clock, keys: Keys::new(SECRET, None) };
+        Self { state, client, now }
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        api::router(self.state.clone())
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.state.clock.now()
+    }
+
+    pub(crate) fn pass(&self, time: SignedDuration) {
+        self.now.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// A post in the store, made `ago` before now.
+    pub(crate) async fn posted(&self, ago: SignedDuration, number: u64, message: &str, ttl: &str) -> Activity {
+        let id = numbered(self.now() - ago, number);
+        let activity = Activity::post(id, andrew().author, Draft::parse(message, ttl).unwrap());
+        self.state.store.create_activity(ANDREW, &activity).await.unwrap();
+        activity
+    }
+
+    pub(crate) async fn get(&self, uri: &str) -> Answer {
+        self.send(request("GET", uri).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn get_as(&self, sub: &str, uri: &str) -> Answer {
+        self.send(signed_in(request("GET", uri).body(Body::empty()).unwrap(), sub)).await
+    }
+
+    /// Posts as `andrewbrown`.
+    pub(crate) async fn post(&self, body: impl Into<Body>) -> Answer {
+        let request = request("POST", "/api/activities").header("content-type", "application/json");
+        self.send(signed_in(request.body(body.into()).unwrap(), ANDREW)).await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        answer(self.router(), request).await
+    }
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) response: Response<()>,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The query of the `Link` to the next page.
+    pub(crate) fn next(&self) -> Option<String> {
+        let link = self.header("link")?.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
+        Some(link.to_owned())
+    }
+
+    pub(crate) fn messages(&self) -> Vec<&str> {
+        self.body.as_array().unwrap().iter().map(|row| row["message"].as_str().unwrap()).collect()
+    }
+}
+
+pub(crate) async fn answer(router: Router, request: Request<Body>) -> Answer {
+    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap();
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    Answer { status: parts.status.as_u16(), response: Response::from_parts(parts, ()), body }
+}
+
+pub(crate) fn request(method: &str, uri: &str) -> axum::http::request::Builder {
+    Request::builder().method(method).uri(uri)
+}
+
+pub(crate) fn signed_in(mut request: Request<Body>, sub: &str) -> Request<Body> {
+    request.extensions_mut().insert(Principal { sub: sub.to_owned() });
+    request
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub(crate) fn hours(hours: i64) -> SignedDuration {
+    SignedDuration::from_hours(hours)
+}
+
+pub(crate) fn numbered(at: Timestamp, number: u64) -> Id {
+    let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+    Id::new(at, [0, 0, a, b, c, d, e, f, g, h])
+}
+
+pub(crate) fn andrew() -> Profile {
+    user(1, ANDREW, "andrewbrown", "Andrew Brown")
+}
+
+pub(crate) fn worf() -> Profile {
+    user(2, "demo-worf", "worf", "Worf")
+}
+
+pub(crate) fn user(number: u128, sub: &str, handle: &str, display_name: &str) -> Profile {
+    let author = Author {
+        user_uuid: Uuid::from_u128(number),
+        handle: Handle::parse(handle).unwrap(),
+        display_name: display_name.to_owned(),
+    };
+    Profile { sub: sub.to_owned(), author, bio: String::new(), cruds_count: 0 }
+}
+
+/// What the SDK is told about the endpoint at `url`.
+pub(crate) fn sdk(url: &str) -> SdkConfig {
+    let credentials = Credentials::new("local", "local", None, None, "test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(url)
+        .build()
+}
+
+async fn dynamodb() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
+    url
+}

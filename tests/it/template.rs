@@ -1,0 +1,47 @@
+use crate::support::{TABLE, TestApp};
+
+const TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml"));
+
+/// The lines of the resource, without their indentation.
+fn resource(name: &str) -> Vec<&'static str> {
+    let lines = TEMPLATE.lines().skip_while(|line| *line != format!("  {name}:")).skip(1);
+    lines.take_while(|line| line.starts_with("   ") || line.is_empty()).map(str::trim).collect()
+}
+
+fn assert_has(lines: &[&str], expected: &[&str]) {
+    let found = lines.windows(expected.len()).any(|window| window == expected);
+    assert!(found, "{expected:?} is not in the template's {lines:?}");
+}
+
+#[tokio::test]
+async fn the_template_makes_the_table_that_we_make() {
+    let app = TestApp::new().await;
+    let ours = app.client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
+    let template = resource("Table");
+    for key in ours.key_schema() {
+        let name = format!("- AttributeName: {}", key.attribute_name());
+        assert_has(&template, &[&name, &format!("KeyType: {}", key.key_type())]);
+    }
+    for attribute in ours.attribute_definitions() {
+        let name = format!("- AttributeName: {}", attribute.attribute_name());
+        assert_has(&template, &[&name, &format!("AttributeType: {}", attribute.attribute_type())]);
+    }
+    assert_eq!(template.iter().filter(|line| line.starts_with("- AttributeName")).count(), 4);
+    let stream = ours.stream_specification().unwrap().stream_view_type().unwrap();
+    assert_has(&template, &[&format!("StreamViewType: {stream}")]);
+    assert_has(&template, &["BillingMode: PAY_PER_REQUEST"]);
+    assert_eq!(ours.billing_mode_summary().unwrap().billing_mode().unwrap().as_str(), "PAY_PER_REQUEST");
+    let ttl = app.client.describe_time_to_live().table_name(TABLE).send().await.unwrap();
+    let ttl = ttl.time_to_live_description.unwrap().attribute_name.unwrap();
+    assert_has(&template, &["TimeToLiveSpecification:", &format!("AttributeName: {ttl}"), "Enabled: true"]);
+}
+
+#[test]
+fn the_template_sets_what_the_configuration_asks_for() {
+    let function = resource("ApiFunction");
+    let error = cruddur::config::Config::from_lookup(|_| None).unwrap_err();
+    for fault in error.faults() {
+        let set = function.iter().any(|line| line.starts_with(&format!("{}:", fault.name)));
+        assert!(set, "{} is not set for ApiFunction", fault.name);
+    }
+}

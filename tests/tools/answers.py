@@ -1,0 +1,111 @@
+"""What the function answers to each event of events/api, literally but for ids and times, which are masked."""
+
+import json
+import re
+from pathlib import Path
+
+EVENTS = Path("events/api")
+
+_MASKS = [
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"), "<uuid v7>"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"), "<time>"),
+    (re.compile(r"[0-9a-f]{32}"), "<trace id>"),
+]
+
+
+def _post(handle, display_name, message, likes=0, replies=0):
+    return {"uuid": "<uuid v7>", "display_name": display_name, "handle": handle, "message": message,
+            "replies_count": replies, "reposts_count": 0, "likes_count": likes,
+            "expires_at": "<time>", "created_at": "<time>"}
+
+
+def _problem(status, title, code, detail):
+    return status, "application/problem+json", {
+        "type": "about:blank", "title": title, "status": status, "detail": detail, "code": code,
+        "trace_id": "<trace id>"}
+
+
+HELLO = _post("andrewbrown", "Andrew Brown", "Hello from Lambda")
+DEMO = [
+    _post("garek", "Garek", "My dear doctor, I am just simple tailor"),
+    _post("andrewbrown", "Andrew Brown", "Cloud is (very) fun!", likes=5, replies=1),
+    _post("worf", "Worf", "I am out of prune juice"),
+]
+
+# In the order in which they are sent to a new database: the post of `create` is in the feeds after it.
+ANSWERS = {
+    "health_check": (200, "application/json", {"success": True, "ver": 1}),
+    "home": (200, "application/json", DEMO),
+    "create": (200, "application/json", {
+        "uuid": "<uuid v7>", "display_name": "Andrew Brown", "handle": "andrewbrown", "message": "Hello from Lambda",
+        "created_at": "<time>", "expires_at": "<time>", "reply_to_activity_uuid": None}),
+    "home_stage_in_path": (200, "application/json", [HELLO, *DEMO]),
+    "home_cursor": _problem(
+        400, "Bad Request", "bad_cursor",
+        "`cursor` was altered, or was made for another route or another user: begin again without it."),
+    "create_bad_input": (422, "application/json", ["ttl_blank", "message_blank"]),
+    "create_anonymous": _problem(
+        401, "Unauthorized", "unauthenticated", "Sign in first: this route needs a user."),
+    "show": _problem(404, "Not Found", "not_found", "There is no such activity, or it has expired."),
+    "unknown_route": _problem(404, "Not Found", "not_found", "There is no such route."),
+}
+
+
+def events():
+    """The events in the order of ANSWERS, as (name, path). Every file has an answer and every answer a file."""
+    files = {path.stem: path for path in EVENTS.glob("*.json")}
+    if files.keys() != ANSWERS.keys():
+        raise SystemExit(f"Only in {EVENTS} or only in {__file__}: {sorted(files.keys() ^ ANSWERS.keys())}")
+    return [(name, files[name]) for name in ANSWERS]
+
+
+def showing(activity_uuid):
+    """The event `show` for another post."""
+    event = json.loads((EVENTS / "show.json").read_text())
+    old = event["pathParameters"]["activity_uuid"]
+    return json.dumps(event).replace(old, activity_uuid)
+
+
+SHOWN = (200, "application/json", {"activity": HELLO, "replies": []})
+
+
+def masked(body):
+    """`body` with each id, time and trace id replaced by what it is; a value of another form stays as it is."""
+    match body:
+        case dict():
+            return {key: masked(value) for key, value in body.items()}
+        case list():
+            return [masked(value) for value in body]
+        case str():
+            return next((mask for pattern, mask in _MASKS if pattern.fullmatch(body)), body)
+    return body
+
+
+class Report:
+    """Counts what passed and what failed, and says so line by line."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    def compare(self, name, expected, found):
+        if found == expected:
+            self.passed += 1
+            print(f"ok      {name}", flush=True)
+        else:
+            self.failed += 1
+            print(f"FAILED  {name}\n  expected {expected}\n  found    {found}", flush=True)
+
+    def end(self):
+        print(f"{self.passed} passed, {self.failed} failed")
+        raise SystemExit(self.failed > 0)
+
+
+def of_proxy_response(text):
+    """Status, content type and masked body of a Lambda proxy response; of anything else, the text itself."""
+    try:
+        response = json.loads(text)
+        headers = {name.lower(): values for name, values in response["multiValueHeaders"].items()}
+        return response["statusCode"], headers["content-type"][0], masked(json.loads(response["body"]))
+    except (ValueError, KeyError, TypeError):
+        return text

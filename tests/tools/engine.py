@@ -1,0 +1,51 @@
+"""A Docker engine: the one that runs already, or one of our own for as long as it is needed."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from waiting import wait_until
+
+
+@contextlib.contextmanager
+def docker_engine():
+    if _answers():
+        yield
+        return
+    if shutil.which("dockerd") is None:
+        raise SystemExit("No Docker engine answers and there is none to start: run `make tools`, or start Docker.")
+    forward_policy = _forward_policy()
+    with tempfile.TemporaryDirectory(prefix="cruddur-docker-") as folder:
+        log_path = Path(folder, "log")
+        with log_path.open("w") as log:
+            engine = subprocess.Popen(
+                ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec",
+                 "--pidfile", f"{folder}/pid", "--host", "unix:///var/run/docker.sock"],
+                stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            wait_until("the Docker engine answers", _answers, engine, seconds=60, log=log_path)
+            yield
+        finally:
+            engine.terminate()
+            engine.wait(timeout=60)
+            # The engine leaves forwarding closed for all that is not a container.
+            subprocess.run(["iptables", "--policy", "FORWARD", forward_policy], check=True)
+
+
+def bridge_address():
+    """The address that containers reach this machine at."""
+    return subprocess.run(
+        ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"],
+        check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _answers():
+    return subprocess.run(["docker", "version"], capture_output=True, env=os.environ).returncode == 0
+
+
+def _forward_policy():
+    rules = subprocess.run(["iptables", "--list-rules", "FORWARD"], check=True, capture_output=True, text=True).stdout
+    return rules.split()[2]

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Runs the function as it is deployed under AWS's Runtime Interface Emulator, without Docker, and sends it every
+event of events/api.
+
+usage: rie.py PATH_OF_BOOTSTRAP
+"""
+
+import contextlib
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from answers import ANSWERS, SHOWN, Report, events, of_proxy_response, showing
+from local import SETTINGS, local_aws
+from waiting import wait_until
+
+
+def main(bootstrap):
+    report = Report()
+    with local_aws() as aws_port, emulator(bootstrap, f"http://127.0.0.1:{aws_port}") as invoke:
+        for name, path in events():
+            answer = invoke(path.read_text())
+            report.compare(name, ANSWERS[name], of_proxy_response(answer))
+            if name == "create":
+                created = json.loads(json.loads(answer)["body"])["uuid"]
+        report.compare("show the created post", SHOWN, of_proxy_response(invoke(showing(created))))
+    report.end()
+
+
+@contextlib.contextmanager
+def emulator(bootstrap, aws_endpoint):
+    """Yields a function that sends one event and returns the answer. The emulator bears no two at a time."""
+    port, runtime_port = free_port(), free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "AWS_LAMBDA_FUNCTION_NAME": "ApiFunction",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": "10",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ENDPOINT_URL": aws_endpoint,
+        **SETTINGS,
+    }
+
+    def listens():
+        with contextlib.closing(socket.socket()) as connection:
+            return connection.connect_ex(("127.0.0.1", port)) == 0
+
+    def invoke(event):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations", data=event.encode())
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.read().decode()
+        except OSError as error:
+            raise SystemExit(f"The emulator gave no answer ({error}):\n{log_path.read_text()}") from error
+
+    with tempfile.TemporaryDirectory(prefix="cruddur-rie-") as folder:
+        log_path = Path(folder, "log")
+        with log_path.open("w") as log:
+            process = subprocess.Popen(
+                [emulator_path(), "--runtime-interface-emulator-address", f"127.0.0.1:{port}",
+                 "--runtime-api-address", f"127.0.0.1:{runtime_port}", bootstrap],
+                env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            wait_until("the emulator listens", listens, process, seconds=10, log=log_path)
+            yield invoke
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def emulator_path():
+    """AWS's own binary, which the SAM CLI brings with it."""
+    machine = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+    (path,) = Path(".tools/python/lib").glob(f"python3.*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}")
+    return path
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+if __name__ == "__main__":
+    os.chdir(Path(__file__).parents[2])
+    main(*sys.argv[1:])

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Sends every event of events/api to the built template by `sam local invoke`, and asks every route of it by
+`sam local start-api`.
+
+usage: sam.py FOLDER_OF_BUILT_TEMPLATE
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from answers import ANSWERS, HELLO, SHOWN, Report, events, masked, of_proxy_response
+from engine import bridge_address, docker_engine
+from local import SETTINGS, local_aws
+from rie import emulator_path, free_port
+from waiting import wait_until
+
+IMAGE = "public.ecr.aws/lambda/provided:al2023"
+CONTAINER_IMAGE = f"{IMAGE}-rapid-x86_64"
+
+
+def main(built):
+    report = Report()
+    with docker_engine(), base_image(), local_aws(bridge=bridge_address()) as aws_port, \
+            tempfile.NamedTemporaryFile("w", suffix=".json") as env_vars:
+        # What env.local.json says, with the port that is used here.
+        variables = json.loads(Path("env.local.json").read_text())
+        assert variables["ApiFunction"].items() > SETTINGS.items(), variables
+        variables["ApiFunction"]["AWS_ENDPOINT_URL"] = f"http://host.docker.internal:{aws_port}"
+        json.dump(variables, env_vars)
+        env_vars.flush()
+        arguments = ["--template-file", f"{built}/template.yaml", "--config-file", Path("samconfig.toml").absolute(),
+                     "--parameter-overrides", "Architecture=x86_64", "--env-vars", env_vars.name, "--skip-pull-image"]
+        created = invoke_events(report, arguments)
+        ask_routes(report, arguments, created)
+    report.end()
+
+
+def invoke_events(report, arguments):
+    """Returns the id of the post that was made."""
+    created = None
+    for name, path in events():
+        run = subprocess.run(["sam", "local", "invoke", "ApiFunction", "--event", path, *arguments],
+                             capture_output=True, text=True)
+        answer = of_proxy_response(run.stdout)
+        report.compare(f"sam local invoke, {name}", ANSWERS[name], answer)
+        if answer != ANSWERS[name]:
+            print(run.stderr)
+        elif name == "create":
+            created = json.loads(json.loads(run.stdout)["body"])["uuid"]
+    return created
+
+
+def ask_routes(report, arguments, created):
+    # Without an authorizer nobody is signed in, here as in the cloud.
+    _, _, unauthenticated = ANSWERS["create_anonymous"]
+    # What API Gateway itself says where the template has no route.
+    no_route = 403, {"message": "Missing Authentication Token"}
+    with api_gateway(arguments) as ask:
+        for method, path, expected in [
+            ("GET", "/api/health-check", (200, ANSWERS["health_check"][2])),
+            ("GET", "/api/activities/home", (200, ANSWERS["home_stage_in_path"][2])),
+            ("GET", "/api/activities/home?limit=1", (200, [HELLO])),
+            ("GET", f"/api/activities/{created}", (200, SHOWN[2])),
+            ("POST", "/api/activities", (401, unauthenticated)),
+            ("DELETE", "/api/activities/home", no_route),
+            ("GET", "/api/nothing-here", no_route),
+        ]:
+            report.compare(f"sam local start-api, {method} {path}", expected, ask(method, path))
+
+
+@contextlib.contextmanager
+def api_gateway(arguments):
+    """Yields a function that sends one request to `sam local start-api` and returns its status and masked body."""
+    port = free_port()
+
+    def listens():
+        with contextlib.closing(socket.socket()) as connection:
+            return connection.connect_ex(("127.0.0.1", port)) == 0
+
+    def ask(method, path):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}{path}", method=method, headers={"Content-Type": "application/json"},
+            data=b'{"message":"Hello","ttl":"1-day"}' if method == "POST" else None)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return response.status, masked(json.load(response))
+        except urllib.error.HTTPError as error:
+            return error.code, masked(json.load(error))
+
+    with tempfile.TemporaryDirectory(prefix="cruddur-sam-") as folder:
+        log_path = Path(folder, "log")
+        with log_path.open("w") as log:
+            process = subprocess.Popen(
+                ["sam", "local", "start-api", "--port", str(port), *arguments], stdout=log, stderr=subprocess.STDOUT)
+        try:
+            wait_until("sam local start-api listens", listens, process, seconds=120, log=log_path)
+            yield ask
+        except Exception:
+            print(log_path.read_text())
+            raise
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+            remove_containers()
+
+
+def remove_containers():
+    """SAM leaves its warm containers running when it is ended by a signal."""
+    left = subprocess.run(["docker", "ps", "--all", "--quiet", "--filter", f"ancestor={CONTAINER_IMAGE}"],
+                          check=True, capture_output=True, text=True).stdout.split()
+    if left:
+        subprocess.run(["docker", "rm", "--force", *left], check=True, stdout=subprocess.DEVNULL)
+
+
+@contextlib.contextmanager
+def base_image():
+    """Lambda's image: the one that is there, or the real one, or a stand-in that is removed again."""
+    if docker("image", "inspect", IMAGE) or docker("pull", IMAGE):
+        yield
+        return
+    print(f"{IMAGE} cannot be had here: a stand-in takes its place.", flush=True)
+    subprocess.run(["tests/tools/base-image.sh", emulator_path()], check=True, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        docker("rmi", "--force", CONTAINER_IMAGE, f"{IMAGE}-x86_64", IMAGE)
+
+
+def docker(*arguments):
+    return subprocess.run(["docker", *arguments], capture_output=True).returncode == 0
+
+
+if __name__ == "__main__":
+    os.chdir(Path(__file__).parents[2])
+    main(*sys.argv[1:])

@@ -1,0 +1,14 @@
+"""Waiting for a process of another make to be ready: bounded, and at an end as soon as the process is."""
+
+import time
+
+
+def wait_until(what, ready, process, *, seconds, log):
+    """Returns once `ready()` is true. Ends the run, with `log`, when `process` ends first or `seconds` are over."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None:
+            raise SystemExit(f"Waited until {what}, but the process ended with {process.returncode}:\n{log.read_text()}")
+        if time.monotonic() > deadline:
+            raise SystemExit(f"Waited {seconds} s in vain until {what}:\n{log.read_text()}")
+        time.sleep(0.05)
