@@ -54,12 +54,12 @@ build: $(python) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the ot
 
 .PHONY: rie
 rie: x86_64 ## the built function under AWS's Runtime Interface Emulator
-	cargo build --locked --package local
+	cargo build --locked
 	tests/tools/rie.py .aws-sam/x86_64/ApiFunction/bootstrap
 
 .PHONY: sam
 sam: x86_64 docker ## sam local invoke and sam local start-api
-	cargo build --locked --package local
+	cargo build --locked
 	$(with_tools) tests/tools/sam.py .aws-sam/x86_64
 
 .PHONY: x86_64

@@ -44,7 +44,7 @@ impl Config {
     pub fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let required = |name, meaning: &str| {
             let value = get(name).filter(|value| !value.trim().is_empty());
-            value.ok_or_else(|| Fault { name, problem: format!("missing; set it to {meaning}") })
+            value.ok_or_else(|| Fault { name, problem: format!("missing, set it to {meaning}") })
         };
         let table_name = required("TABLE_NAME", "the name of the DynamoDB table, `cruddur` on a laptop");
         let secret_arn =
@@ -82,8 +82,10 @@ pub async fn aws() -> SdkConfig {
 }
 
 /// Says in one JSON line on the standard error why this process cannot start. Tracing may not be there yet.
-pub fn cannot_start(error: &dyn std::error::Error) -> ExitCode {
-    let line = serde_json::json!({ "level": "ERROR", "message": format!("cannot start: {error}") });
+pub fn cannot_start(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let causes = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let line = serde_json::json!({ "level": "ERROR", "message": format!("cannot start: {causes}") });
     // Without a standard error there is nobody left to tell.
     let _unheard = writeln!(std::io::stderr(), "{line}");
     ExitCode::FAILURE

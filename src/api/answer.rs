@@ -1,5 +1,4 @@
 use std::error::Error;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -85,12 +84,6 @@ fn log(error: &ApiError) {
 }
 
 fn causes(error: &ApiError) -> String {
-    let mut text = String::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let separator = if text.is_empty() { "" } else { ": " };
-        let _infallible = write!(text, "{separator}{error}");
-        cause = error.source();
-    }
-    text
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -13,8 +13,8 @@ use super::{AppState, activities, answer, body, deadline, health};
 
 /// Every route there is.
 ///
-/// The layers, from the outermost: the span learns the route that matched, errors become bodies and are logged, panics become errors, the time left is kept,
-/// bodies are bounded.
+/// The layers, from the outermost: the span learns the route that matched, errors become bodies and are logged, panics
+/// become errors, the time left is kept, bodies are bounded.
 pub fn router(state: AppState) -> Router {
     Router::new()
         .route("/api/health-check", get(health::check))
@@ -27,9 +27,8 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), deadline::keep))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(answer::answer))
-        .layer(HttpLayer)
         // Here, inside of whatever stands around the router, it knows the route that matched.
-        .layer(lambda_spans::HttpLayer)
+        .layer(HttpLayer)
         .with_state(state)
 }
 

@@ -25,13 +25,11 @@ pub struct Secret {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// Secrets Manager does not give it.
-    #[error("Secrets Manager does not give the secret {arn} (SECRET_ARN): {cause}")]
+    #[error("Secrets Manager does not give the secret {arn} (SECRET_ARN)")]
     Unreadable {
         /// The setting's value.
         arn: String,
         /// What Secrets Manager or the SDK says.
-        cause: String,
-        /// The same, as an error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It is there, but has no key that is good enough.
@@ -73,10 +71,7 @@ async fn version(client: &Client, arn: &str, stage: &str) -> Result<Option<Strin
         Ok(found) => Ok(found.secret_string),
         Err(error) => match error.as_service_error() {
             Some(GetSecretValueError::ResourceNotFoundException(_)) if stage == "AWSPREVIOUS" => Ok(None),
-            _ => {
-                let cause = aws_sdk_secretsmanager::error::DisplayErrorContext(&error).to_string();
-                Err(SecretError::Unreadable { arn: arn.to_owned(), cause, source: Box::new(error) })
-            }
+            _ => Err(SecretError::Unreadable { arn: arn.to_owned(), source: Box::new(error) }),
         },
     }
 }

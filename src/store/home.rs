@@ -14,7 +14,7 @@ const RECENT_BUCKETS: usize = 2;
 /// Pages of one partition that a request reads at most. Expired posts that DynamoDB has not deleted yet fill pages in vain.
 const MAX_PAGES: usize = 8;
 /// Items read at once after the first page has brought too few.
-const LATER_PAGE: i32 = 200;
+const LATER_PAGE: i32 = 100;
 
 /// A part of the home feed.
 #[derive(Clone, Debug)]

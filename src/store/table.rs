@@ -9,7 +9,9 @@ use aws_sdk_dynamodb::types::{
 use super::StoreError;
 use super::keys::{PK, SK, TTL};
 
-/// Makes the table as `template.yaml` does. One that is there already is left as it is.
+/// Makes the table that `template.yaml` makes, on a DynamoDB whose tables are there at once, as the embedded one's are.
+///
+/// One that is there already is left as it is.
 ///
 /// # Errors
 /// [`StoreError::Throttled`], [`StoreError::Unavailable`] or [`StoreError::Refused`].

@@ -1,3 +1,6 @@
+use std::error::Error;
+use std::process::Command;
+
 use cruddur::config::{Config, Secret, SecretError};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -10,9 +13,19 @@ fn every_missing_setting_is_named_at_once_with_what_to_do() {
     assert_eq!(error.faults().iter().map(|fault| fault.name).collect::<Vec<_>>(), ["TABLE_NAME", "SECRET_ARN"]);
     assert_eq!(
         error.to_string(),
-        "the settings cannot be used; TABLE_NAME: missing; set it to the name of the DynamoDB table, `cruddur` on a \
-         laptop; SECRET_ARN: missing; set it to the ARN or the name of the Secrets Manager secret with the master key"
+        "the settings cannot be used; TABLE_NAME: missing, set it to the name of the DynamoDB table, `cruddur` on a \
+         laptop; SECRET_ARN: missing, set it to the ARN or the name of the Secrets Manager secret with the master key"
     );
+}
+
+#[test]
+fn the_binary_tells_its_faults_in_one_json_line_and_fails() {
+    let output = Command::new(env!("CARGO_BIN_EXE_api")).env_clear().env("TABLE_NAME", "cruddur").output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"".as_slice()));
+    let line: Value = serde_json::from_slice(&output.stderr).unwrap();
+    let message = "cannot start: the settings cannot be used; SECRET_ARN: missing, set it to the ARN or the name of the \
+                   Secrets Manager secret with the master key";
+    assert_eq!(line, json!({ "level": "ERROR", "message": message }));
 }
 
 #[test]
@@ -75,6 +88,16 @@ async fn a_secret_is_plain_text_or_the_key_of_a_json_object() {
     let secret = Secret::read(&sdk(&both), "local").await.unwrap();
     assert_eq!(secret.previous.as_deref(), Some(key.to_uppercase().as_bytes()));
     assert_eq!(format!("{secret:?}"), "Secret { .. }");
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_is_named_with_the_cause() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = Secret::read(&sdk(&url), "my-secret").await.unwrap_err();
+    assert_eq!(error.to_string(), "Secrets Manager does not give the secret my-secret (SECRET_ARN)");
+    assert_eq!(error.source().unwrap().to_string(), "dispatch failure");
 }
 
 #[tokio::test]

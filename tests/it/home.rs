@@ -1,6 +1,8 @@
+use axum::body::Body;
+use cruddur::store::keys;
 use serde_json::json;
 
-use crate::support::{TestApp, hours};
+use crate::support::{TestApp, hours, numbered, request};
 
 #[tokio::test]
 async fn home_of_a_new_table_is_an_empty_array_without_a_link() {
@@ -95,6 +97,20 @@ async fn many_expired_posts_before_a_live_one_do_not_hide_it() {
 }
 
 #[tokio::test]
+async fn a_page_may_be_short_where_one_partition_is_full_of_expired_posts_and_its_link_goes_on() {
+    let app = TestApp::new().await;
+    let one = keys::activity(app.posted(hours(4), 0, "alive", "1-day").await.id()).pk;
+    let expired = (1..).filter(|number| keys::activity(numbered(app.now() - hours(2), *number)).pk == one);
+    for number in expired.take(720) {
+        app.posted(hours(2), number, "dead", "1-hour").await;
+    }
+    let short = app.get("/api/activities/home?limit=1").await;
+    assert_eq!((short.status, &short.body), (200, &json!([])));
+    let rest = app.get(&format!("/api/activities/home{}", short.next().unwrap())).await;
+    assert_eq!((rest.messages(), rest.next()), (vec!["alive"], None));
+}
+
+#[tokio::test]
 async fn home_shows_twenty_posts_unless_asked_for_more() {
     let app = TestApp::new().await;
     for number in 0..22 {
@@ -107,8 +123,8 @@ async fn home_shows_twenty_posts_unless_asked_for_more() {
 #[tokio::test]
 async fn a_head_request_is_answered_like_a_get_without_the_body() {
     let app = TestApp::new().await;
-    let head = app.send(crate::support::request("HEAD", "/api/health-check").body(axum::body::Body::empty()).unwrap());
-    assert_eq!(head.await.status, 200);
+    let head = app.send(request("HEAD", "/api/health-check").body(Body::empty()).unwrap()).await;
+    assert_eq!((head.status, head.body), (200, json!(null)));
     let health = app.get("/api/health-check").await;
     assert_eq!((health.status, health.body), (200, json!({ "success": true, "ver": 1 })));
 }

@@ -113,7 +113,8 @@ async fn xray_trees(xray: &XrayDaemon) -> Trees {
     let mut trees = Trees::new();
     for document in xray.take().await {
         let trace = text(&document, "trace_id").unwrap().replacen("1-", "", 1).replace('-', "");
-        let twice = trees.entry(trace).or_default().insert(text(&document, "id").unwrap(), text(&document, "parent_id"));
+        let twice =
+            trees.entry(trace).or_default().insert(text(&document, "id").unwrap(), text(&document, "parent_id"));
         assert!(twice.is_none(), "{document} arrived twice");
     }
     trees
@@ -342,11 +343,13 @@ async fn a_log_line_names_the_trace_the_span_and_the_request() {
 fn attribute(span: &Span, key: &str) -> Option<String> {
     use opentelemetry_proto::tonic::common::v1::any_value::Value;
     let value = span.attributes.iter().find(|attribute| attribute.key == key)?.value.clone()?.value?;
-    Some(match value {
-        Value::StringValue(text) => text,
+    Some(match &value {
+        Value::StringValue(text) => text.clone(),
         Value::IntValue(number) => number.to_string(),
         Value::BoolValue(truth) => truth.to_string(),
         Value::DoubleValue(number) => number.to_string(),
-        other => format!("{other:?}"),
+        Value::ArrayValue(_) | Value::KvlistValue(_) | Value::BytesValue(_) | Value::StringValueStrindex(_) => {
+            format!("{value:?}")
+        }
     })
 }

@@ -6,7 +6,7 @@ const MAX_LINES: usize = 400;
 const MAX_BIN_LINES: usize = 30;
 
 /// What each part may not name, from its `use` lines and paths.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("src/domain.rs", DOMAIN),
     ("src/domain", DOMAIN),
     ("src/store.rs", STORE),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("src/api", API),
     ("src/config.rs", CONFIG),
     ("src/config", CONFIG),
+    ("crates/lambda-spans/src", &["cruddur"]),
 ];
 const DOMAIN: &[&str] = &[
     "crate::api",

@@ -163,6 +163,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
         return StatusCode::GONE.into_response();
     };
     shared.signal(Signal::SIGCONT);
+    #[expect(clippy::disallowed_methods, reason = "a deadline is a time of day")]
     let deadline = SystemTime::now() + event.timeout;
     let deadline = deadline.duration_since(UNIX_EPOCH).expect("after 1970").as_millis().to_string();
     let mut response = event.payload.into_response();

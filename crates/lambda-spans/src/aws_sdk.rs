@@ -93,7 +93,8 @@ impl Intercept for AwsSdkSpans {
         }
         if let Some(response) = context.response() {
             span.set_attribute(KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())));
-            if let Some(id) = response.headers().get("x-amzn-requestid").or(response.headers().get("x-amz-request-id")) {
+            if let Some(id) = response.headers().get("x-amzn-requestid").or(response.headers().get("x-amz-request-id"))
+            {
                 span.set_attribute(KeyValue::new("aws.request_id", id.to_owned()));
             }
         }

@@ -82,9 +82,10 @@ where
             None => Invocation::root(new_trace_id(), lambda.request_id.clone(), self.spans.pipeline.outbox.clone()),
         };
         let deadline = lambda.deadline;
-        let span = info_span!(parent: None, "invocation", otel.name = lambda.env_config.function_name, otel.kind = "server");
+        let span =
+            info_span!(parent: None, "invocation", otel.name = lambda.env_config.function_name, otel.kind = "server");
         // Fails only for a span that nobody records.
-        let _ = span.set_parent(invocation.context());
+        span.set_parent(invocation.context()).ok();
         let root = span.context();
         describe(&root, lambda);
         let flight = Flight { invocation, root, deadline, spans: self.spans.clone() };
@@ -103,11 +104,12 @@ fn describe(root: &Context, lambda: &LambdaContext) {
     span.set_attribute(KeyValue::new("faas.coldstart", !WARM.swap(true, Ordering::Relaxed)));
     // arn:aws:lambda:<region>:<account>:function:<name>[:<alias>]
     let arn = &lambda.invoked_function_arn;
-    let mut parts: Vec<&str> = arn.split(':').collect();
-    if parts.len() >= 7 {
+    let parts: Vec<&str> = arn.splitn(8, ':').take(7).collect();
+    if let [.., account, _, _] = parts[..]
+        && parts.len() == 7
+    {
         span.set_attribute(KeyValue::new("aws.lambda.invoked_arn", arn.clone()));
-        span.set_attribute(KeyValue::new("cloud.account.id", parts[4].to_owned()));
-        parts.truncate(7);
+        span.set_attribute(KeyValue::new("cloud.account.id", account.to_owned()));
         span.set_attribute(KeyValue::new("cloud.resource_id", parts.join(":")));
     }
 }
@@ -130,7 +132,9 @@ impl Flight {
         // By itself it would stay open as long as any span below it, such as one of a detached task.
         self.root.span().end();
         self.invocation.close();
-        let limit = budget(self.spans.budget, self.deadline, SystemTime::now());
+        #[expect(clippy::disallowed_methods, reason = "a deadline is a time of day")]
+        let now = SystemTime::now();
+        let limit = budget(self.spans.budget, self.deadline, now);
         async move { self.spans.pipeline.flush(limit).await }
     }
 }
@@ -172,9 +176,10 @@ where
             let result = ready!(handler.poll(context));
             // A span that the handler still holds ends here, inside of its invocation.
             this.handler.set(None);
-            *this.export = this.flight.take().map(|flight| {
-                Box::pin(flight.land(result.as_ref().err())) as Pin<Box<dyn Future<Output = ()> + Send>>
-            });
+            *this.export = this
+                .flight
+                .take()
+                .map(|flight| Box::pin(flight.land(result.as_ref().err())) as Pin<Box<dyn Future<Output = ()> + Send>>);
             *this.result = Some(result);
         }
         if let Some(export) = this.export.as_mut() {

@@ -38,10 +38,8 @@ impl OtlpSettings {
         let endpoint = reader.url("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or(general);
         let mut headers = reader.pairs("OTEL_EXPORTER_OTLP_HEADERS");
         headers.extend(reader.pairs("OTEL_EXPORTER_OTLP_TRACES_HEADERS"));
-        let compression = reader.word(
-            &["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"],
-            &["gzip", "none"],
-        );
+        let compression = reader
+            .word(&["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"], &["gzip", "none"]);
         reader.word(&["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"], &["http/protobuf"]);
         let timeout = reader.milliseconds(&["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"]);
         let exporter = reader.word(&["OTEL_TRACES_EXPORTER"], &["otlp", "none"]);

@@ -113,7 +113,11 @@ impl Pipeline {
         match (problem, self.otlp_failing.load(Ordering::Relaxed)) {
             (Some(problem), false) => {
                 self.otlp_failing.store(true, Ordering::Relaxed);
-                warn!(problem, spans = count, "spans could not be exported by OTLP; further failures are counted, not logged");
+                warn!(
+                    problem,
+                    spans = count,
+                    "spans could not be exported by OTLP; further failures are counted, not logged"
+                );
             }
             (None, true) => {
                 self.otlp_failing.store(false, Ordering::Relaxed);

@@ -71,7 +71,7 @@ where
         let invocation = Invocation::root(trace_id, trace_id.to_string(), self.spans.pipeline.outbox.clone());
         let span = info_span!(parent: None, "request", otel.kind = "server");
         // Fails only for a span that nobody records.
-        let _ = span.set_parent(invocation.context());
+        span.set_parent(invocation.context()).ok();
         let root = span.context();
         let handler = span.in_scope(|| self.inner.call(request)).instrument(span);
         Box::pin(async move {

@@ -108,7 +108,7 @@ pub struct Faults(pub Vec<Fault>);
 impl fmt::Display for Faults {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("the settings cannot be used")?;
-        self.0.iter().try_for_each(|fault| write!(formatter, "; {fault}"))
+        self.0.iter().try_for_each(|fault| write!(formatter, "\n  {fault}"))
     }
 }
 
@@ -160,7 +160,10 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_HEADERS", "a=1, b=two%20words"),
             ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=2"),
         ]);
-        assert_eq!(settings.headers, [("a".to_owned(), "2".to_owned()), ("b".to_owned(), "two words".to_owned())].into());
+        assert_eq!(
+            settings.headers,
+            [("a".to_owned(), "2".to_owned()), ("b".to_owned(), "two words".to_owned())].into()
+        );
     }
 
     #[test]

@@ -25,9 +25,15 @@ use crate::server;
 use crate::settings::Settings;
 use crate::xray::Xray;
 
-/// Crates under the exporters and under the AWS SDK. Their spans would feed the export with itself, or
-/// repeat what [`AwsSdkSpans`](crate::AwsSdkSpans) says better.
-const INTERNAL: [&str; 8] = ["aws_", "h2", "hyper", "opentelemetry", "rustls", "tokio", "tower", "lambda_runtime"];
+/// Crates under the exporters and under the AWS SDK, and the beginnings of the names of their families. Their
+/// spans would feed the export with itself, or repeat what [`AwsSdkSpans`](crate::AwsSdkSpans) says better.
+const INTERNAL: [&str; 8] = ["h2", "hyper", "hyper_util", "lambda_http", "lambda_runtime", "rustls", "tokio", "tower"];
+const INTERNAL_FAMILIES: [&str; 5] = ["aws_config", "aws_runtime", "aws_sdk_", "aws_smithy_", "opentelemetry"];
+
+fn is_internal(target: &str) -> bool {
+    let name = target.split("::").next().unwrap_or(target);
+    INTERNAL.contains(&name) || INTERNAL_FAMILIES.iter().any(|family| name.starts_with(family))
+}
 
 /// Tracing could not be installed.
 #[derive(Debug)]
@@ -109,7 +115,7 @@ impl Spans {
             .with_filter(filter::filter_fn(|metadata| {
                 metadata.is_span()
                     && *metadata.level() <= tracing::Level::INFO
-                    && !INTERNAL.iter().any(|internal| metadata.target().starts_with(internal))
+                    && !is_internal(metadata.target())
             }))
     }
 

@@ -1,6 +1,5 @@
 //! A trace on the terminal: a tree of spans, when each began, how long it took, and a bar that shows both.
 
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{SpanId, Status};
@@ -22,6 +21,7 @@ const SHOWN: [&str; 7] = [
     "aws.sdk.attempts",
 ];
 
+#[expect(clippy::print_stderr, reason = "a terminal is what it is for")]
 pub(crate) fn print(finished: &Finished) {
     eprint!("{}", tree(&finished.spans));
 }
@@ -31,7 +31,7 @@ fn tree(spans: &[SpanData]) -> String {
     let ids: Vec<SpanId> = spans.iter().map(|span| span.span_context.span_id()).collect();
     let roots = sorted(spans.iter().filter(|span| !ids.contains(&span.parent_span_id)));
     for root in roots {
-        let _ = writeln!(text, "\ntrace {}", root.span_context.trace_id());
+        text.push_str(&format!("\ntrace {}\n", root.span_context.trace_id()));
         let frame = Frame { begin: root.start_time, length: length(root), spans };
         frame.draw(&mut text, root, "", "");
     }
@@ -48,15 +48,13 @@ impl Frame<'_> {
     fn draw(&self, text: &mut String, span: &SpanData, branch: &str, indent: &str) {
         let name = format!("{branch}{}", span.name);
         let mark = if matches!(span.status, Status::Error { .. }) { " ✗" } else { "" };
-        let _ = writeln!(
-            text,
-            "{name:<NAME_WIDTH$} {:>9.2} ms {}{mark}{}",
+        text.push_str(&format!(
+            "{name:<NAME_WIDTH$} {:>9.2} ms {}{mark}{}\n",
             length(span).as_secs_f64() * 1000.0,
             self.bar(span),
             attributes(span),
-        );
-        let children =
-            sorted(self.spans.iter().filter(|child| child.parent_span_id == span.span_context.span_id()));
+        ));
+        let children = sorted(self.spans.iter().filter(|child| child.parent_span_id == span.span_context.span_id()));
         for (index, child) in children.iter().enumerate() {
             let (branch, below) = if index + 1 == children.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
             self.draw(text, child, &format!("{indent}{branch}"), &format!("{indent}{below}"));
@@ -83,7 +81,7 @@ fn attributes(span: &SpanData) -> String {
     shown.fold(String::new(), |mut text, attribute| {
         let key = attribute.key.as_str();
         let key = if key.starts_with("app.") { key } else { key.rsplit('.').next().unwrap_or(key) };
-        let _ = write!(text, "  {key}={}", attribute.value);
+        text.push_str(&format!("  {key}={}", attribute.value));
         text
     })
 }

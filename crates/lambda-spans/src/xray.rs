@@ -284,7 +284,10 @@ mod tests {
     #[test]
     fn a_document_that_is_too_large_is_cut_with_a_mark() {
         let huge = child("huge", (0..100).map(|n| KeyValue::new(format!("n{n}"), "x".repeat(3000))).collect());
-        assert_eq!(document(huge)["metadata"], json!({ "lambda_spans.truncated": true, "service.name": "cruddur-api" }));
+        assert_eq!(
+            document(huge)["metadata"],
+            json!({ "lambda_spans.truncated": true, "service.name": "cruddur-api" })
+        );
     }
 
     #[test]

@@ -22,10 +22,8 @@ pub(super) fn describe_input(service: &str, operation: &str, input: &Input) -> V
     if service != "DynamoDB" {
         return Vec::new();
     }
-    let mut attributes = vec![
-        KeyValue::new("db.system.name", "aws.dynamodb"),
-        KeyValue::new("db.operation.name", operation.to_owned()),
-    ];
+    let mut attributes =
+        vec![KeyValue::new("db.system.name", "aws.dynamodb"), KeyValue::new("db.operation.name", operation.to_owned())];
     let tables = tables(input);
     if let [table] = tables.as_slice() {
         attributes.push(KeyValue::new("db.collection.name", table.clone()));
@@ -52,8 +50,7 @@ fn tables(input: &Input) -> Vec<String> {
             None$(.or_else(|| input.downcast_ref::<$operation>().and_then(|input| input.table_name())))+
         };
     }
-    if let Some(table) =
-        table_of!(GetItemInput, QueryInput, PutItemInput, UpdateItemInput, DeleteItemInput, ScanInput)
+    if let Some(table) = table_of!(GetItemInput, QueryInput, PutItemInput, UpdateItemInput, DeleteItemInput, ScanInput)
     {
         return vec![table.to_owned()];
     }
@@ -94,7 +91,8 @@ pub(super) fn describe_output(output: &Output) -> Vec<KeyValue> {
         let units: f64 = consumed.iter().filter_map(|consumed| consumed.capacity_units()).sum();
         // A number can be summed and compared where the conventions' list of JSON texts cannot.
         attributes.push(KeyValue::new("aws.dynamodb.consumed_capacity_units", units));
-        attributes.push(KeyValue::new("aws.dynamodb.consumed_capacity", strings(consumed.iter().map(as_json).collect())));
+        attributes
+            .push(KeyValue::new("aws.dynamodb.consumed_capacity", strings(consumed.iter().map(as_json).collect())));
     }
     attributes
 }

@@ -64,7 +64,8 @@ fn scheme<B>(request: &Request<B>) -> &'static str {
 
 fn host<B>(request: &Request<B>) -> Option<String> {
     let header = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
-    let authority: http::uri::Authority = header.or_else(|| request.uri().authority().map(|a| a.as_str()))?.parse().ok()?;
+    let authority: http::uri::Authority =
+        header.or_else(|| request.uri().authority().map(|a| a.as_str()))?.parse().ok()?;
     Some(authority.host().to_owned()).filter(|host| host.len() <= MAX_HOST)
 }
 

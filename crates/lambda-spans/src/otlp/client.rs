@@ -23,10 +23,8 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(timeout: Duration) -> Self {
         let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-        let connector = Connector::builder()
-            .connector_settings(settings)
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .build();
+        let connector =
+            Connector::builder().connector_settings(settings).tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build();
         Self { connector: SharedHttpConnector::new(connector), timeout }
     }
 

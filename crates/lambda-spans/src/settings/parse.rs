@@ -79,7 +79,8 @@ impl<'a> Reader<'a> {
         let mut pairs = HashMap::new();
         let entries = self.text(name).unwrap_or_default();
         for (index, entry) in entries.split(',').enumerate().filter(|(_, entry)| !entry.trim().is_empty()) {
-            let decoded = entry.split_once('=').map(|(key, value)| (key, percent_decode_str(value.trim()).decode_utf8()));
+            let decoded =
+                entry.split_once('=').map(|(key, value)| (key, percent_decode_str(value.trim()).decode_utf8()));
             match decoded {
                 Some((key, Ok(value))) => {
                     pairs.insert(key.trim().to_owned(), value.into_owned());
@@ -95,7 +96,8 @@ impl<'a> Reader<'a> {
     pub(super) fn daemon_address(&mut self, name: &'static str) -> Option<String> {
         let value = self.text(name)?;
         let address = value.split_whitespace().find_map(|part| part.strip_prefix("udp:")).unwrap_or(&value);
-        let valid = address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        let valid =
+            address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
         if valid {
             return Some(address.to_owned());
         }

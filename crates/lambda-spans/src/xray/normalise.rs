@@ -69,10 +69,8 @@ pub(super) fn name(name: &str) -> String {
 /// Makes the failure flags and the cause agree with what happened.
 fn state_failure(span: &mut SpanData) {
     let status_code = span.attributes.iter().find(|attribute| attribute.key.as_str() == "http.response.status_code");
-    let status_code = status_code.and_then(|attribute| match attribute.value {
-        opentelemetry::Value::I64(code) => Some(code),
-        _ => None,
-    });
+    let status_code = status_code
+        .and_then(|attribute| if let opentelemetry::Value::I64(code) = attribute.value { Some(code) } else { None });
     let failed = matches!(span.status, Status::Error { .. });
     if !failed {
         if status_code.is_some_and(|code| (400..600).contains(&code)) {

@@ -50,10 +50,9 @@ pub(super) fn for_xray(span: &SpanData) -> Vec<KeyValue> {
 /// `DynamoDB/Query`, or a method alone.
 fn rpc_method(method: &str) -> Vec<KeyValue> {
     match method.rsplit_once('/') {
-        Some((service, method)) => vec![
-            KeyValue::new("rpc.service", super::name(service)),
-            KeyValue::new("rpc.method", method.to_owned()),
-        ],
+        Some((service, method)) => {
+            vec![KeyValue::new("rpc.service", super::name(service)), KeyValue::new("rpc.method", method.to_owned())]
+        }
         None => vec![KeyValue::new("rpc.method", method.to_owned())],
     }
 }
@@ -63,12 +62,18 @@ fn annotation_key(key: &str) -> String {
 }
 
 fn bounded(value: &Value, limit: usize) -> Value {
-    match value {
-        Value::String(text) if text.as_str().len() > limit => Value::from(cut(text.as_str(), limit)),
-        // JSON has no word for them.
-        Value::F64(number) if !number.is_finite() => Value::from(number.to_string()),
-        other => other.clone(),
+    if let Value::String(text) = value
+        && text.as_str().len() > limit
+    {
+        return Value::from(cut(text.as_str(), limit));
     }
+    // JSON has no word for NaN and the infinities.
+    if let Value::F64(number) = value
+        && !number.is_finite()
+    {
+        return Value::from(number.to_string());
+    }
+    value.clone()
 }
 
 /// The beginning of `text`, at most `limit` bytes, with a mark where something was cut off.
