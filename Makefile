@@ -14,6 +14,9 @@ deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 # The SAM CLI and cargo-lambda, and the zig that cargo-lambda finds by the first python3 on the path.
 with_tools := PATH="$(CURDIR)/.tools/python/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
+# With what `make unit` has built already, it takes no build of its own.
+local := cargo test --locked --workspace --no-run
+
 .PHONY: help
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,12 +57,12 @@ build: $(python) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the ot
 
 .PHONY: rie
 rie: x86_64 ## the built function under AWS's Runtime Interface Emulator
-	cargo build --locked
+	$(local)
 	tests/tools/rie.py .aws-sam/x86_64/ApiFunction/bootstrap
 
 .PHONY: sam
 sam: x86_64 docker ## sam local invoke and sam local start-api
-	cargo build --locked
+	$(local)
 	$(with_tools) tests/tools/sam.py .aws-sam/x86_64
 
 .PHONY: x86_64
