@@ -11,6 +11,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::pipeline::Outbox;
+use crate::sampling::{Decision, Sampler, Verdict};
 use crate::trace_header::TraceHeader;
 
 /// What X-Ray holds of the trace already.
@@ -25,6 +26,7 @@ pub(crate) struct XrayContext {
 #[derive(Clone, Debug)]
 pub(crate) struct Finished {
     pub(crate) xray: XrayContext,
+    pub(crate) otlp: Decision,
     pub(crate) spans: Vec<SpanData>,
 }
 
@@ -45,7 +47,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Collected {
     finished: Vec<SpanData>,
-    closed: bool,
+    closed: Option<Decision>,
 }
 
 impl Invocation {
@@ -106,23 +108,27 @@ impl Invocation {
     /// Takes a span that has ended. One that ends after its invocation goes out with a later export.
     pub(crate) fn record(&self, span: SpanData) {
         let mut collected = self.lock();
-        if collected.closed {
+        if let Some(otlp) = collected.closed {
             drop(collected);
-            self.0.outbox.put(Finished { xray: self.0.xray, spans: vec![span] });
+            self.0.outbox.put(Finished { xray: self.0.xray, otlp, spans: vec![span] });
         } else {
             collected.finished.push(span);
         }
     }
 
-    /// Ends the invocation: what it recorded is ready for export.
-    pub(crate) fn close(&self) {
+    /// Ends the invocation: what it recorded is ready for export. Says what the root span shows of it.
+    pub(crate) fn close(&self, sampler: &Sampler) -> Verdict {
         let mut collected = self.lock();
-        collected.closed = true;
         let spans = mem::take(&mut collected.finished);
+        let root = spans.iter().find(|span| span.parent_span_is_remote);
+        let verdict = root.map(|root| sampler.verdict(root)).unwrap_or_default();
+        let otlp = sampler.decide(self.0.trace_id, verdict);
+        collected.closed = Some(otlp);
         drop(collected);
         if !spans.is_empty() {
-            self.0.outbox.put(Finished { xray: self.0.xray, spans });
+            self.0.outbox.put(Finished { xray: self.0.xray, otlp, spans });
         }
+        verdict
     }
 
     fn lock(&self) -> MutexGuard<'_, Collected> {

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as TaskContext, Poll, ready};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Context as LambdaContext, LambdaInvocation};
 use opentelemetry::trace::{Status, TraceContextExt as _, TraceId};
@@ -20,6 +20,7 @@ use tracing::instrument::Instrumented;
 use tracing::{Instrument as _, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::flush::FlushMode;
 use crate::invocation::Invocation;
 use crate::spans::Spans;
 use crate::trace_header::TraceHeader;
@@ -82,13 +83,15 @@ where
             None => Invocation::root(new_trace_id(), lambda.request_id.clone(), self.spans.pipeline.outbox.clone()),
         };
         let deadline = lambda.deadline;
+        let burst = self.spans.traffic.begins(now());
+        self.spans.pipeline.send_if_due();
         let span =
             info_span!(parent: None, "invocation", otel.name = lambda.env_config.function_name, otel.kind = "server");
         // Fails only for a span that nobody records.
         span.set_parent(invocation.context()).ok();
         let root = span.context();
         describe(&root, lambda);
-        let flight = Flight { invocation, root, deadline, spans: self.spans.clone() };
+        let flight = Flight { invocation, root, deadline, burst, spans: self.spans.clone() };
         let handler = span.in_scope(|| self.inner.call(event));
         LambdaFuture::handling(handler.instrument(span), Some(flight))
     }
@@ -119,6 +122,8 @@ struct Flight {
     invocation: Invocation,
     root: Context,
     deadline: u64,
+    /// Whether it followed closely upon another.
+    burst: bool,
     spans: Spans,
 }
 
@@ -131,12 +136,26 @@ impl Flight {
         }
         // By itself it would stay open as long as any span below it, such as one of a detached task.
         self.root.span().end();
-        self.invocation.close();
-        #[expect(clippy::disallowed_methods, reason = "a deadline is a time of day")]
-        let now = SystemTime::now();
-        let limit = budget(self.spans.budget, self.deadline, now);
-        async move { self.spans.pipeline.flush(limit).await }
+        let Self { invocation, deadline, burst, spans, .. } = self;
+        let verdict = invocation.close(&spans.pipeline.sampler);
+        async move {
+            if spans.traffic.mode() == FlushMode::Background {
+                return;
+            }
+            #[expect(clippy::disallowed_methods, reason = "a deadline is a time of day")]
+            let limit = budget(spans.budget, deadline, SystemTime::now());
+            if spans.traffic.leaves_now(burst, verdict) {
+                spans.pipeline.flush(limit).await;
+            } else {
+                spans.pipeline.flush_later(limit).await;
+            }
+            spans.traffic.ended(now());
+        }
     }
+}
+
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// The least of the setting and what the deadline, in milliseconds since the epoch, leaves.

@@ -22,6 +22,7 @@
 
 mod accounting;
 mod aws_sdk;
+mod flush;
 mod http;
 mod invocation;
 mod lambda;
@@ -30,8 +31,10 @@ mod otlp;
 mod pipeline;
 mod recorder;
 mod resource;
+mod sampling;
 mod server;
 mod settings;
+mod shutdown;
 mod spans;
 mod terminal;
 mod trace_header;

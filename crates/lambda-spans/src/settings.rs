@@ -5,11 +5,14 @@ pub(crate) mod parse;
 use std::fmt;
 use std::time::Duration;
 
+use crate::flush::FlushMode;
 use crate::otlp::OtlpSettings;
 use crate::resource::ResourceSettings;
+use crate::sampling::SamplingSettings;
 use parse::Reader;
 
-const DEFAULT_BUDGET: Duration = Duration::from_millis(1000);
+/// With the pauses of the circuit breaker, a receiver that never answers costs less than 5 ms an invocation over 200.
+const DEFAULT_BUDGET: Duration = Duration::from_millis(800);
 const DEFAULT_LOG_FILTER: &str = "info";
 
 /// The settings of tracing, read once from the environment.
@@ -28,7 +31,11 @@ const DEFAULT_LOG_FILTER: &str = "info";
 /// | `AWS_XRAY_DAEMON_ADDRESS` | the X-Ray daemon; Lambda sets it | none: nothing is sent to X-Ray |
 /// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (nothing is sent by OTLP) | `otlp` |
 /// | `OTEL_SDK_DISABLED` | `true`: no spans at all | `false` |
-/// | `LAMBDA_SPANS_BUDGET_MS` | the longest that an export may hold up the next invocation, milliseconds | 1000 |
+/// | `LAMBDA_SPANS_BUDGET_MS` | the longest that an export may hold up the next invocation, milliseconds | 800 |
+/// | `LAMBDA_SPANS_FLUSH` | `end`: OTLP gets its spans after each response; `adaptive`: in a burst, together beside a later invocation | `adaptive` |
+/// | `LAMBDA_SPANS_SAMPLE_RATE` | OTLP gets one trace in this many, beside all that failed or were slow | 1 |
+/// | `LAMBDA_SPANS_SAMPLE_KEY` | a secret that the choice depends on, so that no caller can foresee it | |
+/// | `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS` | invocations that took longer are always kept, and sent at once; milliseconds | none |
 /// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | which log lines are written | `info` |
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -37,8 +44,11 @@ pub struct Settings {
     pub(crate) xray_daemon: Option<String>,
     pub(crate) resource: ResourceSettings,
     pub(crate) budget: Duration,
+    pub(crate) flush: FlushMode,
+    pub(crate) sampling: SamplingSettings,
     pub(crate) log_filter: String,
     pub(crate) terminal: bool,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Settings {
@@ -65,8 +75,21 @@ impl Settings {
             xray_daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS"),
             resource: ResourceSettings::read(&mut reader),
             budget: reader.milliseconds(&["LAMBDA_SPANS_BUDGET_MS"]).unwrap_or(DEFAULT_BUDGET),
+            flush: match reader.word(&["LAMBDA_SPANS_FLUSH"], &["end", "adaptive"]).as_deref() {
+                Some("end") => FlushMode::End,
+                _ => FlushMode::Adaptive,
+            },
+            sampling: SamplingSettings {
+                one_in: reader.count("LAMBDA_SPANS_SAMPLE_RATE").unwrap_or(1),
+                keep_slower_than: reader.milliseconds(&["LAMBDA_SPANS_KEEP_SLOWER_THAN_MS"]),
+                key: reader.text("LAMBDA_SPANS_SAMPLE_KEY"),
+            },
             log_filter: reader.log_filter().unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
             terminal: false,
+            warnings: reader.without_effect(&[
+                ("OTEL_TRACES_SAMPLER", "LAMBDA_SPANS_SAMPLE_RATE"),
+                ("OTEL_PROPAGATORS", "LAMBDA_SPANS_CONTEXT"),
+            ]),
         };
         reader.finish(settings)
     }
@@ -134,7 +157,7 @@ mod tests {
         assert!(settings.otlp.is_none());
         assert!(settings.xray_daemon.is_none());
         assert!(settings.enabled);
-        assert_eq!(settings.budget, Duration::from_secs(1));
+        assert_eq!(settings.budget, Duration::from_millis(800));
     }
 
     #[test]

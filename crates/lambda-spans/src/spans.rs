@@ -15,14 +15,17 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, Registry, filter};
 
 use crate::accounting::{Accounts, Ledger};
+use crate::flush::{FlushMode, Traffic};
 use crate::http::HttpLayer;
 use crate::lambda::LambdaLayer;
 use crate::logs;
 use crate::otlp::Otlp;
 use crate::pipeline::Pipeline;
 use crate::recorder::Recorder;
+use crate::sampling::Sampler;
 use crate::server;
 use crate::settings::Settings;
+use crate::shutdown;
 use crate::xray::Xray;
 
 /// Crates under the exporters and under the AWS SDK, and the beginnings of the names of their families. Their
@@ -67,6 +70,7 @@ impl std::error::Error for InstallError {
 #[derive(Clone, Debug)]
 pub struct Spans {
     pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) traffic: Arc<Traffic>,
     pub(crate) budget: Duration,
     enabled: bool,
 }
@@ -79,8 +83,15 @@ impl Spans {
     pub fn new(settings: &Settings) -> Result<Self, InstallError> {
         let otlp = settings.otlp.clone().map(|otlp| Otlp::new(otlp, &settings.resource.resource())).transpose();
         let xray = settings.xray_daemon.clone().map(|daemon| Xray::new(daemon, &settings.resource.xray_resource()));
-        let pipeline = Pipeline::new(Accounts::default(), xray, otlp.map_err(InstallError::Otlp)?, settings.terminal);
-        Ok(Self { pipeline: Arc::new(pipeline), budget: settings.budget, enabled: settings.enabled })
+        let otlp = otlp.map_err(InstallError::Otlp)?;
+        let sampler = Sampler::new(&settings.sampling);
+        let pipeline = Pipeline::new(Accounts::default(), sampler, xray, otlp, settings.terminal);
+        Ok(Self {
+            pipeline: Arc::new(pipeline),
+            traffic: Arc::new(Traffic::new(settings.flush)),
+            budget: settings.budget,
+            enabled: settings.enabled,
+        })
     }
 
     /// Installs tracing and logging for this process: spans to the destinations, log lines to standard output.
@@ -89,6 +100,7 @@ impl Spans {
     /// When a destination cannot be built or another subscriber is installed.
     pub fn install(settings: Settings) -> Result<Self, InstallError> {
         let spans = Self::new(&settings)?;
+        let warnings = settings.warnings;
         let lines = EnvFilter::new(&settings.log_filter);
         let lines = logs::layer(settings.terminal).with_filter(lines);
         Registry::default()
@@ -96,6 +108,9 @@ impl Spans {
             .with(spans.enabled.then(|| spans.tracing_layer()))
             .try_init()
             .map_err(InstallError::Subscriber)?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
         Ok(spans)
     }
 
@@ -131,8 +146,18 @@ impl Spans {
         B: http_body::Body,
         ::http::Response<B>: IntoResponse,
     {
+        let spans = self.clone().ready_for_the_end().await;
         let service = tower::Layer::layer(&HttpLayer, service);
-        Runtime::new(Adapter::from(service)).layer(self.lambda_layer()).run().await
+        Runtime::new(Adapter::from(service)).layer(spans.lambda_layer()).run().await
+    }
+
+    /// Holds spans back only where a signal will say that the end has come.
+    async fn ready_for_the_end(mut self) -> Self {
+        let holds = self.enabled && self.traffic.mode() == FlushMode::Adaptive && self.pipeline.has_otlp();
+        if holds && !shutdown::export_at_the_end(self.clone()).await {
+            self.traffic = Arc::new(Traffic::new(FlushMode::End));
+        }
+        self
     }
 
     /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`].
