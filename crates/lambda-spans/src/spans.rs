@@ -128,9 +128,7 @@ impl Spans {
             .with_target(false)
             .with_tracked_inactivity(false)
             .with_filter(filter::filter_fn(|metadata| {
-                metadata.is_span()
-                    && *metadata.level() <= tracing::Level::INFO
-                    && !is_internal(metadata.target())
+                metadata.is_span() && *metadata.level() <= tracing::Level::INFO && !is_internal(metadata.target())
             }))
     }
 
