@@ -66,6 +66,11 @@ struct Shared {
 impl Lambda {
     /// Starts `binary` with Lambda's own variables and `environment`, and nothing else of this process's.
     pub async fn start(binary: impl AsRef<Path>, environment: &[(&str, String)]) -> Self {
+        Self::start_with(binary, &[], environment).await
+    }
+
+    /// The same with arguments.
+    pub async fn start_with(binary: impl AsRef<Path>, arguments: &[&str], environment: &[(&str, String)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let address = listener.local_addr().expect("an address").to_string();
         let (events, queue) = mpsc::unbounded_channel();
@@ -80,10 +85,13 @@ impl Lambda {
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(responded))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(failed))
+            .route("/2020-01-01/extension/register", post(registered))
+            .route("/2020-01-01/extension/event/next", get(next_extension_event))
             .with_state(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
 
         let mut child = Command::new(binary.as_ref())
+            .args(arguments)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address)
             .env("AWS_LAMBDA_FUNCTION_NAME", FUNCTION)
@@ -131,6 +139,12 @@ impl Lambda {
         self.polls.wait_for(|seen| *seen >= polls).await.expect("the Runtime API is there");
     }
 
+    /// Ends the process without a word to it, as Lambda does after a crash or a timeout.
+    pub async fn kill(mut self) -> String {
+        self.child.kill().await.expect("the process ends");
+        self.output.await.expect("its output")
+    }
+
     /// Lets the process go on, tells it to end, and gives what it wrote to standard output.
     pub async fn terminate(mut self) -> (ExitStatus, String) {
         self.shared.signal(Signal::SIGCONT);
@@ -176,6 +190,16 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
         set("lambda-runtime-trace-id", &event.trace);
     }
     response
+}
+
+async fn registered() -> Response {
+    let body = format!(r#"{{"functionName":"{FUNCTION}","functionVersion":"$LATEST","handler":"bootstrap"}}"#);
+    ([("lambda-extension-identifier", "00000000-0000-4000-8000-00000000e000")], body).into_response()
+}
+
+/// An extension without subscriptions waits for ever.
+async fn next_extension_event() -> Response {
+    std::future::pending().await
 }
 
 async fn responded(State(shared): State<Arc<Shared>>, UrlPath(id): UrlPath<String>, body: Bytes) -> StatusCode {

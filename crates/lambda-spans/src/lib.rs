@@ -22,6 +22,7 @@
 
 mod accounting;
 mod aws_sdk;
+mod event;
 mod flush;
 mod http;
 mod invocation;

@@ -110,9 +110,7 @@ impl Pipeline {
                 }
             }
             if held.since.is_none() && !held.spans.is_empty() {
-                #[expect(clippy::disallowed_methods, reason = "an age, not a time of day")]
-                let now = Instant::now();
-                held.since = Some(now);
+                held.since = Some(Instant::now());
             }
         }
         documents.unwrap_or_default()

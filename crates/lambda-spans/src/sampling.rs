@@ -20,7 +20,9 @@ pub(crate) struct SamplingSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// Sent, and stands for this many like it.
-    Keep { rate: u64 },
+    Keep {
+        rate: u64,
+    },
     Leave,
 }
 
@@ -63,7 +65,7 @@ impl Sampler {
         if self.one_in == 1 || verdict.failed || verdict.slow {
             return Decision::Keep { rate: 1 };
         }
-        if self.hasher.hash(&trace.to_bytes()) % self.one_in == 0 {
+        if self.hasher.hash(&trace.to_bytes()).is_multiple_of(self.one_in) {
             Decision::Keep { rate: self.one_in }
         } else {
             Decision::Leave

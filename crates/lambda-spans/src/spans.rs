@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use axum::Router;
 use lambda_http::{Adapter, IntoResponse, Request};
-use lambda_runtime::{Diagnostic, Runtime};
+use lambda_runtime::{Diagnostic, LambdaEvent, Runtime};
 use opentelemetry_otlp::ExporterBuildError;
-use tower::Service;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tower::{Layer as _, Service};
 use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -15,6 +17,7 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, Registry, filter};
 
 use crate::accounting::{Accounts, Ledger};
+use crate::event::EventLayer;
 use crate::flush::{FlushMode, Traffic};
 use crate::http::HttpLayer;
 use crate::lambda::LambdaLayer;
@@ -145,8 +148,24 @@ impl Spans {
         ::http::Response<B>: IntoResponse,
     {
         let spans = self.clone().ready_for_the_end().await;
-        let service = tower::Layer::layer(&HttpLayer, service);
+        let service = HttpLayer.layer(service);
         Runtime::new(Adapter::from(service)).layer(spans.lambda_layer()).run().await
+    }
+
+    /// Serves invocations of Lambda of any kind with `handler`, a service of `LambdaEvent<T>`, until the process ends.
+    ///
+    /// # Errors
+    /// When the Runtime API cannot be reached.
+    pub async fn run_event<S, T, R>(&self, handler: S) -> Result<(), lambda_runtime::Error>
+    where
+        S: Service<LambdaEvent<T>, Response = R> + 'static,
+        S::Future: 'static,
+        S::Error: std::fmt::Debug + Into<Diagnostic>,
+        T: DeserializeOwned + 'static,
+        R: Serialize + 'static,
+    {
+        let spans = self.clone().ready_for_the_end().await;
+        Runtime::new(EventLayer.layer(handler)).layer(spans.lambda_layer()).run().await
     }
 
     /// Holds spans back only where a signal will say that the end has come.

@@ -130,7 +130,11 @@ mod tests {
             ])
             .build();
         let account = Account::default();
-        let finished = Finished { xray: XrayContext { parent: parent.map(SpanId::from), sampled: true }, otlp: Decision::Leave, spans };
+        let finished = Finished {
+            xray: XrayContext { parent: parent.map(SpanId::from), sampled: true },
+            otlp: Decision::Leave,
+            spans,
+        };
         let xray = Xray::new("127.0.0.1:2000".to_owned(), &resource);
         let documents = xray.documents(&[finished], &account);
         let read = |document: &Vec<u8>| {

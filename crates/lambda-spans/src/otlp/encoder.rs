@@ -76,11 +76,7 @@ fn split(spans: Vec<SpanData>) -> Vec<Vec<SpanData>> {
 }
 
 fn size(span: &SpanData) -> usize {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.as_str().len(),
-        Value::Bool(_) | Value::I64(_) | Value::F64(_) => 8,
-        other => other.as_str().len(),
-    };
+    let text = |value: &Value| if let Value::String(text) = value { text.as_str().len() } else { value.as_str().len() };
     let attributes = span.attributes.iter().chain(span.events.iter().flat_map(|event| &event.attributes));
     let attributes: usize = attributes.map(|attribute| attribute.key.as_str().len() + text(&attribute.value)).sum();
     SPAN_OVERHEAD + span.name.len() + attributes + (span.events.len() + span.links.links.len()) * SPAN_OVERHEAD

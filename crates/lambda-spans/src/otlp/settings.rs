@@ -60,4 +60,3 @@ fn is_honeycomb(endpoint: &str) -> bool {
         uri.scheme_str() == Some("https") && uri.host().is_some_and(|host| host.ends_with(".honeycomb.io"))
     })
 }
-

@@ -64,7 +64,8 @@ impl Transport {
         let response = self.connector.call(request).await.map_err(|error| connection(&error))?;
         let response = response.try_into_http1x().map_err(|error| unusable(&error))?;
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| Fault::Connection(error.to_string()))?;
+        let body =
+            Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| Fault::Connection(error.to_string()))?;
         Ok(Outcome::of_answer(parts.status, &parts.headers, &body.to_bytes()))
     }
 }

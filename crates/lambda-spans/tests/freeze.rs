@@ -1,0 +1,253 @@
+//! A real process in a Lambda that freezes it: what arrives, when, and what is counted.
+//!
+//! The function is this test binary itself: with a Runtime API in its environment, the test `function` serves it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, Reply, XrayDaemon};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_spans::{Ledger, Settings, Spans};
+use serde_json::{Value, json};
+use tracing::{Instrument as _, info_span};
+
+const PARENT: &str = "53995c3f42cd8ad8";
+
+#[test]
+fn function() {
+    if std::env::var("AWS_LAMBDA_RUNTIME_API").is_err() {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let spans = Spans::install(Settings::from_env().unwrap()).unwrap();
+        let handler = {
+            let spans = spans.clone();
+            service_fn(move |event: LambdaEvent<Value>| handle(spans.clone(), event.payload))
+        };
+        spans.run_event(handler).await.unwrap();
+    });
+}
+
+/// Two children with an attribute each; `fail` fails. Answers with the ledger as it was before.
+async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
+    let ledger = spans.ledger();
+    for n in 0..2 {
+        async {}.instrument(info_span!("child", app.n = n)).await;
+    }
+    if event["fail"] == true {
+        return Err("as told".into());
+    }
+    Ok(json!({
+        "created": ledger.created,
+        "xray": counts(&ledger, |ledger| ledger.xray),
+        "otlp": counts(&ledger, |ledger| ledger.otlp),
+    }))
+}
+
+fn counts(ledger: &Ledger, of: impl Fn(&Ledger) -> lambda_spans::Counts) -> Value {
+    let counts = of(ledger);
+    json!([counts.exported, counts.sampled_out, counts.carried, counts.dropped])
+}
+
+struct Stage {
+    xray: XrayDaemon,
+    otlp: OtlpReceiver,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        Self { xray: XrayDaemon::start().await, otlp: OtlpReceiver::start().await }
+    }
+
+    async fn function(&self, more: &[(&'static str, &str)]) -> Lambda {
+        let mut environment = vec![
+            ("AWS_XRAY_DAEMON_ADDRESS", self.xray.address()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", self.otlp.endpoint()),
+        ];
+        environment.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let this = std::env::current_exe().unwrap();
+        Lambda::start_with(this, &["function", "--exact", "--nocapture"], &environment).await
+    }
+
+    /// Spans by trace, as OTLP has them.
+    fn traces(&self) -> BTreeMap<String, usize> {
+        let mut traces = BTreeMap::new();
+        for (_, span) in self.otlp.collected().spans {
+            let id: String = span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
+            *traces.entry(id).or_default() += 1;
+        }
+        traces
+    }
+}
+
+fn event(n: usize, payload: &Value) -> Event {
+    Event {
+        payload: payload.to_string(),
+        trace: format!("Root=1-6925a400-{n:024x};Parent={PARENT};Sampled=1"),
+        timeout: Duration::from_secs(10),
+    }
+}
+
+fn ok(n: usize) -> Event {
+    event(n, &json!({}))
+}
+
+fn ledger(answer: &Answer) -> Value {
+    assert!(answer.success, "{}", answer.body);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+fn complete(traces: &BTreeMap<String, usize>, invocations: usize) {
+    let expected: BTreeMap<_, _> = (1..=invocations).map(|n| (format!("6925a400{n:024x}"), 3)).collect();
+    assert_eq!(*traces, expected);
+}
+
+#[tokio::test]
+async fn at_the_end_of_each_response_everything_has_arrived_even_if_the_process_is_killed() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
+    for n in 1..=20 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    lambda.kill().await;
+    complete(&stage.traces(), 20);
+    assert_eq!(stage.otlp.collected().requests.len(), 20);
+    assert_eq!(stage.xray.take().await.len(), 60);
+}
+
+#[tokio::test]
+async fn in_a_burst_several_invocations_share_a_request_and_sigterm_sends_the_rest() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[]).await;
+    for n in 1..=200 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    // X-Ray never waits.
+    assert_eq!(stage.xray.take().await.len(), 600);
+    let (status, log) = lambda.terminate().await;
+    assert!(status.success(), "{status}: {log}");
+    complete(&stage.traces(), 200);
+    let requests = stage.otlp.collected().requests.len();
+    assert!(requests < 20, "{requests} requests for 200 invocations");
+}
+
+#[tokio::test]
+async fn a_failure_in_a_burst_leaves_at_once_with_all_that_was_held() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[]).await;
+    for n in 1..=3 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    let answer = lambda.invoke(event(4, &json!({ "fail": true }))).await;
+    assert!(!answer.success);
+    lambda.frozen().await;
+    complete(&stage.traces(), 4);
+    lambda.kill().await;
+}
+
+#[tokio::test]
+async fn the_books_balance_at_every_moment() {
+    let stage = Stage::new().await;
+    stage.otlp.reply([
+        Reply::status(200),
+        Reply { rejected: 2, ..Reply::status(200) },
+        Reply::status(400),
+        Reply { retry_after: Some(60), ..Reply::status(429) },
+    ]);
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
+    // Exported, sampled out, carried, dropped: of the invocations before this one.
+    let otlp = [[0, 0, 0, 0], [3, 0, 0, 0], [4, 0, 0, 2], [4, 0, 0, 5], [4, 0, 3, 5], [4, 0, 6, 5]];
+    for (n, expected) in otlp.iter().enumerate() {
+        let books = ledger(&lambda.invoke(ok(n + 1)).await);
+        assert_eq!(books["otlp"], json!(expected), "before invocation {}", n + 1);
+        assert_eq!(books["xray"], json!([3 * n, 0, 0, 0]));
+        // The root of the invocation that asks is there already.
+        assert_eq!(books["created"], json!(3 * n + 1));
+    }
+    lambda.kill().await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_sent_is_sent_later_once_and_in_order() {
+    let stage = Stage::new().await;
+    stage.otlp.reply([Reply::status(503), Reply::status(502), Reply { retry_after: Some(0), ..Reply::status(429) }]);
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
+    for n in 1..=3 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    complete(&stage.traces(), 3);
+    lambda.kill().await;
+}
+
+#[tokio::test]
+async fn a_silent_receiver_is_left_alone_after_the_first_time() {
+    let stage = Stage::new().await;
+    stage.otlp.answer(false);
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end"), ("LAMBDA_SPANS_BUDGET_MS", "50")]).await;
+    for n in 1..=100 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    // The first attempt, and no more before the breaker's pause is over.
+    stage.otlp.arrived(1).await;
+    let books = ledger(&lambda.invoke(ok(101)).await);
+    assert_eq!(books["otlp"], json!([0, 0, 300, 0]));
+    let log = lambda.kill().await;
+    assert_eq!(log.matches("spans could not be exported").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn one_in_n_is_sent_and_says_what_it_stands_for() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end"), ("LAMBDA_SPANS_SAMPLE_RATE", "5")]).await;
+    for n in 1..=50 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    let failed = lambda.invoke(event(51, &json!({ "fail": true }))).await;
+    assert!(!failed.success);
+    let books = ledger(&lambda.invoke(ok(52)).await);
+    lambda.frozen().await;
+    lambda.kill().await;
+
+    let rate = |span: &opentelemetry_proto::tonic::trace::v1::Span| {
+        span.attributes.iter().find(|attribute| attribute.key == "SampleRate").map(|rate| format!("{:?}", rate.value))
+    };
+    let spans = stage.otlp.collected().spans;
+    let failed = format!("6925a400{:024x}", 51);
+    let (of_failure, of_rest): (Vec<_>, Vec<_>) = spans
+        .iter()
+        .partition(|(_, span)| span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect::<String>() == failed);
+    assert_eq!(of_failure.len(), 3);
+    assert!(of_failure.iter().all(|(_, span)| rate(span).is_none()));
+    assert!(!of_rest.is_empty() && of_rest.len() < 60, "{}", of_rest.len());
+    assert!(of_rest.iter().all(|(_, span)| rate(span).is_some_and(|rate| rate.contains("IntValue(5)"))));
+    // X-Ray's decision is Lambda's own.
+    assert_eq!(books["xray"], json!([153, 0, 0, 0]));
+    let [exported, sampled_out, carried, dropped] = [0, 1, 2, 3].map(|n| books["otlp"][n].as_u64().unwrap());
+    assert_eq!((exported + sampled_out, carried, dropped), (153, 0, 0));
+}
+
+#[tokio::test]
+async fn settings_that_mean_nothing_here_are_told_with_ours() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("OTEL_TRACES_SAMPLER", "always_off"), ("OTEL_PROPAGATORS", "b3")]).await;
+    ledger(&lambda.invoke(ok(1)).await);
+    let log = lambda.kill().await;
+    assert!(log.contains("OTEL_TRACES_SAMPLER has no effect here; see LAMBDA_SPANS_SAMPLE_RATE"), "{log}");
+    assert!(log.contains("OTEL_PROPAGATORS has no effect here; see LAMBDA_SPANS_CONTEXT"), "{log}");
+}
+
+#[tokio::test]
+async fn a_disabled_sdk_makes_no_spans_and_serves_all_the_same() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("OTEL_SDK_DISABLED", "true")]).await;
+    assert_eq!(ledger(&lambda.invoke(ok(1)).await)["created"], 0);
+    lambda.frozen().await;
+    lambda.kill().await;
+    assert!(stage.otlp.collected().requests.is_empty());
+    assert!(stage.xray.take().await.is_empty());
+}
