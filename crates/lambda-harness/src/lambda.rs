@@ -1,8 +1,11 @@
 //! The Runtime API of one execution environment.
+//!
+//! With `AWS_LAMBDA_MAX_CONCURRENCY` it has several invocations at once and is never frozen, as on Managed Instances.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +19,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -48,16 +51,17 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Lambda {
     shared: Arc<Shared>,
-    child: Child,
+    exit: JoinHandle<ExitStatus>,
     output: JoinHandle<String>,
     events: mpsc::UnboundedSender<(String, Event)>,
     polls: watch::Receiver<u64>,
-    sent: u64,
+    sent: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Shared {
     pid: Mutex<Option<Pid>>,
+    freezes: bool,
     waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
     queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Event)>>,
     polls: watch::Sender<u64>,
@@ -77,6 +81,7 @@ impl Lambda {
         let (polls, observed) = watch::channel(0);
         let shared = Arc::new(Shared {
             pid: Mutex::default(),
+            freezes: environment.iter().all(|(name, _)| *name != "AWS_LAMBDA_MAX_CONCURRENCY"),
             waiting: Mutex::default(),
             queue: tokio::sync::Mutex::new(queue),
             polls,
@@ -117,39 +122,44 @@ impl Lambda {
             stdout.read_to_string(&mut text).await.expect("UTF-8");
             text
         });
-        Self { shared, child, output, events, polls: observed, sent: 0 }
+        let ended = shared.clone();
+        let exit = tokio::spawn(async move {
+            let status = child.wait().await.expect("the process ends");
+            *lock(&ended.pid) = None;
+            // Whoever waits for an answer learns that there will be none.
+            lock(&ended.waiting).clear();
+            status
+        });
+        Self { shared, exit, output, events, polls: observed, sent: AtomicU64::new(0) }
     }
 
     /// Sends an event, and waits for what the function posts.
-    pub async fn invoke(&mut self, event: Event) -> Answer {
-        self.sent += 1;
-        let id = format!("00000000-0000-4000-8000-{:012}", self.sent);
+    pub async fn invoke(&self, event: Event) -> Answer {
+        let id = format!("00000000-0000-4000-8000-{:012}", self.sent.fetch_add(1, Ordering::Relaxed) + 1);
         let (sender, answer) = oneshot::channel();
         lock(&self.shared.waiting).insert(id.clone(), sender);
         self.events.send((id, event)).expect("the Runtime API is there");
-        tokio::select! {
-            answer = answer => answer.expect("an answer"),
-            status = self.child.wait() => panic!("the function ended without an answer: {status:?}"),
-        }
+        answer.await.expect("the function ended without an answer")
     }
 
     /// Waits until the function has asked for the event after the last one, and is stopped.
     pub async fn frozen(&mut self) {
-        let polls = self.sent + 1;
+        let polls = self.sent.load(Ordering::Relaxed) + 1;
         self.polls.wait_for(|seen| *seen >= polls).await.expect("the Runtime API is there");
     }
 
     /// Ends the process without a word to it, as Lambda does after a crash or a timeout.
-    pub async fn kill(mut self) -> String {
-        self.child.kill().await.expect("the process ends");
+    pub async fn kill(self) -> String {
+        self.shared.signal(Signal::SIGKILL);
+        self.exit.await.expect("its status");
         self.output.await.expect("its output")
     }
 
     /// Lets the process go on, tells it to end, and gives what it wrote to standard output.
-    pub async fn terminate(mut self) -> (ExitStatus, String) {
+    pub async fn terminate(self) -> (ExitStatus, String) {
         self.shared.signal(Signal::SIGCONT);
         self.shared.signal(Signal::SIGTERM);
-        let status = self.child.wait().await.expect("the process ends");
+        let status = self.exit.await.expect("its status");
         (status, self.output.await.expect("its output"))
     }
 }
@@ -171,12 +181,16 @@ impl Shared {
 
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
     let mut queue = shared.queue.lock().await;
-    shared.signal(Signal::SIGSTOP);
+    if shared.freezes {
+        shared.signal(Signal::SIGSTOP);
+    }
     shared.polls.send_modify(|polls| *polls += 1);
     let Some((id, event)) = queue.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    shared.signal(Signal::SIGCONT);
+    if shared.freezes {
+        shared.signal(Signal::SIGCONT);
+    }
     #[expect(clippy::disallowed_methods, reason = "a deadline is a time of day")]
     let deadline = SystemTime::now() + event.timeout;
     let deadline = deadline.duration_since(UNIX_EPOCH).expect("after 1970").as_millis().to_string();

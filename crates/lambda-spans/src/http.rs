@@ -2,6 +2,7 @@
 //!
 //! Where Lambda's own layer stands, the response is already sent and an error is already an answer.
 
+mod body;
 mod request;
 
 use std::borrow::Cow;
@@ -18,6 +19,8 @@ use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 use crate::invocation::Invocation;
+
+pub(crate) use body::SyncBody;
 
 /// A response extension: what failed, as `error.type` on the request's span.
 ///

@@ -4,13 +4,15 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::SystemTime;
 
-use opentelemetry::Context;
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{SpanContext, SpanId, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::pipeline::Outbox;
+use crate::recorder::OpenSpan;
 use crate::sampling::{Decision, Sampler, Verdict};
 use crate::trace_header::TraceHeader;
 
@@ -22,11 +24,30 @@ pub(crate) struct XrayContext {
     pub(crate) sampled: bool,
 }
 
+/// Which destinations are meant. It is both, unless one has been told already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    Both,
+    Xray,
+    Otlp,
+}
+
+impl To {
+    pub(crate) fn xray(self) -> bool {
+        matches!(self, Self::Both | Self::Xray)
+    }
+
+    pub(crate) fn otlp(self) -> bool {
+        matches!(self, Self::Both | Self::Otlp)
+    }
+}
+
 /// The spans of one unit of work, on their way to the destinations.
 #[derive(Clone, Debug)]
 pub(crate) struct Finished {
     pub(crate) xray: XrayContext,
     pub(crate) otlp: Decision,
+    pub(crate) to: To,
     pub(crate) spans: Vec<SpanData>,
 }
 
@@ -47,6 +68,10 @@ struct State {
 #[derive(Debug, Default)]
 struct Collected {
     finished: Vec<SpanData>,
+    open: Vec<(SpanId, Weak<OpenSpan>)>,
+    /// Open spans that OTLP has been told of already: their ends go to X-Ray alone.
+    told: Vec<SpanId>,
+    interrupted: bool,
     closed: Option<Decision>,
 }
 
@@ -105,15 +130,30 @@ impl Invocation {
         !self.0.http_recorded.swap(true, Ordering::Relaxed)
     }
 
+    /// Remembers a span that has begun.
+    pub(crate) fn opened(&self, id: SpanId, span: Weak<OpenSpan>) {
+        self.lock().open.push((id, span));
+    }
+
     /// Takes a span that has ended. One that ends after its invocation goes out with a later export.
     pub(crate) fn record(&self, span: SpanData) {
         let mut collected = self.lock();
+        let id = span.span_context.span_id();
+        if let Some(place) = collected.open.iter().position(|(open, _)| *open == id) {
+            collected.open.swap_remove(place);
+        }
         if let Some(otlp) = collected.closed {
+            let told = collected.told.contains(&id);
             drop(collected);
-            self.0.outbox.put(Finished { xray: self.0.xray, otlp, spans: vec![span] });
+            self.send(otlp, if told { To::Xray } else { To::Both }, vec![span]);
         } else {
             collected.finished.push(span);
         }
+    }
+
+    /// The spans that have ended, without ending the invocation.
+    pub(crate) fn take_finished(&self) -> Vec<SpanData> {
+        mem::take(&mut self.lock().finished)
     }
 
     /// Ends the invocation: what it recorded is ready for export. Says what the root span shows of it.
@@ -121,14 +161,51 @@ impl Invocation {
         let mut collected = self.lock();
         let spans = mem::take(&mut collected.finished);
         let root = spans.iter().find(|span| span.parent_span_is_remote);
-        let verdict = root.map(|root| sampler.verdict(root)).unwrap_or_default();
+        let mut verdict = root.map(|root| sampler.verdict(root)).unwrap_or_default();
+        verdict.slow |= collected.interrupted;
         let otlp = sampler.decide(self.0.trace_id, verdict);
         collected.closed = Some(otlp);
+        let (told, new): (Vec<_>, Vec<_>) =
+            spans.into_iter().partition(|span| collected.told.contains(&span.span_context.span_id()));
         drop(collected);
-        if !spans.is_empty() {
-            self.0.outbox.put(Finished { xray: self.0.xray, otlp, spans });
-        }
+        self.send(otlp, To::Xray, told);
+        self.send(otlp, To::Both, new);
         verdict
+    }
+
+    /// Makes what is known of the invocation ready for export although it is not over. The spans that are still
+    /// open go to OTLP as they are; X-Ray gets the returned copies as spans in progress, and their ends if they come.
+    ///
+    /// Only the first call does something.
+    pub(crate) fn interrupt(&self, now: SystemTime) -> Vec<SpanData> {
+        let mut collected = self.lock();
+        if collected.closed.is_some() || mem::replace(&mut collected.interrupted, true) {
+            return Vec::new();
+        }
+        let finished = mem::take(&mut collected.finished);
+        let open: Vec<SpanData> = collected.open.iter().filter_map(|(_, span)| span.upgrade()?.snapshot(now)).collect();
+        collected.told = open.iter().map(|span| span.span_context.span_id()).collect();
+        drop(collected);
+        let keep = Decision::Keep { rate: 1 };
+        self.send(keep, To::Both, finished);
+        let interrupted = open.iter().cloned().map(|mut span| {
+            span.attributes.push(KeyValue::new("lambda_spans.interrupted", true));
+            span.attributes.push(KeyValue::new("error.type", "deadline"));
+            span.status = Status::error("not over shortly before the deadline");
+            span
+        });
+        self.send(keep, To::Otlp, interrupted.collect());
+        open
+    }
+
+    pub(crate) fn xray(&self) -> XrayContext {
+        self.0.xray
+    }
+
+    fn send(&self, otlp: Decision, to: To, spans: Vec<SpanData>) {
+        if !spans.is_empty() {
+            self.0.outbox.put(Finished { xray: self.0.xray, otlp, to, spans });
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Collected> {

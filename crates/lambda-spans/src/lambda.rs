@@ -15,6 +15,7 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::IdGenerator as _;
 use pin_project_lite::pin_project;
+use tokio::time::Sleep;
 use tower::{Layer, Service};
 use tracing::instrument::Instrumented;
 use tracing::{Instrument as _, Span, info_span};
@@ -27,6 +28,9 @@ use crate::trace_header::TraceHeader;
 
 /// What is left to Lambda between the end of an export and the deadline.
 const MARGIN: Duration = Duration::from_millis(50);
+
+const MIN_RESCUE: Duration = Duration::from_millis(100);
+const MAX_RESCUE: Duration = Duration::from_millis(500);
 
 /// Whether this process has handled an invocation yet.
 static WARM: AtomicBool = AtomicBool::new(false);
@@ -72,7 +76,7 @@ where
 
     fn call(&mut self, event: LambdaInvocation) -> Self::Future {
         if !self.spans.enabled() {
-            return LambdaFuture::handling(self.inner.call(event).instrument(Span::none()), None);
+            return LambdaFuture::handling(self.inner.call(event).instrument(Span::none()), None, None);
         }
         let lambda = &event.context;
         // Without Lambda's own context, as in an emulator, nothing is above the root span in any destination.
@@ -91,9 +95,15 @@ where
         span.set_parent(invocation.context()).ok();
         let root = span.context();
         describe(&root, lambda);
+        let root_span = root.span().span_context().clone();
+        for span in self.spans.init.hand_over(&root_span, self.spans.initialization.as_deref()) {
+            self.spans.pipeline.accounts.created(u64::from(span.name == "init"));
+            invocation.record(span);
+        }
+        let rescue = rescue_at(deadline, wall_clock()).map(|at| Box::pin(tokio::time::sleep(at)));
         let flight = Flight { invocation, root, deadline, burst, spans: self.spans.clone() };
         let handler = span.in_scope(|| self.inner.call(event));
-        LambdaFuture::handling(handler.instrument(span), Some(flight))
+        LambdaFuture::handling(handler.instrument(span), Some(flight), rescue)
     }
 }
 
@@ -128,6 +138,13 @@ struct Flight {
 }
 
 impl Flight {
+    /// Sends what is known of this invocation, in case that it does not end in time.
+    fn rescue(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let (invocation, pipeline) = (self.invocation.clone(), self.spans.pipeline.clone());
+        let limit = budget(self.spans.budget, self.deadline, wall_clock());
+        Box::pin(async move { pipeline.rescue(invocation, limit).await })
+    }
+
     /// Ends the trace of this invocation and sends it.
     fn land(self, failure: Option<&lambda_runtime::Error>) -> impl Future<Output = ()> + Send + use<> {
         if let Some(error) = failure {
@@ -142,8 +159,7 @@ impl Flight {
             if spans.traffic.mode() == FlushMode::Background {
                 return;
             }
-            #[expect(clippy::disallowed_methods, reason = "a deadline is a time of day")]
-            let limit = budget(spans.budget, deadline, SystemTime::now());
+            let limit = budget(spans.budget, deadline, wall_clock());
             if spans.traffic.leaves_now(burst, verdict) {
                 spans.pipeline.flush(limit).await;
             } else {
@@ -156,6 +172,18 @@ impl Flight {
 
 fn now() -> Instant {
     Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a deadline is a time of day")]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+/// How long to wait before an invocation that is still under way is saved: until a tenth of its time is left, for
+/// one round trip at least, for half a second at most.
+fn rescue_at(deadline: u64, now: SystemTime) -> Option<Duration> {
+    let left = (UNIX_EPOCH + Duration::from_millis(deadline)).duration_since(now).ok()?;
+    left.checked_sub((left / 10).clamp(MIN_RESCUE, MAX_RESCUE))
 }
 
 /// The least of the setting and what the deadline, in milliseconds since the epoch, leaves.
@@ -173,13 +201,14 @@ pin_project! {
         handler: Option<Instrumented<F>>,
         flight: Option<Flight>,
         result: Option<Result<(), lambda_runtime::Error>>,
+        rescue: Option<Pin<Box<Sleep>>>,
         export: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     }
 }
 
 impl<F> LambdaFuture<F> {
-    fn handling(handler: Instrumented<F>, flight: Option<Flight>) -> Self {
-        Self { handler: Some(handler), flight, result: None, export: None }
+    fn handling(handler: Instrumented<F>, flight: Option<Flight>, rescue: Option<Pin<Box<Sleep>>>) -> Self {
+        Self { handler: Some(handler), flight, result: None, rescue, export: None }
     }
 }
 
@@ -192,7 +221,20 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let Some(handler) = this.handler.as_mut().as_pin_mut() {
-            let result = ready!(handler.poll(context));
+            let Poll::Ready(result) = handler.poll(context) else {
+                if let Some(rescue) = this.rescue.as_mut()
+                    && rescue.as_mut().poll(context).is_ready()
+                {
+                    *this.rescue = None;
+                    *this.export = this.flight.as_ref().map(Flight::rescue);
+                }
+                if let Some(export) = this.export.as_mut()
+                    && export.as_mut().poll(context).is_ready()
+                {
+                    *this.export = None;
+                }
+                return Poll::Pending;
+            };
             // A span that the handler still holds ends here, inside of its invocation.
             this.handler.set(None);
             *this.export = this

@@ -25,6 +25,7 @@ mod aws_sdk;
 mod event;
 mod flush;
 mod http;
+mod init;
 mod invocation;
 mod lambda;
 mod logs;

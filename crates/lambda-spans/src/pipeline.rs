@@ -11,7 +11,7 @@ use opentelemetry::trace::SpanId;
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::accounting::Accounts;
-use crate::invocation::Finished;
+use crate::invocation::{Finished, Invocation};
 use crate::otlp::Otlp;
 use crate::sampling::{Decision, Sampler};
 use crate::terminal;
@@ -94,6 +94,17 @@ impl Pipeline {
         }
     }
 
+    /// Exports what is known of an invocation that its deadline is about to cut off.
+    pub(crate) async fn rescue(&self, invocation: Invocation, limit: Duration) {
+        let open = invocation.interrupt(opentelemetry::time::now());
+        if let Some(xray) = &self.xray
+            && invocation.xray().sampled
+        {
+            xray.send_in_progress(&open, invocation.xray().parent, limit).await;
+        }
+        self.flush(limit).await;
+    }
+
     /// X-Ray's documents of all that is finished; OTLP's share of it is held.
     fn sort(&self) -> Vec<Vec<u8>> {
         let finished = self.outbox.take();
@@ -103,7 +114,7 @@ impl Pipeline {
         let documents = self.xray.as_ref().map(|xray| xray.documents(&finished, self.accounts.xray()));
         if self.otlp.is_some() {
             let mut held = self.held();
-            for finished in finished {
+            for finished in finished.into_iter().filter(|finished| finished.to.otlp()) {
                 match finished.otlp {
                     Decision::Keep { rate } => held.spans.extend(otlp_spans(finished, rate)),
                     Decision::Leave => self.accounts.otlp().sampled_out(finished.spans.len()),

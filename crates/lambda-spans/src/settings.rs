@@ -45,6 +45,8 @@ pub struct Settings {
     pub(crate) resource: ResourceSettings,
     pub(crate) budget: Duration,
     pub(crate) flush: FlushMode,
+    pub(crate) initialization: Option<String>,
+    pub(crate) concurrency: u64,
     pub(crate) sampling: SamplingSettings,
     pub(crate) log_filter: String,
     pub(crate) terminal: bool,
@@ -79,6 +81,8 @@ impl Settings {
                 Some("end") => FlushMode::End,
                 _ => FlushMode::Adaptive,
             },
+            initialization: reader.text("AWS_LAMBDA_INITIALIZATION_TYPE"),
+            concurrency: reader.count("AWS_LAMBDA_MAX_CONCURRENCY").unwrap_or(1),
             sampling: SamplingSettings {
                 one_in: reader.count("LAMBDA_SPANS_SAMPLE_RATE").unwrap_or(1),
                 keep_slower_than: reader.milliseconds(&["LAMBDA_SPANS_KEEP_SLOWER_THAN_MS"]),

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use lambda_http::{Adapter, IntoResponse, Request};
+use lambda_http::{Adapter, Request};
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime};
 use opentelemetry_otlp::ExporterBuildError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tower::{Layer as _, Service};
+use tower::{Layer as _, Service, ServiceExt as _};
 use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -19,7 +19,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, filter};
 use crate::accounting::{Accounts, Ledger};
 use crate::event::EventLayer;
 use crate::flush::{FlushMode, Traffic};
-use crate::http::HttpLayer;
+use crate::http::{HttpLayer, SyncBody};
+use crate::init::Init;
 use crate::lambda::LambdaLayer;
 use crate::logs;
 use crate::otlp::Otlp;
@@ -74,6 +75,10 @@ impl std::error::Error for InstallError {
 pub struct Spans {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) traffic: Arc<Traffic>,
+    pub(crate) init: Arc<Init>,
+    /// On demand, provisioned concurrency, SnapStart: Lambda's own words.
+    pub(crate) initialization: Option<String>,
+    concurrency: u64,
     pub(crate) budget: Duration,
     enabled: bool,
 }
@@ -90,6 +95,9 @@ impl Spans {
         let sampler = Sampler::new(&settings.sampling);
         let pipeline = Pipeline::new(Accounts::default(), sampler, xray, otlp, settings.terminal);
         Ok(Self {
+            init: Arc::new(Init::begin(pipeline.outbox.clone())),
+            initialization: settings.initialization.clone(),
+            concurrency: settings.concurrency,
             pipeline: Arc::new(pipeline),
             traffic: Arc::new(Traffic::new(settings.flush)),
             budget: settings.budget,
@@ -125,7 +133,7 @@ impl Spans {
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
         tracing_opentelemetry::layer()
-            .with_tracer(Recorder::new(self.pipeline.accounts.clone()))
+            .with_tracer(Recorder::new(self.pipeline.accounts.clone(), self.init.clone()))
             .with_location(false)
             .with_threads(false)
             .with_target(false)
@@ -141,15 +149,17 @@ impl Spans {
     /// When the Runtime API cannot be reached.
     pub async fn run<S, B>(&self, service: S) -> Result<(), lambda_runtime::Error>
     where
-        S: Service<Request, Response = ::http::Response<B>> + Send + 'static,
+        S: Service<Request, Response = ::http::Response<B>> + Clone + Send + 'static,
         S::Future: Send + 'static,
-        S::Error: std::fmt::Debug + Into<Diagnostic>,
-        B: http_body::Body,
-        ::http::Response<B>: IntoResponse,
+        S::Error: std::fmt::Debug + Into<Diagnostic> + Send + 'static,
+        B: http_body::Body + Unpin + Send + 'static,
+        B::Data: Send,
+        B::Error: std::fmt::Debug,
     {
-        let spans = self.clone().ready_for_the_end().await;
-        let service = HttpLayer.layer(service);
-        Runtime::new(Adapter::from(service)).layer(spans.lambda_layer()).run().await
+        let spans = self.clone().before_the_first_event().await;
+        let service = HttpLayer.layer(service).map_response(|response| response.map(SyncBody::new));
+        let runtime = Runtime::new(Adapter::from(service)).layer(spans.lambda_layer());
+        if spans.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }
     }
 
     /// Serves invocations of Lambda of any kind with `handler`, a service of `LambdaEvent<T>`, until the process ends.
@@ -158,22 +168,29 @@ impl Spans {
     /// When the Runtime API cannot be reached.
     pub async fn run_event<S, T, R>(&self, handler: S) -> Result<(), lambda_runtime::Error>
     where
-        S: Service<LambdaEvent<T>, Response = R> + 'static,
-        S::Future: 'static,
-        S::Error: std::fmt::Debug + Into<Diagnostic>,
-        T: DeserializeOwned + 'static,
-        R: Serialize + 'static,
+        S: Service<LambdaEvent<T>, Response = R> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: std::fmt::Debug + Into<Diagnostic> + Send + 'static,
+        T: DeserializeOwned + Send + 'static,
+        R: Serialize + Send + 'static,
     {
-        let spans = self.clone().ready_for_the_end().await;
-        Runtime::new(EventLayer.layer(handler)).layer(spans.lambda_layer()).run().await
+        let spans = self.clone().before_the_first_event().await;
+        let runtime = Runtime::new(EventLayer.layer(handler)).layer(spans.lambda_layer());
+        if spans.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }
     }
 
-    /// Holds spans back only where a signal will say that the end has come.
-    async fn ready_for_the_end(mut self) -> Self {
-        let holds = self.enabled && self.traffic.mode() == FlushMode::Adaptive && self.pipeline.has_otlp();
-        if holds && !shutdown::export_at_the_end(self.clone()).await {
+    async fn before_the_first_event(mut self) -> Self {
+        if self.concurrency > 1 {
+            // Lambda freezes no process that has several invocations at once, and none of them may hold up another.
+            self.traffic = Arc::new(Traffic::new(FlushMode::Background));
+            server::export_in_background(self.clone());
+        }
+        // Spans are held back only where a signal will say that the end has come.
+        let holds = self.enabled && self.traffic.mode() != FlushMode::End && self.pipeline.has_otlp();
+        if holds && !shutdown::export_at_the_end(self.clone()).await && self.traffic.mode() == FlushMode::Adaptive {
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
+        self.init.polled();
         self
     }
 

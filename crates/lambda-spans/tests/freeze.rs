@@ -35,6 +35,18 @@ async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
     for n in 0..2 {
         async {}.instrument(info_span!("child", app.n = n)).await;
     }
+    if event["hang"] == true {
+        std::future::pending::<()>().instrument(info_span!("stuck", app.step = "payment")).await;
+    }
+    if event["late"] == true {
+        // Goes on when the rescue has reached its destination.
+        let waiting = async {
+            while spans.ledger().otlp.exported == ledger.otlp.exported {
+                tokio::task::yield_now().await;
+            }
+        };
+        waiting.instrument(info_span!("late")).await;
+    }
     if event["fail"] == true {
         return Err("as told".into());
     }
@@ -99,7 +111,9 @@ fn ledger(answer: &Answer) -> Value {
 }
 
 fn complete(traces: &BTreeMap<String, usize>, invocations: usize) {
-    let expected: BTreeMap<_, _> = (1..=invocations).map(|n| (format!("6925a400{n:024x}"), 3)).collect();
+    // The first has the init phase too.
+    let spans = |n| if n == 1 { 4 } else { 3 };
+    let expected: BTreeMap<_, _> = (1..=invocations).map(|n| (format!("6925a400{n:024x}"), spans(n))).collect();
     assert_eq!(*traces, expected);
 }
 
@@ -114,7 +128,7 @@ async fn at_the_end_of_each_response_everything_has_arrived_even_if_the_process_
     lambda.kill().await;
     complete(&stage.traces(), 20);
     assert_eq!(stage.otlp.collected().requests.len(), 20);
-    assert_eq!(stage.xray.take().await.len(), 60);
+    assert_eq!(stage.xray.take().await.len(), 61);
 }
 
 #[tokio::test]
@@ -126,7 +140,7 @@ async fn in_a_burst_several_invocations_share_a_request_and_sigterm_sends_the_re
     }
     lambda.frozen().await;
     // X-Ray never waits.
-    assert_eq!(stage.xray.take().await.len(), 600);
+    assert_eq!(stage.xray.take().await.len(), 601);
     let (status, log) = lambda.terminate().await;
     assert!(status.success(), "{status}: {log}");
     complete(&stage.traces(), 200);
@@ -157,15 +171,16 @@ async fn the_books_balance_at_every_moment() {
         Reply::status(400),
         Reply { retry_after: Some(60), ..Reply::status(429) },
     ]);
-    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
+    let lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
     // Exported, sampled out, carried, dropped: of the invocations before this one.
-    let otlp = [[0, 0, 0, 0], [3, 0, 0, 0], [4, 0, 0, 2], [4, 0, 0, 5], [4, 0, 3, 5], [4, 0, 6, 5]];
+    let otlp = [[0, 0, 0, 0], [4, 0, 0, 0], [5, 0, 0, 2], [5, 0, 0, 5], [5, 0, 3, 5], [5, 0, 6, 5]];
     for (n, expected) in otlp.iter().enumerate() {
         let books = ledger(&lambda.invoke(ok(n + 1)).await);
         assert_eq!(books["otlp"], json!(expected), "before invocation {}", n + 1);
-        assert_eq!(books["xray"], json!([3 * n, 0, 0, 0]));
-        // The root of the invocation that asks is there already.
-        assert_eq!(books["created"], json!(3 * n + 1));
+        let init = usize::from(n > 0);
+        assert_eq!(books["xray"], json!([3 * n + init, 0, 0, 0]));
+        // The root of the invocation that asks is there already, and in the first the init phase.
+        assert_eq!(books["created"], json!(3 * n + 2));
     }
     lambda.kill().await;
 }
@@ -195,7 +210,7 @@ async fn a_silent_receiver_is_left_alone_after_the_first_time() {
     // The first attempt, and no more before the breaker's pause is over.
     stage.otlp.arrived(1).await;
     let books = ledger(&lambda.invoke(ok(101)).await);
-    assert_eq!(books["otlp"], json!([0, 0, 300, 0]));
+    assert_eq!(books["otlp"], json!([0, 0, 301, 0]));
     let log = lambda.kill().await;
     assert_eq!(log.matches("spans could not be exported").count(), 1, "{log}");
 }
@@ -226,15 +241,15 @@ async fn one_in_n_is_sent_and_says_what_it_stands_for() {
     assert!(!of_rest.is_empty() && of_rest.len() < 60, "{}", of_rest.len());
     assert!(of_rest.iter().all(|(_, span)| rate(span).is_some_and(|rate| rate.contains("IntValue(5)"))));
     // X-Ray's decision is Lambda's own.
-    assert_eq!(books["xray"], json!([153, 0, 0, 0]));
+    assert_eq!(books["xray"], json!([154, 0, 0, 0]));
     let [exported, sampled_out, carried, dropped] = [0, 1, 2, 3].map(|n| books["otlp"][n].as_u64().unwrap());
-    assert_eq!((exported + sampled_out, carried, dropped), (153, 0, 0));
+    assert_eq!((exported + sampled_out, carried, dropped), (154, 0, 0));
 }
 
 #[tokio::test]
 async fn settings_that_mean_nothing_here_are_told_with_ours() {
     let stage = Stage::new().await;
-    let mut lambda = stage.function(&[("OTEL_TRACES_SAMPLER", "always_off"), ("OTEL_PROPAGATORS", "b3")]).await;
+    let lambda = stage.function(&[("OTEL_TRACES_SAMPLER", "always_off"), ("OTEL_PROPAGATORS", "b3")]).await;
     ledger(&lambda.invoke(ok(1)).await);
     let log = lambda.kill().await;
     assert!(log.contains("OTEL_TRACES_SAMPLER has no effect here; see LAMBDA_SPANS_SAMPLE_RATE"), "{log}");
@@ -250,4 +265,88 @@ async fn a_disabled_sdk_makes_no_spans_and_serves_all_the_same() {
     lambda.kill().await;
     assert!(stage.otlp.collected().requests.is_empty());
     assert!(stage.xray.take().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_invocation_that_hangs_is_saved_with_its_open_spans_before_the_deadline() {
+    let stage = Stage::new().await;
+    let lambda = stage.function(&[]).await;
+    let hanging = Event { timeout: Duration::from_secs(1), ..event(1, &json!({ "hang": true })) };
+    tokio::select! {
+        answer = lambda.invoke(hanging) => panic!("{answer:?}"),
+        () = stage.otlp.arrived(1) => {}
+    }
+    // As Lambda does at the deadline.
+    lambda.kill().await;
+    let spans = stage.otlp.collected().spans;
+    let mut names: Vec<_> = spans.iter().map(|(_, span)| span.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["child", "child", "cruddur-api", "init", "stuck"]);
+    let interrupted = |name: &str| {
+        let (_, span) = spans.iter().find(|(_, span)| span.name == name).unwrap();
+        span.attributes.iter().any(|attribute| attribute.key == "lambda_spans.interrupted")
+    };
+    assert!(interrupted("stuck") && interrupted("cruddur-api") && !interrupted("child"));
+    let (_, stuck) = spans.iter().find(|(_, span)| span.name == "stuck").unwrap();
+    assert!(stuck.attributes.iter().any(|attribute| attribute.key == "app.step"));
+}
+
+#[tokio::test]
+async fn an_invocation_that_ends_after_its_rescue_is_told_to_otlp_once() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
+    let late = Event { timeout: Duration::from_secs(1), ..event(1, &json!({ "late": true })) };
+    ledger(&lambda.invoke(late).await);
+    let books = ledger(&lambda.invoke(ok(2)).await);
+    lambda.frozen().await;
+    lambda.kill().await;
+    let traces = stage.traces();
+    // Root, init, two children, the one that was late.
+    assert_eq!(traces[&format!("6925a400{:024x}", 1)], 5);
+    assert_eq!(books["otlp"], json!([5, 0, 0, 0]));
+    assert_eq!(books["xray"], json!([5, 0, 0, 0]));
+    let documents = stage.xray.take().await;
+    let ended = documents.iter().filter(|document| document.get("in_progress").is_none());
+    assert_eq!(ended.count(), 8);
+}
+
+#[tokio::test]
+async fn the_init_phase_is_a_span_of_the_first_invocation() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("AWS_LAMBDA_INITIALIZATION_TYPE", "provisioned-concurrency")]).await;
+    for n in 1..=2 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    lambda.terminate().await;
+    let spans = stage.otlp.collected().spans;
+    let init: Vec<_> = spans.iter().filter(|(_, span)| span.name == "init").collect();
+    let [(_, init)] = init[..] else { panic!("{} init spans", init.len()) };
+    let root = spans.iter().find(|(_, span)| span.parent_span_id.is_empty() && span.trace_id == init.trace_id);
+    let (_, root) = root.unwrap();
+    assert_eq!(init.parent_span_id, root.span_id);
+    assert!(init.start_time_unix_nano < init.end_time_unix_nano);
+    assert!(init.end_time_unix_nano <= root.start_time_unix_nano);
+    assert!(format!("{:?}", init.attributes).contains("provisioned-concurrency"));
+}
+
+#[tokio::test]
+async fn eight_invocations_at_once_are_eight_complete_traces() {
+    let stage = Stage::new().await;
+    let lambda = stage.function(&[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]).await;
+    for round in 0..10 {
+        let invocations = (1..=8).map(|n| lambda.invoke(ok(round * 8 + n)));
+        for answer in futures_util::future::join_all(invocations).await {
+            ledger(&answer);
+        }
+    }
+    let (status, log) = lambda.terminate().await;
+    assert!(status.success(), "{status}: {log}");
+    let traces = stage.traces();
+    assert_eq!(traces.len(), 80);
+    // All have the invocation and two children; one has the init phase.
+    let mut sizes: Vec<_> = traces.values().copied().collect();
+    sizes.sort_unstable();
+    assert_eq!((sizes[0], sizes[78], sizes[79]), (3, 3, 4));
+    assert_eq!(stage.xray.take().await.len(), 241);
 }

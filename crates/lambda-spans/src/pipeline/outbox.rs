@@ -30,7 +30,7 @@ impl Outbox {
     }
 
     pub(crate) fn put(&self, work: Finished) {
-        let spans = work.spans.len();
+        let (spans, to) = (work.spans.len(), work.to);
         let mut finished = self.0.finished.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting: usize = finished.iter().map(|finished| finished.spans.len()).sum();
         let room = waiting + spans <= MAX_WAITING;
@@ -38,8 +38,10 @@ impl Outbox {
             finished.push(work);
         }
         drop(finished);
-        for (there, account) in [(self.0.xray, self.0.accounts.xray()), (self.0.otlp, self.0.accounts.otlp())] {
-            if there {
+        let destinations =
+            [(self.0.xray && to.xray(), self.0.accounts.xray()), (self.0.otlp && to.otlp(), self.0.accounts.otlp())];
+        for (meant, account) in destinations {
+            if meant {
                 account.entered(spans);
                 account.dropped(if room { 0 } else { spans });
             }
