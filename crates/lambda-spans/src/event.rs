@@ -39,16 +39,23 @@ where
     }
 
     fn call(&mut self, event: E) -> Self::Future {
-        EventFuture { handler: self.inner.call(event), open: Open(Some(Context::current())) }
+        EventFuture {
+            handler: self.inner.call(event),
+            open: Open { context: Some(Context::current()), polling: false },
+        }
     }
 }
 
 #[derive(Debug)]
-struct Open(Option<Context>);
+struct Open {
+    context: Option<Context>,
+    /// Still set after a poll: it did not return.
+    polling: bool,
+}
 
 impl Open {
     fn failed(&mut self, error_type: &'static str) {
-        if let Some(context) = self.0.take() {
+        if let Some(context) = self.context.take() {
             context.span().set_status(Status::error(""));
             context.span().set_attribute(KeyValue::new("error.type", error_type));
         }
@@ -57,7 +64,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.failed(if std::thread::panicking() { "panic" } else { "cancelled" });
+        self.failed(if self.polling { "panic" } else { "cancelled" });
     }
 }
 
@@ -78,9 +85,12 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.handler.poll(context));
+        this.open.polling = true;
+        let result = this.handler.poll(context);
+        this.open.polling = false;
+        let result = ready!(result);
         match &result {
-            Ok(_) => this.open.0 = None,
+            Ok(_) => this.open.context = None,
             Err(_) => this.open.failed("handler_error"),
         }
         Poll::Ready(result)

@@ -77,7 +77,7 @@ where
             }
             outermost.then_some(context)
         });
-        HttpFuture { handler: self.inner.call(request), open: Open(span) }
+        HttpFuture { handler: self.inner.call(request), open: Open { context: span, polling: false } }
     }
 }
 
@@ -89,11 +89,15 @@ fn record_route(context: &Context, method: &Method, route: &str) {
 
 /// The context whose span the response is told to. Taken when the handler has answered.
 #[derive(Debug)]
-struct Open(Option<Context>);
+struct Open {
+    context: Option<Context>,
+    /// Still set after a poll: it did not return.
+    polling: bool,
+}
 
 impl Open {
     fn answered<R: Body>(&mut self, response: &Response<R>) {
-        let Some(context) = self.0.take() else { return };
+        let Some(context) = self.context.take() else { return };
         let span = context.span();
         let status = response.status();
         span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
@@ -114,7 +118,7 @@ impl Open {
     }
 
     fn failed(&mut self, error_type: &'static str) {
-        if let Some(context) = self.0.take() {
+        if let Some(context) = self.context.take() {
             context.span().set_status(Status::error(""));
             context.span().set_attribute(KeyValue::new("error.type", error_type));
         }
@@ -123,7 +127,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.failed(if std::thread::panicking() { "panic" } else { "cancelled" });
+        self.failed(if self.polling { "panic" } else { "cancelled" });
     }
 }
 
@@ -146,7 +150,10 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.handler.poll(context));
+        this.open.polling = true;
+        let result = this.handler.poll(context);
+        this.open.polling = false;
+        let result = ready!(result);
         match &result {
             Ok(response) => this.open.answered(response),
             Err(_) => this.open.failed("handler_error"),

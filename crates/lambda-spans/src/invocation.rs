@@ -2,6 +2,7 @@
 //!
 //! It travels as a value of the OpenTelemetry context, so that no global state ties a span to its invocation.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,6 +16,9 @@ use crate::pipeline::Outbox;
 use crate::recorder::OpenSpan;
 use crate::sampling::{Decision, Sampler, Verdict};
 use crate::trace_header::TraceHeader;
+
+/// What an invocation keeps of log lines at most, in bytes.
+const MAX_LINES: usize = 64 * 1024;
 
 /// What X-Ray holds of the trace already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +76,26 @@ struct Collected {
     /// Open spans that OTLP has been told of already: their ends go to X-Ray alone.
     told: Vec<SpanId>,
     interrupted: bool,
+    lines: Lines,
     closed: Option<Decision>,
+}
+
+/// Log lines that are written only if the invocation fails: bounded, the oldest go first.
+#[derive(Debug, Default)]
+struct Lines {
+    lines: VecDeque<String>,
+    bytes: usize,
+}
+
+impl Lines {
+    fn keep(&mut self, line: String) {
+        self.bytes += line.len();
+        self.lines.push_back(line);
+        while self.bytes > MAX_LINES {
+            let Some(oldest) = self.lines.pop_front() else { return };
+            self.bytes -= oldest.len();
+        }
+    }
 }
 
 impl Invocation {
@@ -149,6 +172,15 @@ impl Invocation {
         } else {
             collected.finished.push(span);
         }
+    }
+
+    /// Keeps a log line for the case that the invocation fails.
+    pub(crate) fn keep_line(&self, line: String) {
+        self.lock().lines.keep(line);
+    }
+
+    pub(crate) fn take_lines(&self) -> VecDeque<String> {
+        mem::take(&mut self.lock().lines).lines
     }
 
     /// The spans that have ended, without ending the invocation.

@@ -23,6 +23,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::flush::FlushMode;
 use crate::invocation::Invocation;
+use crate::logs;
 use crate::spans::Spans;
 use crate::trace_header::TraceHeader;
 
@@ -155,6 +156,9 @@ impl Flight {
         self.root.span().end();
         let Self { invocation, deadline, burst, spans, .. } = self;
         let verdict = invocation.close(&spans.pipeline.sampler);
+        if verdict.failed {
+            logs::release(invocation.take_lines());
+        }
         async move {
             if spans.traffic.mode() == FlushMode::Background {
                 return;

@@ -10,12 +10,14 @@ mod transport;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 use tracing::{info, warn};
 
 use crate::accounting::Account;
+use crate::honeycomb_key::KeyParameter;
 use breaker::Breaker;
 use encoder::Encoder;
 use outcome::Outcome;
@@ -26,6 +28,8 @@ pub(crate) use settings::OtlpSettings;
 
 /// An attempt after a failure gets less time than the first: it only asks whether the receiver is back.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(100);
+/// The init phase is longer, but nothing depends on what is prepared.
+const PREPARATION: Duration = Duration::from_millis(500);
 /// The shortest time in which an attempt can be worth its cost.
 const MIN_ATTEMPT: Duration = Duration::from_millis(2);
 
@@ -35,6 +39,8 @@ pub(crate) struct Otlp {
     encoder: Encoder,
     transport: Transport,
     timeout: Duration,
+    key: Option<KeyParameter>,
+    over_tls: bool,
     queue: Mutex<Queue>,
     /// One sender at a time: a second would send the same requests.
     sender: tokio::sync::Mutex<Sender>,
@@ -47,14 +53,42 @@ struct Sender {
 }
 
 impl Otlp {
-    pub(crate) fn new(settings: OtlpSettings, resource: &Resource) -> Result<Self, ExporterBuildError> {
+    pub(crate) fn new(
+        settings: OtlpSettings,
+        resource: &Resource,
+        connector: SharedHttpConnector,
+    ) -> Result<Self, ExporterBuildError> {
         Ok(Self {
             timeout: settings.timeout,
+            key: settings.key.clone(),
+            over_tls: settings.endpoint.starts_with("https:"),
             encoder: Encoder::new(settings, resource)?,
-            transport: Transport::new(),
+            transport: Transport::new(connector),
             queue: Mutex::default(),
             sender: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// What can be done before there is anything to send: the key is read, and a connection with its TLS handshake
+    /// is opened by a request without spans.
+    pub(crate) async fn prepare(&self) {
+        if let Some(key) = &self.key {
+            match key.fetch(self.transport.connector()).await {
+                Ok(key) => self.transport.set_key(key),
+                Err(problem) => {
+                    warn!(
+                        variable = "HONEYCOMB_API_KEY_PARAMETER",
+                        problem, "Honeycomb will refuse what is sent to it"
+                    );
+                }
+            }
+        }
+        if self.over_tls
+            && let Some(batch) = self.encoder.encode_nothing()
+            && let Outcome::Refused { problem } = self.transport.send(&batch.request, PREPARATION).await
+        {
+            warn!(problem, "the OTLP receiver refuses a request without spans");
+        }
     }
 
     /// Encodes `spans` to be sent. Where too much waits already, the oldest of it goes.

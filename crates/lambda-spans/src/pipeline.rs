@@ -72,6 +72,13 @@ impl Pipeline {
         self.otlp.is_some()
     }
 
+    /// Makes ready what the first export would have to wait for.
+    pub(crate) async fn prepare(&self) {
+        if let Some(otlp) = &self.otlp {
+            otlp.prepare().await;
+        }
+    }
+
     /// Exports all that is finished. Takes no longer than `limit`, and never fails its caller.
     pub(crate) async fn flush(&self, limit: Duration) {
         let documents = self.sort();

@@ -10,6 +10,7 @@ use crate::otlp::OtlpSettings;
 use crate::resource::ResourceSettings;
 use crate::sampling::SamplingSettings;
 use parse::Reader;
+use tracing_subscriber::filter::LevelFilter;
 
 /// With the pauses of the circuit breaker, a receiver that never answers costs less than 5 ms an invocation over 200.
 const DEFAULT_BUDGET: Duration = Duration::from_millis(800);
@@ -27,6 +28,7 @@ const DEFAULT_LOG_FILTER: &str = "info";
 /// | `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` | `http/protobuf` only | `http/protobuf` |
 /// | `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` | limit of one export, milliseconds | 10000; the budget is lower |
 /// | `HONEYCOMB_API_KEY` | sent to Honeycomb; alone it is enough to export there | |
+/// | `HONEYCOMB_API_KEY_PARAMETER` | the name of the Systems Manager parameter that holds the key, read in the init phase | |
 /// | `HONEYCOMB_API_ENDPOINT` | Honeycomb's API, for example `https://api.eu1.honeycomb.io` | `https://api.honeycomb.io` |
 /// | `AWS_XRAY_DAEMON_ADDRESS` | the X-Ray daemon; Lambda sets it | none: nothing is sent to X-Ray |
 /// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (nothing is sent by OTLP) | `otlp` |
@@ -36,6 +38,7 @@ const DEFAULT_LOG_FILTER: &str = "info";
 /// | `LAMBDA_SPANS_SAMPLE_RATE` | OTLP gets one trace in this many, beside all that failed or were slow | 1 |
 /// | `LAMBDA_SPANS_SAMPLE_KEY` | a secret that the choice depends on, so that no caller can foresee it | |
 /// | `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS` | invocations that took longer are always kept, and sent at once; milliseconds | none |
+/// | `LAMBDA_SPANS_LOG_BUFFER` | `debug` or `trace`: log lines down to this level are kept and written if the invocation fails | none |
 /// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | which log lines are written | `info` |
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -49,6 +52,7 @@ pub struct Settings {
     pub(crate) concurrency: u64,
     pub(crate) sampling: SamplingSettings,
     pub(crate) log_filter: String,
+    pub(crate) log_buffer: Option<LevelFilter>,
     pub(crate) terminal: bool,
     pub(crate) warnings: Vec<String>,
 }
@@ -89,6 +93,9 @@ impl Settings {
                 key: reader.text("LAMBDA_SPANS_SAMPLE_KEY"),
             },
             log_filter: reader.log_filter().unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
+            log_buffer: reader
+                .word(&["LAMBDA_SPANS_LOG_BUFFER"], &["debug", "trace"])
+                .map(|level| if level == "trace" { LevelFilter::TRACE } else { LevelFilter::DEBUG }),
             terminal: false,
             warnings: reader.without_effect(&[
                 ("OTEL_TRACES_SAMPLER", "LAMBDA_SPANS_SAMPLE_RATE"),

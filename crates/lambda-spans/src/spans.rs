@@ -1,16 +1,19 @@
 //! The tracing of one process: what is installed, and the entry points.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use axum::Router;
 use lambda_http::{Adapter, Request};
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime};
 use opentelemetry_otlp::ExporterBuildError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::task::JoinHandle;
 use tower::{Layer as _, Service, ServiceExt as _};
 use tracing::Subscriber;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
@@ -24,12 +27,14 @@ use crate::init::Init;
 use crate::lambda::LambdaLayer;
 use crate::logs;
 use crate::otlp::Otlp;
+use crate::panics;
 use crate::pipeline::Pipeline;
 use crate::recorder::Recorder;
 use crate::sampling::Sampler;
 use crate::server;
 use crate::settings::Settings;
 use crate::shutdown;
+use crate::stack;
 use crate::xray::Xray;
 
 /// Crates under the exporters and under the AWS SDK, and the beginnings of the names of their families. Their
@@ -79,6 +84,8 @@ pub struct Spans {
     /// On demand, provisioned concurrency, SnapStart: Lambda's own words.
     pub(crate) initialization: Option<String>,
     concurrency: u64,
+    preparation: Arc<Mutex<Option<JoinHandle<()>>>>,
+    connector: SharedHttpConnector,
     pub(crate) budget: Duration,
     enabled: bool,
 }
@@ -89,7 +96,9 @@ impl Spans {
     /// # Errors
     /// When a destination cannot be built.
     pub fn new(settings: &Settings) -> Result<Self, InstallError> {
-        let otlp = settings.otlp.clone().map(|otlp| Otlp::new(otlp, &settings.resource.resource())).transpose();
+        let connector = stack::connector();
+        let otlp = settings.otlp.clone();
+        let otlp = otlp.map(|otlp| Otlp::new(otlp, &settings.resource.resource(), connector.clone())).transpose();
         let xray = settings.xray_daemon.clone().map(|daemon| Xray::new(daemon, &settings.resource.xray_resource()));
         let otlp = otlp.map_err(InstallError::Otlp)?;
         let sampler = Sampler::new(&settings.sampling);
@@ -98,6 +107,8 @@ impl Spans {
             init: Arc::new(Init::begin(pipeline.outbox.clone())),
             initialization: settings.initialization.clone(),
             concurrency: settings.concurrency,
+            preparation: Arc::default(),
+            connector,
             pipeline: Arc::new(pipeline),
             traffic: Arc::new(Traffic::new(settings.flush)),
             budget: settings.budget,
@@ -112,13 +123,23 @@ impl Spans {
     pub fn install(settings: Settings) -> Result<Self, InstallError> {
         let spans = Self::new(&settings)?;
         let warnings = settings.warnings;
-        let lines = EnvFilter::new(&settings.log_filter);
-        let lines = logs::layer(settings.terminal).with_filter(lines);
+        let filter = EnvFilter::new(&settings.log_filter);
+        let written = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
+        let buffer = settings.log_buffer.map(|kept| logs::Buffer::new(written).with_filter(kept));
         Registry::default()
-            .with(lines)
+            .with(logs::layer(settings.terminal).with_filter(filter))
+            .with(buffer)
             .with(spans.enabled.then(|| spans.tracing_layer()))
             .try_init()
             .map_err(InstallError::Subscriber)?;
+        panics::log_panics();
+        if spans.enabled
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let pipeline = spans.pipeline.clone();
+            *spans.preparation.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(runtime.spawn(async move { pipeline.prepare().await }));
+        }
         for warning in warnings {
             tracing::warn!("{warning}");
         }
@@ -179,6 +200,10 @@ impl Spans {
         if spans.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }
     }
 
+    fn preparation(&self) -> Option<JoinHandle<()>> {
+        self.preparation.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     async fn before_the_first_event(mut self) -> Self {
         if self.concurrency > 1 {
             // Lambda freezes no process that has several invocations at once, and none of them may hold up another.
@@ -190,8 +215,20 @@ impl Spans {
         if holds && !shutdown::export_at_the_end(self.clone()).await && self.traffic.mode() == FlushMode::Adaptive {
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
+        if let Some(prepared) = self.preparation() {
+            // It has been under way beside the rest of the init phase, and is bounded by itself.
+            prepared.await.ok();
+        }
         self.init.polled();
         self
+    }
+
+    /// The HTTP client that spans are sent with, for AWS SDK clients: a function carries one TLS stack, and loads the
+    /// trusted roots once.
+    ///
+    /// Its connections are made within a second; the SDK's own connect and read timeouts have no effect on it.
+    pub fn http_client(&self) -> SharedHttpClient {
+        stack::client(self.connector.clone())
     }
 
     /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`].

@@ -35,6 +35,10 @@ async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
     for n in 0..2 {
         async {}.instrument(info_span!("child", app.n = n)).await;
     }
+    tracing::debug!(step = 1, "a detail");
+    if event["panic"] == true {
+        panic!("a secret: {event}");
+    }
     if event["hang"] == true {
         std::future::pending::<()>().instrument(info_span!("stuck", app.step = "payment")).await;
     }
@@ -349,4 +353,89 @@ async fn eight_invocations_at_once_are_eight_complete_traces() {
     sizes.sort_unstable();
     assert_eq!((sizes[0], sizes[78], sizes[79]), (3, 3, 4));
     assert_eq!(stage.xray.take().await.len(), 241);
+}
+
+#[tokio::test]
+async fn a_panic_is_a_failed_span_and_a_log_line_that_says_where_and_not_what() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[]).await;
+    let answer = lambda.invoke(event(1, &json!({ "panic": true }))).await;
+    assert!(!answer.success);
+    lambda.frozen().await;
+    let log = lambda.kill().await;
+    let spans = stage.otlp.collected().spans;
+    let (_, root) = spans.iter().find(|(_, span)| span.name == "cruddur-api").unwrap();
+    assert!(format!("{:?}", root.attributes).contains("\"panic\""), "{root:?}");
+    let line = log.lines().find(|line| line.contains("panicked")).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert!(line["fields"]["place"].as_str().unwrap().contains("freeze.rs"));
+    assert_eq!(line["trace_id"], format!("6925a400{:024x}", 1));
+    assert!(!log.contains("a secret"), "{log}");
+}
+
+#[tokio::test]
+async fn details_are_written_only_for_an_invocation_that_fails() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_LOG_BUFFER", "debug")]).await;
+    ledger(&lambda.invoke(ok(1)).await);
+    assert!(!lambda.invoke(event(2, &json!({ "fail": true }))).await.success);
+    lambda.frozen().await;
+    let log = lambda.kill().await;
+    let details: Vec<Value> =
+        log.lines().filter(|line| line.contains("a detail")).map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(details.len(), 1, "{log}");
+    assert_eq!(details[0]["trace_id"], format!("6925a400{:024x}", 2));
+    assert_eq!(details[0]["level"], "DEBUG");
+}
+
+#[tokio::test]
+async fn honeycombs_key_is_read_from_its_parameter_before_the_first_event() {
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    let answer = move |headers: axum::http::HeaderMap, body: String| async move {
+        seen.lock().unwrap().push((headers, body));
+        r#"{"Parameter":{"Name":"/cruddur/honeycomb","Type":"SecureString","Value":"the-key"}}"#
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let parameters = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+
+    let stage = Stage::new().await;
+    let environment = [
+        ("HONEYCOMB_API_KEY_PARAMETER", "/cruddur/honeycomb".to_owned()),
+        ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
+        ("AWS_ENDPOINT_URL_SSM", parameters),
+    ];
+    let this = std::env::current_exe().unwrap();
+    let mut lambda = Lambda::start_with(this, &["function", "--exact", "--nocapture"], &environment).await;
+    ledger(&lambda.invoke(ok(1)).await);
+    lambda.frozen().await;
+    let log = lambda.kill().await;
+
+    assert_eq!(stage.otlp.collected().requests[0]["x-honeycomb-team"], "the-key");
+    assert!(!log.contains("the-key"));
+    let asked = asked.lock().unwrap();
+    let [(headers, body)] = &asked[..] else { panic!("{} questions", asked.len()) };
+    assert_eq!(headers["x-amz-target"], "AmazonSSM.GetParameter");
+    assert!(headers["authorization"].to_str().unwrap().contains("/us-east-1/ssm/aws4_request"));
+    assert_eq!(
+        serde_json::from_str::<Value>(body).unwrap(),
+        json!({ "Name": "/cruddur/honeycomb", "WithDecryption": true })
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_is_told_by_the_variables_name_and_stops_nothing() {
+    let stage = Stage::new().await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let environment = [
+        ("HONEYCOMB_API_KEY_PARAMETER", "/cruddur/honeycomb".to_owned()),
+        ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
+        ("AWS_ENDPOINT_URL_SSM", format!("http://{nobody}")),
+    ];
+    let this = std::env::current_exe().unwrap();
+    let lambda = Lambda::start_with(this, &["function", "--exact", "--nocapture"], &environment).await;
+    ledger(&lambda.invoke(ok(1)).await);
+    let log = lambda.kill().await;
+    assert!(log.contains("HONEYCOMB_API_KEY_PARAMETER") && log.contains("/cruddur/honeycomb"), "{log}");
 }

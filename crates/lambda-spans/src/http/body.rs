@@ -30,7 +30,7 @@ impl<B: Body + Unpin> Body for SyncBody<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size.clone()
+        self.size
     }
 }
 

@@ -44,6 +44,12 @@ impl Encoder {
         Ok(Self { exporter })
     }
 
+    /// A request that carries no span.
+    pub(super) fn encode_nothing(&self) -> Option<Batch> {
+        self.exporter.export(Vec::new()).now_or_never();
+        WRITTEN.take().map(|request| Batch { request, spans: 0 })
+    }
+
     /// The requests that carry `spans`, none of them above the size that a receiver takes.
     pub(super) fn encode(&self, spans: Vec<SpanData>) -> Vec<Batch> {
         let mut batches = Vec::new();

@@ -3,19 +3,22 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::honeycomb_key::KeyParameter;
 use crate::settings::parse::Reader;
 
 const TRACES_PATH: &str = "/v1/traces";
 const HONEYCOMB_ENDPOINT: &str = "https://api.honeycomb.io";
-const HONEYCOMB_HEADER: &str = "x-honeycomb-team";
+pub(super) const HONEYCOMB_HEADER: &str = "x-honeycomb-team";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct OtlpSettings {
     pub(crate) endpoint: String,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) gzip: bool,
     pub(crate) timeout: Duration,
+    /// Where the key is, if it is not among the headers.
+    pub(crate) key: Option<KeyParameter>,
 }
 
 impl OtlpSettings {
@@ -23,6 +26,7 @@ impl OtlpSettings {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let honeycomb_endpoint = reader.url("HONEYCOMB_API_ENDPOINT");
         let honeycomb_key = reader.text("HONEYCOMB_API_KEY");
+        let parameter = KeyParameter::read(reader).filter(|_| honeycomb_key.is_none());
         let general = reader.url("OTEL_EXPORTER_OTLP_ENDPOINT").map(|base| under(&base));
         let endpoint = reader.url("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or(general);
         let mut headers = reader.pairs("OTEL_EXPORTER_OTLP_HEADERS");
@@ -34,11 +38,10 @@ impl OtlpSettings {
         let exporter = reader.word(&["OTEL_TRACES_EXPORTER"], &["otlp", "none"]);
 
         let honeycomb = || under(honeycomb_endpoint.as_deref().unwrap_or(HONEYCOMB_ENDPOINT));
-        let endpoint = match &honeycomb_key {
-            Some(_) => endpoint.unwrap_or_else(honeycomb),
-            None => endpoint?,
-        };
-        if let Some(key) = honeycomb_key.filter(|_| endpoint == honeycomb() || is_honeycomb(&endpoint)) {
+        let endpoint =
+            if honeycomb_key.is_some() || parameter.is_some() { endpoint.unwrap_or_else(honeycomb) } else { endpoint? };
+        let to_honeycomb = endpoint == honeycomb() || is_honeycomb(&endpoint);
+        if let Some(key) = honeycomb_key.filter(|_| to_honeycomb) {
             headers.entry(HONEYCOMB_HEADER.to_owned()).or_insert(key);
         }
         (exporter.as_deref() != Some("none")).then(|| Self {
@@ -46,6 +49,7 @@ impl OtlpSettings {
             headers,
             gzip: compression.as_deref() != Some("none"),
             timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
+            key: parameter.filter(|_| to_honeycomb),
         })
     }
 }

@@ -1,27 +1,25 @@
-//! OTLP on the HTTP and TLS stack of the AWS SDK, so that a function carries one such stack.
+//! One exchange with an OTLP receiver.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-use http::Request;
+use http::{HeaderValue, Request};
 use http_body_util::{BodyExt as _, Limited};
 use opentelemetry_http::Bytes;
 
 use super::outcome::Outcome;
+use super::settings::HONEYCOMB_HEADER;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A connection that was idle longer may have slept through a freeze, at whose end the receiver is gone.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Answers of OTLP receivers are a few hundred bytes; a larger one is not worth its memory.
 const MAX_ANSWER: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Transport {
     connector: SharedHttpConnector,
+    key: OnceLock<HeaderValue>,
 }
 
 enum Fault {
@@ -32,14 +30,17 @@ enum Fault {
 }
 
 impl Transport {
-    pub(super) fn new() -> Self {
-        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-        let connector = Connector::builder()
-            .connector_settings(settings)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .build();
-        Self { connector: SharedHttpConnector::new(connector) }
+    pub(super) fn new(connector: SharedHttpConnector) -> Self {
+        Self { connector, key: OnceLock::new() }
+    }
+
+    pub(super) fn connector(&self) -> &SharedHttpConnector {
+        &self.connector
+    }
+
+    /// The key that goes with every request from now on.
+    pub(super) fn set_key(&self, key: HeaderValue) {
+        self.key.get_or_init(|| key);
     }
 
     /// One attempt. A connection that turns out to be gone is replaced by a new one, once.
@@ -60,7 +61,11 @@ impl Transport {
 
     async fn exchange(&self, request: &Request<Bytes>) -> Result<Outcome, Fault> {
         let unusable = |error: &dyn std::fmt::Display| Fault::Unusable(error.to_string());
-        let request = request.clone().map(SdkBody::from).try_into().map_err(|error| unusable(&error))?;
+        let mut request = request.clone().map(SdkBody::from);
+        if let Some(key) = self.key.get() {
+            request.headers_mut().insert(HONEYCOMB_HEADER, key.clone());
+        }
+        let request = request.try_into().map_err(|error| unusable(&error))?;
         let response = self.connector.call(request).await.map_err(|error| connection(&error))?;
         let response = response.try_into_http1x().map_err(|error| unusable(&error))?;
         let (parts, body) = response.into_parts();

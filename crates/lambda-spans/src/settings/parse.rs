@@ -22,6 +22,11 @@ impl<'a> Reader<'a> {
         if self.faults.is_empty() { Ok(settings) } else { Err(self.faults) }
     }
 
+    /// A setting that is well-formed and cannot be used all the same.
+    pub(crate) fn unusable(&mut self, name: &'static str, problem: &str) {
+        self.fault(name, problem.to_owned());
+    }
+
     fn fault(&mut self, name: &'static str, problem: String) {
         self.faults.push(Fault { name, problem });
     }
