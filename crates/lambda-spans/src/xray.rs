@@ -142,6 +142,7 @@ mod tests {
         let finished = Finished {
             xray: XrayContext { parent: parent.map(SpanId::from), sampled: true },
             otlp: Decision::Leave,
+            to: To::Both,
             spans,
         };
         let xray = Xray::new("127.0.0.1:2000".to_owned(), &resource);
