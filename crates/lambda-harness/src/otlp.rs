@@ -130,7 +130,7 @@ fn collect(shared: &Shared, headers: HeaderMap, body: &Bytes) {
     if headers.get("content-encoding").is_some_and(|encoding| encoding == "gzip") {
         GzDecoder::new(body.as_ref()).read_to_end(&mut plain).expect("gzip");
     } else {
-        plain.extend_from_slice(&body);
+        plain.extend_from_slice(body);
     }
     let request = ExportTraceServiceRequest::decode(plain.as_slice()).expect("protobuf");
     let mut collected = shared.collected.lock().unwrap_or_else(PoisonError::into_inner);

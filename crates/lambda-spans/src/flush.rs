@@ -10,7 +10,8 @@ const BURST: Duration = Duration::from_millis(500);
 
 /// When spans leave by OTLP. X-Ray's datagrams always leave after the response: they cost microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum FlushMode {
+#[non_exhaustive]
+pub enum FlushMode {
     /// After every response. Nothing waits when the process is frozen.
     End,
     /// After the response while traffic is slow, or when the invocation failed or was slow. In a burst, together

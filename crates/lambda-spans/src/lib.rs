@@ -24,6 +24,7 @@ mod accounting;
 mod aws_sdk;
 mod event;
 mod flush;
+mod health;
 mod honeycomb_key;
 mod http;
 mod init;
@@ -47,6 +48,7 @@ mod xray;
 
 pub use accounting::{Counts, Ledger};
 pub use aws_sdk::AwsSdkSpans;
+pub use flush::FlushMode;
 pub use http::{ErrorType, HttpLayer, HttpService};
 pub use invocation::{request_id, trace_id};
 pub use lambda::{LambdaLayer, LambdaService};

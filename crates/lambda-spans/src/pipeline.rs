@@ -11,6 +11,7 @@ use opentelemetry::trace::SpanId;
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::accounting::Accounts;
+use crate::health::Health;
 use crate::invocation::{Finished, Invocation};
 use crate::otlp::Otlp;
 use crate::sampling::{Decision, Sampler};
@@ -40,6 +41,7 @@ pub(crate) struct Pipeline {
     pub(crate) xray: Option<Xray>,
     otlp: Option<Otlp>,
     terminal: bool,
+    health: Health,
     held: Mutex<Held>,
 }
 
@@ -63,9 +65,10 @@ impl Pipeline {
         xray: Option<Xray>,
         otlp: Option<Otlp>,
         terminal: bool,
+        health: Health,
     ) -> Self {
         let outbox = Outbox::new(accounts.clone(), xray.is_some(), otlp.is_some());
-        Self { outbox, accounts, sampler, xray, otlp, terminal, held: Mutex::default() }
+        Self { outbox, accounts, sampler, xray, otlp, terminal, health, held: Mutex::default() }
     }
 
     pub(crate) fn has_otlp(&self) -> bool {
@@ -83,6 +86,13 @@ impl Pipeline {
     pub(crate) async fn flush(&self, limit: Duration) {
         let documents = self.sort();
         tokio::join!(self.send_documents(documents, limit), self.send_held(limit));
+        self.health.report(self.accounts.ledger(), Instant::now(), false);
+    }
+
+    /// The same for the last time.
+    pub(crate) async fn finish(&self, limit: Duration) {
+        self.flush(limit).await;
+        self.health.report(self.accounts.ledger(), Instant::now(), true);
     }
 
     /// Sends X-Ray its documents; leaves OTLP's spans for a later moment, when they go beside an invocation.

@@ -38,6 +38,7 @@ const DEFAULT_LOG_FILTER: &str = "info";
 /// | `LAMBDA_SPANS_SAMPLE_RATE` | OTLP gets one trace in this many, beside all that failed or were slow | 1 |
 /// | `LAMBDA_SPANS_SAMPLE_KEY` | a secret that the choice depends on, so that no caller can foresee it | |
 /// | `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS` | invocations that took longer are always kept, and sent at once; milliseconds | none |
+/// | `LAMBDA_SPANS_METRICS_NAMESPACE` | CloudWatch namespace; what became of the spans is written there as metrics, by a log line a minute | none: nothing is written |
 /// | `LAMBDA_SPANS_LOG_BUFFER` | `debug` or `trace`: log lines down to this level are kept and written if the invocation fails | none |
 /// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | which log lines are written | `info` |
 #[derive(Clone, Debug)]
@@ -51,6 +52,7 @@ pub struct Settings {
     pub(crate) initialization: Option<String>,
     pub(crate) concurrency: u64,
     pub(crate) sampling: SamplingSettings,
+    pub(crate) metrics_namespace: Option<String>,
     pub(crate) log_filter: String,
     pub(crate) log_buffer: Option<LevelFilter>,
     pub(crate) terminal: bool,
@@ -93,6 +95,7 @@ impl Settings {
                 key: reader.text("LAMBDA_SPANS_SAMPLE_KEY"),
             },
             log_filter: reader.log_filter().unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
+            metrics_namespace: reader.text("LAMBDA_SPANS_METRICS_NAMESPACE"),
             log_buffer: reader
                 .word(&["LAMBDA_SPANS_LOG_BUFFER"], &["debug", "trace"])
                 .map(|level| if level == "trace" { LevelFilter::TRACE } else { LevelFilter::DEBUG }),
@@ -116,6 +119,43 @@ impl Settings {
     #[must_use]
     pub fn with_default_service_name(mut self, name: &str) -> Self {
         self.resource.service_name.get_or_insert_with(|| name.to_owned());
+        self
+    }
+}
+
+impl Settings {
+    /// The service's name, whatever the environment says.
+    #[must_use]
+    pub fn with_service_name(mut self, name: &str) -> Self {
+        self.resource.service_name = Some(name.to_owned());
+        self
+    }
+
+    /// When spans leave by OTLP, whatever the environment says.
+    #[must_use]
+    pub fn with_flush(mut self, mode: FlushMode) -> Self {
+        self.flush = mode;
+        self
+    }
+
+    /// The longest that an export may hold up the next invocation, whatever the environment says.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Duration) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// OTLP gets one trace in this many, beside all that failed or were slow, whatever the environment says.
+    #[must_use]
+    pub fn with_sample_rate(mut self, one_in: u64) -> Self {
+        self.sampling.one_in = one_in;
+        self
+    }
+
+    /// Invocations that took longer are always kept and sent at once, whatever the environment says.
+    #[must_use]
+    pub fn with_keep_slower_than(mut self, limit: Duration) -> Self {
+        self.sampling.keep_slower_than = Some(limit);
         self
     }
 }

@@ -22,6 +22,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, filter};
 use crate::accounting::{Accounts, Ledger};
 use crate::event::EventLayer;
 use crate::flush::{FlushMode, Traffic};
+use crate::health::Health;
 use crate::http::{HttpLayer, SyncBody};
 use crate::init::Init;
 use crate::lambda::LambdaLayer;
@@ -102,7 +103,9 @@ impl Spans {
         let xray = settings.xray_daemon.clone().map(|daemon| Xray::new(daemon, &settings.resource.xray_resource()));
         let otlp = otlp.map_err(InstallError::Otlp)?;
         let sampler = Sampler::new(&settings.sampling);
-        let pipeline = Pipeline::new(Accounts::default(), sampler, xray, otlp, settings.terminal);
+        let service = settings.resource.service_name.clone().unwrap_or_default();
+        let health = Health::new(settings.metrics_namespace.clone(), service);
+        let pipeline = Pipeline::new(Accounts::default(), sampler, xray, otlp, settings.terminal, health);
         Ok(Self {
             init: Arc::new(Init::begin(pipeline.outbox.clone())),
             initialization: settings.initialization.clone(),
@@ -246,7 +249,7 @@ impl Spans {
 
     /// Sends what is still unsent, within `limit`.
     pub async fn shutdown(&self, limit: Duration) {
-        self.pipeline.flush(limit).await;
+        self.pipeline.finish(limit).await;
     }
 
     /// What became of every span so far.
