@@ -78,7 +78,10 @@ impl Spans {
     /// When a destination cannot be built.
     pub fn new(settings: &Settings) -> Result<Self, InstallError> {
         let otlp = settings.otlp.clone().map(|otlp| Otlp::new(otlp, &settings.resource.resource())).transpose();
-        let xray = settings.xray_daemon.clone().map(|daemon| Xray::new(daemon, &settings.resource.xray_resource()));
+        let xray = settings
+            .xray_daemon
+            .clone()
+            .map(|daemon| Xray::new(daemon, &settings.resource.xray_resource(), vec!["app.".to_owned()]));
         let pipeline = Pipeline::new(Accounts::default(), xray, otlp.map_err(InstallError::Otlp)?, settings.terminal);
         Ok(Self { pipeline: Arc::new(pipeline), budget: settings.budget, enabled: settings.enabled })
     }
@@ -113,9 +116,7 @@ impl Spans {
             .with_target(false)
             .with_tracked_inactivity(false)
             .with_filter(filter::filter_fn(|metadata| {
-                metadata.is_span()
-                    && *metadata.level() <= tracing::Level::INFO
-                    && !is_internal(metadata.target())
+                metadata.is_span() && *metadata.level() <= tracing::Level::INFO && !is_internal(metadata.target())
             }))
     }
 
