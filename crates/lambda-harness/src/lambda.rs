@@ -61,7 +61,8 @@ pub struct Lambda {
 #[derive(Debug)]
 struct Shared {
     pid: Mutex<Option<Pid>>,
-    freezes: bool,
+    /// How many events the process asks for at once.
+    concurrency: u64,
     waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
     queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Event)>>,
     polls: watch::Sender<u64>,
@@ -79,9 +80,11 @@ impl Lambda {
         let address = listener.local_addr().expect("an address").to_string();
         let (events, queue) = mpsc::unbounded_channel();
         let (polls, observed) = watch::channel(0);
+        let concurrency = environment.iter().find(|(name, _)| *name == "AWS_LAMBDA_MAX_CONCURRENCY");
+        let concurrency = concurrency.map_or(1, |(_, value)| value.parse().expect("a number"));
         let shared = Arc::new(Shared {
             pid: Mutex::default(),
-            freezes: environment.iter().all(|(name, _)| *name != "AWS_LAMBDA_MAX_CONCURRENCY"),
+            concurrency,
             waiting: Mutex::default(),
             queue: tokio::sync::Mutex::new(queue),
             polls,
@@ -142,9 +145,9 @@ impl Lambda {
         answer.await.expect("the function ended without an answer")
     }
 
-    /// Waits until the function has asked for the event after the last one, and is stopped.
+    /// Waits until the function has asked for all events that it can have at once, and is stopped if Lambda would.
     pub async fn frozen(&mut self) {
-        let polls = self.sent.load(Ordering::Relaxed) + 1;
+        let polls = self.sent.load(Ordering::Relaxed) + self.shared.concurrency;
         self.polls.wait_for(|seen| *seen >= polls).await.expect("the Runtime API is there");
     }
 
@@ -165,6 +168,10 @@ impl Lambda {
 }
 
 impl Shared {
+    fn freezes(&self) -> bool {
+        self.concurrency == 1
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(pid) = *lock(&self.pid) {
             kill(pid, signal).unwrap_or_else(|error| panic!("{signal} to {pid}: {error}"));
@@ -180,15 +187,15 @@ impl Shared {
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
-    let mut queue = shared.queue.lock().await;
-    if shared.freezes {
+    if shared.freezes() {
         shared.signal(Signal::SIGSTOP);
     }
     shared.polls.send_modify(|polls| *polls += 1);
+    let mut queue = shared.queue.lock().await;
     let Some((id, event)) = queue.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    if shared.freezes {
+    if shared.freezes() {
         shared.signal(Signal::SIGCONT);
     }
     #[expect(clippy::disallowed_methods, reason = "a deadline is a time of day")]

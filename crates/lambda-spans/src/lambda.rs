@@ -101,7 +101,13 @@ where
             self.spans.pipeline.accounts.created(u64::from(span.name == "init"));
             invocation.record(span);
         }
-        let rescue = rescue_at(deadline, wall_clock()).map(|at| Box::pin(tokio::time::sleep(at)));
+        let rescue = rescue_at(deadline, wall_clock());
+        if let Some(Rescue { thread, .. }) = rescue
+            && self.spans.traffic.mode() != FlushMode::Background
+        {
+            self.spans.watchdog.watch(now() + thread, invocation.clone(), &self.spans.pipeline);
+        }
+        let rescue = rescue.map(|rescue| Box::pin(tokio::time::sleep(rescue.timer)));
         let flight = Flight { invocation, root, deadline, burst, spans: self.spans.clone() };
         let handler = span.in_scope(|| self.inner.call(event));
         LambdaFuture::handling(handler.instrument(span), Some(flight), rescue)
@@ -155,6 +161,7 @@ impl Flight {
         // By itself it would stay open as long as any span below it, such as one of a detached task.
         self.root.span().end();
         let Self { invocation, deadline, burst, spans, .. } = self;
+        spans.watchdog.forget();
         let verdict = invocation.close(&spans.pipeline.sampler);
         if verdict.failed {
             logs::release(invocation.take_lines());
@@ -183,11 +190,20 @@ fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
-/// How long to wait before an invocation that is still under way is saved: until a tenth of its time is left, for
-/// one round trip at least, for half a second at most.
-fn rescue_at(deadline: u64, now: SystemTime) -> Option<Duration> {
+/// How long to wait before an invocation that is still under way is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rescue {
+    /// By a timer of the runtime: until a tenth of the time is left, for one round trip at least, for half a second at
+    /// most.
+    timer: Duration,
+    /// By the thread, where the timer had no turn: half of that.
+    thread: Duration,
+}
+
+fn rescue_at(deadline: u64, now: SystemTime) -> Option<Rescue> {
     let left = (UNIX_EPOCH + Duration::from_millis(deadline)).duration_since(now).ok()?;
-    left.checked_sub((left / 10).clamp(MIN_RESCUE, MAX_RESCUE))
+    let reserve = (left / 10).clamp(MIN_RESCUE, MAX_RESCUE);
+    Some(Rescue { timer: left.checked_sub(reserve)?, thread: left - reserve / 2 })
 }
 
 /// The least of the setting and what the deadline, in milliseconds since the epoch, leaves.
@@ -272,6 +288,17 @@ mod tests {
     fn the_budget_ends_before_the_deadline() {
         assert_eq!(budget(Duration::from_secs(1), 10_000, at(9_800)), Duration::from_millis(150));
         assert_eq!(budget(Duration::from_secs(1), 10_000, at(9_990)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_rescue_leaves_a_tenth_of_the_time_within_bounds() {
+        let rescue =
+            |deadline| rescue_at(deadline, at(0)).map(|rescue| (rescue.timer.as_millis(), rescue.thread.as_millis()));
+        assert_eq!(rescue(3_000), Some((2_700, 2_850)));
+        assert_eq!(rescue(500), Some((400, 450)));
+        assert_eq!(rescue(60_000), Some((59_500, 59_750)));
+        assert_eq!(rescue(50), None);
+        assert_eq!(rescue_at(0, at(1)), None);
     }
 
     #[test]

@@ -44,6 +44,7 @@ mod spans;
 mod stack;
 mod terminal;
 mod trace_header;
+mod watchdog;
 mod xray;
 
 pub use accounting::{Counts, Ledger};

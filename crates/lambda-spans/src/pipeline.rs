@@ -10,7 +10,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanId;
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::accounting::Accounts;
+use crate::accounting::{Account, Accounts};
 use crate::health::Health;
 use crate::invocation::{Finished, Invocation};
 use crate::otlp::Otlp;
@@ -114,12 +114,23 @@ impl Pipeline {
     /// Exports what is known of an invocation that its deadline is about to cut off.
     pub(crate) async fn rescue(&self, invocation: Invocation, limit: Duration) {
         let open = invocation.interrupt(opentelemetry::time::now());
-        if let Some(xray) = &self.xray
-            && invocation.xray().sampled
-        {
-            xray.send_in_progress(&open, invocation.xray().parent, limit).await;
+        if let Some(xray) = &self.xray {
+            // They are in no account: their ends are.
+            xray.send(xray.in_progress(&open, invocation.xray()), limit, &Account::default()).await;
         }
         self.flush(limit).await;
+    }
+
+    /// The same for X-Ray alone, for a thread without a runtime.
+    pub(crate) fn rescue_from_thread(&self, invocation: &Invocation) {
+        let open = invocation.interrupt(opentelemetry::time::now());
+        let Some(xray) = self.xray.as_ref().filter(|_| !open.is_empty()) else { return };
+        let (in_progress, ended) = (xray.in_progress(&open, invocation.xray()), self.sort());
+        let (daemon, count) = (xray.blocking_daemon(), ended.len());
+        daemon.send(&in_progress);
+        let sent = daemon.send(&ended);
+        self.accounts.xray().exported(sent);
+        self.accounts.xray().dropped(count - sent);
     }
 
     /// X-Ray's documents of all that is finished; OTLP's share of it is held.

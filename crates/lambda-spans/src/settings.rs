@@ -31,6 +31,7 @@ const DEFAULT_LOG_FILTER: &str = "info";
 /// | `HONEYCOMB_API_KEY_PARAMETER` | the name of the Systems Manager parameter that holds the key, read in the init phase | |
 /// | `HONEYCOMB_API_ENDPOINT` | Honeycomb's API, for example `https://api.eu1.honeycomb.io` | `https://api.honeycomb.io` |
 /// | `AWS_XRAY_DAEMON_ADDRESS` | the X-Ray daemon; Lambda sets it | none: nothing is sent to X-Ray |
+/// | `LAMBDA_SPANS_XRAY_ANNOTATIONS` | attributes that can be searched for in X-Ray: keys, or beginnings that end with `.` or `*`, separated by commas | `app.` |
 /// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (nothing is sent by OTLP) | `otlp` |
 /// | `OTEL_SDK_DISABLED` | `true`: no spans at all | `false` |
 /// | `LAMBDA_SPANS_BUDGET_MS` | the longest that an export may hold up the next invocation, milliseconds | 800 |
@@ -46,6 +47,7 @@ pub struct Settings {
     pub(crate) enabled: bool,
     pub(crate) otlp: Option<OtlpSettings>,
     pub(crate) xray_daemon: Option<String>,
+    pub(crate) xray_annotations: Vec<String>,
     pub(crate) resource: ResourceSettings,
     pub(crate) budget: Duration,
     pub(crate) flush: FlushMode,
@@ -81,6 +83,10 @@ impl Settings {
             enabled: !reader.flag("OTEL_SDK_DISABLED"),
             otlp: OtlpSettings::read(&mut reader),
             xray_daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS"),
+            xray_annotations: reader.text("LAMBDA_SPANS_XRAY_ANNOTATIONS").map_or_else(
+                || vec!["app.".to_owned()],
+                |keys| keys.split(',').map(|key| key.trim().to_owned()).collect(),
+            ),
             resource: ResourceSettings::read(&mut reader),
             budget: reader.milliseconds(&["LAMBDA_SPANS_BUDGET_MS"]).unwrap_or(DEFAULT_BUDGET),
             flush: match reader.word(&["LAMBDA_SPANS_FLUSH"], &["end", "adaptive"]).as_deref() {

@@ -36,6 +36,7 @@ use crate::server;
 use crate::settings::Settings;
 use crate::shutdown;
 use crate::stack;
+use crate::watchdog::Watchdog;
 use crate::xray::Xray;
 
 /// Crates under the exporters and under the AWS SDK, and the beginnings of the names of their families. Their
@@ -82,6 +83,7 @@ pub struct Spans {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) init: Arc<Init>,
+    pub(crate) watchdog: Arc<Watchdog>,
     /// On demand, provisioned concurrency, SnapStart: Lambda's own words.
     pub(crate) initialization: Option<String>,
     concurrency: u64,
@@ -100,13 +102,16 @@ impl Spans {
         let connector = stack::connector();
         let otlp = settings.otlp.clone();
         let otlp = otlp.map(|otlp| Otlp::new(otlp, &settings.resource.resource(), connector.clone())).transpose();
-        let xray = settings.xray_daemon.clone().map(|daemon| Xray::new(daemon, &settings.resource.xray_resource()));
+        let xray = settings.xray_daemon.clone();
+        let annotate = settings.xray_annotations.clone();
+        let xray = xray.map(|daemon| Xray::new(daemon, &settings.resource.xray_resource(), annotate));
         let otlp = otlp.map_err(InstallError::Otlp)?;
         let sampler = Sampler::new(&settings.sampling);
         let service = settings.resource.service_name.clone().unwrap_or_default();
         let health = Health::new(settings.metrics_namespace.clone(), service);
         let pipeline = Pipeline::new(Accounts::default(), sampler, xray, otlp, settings.terminal, health);
         Ok(Self {
+            watchdog: Arc::new(Watchdog::new()),
             init: Arc::new(Init::begin(pipeline.outbox.clone())),
             initialization: settings.initialization.clone(),
             concurrency: settings.concurrency,

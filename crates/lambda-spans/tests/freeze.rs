@@ -39,6 +39,13 @@ async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
     if event["panic"] == true {
         panic!("a secret: {event}");
     }
+    if event["block"] == true {
+        // The only thread of the runtime.
+        let _inside = info_span!("blocking").entered();
+        loop {
+            std::thread::park();
+        }
+    }
     if event["hang"] == true {
         std::future::pending::<()>().instrument(info_span!("stuck", app.step = "payment")).await;
     }
@@ -337,13 +344,15 @@ async fn the_init_phase_is_a_span_of_the_first_invocation() {
 #[tokio::test]
 async fn eight_invocations_at_once_are_eight_complete_traces() {
     let stage = Stage::new().await;
-    let lambda = stage.function(&[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]).await;
+    let mut lambda = stage.function(&[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]).await;
     for round in 0..10 {
         let invocations = (1..=8).map(|n| lambda.invoke(ok(round * 8 + n)));
         for answer in futures_util::future::join_all(invocations).await {
             ledger(&answer);
         }
     }
+    // All eight have asked for more: none of them is between its response and its end.
+    lambda.frozen().await;
     let (status, log) = lambda.terminate().await;
     assert!(status.success(), "{status}: {log}");
     let traces = stage.traces();
@@ -438,4 +447,33 @@ async fn a_key_that_cannot_be_read_is_told_by_the_variables_name_and_stops_nothi
     ledger(&lambda.invoke(ok(1)).await);
     let log = lambda.kill().await;
     assert!(log.contains("HONEYCOMB_API_KEY_PARAMETER") && log.contains("/cruddur/honeycomb"), "{log}");
+}
+
+#[tokio::test]
+async fn an_invocation_that_blocks_the_runtime_is_saved_for_x_ray() {
+    let stage = Stage::new().await;
+    let lambda = stage.function(&[]).await;
+    let blocking = Event { timeout: Duration::from_secs(1), ..event(1, &json!({ "block": true })) };
+    let documents = async {
+        loop {
+            let documents = stage.xray.take().await;
+            if !documents.is_empty() {
+                return documents;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut documents = tokio::select! {
+        answer = lambda.invoke(blocking) => panic!("{answer:?}"),
+        documents = documents => documents,
+    };
+    lambda.kill().await;
+    documents.extend(stage.xray.take().await);
+    let open: Vec<_> = documents.iter().filter(|document| document["in_progress"] == true).collect();
+    let mut names: Vec<_> = open.iter().map(|document| document["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["blocking", "cruddur-api"]);
+    assert!(open.iter().all(|document| document.get("end_time").is_none()));
+    // What had ended is there as it was.
+    assert_eq!(documents.len(), 5);
 }
