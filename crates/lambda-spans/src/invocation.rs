@@ -3,14 +3,15 @@
 //! It travels as a value of the OpenTelemetry context, so that no global state ties a span to its invocation.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::trace::SpanData;
 
+use crate::inbound::Inbound;
 use crate::pipeline::Outbox;
+use crate::propagation::Caller;
 use crate::trace_header::TraceHeader;
 
 /// What X-Ray holds of the trace already.
@@ -25,6 +26,8 @@ pub(crate) struct XrayContext {
 #[derive(Clone, Debug)]
 pub(crate) struct Finished {
     pub(crate) xray: XrayContext,
+    /// Whose trace it is over OTLP, if not its own.
+    pub(crate) caller: Option<Caller>,
     pub(crate) spans: Vec<SpanData>,
 }
 
@@ -37,7 +40,7 @@ struct State {
     trace_id: TraceId,
     request_id: String,
     xray: XrayContext,
-    http_recorded: AtomicBool,
+    inbound: Inbound,
     spans: Mutex<Collected>,
     outbox: Outbox,
 }
@@ -50,25 +53,18 @@ struct Collected {
 
 impl Invocation {
     /// An invocation of Lambda, whose trace is the one that Lambda names.
-    pub(crate) fn of_lambda(header: TraceHeader, request_id: String, outbox: Outbox) -> Self {
+    pub(crate) fn of_lambda(header: TraceHeader<'_>, request_id: String, outbox: Outbox, inbound: Inbound) -> Self {
         let xray = XrayContext { parent: header.parent, sampled: header.sampled };
-        Self::new(header.root, xray, request_id, outbox)
+        Self::new(header.root, xray, request_id, outbox, inbound)
     }
 
     /// A unit of work without a caller's context: its root span is the trace's root everywhere.
-    pub(crate) fn root(trace_id: TraceId, request_id: String, outbox: Outbox) -> Self {
-        Self::new(trace_id, XrayContext { parent: None, sampled: true }, request_id, outbox)
+    pub(crate) fn root(trace_id: TraceId, request_id: String, outbox: Outbox, inbound: Inbound) -> Self {
+        Self::new(trace_id, XrayContext { parent: None, sampled: true }, request_id, outbox, inbound)
     }
 
-    fn new(trace_id: TraceId, xray: XrayContext, request_id: String, outbox: Outbox) -> Self {
-        Self(Arc::new(State {
-            trace_id,
-            request_id,
-            xray,
-            http_recorded: AtomicBool::new(false),
-            spans: Mutex::default(),
-            outbox,
-        }))
+    fn new(trace_id: TraceId, xray: XrayContext, request_id: String, outbox: Outbox, inbound: Inbound) -> Self {
+        Self(Arc::new(State { trace_id, request_id, xray, inbound, spans: Mutex::default(), outbox }))
     }
 
     /// The invocation that the calling code runs in.
@@ -98,9 +94,13 @@ impl Invocation {
         &self.0.request_id
     }
 
-    /// True for the first caller only: the outermost HTTP layer describes the request.
-    pub(crate) fn claim_http(&self) -> bool {
-        !self.0.http_recorded.swap(true, Ordering::Relaxed)
+    pub(crate) fn xray(&self) -> XrayContext {
+        self.0.xray
+    }
+
+    /// What came in with it.
+    pub(crate) fn inbound(&self) -> &Inbound {
+        &self.0.inbound
     }
 
     /// Takes a span that has ended. One that ends after its invocation goes out with a later export.
@@ -108,7 +108,7 @@ impl Invocation {
         let mut collected = self.lock();
         if collected.closed {
             drop(collected);
-            self.0.outbox.put(Finished { xray: self.0.xray, spans: vec![span] });
+            self.0.outbox.put(self.finished(vec![span]));
         } else {
             collected.finished.push(span);
         }
@@ -121,8 +121,12 @@ impl Invocation {
         let spans = mem::take(&mut collected.finished);
         drop(collected);
         if !spans.is_empty() {
-            self.0.outbox.put(Finished { xray: self.0.xray, spans });
+            self.0.outbox.put(self.finished(spans));
         }
+    }
+
+    fn finished(&self, spans: Vec<SpanData>) -> Finished {
+        Finished { xray: self.0.xray, caller: self.inbound().caller().cloned(), spans }
     }
 
     fn lock(&self) -> MutexGuard<'_, Collected> {

@@ -13,6 +13,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
 use crate::invocation::Finished;
+use crate::propagation;
 use crate::settings::parse::Reader;
 use client::Client;
 
@@ -103,12 +104,17 @@ impl Otlp {
 }
 
 /// The spans as OTLP gets them: Lambda's own segment, the parent in X-Ray, never arrives there, so that
-/// the invocation's span is the root.
-pub(crate) fn otlp_spans(finished: Vec<Finished>) -> Vec<SpanData> {
-    let mut spans: Vec<SpanData> = finished.into_iter().flat_map(|finished| finished.spans).collect();
-    for span in spans.iter_mut().filter(|span| span.parent_span_is_remote) {
-        span.parent_span_id = opentelemetry::trace::SpanId::INVALID;
-        span.parent_span_is_remote = false;
+/// the invocation's span is the root, or the child of the caller whose trace goes on.
+pub(crate) fn otlp_spans(mut finished: Vec<Finished>) -> Vec<SpanData> {
+    for Finished { caller, spans, .. } in &mut finished {
+        for span in spans {
+            if let Some(caller) = &caller {
+                propagation::continue_over_otlp(span, caller);
+            } else if span.parent_span_is_remote {
+                span.parent_span_id = opentelemetry::trace::SpanId::INVALID;
+                span.parent_span_is_remote = false;
+            }
+        }
     }
-    spans
+    finished.into_iter().flat_map(|finished| finished.spans).collect()
 }

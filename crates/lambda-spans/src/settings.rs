@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::otlp::OtlpSettings;
+use crate::propagation::ContextMode;
 use crate::resource::ResourceSettings;
 use parse::Reader;
 
@@ -29,6 +30,7 @@ const DEFAULT_LOG_FILTER: &str = "info";
 /// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (nothing is sent by OTLP) | `otlp` |
 /// | `OTEL_SDK_DISABLED` | `true`: no spans at all | `false` |
 /// | `LAMBDA_SPANS_BUDGET_MS` | the longest that an export may hold up the next invocation, milliseconds | 1000 |
+/// | `LAMBDA_SPANS_CONTEXT` | `xray`: a caller's `traceparent` becomes a link; `caller`: over OTLP its trace goes on | `xray` |
 /// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | which log lines are written | `info` |
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -37,6 +39,8 @@ pub struct Settings {
     pub(crate) xray_daemon: Option<String>,
     pub(crate) resource: ResourceSettings,
     pub(crate) budget: Duration,
+    pub(crate) context: ContextMode,
+    pub(crate) client_address: bool,
     pub(crate) log_filter: String,
     pub(crate) terminal: bool,
 }
@@ -65,6 +69,11 @@ impl Settings {
             xray_daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS"),
             resource: ResourceSettings::read(&mut reader),
             budget: reader.milliseconds(&["LAMBDA_SPANS_BUDGET_MS"]).unwrap_or(DEFAULT_BUDGET),
+            context: match reader.word(&["LAMBDA_SPANS_CONTEXT"], &["xray", "caller"]).as_deref() {
+                Some("caller") => ContextMode::Caller,
+                _ => ContextMode::Xray,
+            },
+            client_address: false,
             log_filter: reader.log_filter().unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
             terminal: false,
         };
@@ -75,6 +84,13 @@ impl Settings {
     #[must_use]
     pub fn with_terminal(mut self) -> Self {
         self.terminal = true;
+        self
+    }
+
+    /// Records the client's address as `client.address`. It is personal data in many places.
+    #[must_use]
+    pub fn with_client_address(mut self) -> Self {
+        self.client_address = true;
         self
     }
 

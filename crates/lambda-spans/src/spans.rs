@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use lambda_http::{Adapter, IntoResponse, Request};
-use lambda_runtime::{Diagnostic, Runtime};
 use opentelemetry_otlp::ExporterBuildError;
-use tower::Service;
 use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -20,6 +17,7 @@ use crate::lambda::LambdaLayer;
 use crate::logs;
 use crate::otlp::Otlp;
 use crate::pipeline::Pipeline;
+use crate::propagation::ContextMode;
 use crate::recorder::Recorder;
 use crate::server;
 use crate::settings::Settings;
@@ -68,6 +66,8 @@ impl std::error::Error for InstallError {
 pub struct Spans {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) budget: Duration,
+    pub(crate) context: ContextMode,
+    pub(crate) client_address: bool,
     enabled: bool,
 }
 
@@ -80,7 +80,13 @@ impl Spans {
         let otlp = settings.otlp.clone().map(|otlp| Otlp::new(otlp, &settings.resource.resource())).transpose();
         let xray = settings.xray_daemon.clone().map(|daemon| Xray::new(daemon, &settings.resource.xray_resource()));
         let pipeline = Pipeline::new(Accounts::default(), xray, otlp.map_err(InstallError::Otlp)?, settings.terminal);
-        Ok(Self { pipeline: Arc::new(pipeline), budget: settings.budget, enabled: settings.enabled })
+        Ok(Self {
+            pipeline: Arc::new(pipeline),
+            budget: settings.budget,
+            context: settings.context,
+            client_address: settings.client_address,
+            enabled: settings.enabled,
+        })
     }
 
     /// Installs tracing and logging for this process: spans to the destinations, log lines to standard output.
@@ -113,29 +119,12 @@ impl Spans {
             .with_target(false)
             .with_tracked_inactivity(false)
             .with_filter(filter::filter_fn(|metadata| {
-                metadata.is_span()
-                    && *metadata.level() <= tracing::Level::INFO
-                    && !is_internal(metadata.target())
+                metadata.is_span() && *metadata.level() <= tracing::Level::INFO && !is_internal(metadata.target())
             }))
     }
 
-    /// Serves HTTP invocations of Lambda with `service`, such as an axum router, until the process ends.
-    ///
-    /// # Errors
-    /// When the Runtime API cannot be reached.
-    pub async fn run<S, B>(&self, service: S) -> Result<(), lambda_runtime::Error>
-    where
-        S: Service<Request, Response = ::http::Response<B>> + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: std::fmt::Debug + Into<Diagnostic>,
-        B: http_body::Body,
-        ::http::Response<B>: IntoResponse,
-    {
-        let service = tower::Layer::layer(&HttpLayer, service);
-        Runtime::new(Adapter::from(service)).layer(self.lambda_layer()).run().await
-    }
-
-    /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`].
+    /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`], or
+    /// [`EventLayer`](crate::EventLayer).
     pub fn lambda_layer(&self) -> LambdaLayer {
         LambdaLayer::new(self.clone())
     }
@@ -143,9 +132,24 @@ impl Spans {
     /// Wraps the router of a long-running server: one trace for each request, exported in the background.
     ///
     /// Must be called within a tokio runtime.
+    ///
+    /// ```no_run
+    /// use axum::{Router, routing::get};
+    /// use lambda_spans::{Faults, Settings, Spans};
+    ///
+    /// # async fn main_() -> Result<(), lambda_runtime::Error> {
+    /// let settings = Settings::from_env().map_err(Faults)?.with_terminal().with_default_service_name("items");
+    /// let router = Spans::install(settings)?.server(Router::new().route("/", get(|| async { "hello" })));
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:4567").await?;
+    /// axum::serve(listener, router).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn server(&self, router: Router) -> Router {
         server::export_in_background(self.clone());
-        router.layer(HttpLayer).layer(server::ServerLayer::new(self.clone()))
+        router
+            .layer(HttpLayer::new().with_client_address(self.client_address))
+            .layer(server::ServerLayer::new(self.clone()))
     }
 
     /// Sends what is still unsent, within `limit`.

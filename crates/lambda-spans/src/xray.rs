@@ -36,7 +36,7 @@ impl Xray {
     /// The documents of all spans that X-Ray samples.
     pub(crate) fn documents(&self, finished: &[Finished], account: &Account) -> Vec<Vec<u8>> {
         let mut documents = Vec::new();
-        for Finished { xray, spans } in finished {
+        for Finished { xray, spans, .. } in finished {
             if !xray.sampled {
                 account.sampled_out(spans.len());
                 continue;
@@ -129,7 +129,8 @@ mod tests {
             ])
             .build();
         let account = Account::default();
-        let finished = Finished { xray: XrayContext { parent: parent.map(SpanId::from), sampled: true }, spans };
+        let xray = XrayContext { parent: parent.map(SpanId::from), sampled: true };
+        let finished = Finished { xray, caller: None, spans };
         let xray = Xray::new("127.0.0.1:2000".to_owned(), &resource);
         let documents = xray.documents(&[finished], &account);
         let read = |document: &Vec<u8>| {
@@ -293,7 +294,8 @@ mod tests {
     #[test]
     fn what_is_not_sampled_is_counted_and_not_sent() {
         let account = Account::default();
-        let finished = Finished { xray: XrayContext { parent: None, sampled: false }, spans: vec![child("x", vec![])] };
+        let xray = XrayContext { parent: None, sampled: false };
+        let finished = Finished { xray, caller: None, spans: vec![child("x", vec![])] };
         let xray = Xray::new("127.0.0.1:2000".to_owned(), &Resource::builder_empty().build());
         assert!(xray.documents(&[finished], &account).is_empty());
         assert_eq!(account.counts(), crate::Counts { sampled_out: 1, ..Default::default() });

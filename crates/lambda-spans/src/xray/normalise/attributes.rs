@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
+use crate::propagation::CLIENT_TRACE_ID;
+
 /// Bytes that the translator allows for a URL and for a user agent; beyond, it refuses the span.
 const MAX_URL: usize = 250;
 const MAX_ANNOTATION: usize = 1000;
@@ -29,7 +31,7 @@ pub(super) fn for_xray(span: &SpanData) -> Vec<KeyValue> {
             "peer.service" | "aws.service" | "rpc.service" | "db.service" | "service.name" => {
                 attributes.push(KeyValue::new(key.to_owned(), super::name(&text_of(attribute))));
             }
-            _ if key.starts_with(ANNOTATED) => {
+            _ if key.starts_with(ANNOTATED) || key == CLIENT_TRACE_ID => {
                 // Two keys that X-Ray cannot tell apart would be written twice into one object.
                 if annotations.insert(annotation_key(key)) {
                     attributes.push(KeyValue::new(format!("annotation.{key}"), bounded(value, MAX_ANNOTATION)));
