@@ -21,7 +21,7 @@ pub(super) fn of_event(extensions: &Extensions) -> Option<&str> {
         RequestContext::ApiGatewayV1(context) => context.resource_path.as_deref()?,
         // `GET /items/{id}`, or `$default`, which a function URL has always.
         RequestContext::ApiGatewayV2(context) => context.route_key.as_deref()?.split_once(' ')?.1,
-        _ => return None,
+        RequestContext::Alb(_) | _ => return None,
     };
     route.starts_with('/').then_some(route)
 }
@@ -44,7 +44,7 @@ fn stage(extensions: &Extensions) -> Option<&str> {
     match extensions.get::<RequestContext>()? {
         RequestContext::ApiGatewayV1(context) => context.stage.as_deref(),
         RequestContext::ApiGatewayV2(context) => context.stage.as_deref().filter(|stage| *stage != "$default"),
-        _ => None,
+        RequestContext::Alb(_) | _ => None,
     }
 }
 

@@ -32,7 +32,10 @@ async fn main() -> Result<(), Error> {
                 |_: lambda_http::Request| async { Err::<Response<String>, _>(std::io::Error::other("canary-message")) };
             lambda_spans::run(service_fn(fails)).await
         }
-        "streaming" => lambda_spans::run_streaming(Router::new().route("/items/{id}", get(streamed))).await,
+        "streaming" => {
+            let router = Router::new().route("/items/{id}", get(streamed)).route("/broken", get(broken));
+            lambda_spans::run_streaming(router).await
+        }
         "event" => lambda_spans::run_event(service_fn(handle)).await,
         other => panic!("no handler {other}"),
     }
@@ -80,6 +83,10 @@ async fn streamed() -> Body {
         (n < 3).then_some((Ok::<_, Infallible>(chunk), n + 1))
     });
     Body::from_stream(chunks)
+}
+
+async fn broken() -> Body {
+    Body::from_stream(stream::iter([Ok(Bytes::from("a begin")), Err(std::io::Error::other("canary-message"))]))
 }
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {

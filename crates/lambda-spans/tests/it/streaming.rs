@@ -35,3 +35,13 @@ async fn the_span_ends_with_the_body_and_what_the_body_does_is_below_it() {
     ]);
     assert_eq!((name.as_str(), failed, told), ("GET /items/{id}", false, expected));
 }
+
+#[tokio::test]
+async fn a_stream_that_breaks_closes_the_span() {
+    let mut function = Stack::start("streaming", &[]).await;
+    let trace = function.invoke(&URL.replace("/fail", "/broken")).await;
+    let (name, _, failed, told) = told(trace.root());
+    assert_eq!((name.as_str(), failed, told["error.type"].as_str()), ("GET /broken", true, "axum_core::error::Error"));
+    assert!(told.contains_key("http.response.time_to_first_byte_ms"));
+    trace.has_nothing_private();
+}

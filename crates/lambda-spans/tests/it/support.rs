@@ -55,7 +55,7 @@ impl Stack {
     }
 }
 
-/// `cargo test` builds it beside the tests.
+/// `cargo test` builds it beside the tests; `cargo test --test it` takes the one that is there.
 fn function() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().unwrap().parent().unwrap().join("examples/test-function");
@@ -116,7 +116,9 @@ fn text(attribute: &KeyValue) -> (String, String) {
         Any::IntValue(number) => format!("int {number}"),
         Any::DoubleValue(number) => format!("double {number}"),
         Any::BoolValue(truth) => format!("bool {truth}"),
-        other => panic!("{other:?}"),
+        Any::ArrayValue(_) | Any::KvlistValue(_) | Any::BytesValue(_) | Any::StringValueStrindex(_) => {
+            panic!("{attribute:?}")
+        }
     };
     (attribute.key.clone(), text)
 }
