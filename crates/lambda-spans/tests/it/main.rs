@@ -4,6 +4,7 @@
 
 mod aws_sdk;
 mod context;
+mod examples;
 mod http;
 mod streaming;
 mod support;

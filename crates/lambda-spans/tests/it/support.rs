@@ -30,6 +30,10 @@ pub(crate) struct Trace {
 
 impl Stack {
     pub(crate) async fn start(handler: &str, more: &[(&'static str, String)]) -> Self {
+        Self::start_example("test-function", handler, more).await
+    }
+
+    pub(crate) async fn start_example(example: &str, handler: &str, more: &[(&'static str, String)]) -> Self {
         let (xray, otlp) = (XrayDaemon::start().await, OtlpReceiver::start().await);
         let mut environment = vec![
             ("HANDLER", handler.to_owned()),
@@ -38,7 +42,7 @@ impl Stack {
             ("LAMBDA_SPANS_FLUSH", "end".to_owned()),
         ];
         environment.extend_from_slice(more);
-        Self { lambda: Lambda::start(function(), &environment).await, xray, otlp }
+        Self { lambda: Lambda::start(built(example), &environment).await, xray, otlp }
     }
 
     pub(crate) async fn invoke(&mut self, payload: &str) -> Trace {
@@ -56,9 +60,9 @@ impl Stack {
 }
 
 /// `cargo test` builds it beside the tests; `cargo test --test it` takes the one that is there.
-fn function() -> PathBuf {
+fn built(example: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let path = test.parent().unwrap().parent().unwrap().join("examples/test-function");
+    let path = test.parent().unwrap().parent().unwrap().join("examples").join(example);
     assert!(path.exists(), "{} is not built: `cargo build -p lambda-spans --examples`", path.display());
     path
 }
