@@ -11,6 +11,7 @@ use opentelemetry::{InstrumentationScope, KeyValue, time};
 use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::{IdGenerator as _, SpanData, SpanEvents, SpanLinks};
 
+use crate::inbound::Inbound;
 use crate::invocation::Invocation;
 use crate::pipeline::Outbox;
 
@@ -38,7 +39,7 @@ impl Init {
         let ids = XrayIdGenerator::default();
         let trace_id = ids.new_trace_id();
         let root = SpanContext::new(trace_id, ids.new_span_id(), TraceFlags::SAMPLED, false, TraceState::NONE);
-        let invocation = Invocation::root(trace_id, String::new(), outbox);
+        let invocation = Invocation::root(trace_id, String::new(), outbox, Inbound::default());
         Self(Mutex::new(Phase::UnderWay(Box::new(UnderWay { invocation, root, start: time::now(), polled: None }))))
     }
 

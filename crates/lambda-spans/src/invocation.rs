@@ -4,7 +4,6 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
@@ -12,7 +11,9 @@ use opentelemetry::trace::{SpanContext, SpanId, Status, TraceContextExt as _, Tr
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
 
+use crate::inbound::Inbound;
 use crate::pipeline::Outbox;
+use crate::propagation::Caller;
 use crate::recorder::OpenSpan;
 use crate::sampling::{Decision, Sampler, Verdict};
 use crate::trace_header::TraceHeader;
@@ -52,6 +53,8 @@ pub(crate) struct Finished {
     pub(crate) xray: XrayContext,
     pub(crate) otlp: Decision,
     pub(crate) to: To,
+    /// Whose trace it is over OTLP, if not its own.
+    pub(crate) caller: Option<Caller>,
     pub(crate) spans: Vec<SpanData>,
 }
 
@@ -64,7 +67,7 @@ struct State {
     trace_id: TraceId,
     request_id: String,
     xray: XrayContext,
-    http_recorded: AtomicBool,
+    inbound: Inbound,
     spans: Mutex<Collected>,
     outbox: Outbox,
 }
@@ -100,25 +103,18 @@ impl Lines {
 
 impl Invocation {
     /// An invocation of Lambda, whose trace is the one that Lambda names.
-    pub(crate) fn of_lambda(header: TraceHeader, request_id: String, outbox: Outbox) -> Self {
+    pub(crate) fn of_lambda(header: TraceHeader<'_>, request_id: String, outbox: Outbox, inbound: Inbound) -> Self {
         let xray = XrayContext { parent: header.parent, sampled: header.sampled };
-        Self::new(header.root, xray, request_id, outbox)
+        Self::new(header.root, xray, request_id, outbox, inbound)
     }
 
     /// A unit of work without a caller's context: its root span is the trace's root everywhere.
-    pub(crate) fn root(trace_id: TraceId, request_id: String, outbox: Outbox) -> Self {
-        Self::new(trace_id, XrayContext { parent: None, sampled: true }, request_id, outbox)
+    pub(crate) fn root(trace_id: TraceId, request_id: String, outbox: Outbox, inbound: Inbound) -> Self {
+        Self::new(trace_id, XrayContext { parent: None, sampled: true }, request_id, outbox, inbound)
     }
 
-    fn new(trace_id: TraceId, xray: XrayContext, request_id: String, outbox: Outbox) -> Self {
-        Self(Arc::new(State {
-            trace_id,
-            request_id,
-            xray,
-            http_recorded: AtomicBool::new(false),
-            spans: Mutex::default(),
-            outbox,
-        }))
+    fn new(trace_id: TraceId, xray: XrayContext, request_id: String, outbox: Outbox, inbound: Inbound) -> Self {
+        Self(Arc::new(State { trace_id, request_id, xray, inbound, spans: Mutex::default(), outbox }))
     }
 
     /// The invocation that the calling code runs in.
@@ -148,9 +144,13 @@ impl Invocation {
         &self.0.request_id
     }
 
-    /// True for the first caller only: the outermost HTTP layer describes the request.
-    pub(crate) fn claim_http(&self) -> bool {
-        !self.0.http_recorded.swap(true, Ordering::Relaxed)
+    pub(crate) fn xray(&self) -> XrayContext {
+        self.0.xray
+    }
+
+    /// What came in with it.
+    pub(crate) fn inbound(&self) -> &Inbound {
+        &self.0.inbound
     }
 
     /// Remembers a span that has begun.
@@ -230,13 +230,10 @@ impl Invocation {
         open
     }
 
-    pub(crate) fn xray(&self) -> XrayContext {
-        self.0.xray
-    }
-
     fn send(&self, otlp: Decision, to: To, spans: Vec<SpanData>) {
         if !spans.is_empty() {
-            self.0.outbox.put(Finished { xray: self.0.xray, otlp, to, spans });
+            let caller = self.0.inbound.caller().cloned();
+            self.0.outbox.put(Finished { xray: self.0.xray, otlp, to, caller, spans });
         }
     }
 

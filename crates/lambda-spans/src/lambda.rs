@@ -22,8 +22,10 @@ use tracing::{Instrument as _, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::flush::FlushMode;
+use crate::inbound::Inbound;
 use crate::invocation::Invocation;
 use crate::logs;
+use crate::outcome::fail;
 use crate::spans::Spans;
 use crate::trace_header::TraceHeader;
 
@@ -37,6 +39,23 @@ const MAX_RESCUE: Duration = Duration::from_millis(500);
 static WARM: AtomicBool = AtomicBool::new(false);
 
 /// Traces each invocation and exports after its response. The outermost layer of a `lambda_runtime::Runtime`.
+///
+/// What the request or the event was, only a layer around the handler can tell: [`HttpLayer`](crate::HttpLayer)
+/// or [`EventLayer`](crate::EventLayer).
+///
+/// ```no_run
+/// use axum::{Router, routing::get};
+/// use lambda_runtime::Runtime;
+/// use lambda_spans::{HttpLayer, Spans};
+/// use tower::Layer;
+///
+/// # async fn main_() -> Result<(), lambda_runtime::Error> {
+/// let spans = Spans::from_env()?;
+/// let router: Router = Router::new().route("/", get(|| async { "hello" })).layer(HttpLayer::new());
+/// let handler = lambda_http::Adapter::from(HttpLayer::new().layer(router));
+/// Runtime::new(handler).layer(spans.lambda_layer()).run().await
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct LambdaLayer {
     spans: Spans,
@@ -81,11 +100,13 @@ where
         }
         let lambda = &event.context;
         // Without Lambda's own context, as in an emulator, nothing is above the root span in any destination.
-        let invocation = match lambda.xray_trace_id.as_deref().and_then(TraceHeader::parse) {
-            Some(header) => {
-                Invocation::of_lambda(header, lambda.request_id.clone(), self.spans.pipeline.outbox.clone())
-            }
-            None => Invocation::root(new_trace_id(), lambda.request_id.clone(), self.spans.pipeline.outbox.clone()),
+        let header = lambda.xray_trace_id.as_deref().and_then(TraceHeader::parse);
+        let inbound =
+            Inbound::new(self.spans.context).with_event(event.body.clone(), header.and_then(|header| header.lineage));
+        let (request_id, outbox) = (lambda.request_id.clone(), self.spans.pipeline.outbox.clone());
+        let invocation = match header {
+            Some(header) => Invocation::of_lambda(header, request_id, outbox, inbound),
+            None => Invocation::root(new_trace_id(), request_id, outbox, inbound),
         };
         let deadline = lambda.deadline;
         let burst = self.spans.traffic.begins(now());
@@ -108,7 +129,7 @@ where
             self.spans.watchdog.watch(now() + thread, invocation.clone(), &self.spans.pipeline);
         }
         let rescue = rescue.map(|rescue| Box::pin(tokio::time::sleep(rescue.timer)));
-        let flight = Flight { invocation, root, deadline, burst, spans: self.spans.clone() };
+        let flight = Flight { invocation, root, _span: span.clone(), deadline, burst, spans: self.spans.clone() };
         let handler = span.in_scope(|| self.inner.call(event));
         LambdaFuture::handling(handler.instrument(span), Some(flight), rescue)
     }
@@ -138,6 +159,8 @@ fn describe(root: &Context, lambda: &LambdaContext) {
 struct Flight {
     invocation: Invocation,
     root: Context,
+    // What is found out behind the handler still goes into the span: it may not end with the handler's future.
+    _span: Span,
     deadline: u64,
     /// Whether it followed closely upon another.
     burst: bool,
@@ -157,6 +180,8 @@ impl Flight {
         if let Some(error) = failure {
             self.root.span().set_status(Status::error(error.to_string()));
             self.root.span().set_attribute(KeyValue::new("error.type", "runtime_api"));
+        } else if self.invocation.inbound().refused() {
+            fail(&self.root, "event_refused");
         }
         // By itself it would stay open as long as any span below it, such as one of a detached task.
         self.root.span().end();

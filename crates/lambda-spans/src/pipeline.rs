@@ -14,6 +14,7 @@ use crate::accounting::{Account, Accounts};
 use crate::health::Health;
 use crate::invocation::{Finished, Invocation};
 use crate::otlp::Otlp;
+use crate::propagation;
 use crate::sampling::{Decision, Sampler};
 use crate::terminal;
 use crate::xray::Xray;
@@ -175,11 +176,13 @@ impl Pipeline {
 }
 
 /// The spans as OTLP gets them: Lambda's own segment, the parent in X-Ray, never arrives there, so that
-/// the invocation's span is the root.
+/// the invocation's span is the root, or the child of the caller whose trace goes on.
 fn otlp_spans(finished: Finished, rate: u64) -> Vec<SpanData> {
-    let mut spans = finished.spans;
+    let Finished { caller, mut spans, .. } = finished;
     for span in &mut spans {
-        if span.parent_span_is_remote {
+        if let Some(caller) = &caller {
+            propagation::continue_over_otlp(span, caller);
+        } else if span.parent_span_is_remote {
             span.parent_span_id = SpanId::INVALID;
             span.parent_span_is_remote = false;
         }

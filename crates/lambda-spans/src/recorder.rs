@@ -17,6 +17,7 @@ use opentelemetry_sdk::trace::{IdGenerator as _, SpanData, SpanEvents, SpanLinks
 use crate::accounting::Accounts;
 use crate::init::Init;
 use crate::invocation::Invocation;
+use crate::triggers::KIND;
 
 /// The most attributes, events and links that one span keeps each: the OpenTelemetry default.
 const LIMIT: usize = 128;
@@ -158,7 +159,10 @@ impl Span for RecordedSpan {
     /// Sets an attribute; a later value replaces an earlier one.
     fn set_attribute(&mut self, attribute: KeyValue) {
         self.tell(|data| {
-            if let Some(known) = data.attributes.iter_mut().find(|known| known.key == attribute.key) {
+            // What an event is, is known when its span has begun; OpenTelemetry sets kinds before only.
+            if attribute.key.as_str() == KIND {
+                data.span_kind = SpanKind::Consumer;
+            } else if let Some(known) = data.attributes.iter_mut().find(|known| known.key == attribute.key) {
                 known.value = attribute.value;
             } else if data.attributes.len() < LIMIT {
                 data.attributes.push(attribute);

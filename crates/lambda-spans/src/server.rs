@@ -11,6 +11,7 @@ use tower::{Layer, Service};
 use tracing::{Instrument as _, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::inbound::Inbound;
 use crate::invocation::Invocation;
 use crate::lambda::new_trace_id;
 use crate::pipeline::Pipeline;
@@ -70,7 +71,8 @@ where
         }
         let trace_id = new_trace_id();
         // A server has no id for a request but its trace's.
-        let invocation = Invocation::root(trace_id, trace_id.to_string(), self.spans.pipeline.outbox.clone());
+        let inbound = Inbound::new(self.spans.context);
+        let invocation = Invocation::root(trace_id, trace_id.to_string(), self.spans.pipeline.outbox.clone(), inbound);
         let span = info_span!(parent: None, "request", otel.kind = "server");
         // Fails only for a span that nobody records.
         span.set_parent(invocation.context()).ok();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::flush::FlushMode;
 use crate::otlp::OtlpSettings;
+use crate::propagation::ContextMode;
 use crate::resource::ResourceSettings;
 use crate::sampling::SamplingSettings;
 use parse::Reader;
@@ -31,9 +32,10 @@ const DEFAULT_LOG_FILTER: &str = "info";
 /// | `HONEYCOMB_API_KEY_PARAMETER` | the name of the Systems Manager parameter that holds the key, read in the init phase | |
 /// | `HONEYCOMB_API_ENDPOINT` | Honeycomb's API, for example `https://api.eu1.honeycomb.io` | `https://api.honeycomb.io` |
 /// | `AWS_XRAY_DAEMON_ADDRESS` | the X-Ray daemon; Lambda sets it | none: nothing is sent to X-Ray |
-/// | `LAMBDA_SPANS_XRAY_ANNOTATIONS` | attributes that can be searched for in X-Ray: keys, or beginnings that end with `.` or `*`, separated by commas | `app.` |
+/// | `LAMBDA_SPANS_XRAY_ANNOTATIONS` | attributes that can be searched for in X-Ray: keys, or beginnings that end with `.` or `*`, separated by commas | `app.`, `client.trace_id` |
 /// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (nothing is sent by OTLP) | `otlp` |
 /// | `OTEL_SDK_DISABLED` | `true`: no spans at all | `false` |
+/// | `LAMBDA_SPANS_CONTEXT` | `xray`: a caller's `traceparent` becomes a link; `caller`: over OTLP its trace goes on | `xray` |
 /// | `LAMBDA_SPANS_BUDGET_MS` | the longest that an export may hold up the next invocation, milliseconds | 800 |
 /// | `LAMBDA_SPANS_FLUSH` | `end`: OTLP gets its spans after each response; `adaptive`: in a burst, together beside a later invocation | `adaptive` |
 /// | `LAMBDA_SPANS_SAMPLE_RATE` | OTLP gets one trace in this many, beside all that failed or were slow | 1 |
@@ -55,6 +57,8 @@ pub struct Settings {
     pub(crate) concurrency: u64,
     pub(crate) sampling: SamplingSettings,
     pub(crate) metrics_namespace: Option<String>,
+    pub(crate) context: ContextMode,
+    pub(crate) client_address: bool,
     pub(crate) log_filter: String,
     pub(crate) log_buffer: Option<LevelFilter>,
     pub(crate) terminal: bool,
@@ -84,7 +88,7 @@ impl Settings {
             otlp: OtlpSettings::read(&mut reader),
             xray_daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS"),
             xray_annotations: reader.text("LAMBDA_SPANS_XRAY_ANNOTATIONS").map_or_else(
-                || vec!["app.".to_owned()],
+                || vec!["app.".to_owned(), "client.trace_id".to_owned()],
                 |keys| keys.split(',').map(|key| key.trim().to_owned()).collect(),
             ),
             resource: ResourceSettings::read(&mut reader),
@@ -100,6 +104,11 @@ impl Settings {
                 keep_slower_than: reader.milliseconds(&["LAMBDA_SPANS_KEEP_SLOWER_THAN_MS"]),
                 key: reader.text("LAMBDA_SPANS_SAMPLE_KEY"),
             },
+            context: match reader.word(&["LAMBDA_SPANS_CONTEXT"], &["xray", "caller"]).as_deref() {
+                Some("caller") => ContextMode::Caller,
+                _ => ContextMode::Xray,
+            },
+            client_address: false,
             log_filter: reader.log_filter().unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
             metrics_namespace: reader.text("LAMBDA_SPANS_METRICS_NAMESPACE"),
             log_buffer: reader
@@ -118,6 +127,13 @@ impl Settings {
     #[must_use]
     pub fn with_terminal(mut self) -> Self {
         self.terminal = true;
+        self
+    }
+
+    /// Records the client's address as `client.address`. It is personal data in many places.
+    #[must_use]
+    pub fn with_client_address(mut self) -> Self {
+        self.client_address = true;
         self
     }
 

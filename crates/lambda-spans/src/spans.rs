@@ -5,13 +5,8 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use axum::Router;
-use lambda_http::{Adapter, Request};
-use lambda_runtime::{Diagnostic, LambdaEvent, Runtime};
 use opentelemetry_otlp::ExporterBuildError;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
-use tower::{Layer as _, Service, ServiceExt as _};
 use tracing::Subscriber;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -20,16 +15,16 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, Registry, filter};
 
 use crate::accounting::{Accounts, Ledger};
-use crate::event::EventLayer;
 use crate::flush::{FlushMode, Traffic};
 use crate::health::Health;
-use crate::http::{HttpLayer, SyncBody};
+use crate::http::HttpLayer;
 use crate::init::Init;
 use crate::lambda::LambdaLayer;
 use crate::logs;
 use crate::otlp::Otlp;
 use crate::panics;
 use crate::pipeline::Pipeline;
+use crate::propagation::ContextMode;
 use crate::recorder::Recorder;
 use crate::sampling::Sampler;
 use crate::server;
@@ -90,6 +85,8 @@ pub struct Spans {
     preparation: Arc<Mutex<Option<JoinHandle<()>>>>,
     connector: SharedHttpConnector,
     pub(crate) budget: Duration,
+    pub(crate) context: ContextMode,
+    pub(crate) client_address: bool,
     enabled: bool,
 }
 
@@ -120,6 +117,8 @@ impl Spans {
             pipeline: Arc::new(pipeline),
             traffic: Arc::new(Traffic::new(settings.flush)),
             budget: settings.budget,
+            context: settings.context,
+            client_address: settings.client_address,
             enabled: settings.enabled,
         })
     }
@@ -172,47 +171,12 @@ impl Spans {
             }))
     }
 
-    /// Serves HTTP invocations of Lambda with `service`, such as an axum router, until the process ends.
-    ///
-    /// # Errors
-    /// When the Runtime API cannot be reached.
-    pub async fn run<S, B>(&self, service: S) -> Result<(), lambda_runtime::Error>
-    where
-        S: Service<Request, Response = ::http::Response<B>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: std::fmt::Debug + Into<Diagnostic> + Send + 'static,
-        B: http_body::Body + Unpin + Send + 'static,
-        B::Data: Send,
-        B::Error: std::fmt::Debug,
-    {
-        let spans = self.clone().before_the_first_event().await;
-        let service = HttpLayer.layer(service).map_response(|response| response.map(SyncBody::new));
-        let runtime = Runtime::new(Adapter::from(service)).layer(spans.lambda_layer());
-        if spans.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }
-    }
-
-    /// Serves invocations of Lambda of any kind with `handler`, a service of `LambdaEvent<T>`, until the process ends.
-    ///
-    /// # Errors
-    /// When the Runtime API cannot be reached.
-    pub async fn run_event<S, T, R>(&self, handler: S) -> Result<(), lambda_runtime::Error>
-    where
-        S: Service<LambdaEvent<T>, Response = R> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: std::fmt::Debug + Into<Diagnostic> + Send + 'static,
-        T: DeserializeOwned + Send + 'static,
-        R: Serialize + Send + 'static,
-    {
-        let spans = self.clone().before_the_first_event().await;
-        let runtime = Runtime::new(EventLayer.layer(handler)).layer(spans.lambda_layer());
-        if spans.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }
-    }
-
     fn preparation(&self) -> Option<JoinHandle<()>> {
         self.preparation.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    async fn before_the_first_event(mut self) -> Self {
+    /// What belongs to the init phase, at its end.
+    pub(crate) async fn before_the_first_event(mut self) -> Self {
         if self.concurrency > 1 {
             // Lambda freezes no process that has several invocations at once, and none of them may hold up another.
             self.traffic = Arc::new(Traffic::new(FlushMode::Background));
@@ -231,6 +195,10 @@ impl Spans {
         self
     }
 
+    pub(crate) fn is_concurrent(&self) -> bool {
+        self.concurrency > 1
+    }
+
     /// The HTTP client that spans are sent with, for AWS SDK clients: a function carries one TLS stack, and loads the
     /// trusted roots once.
     ///
@@ -239,7 +207,8 @@ impl Spans {
         stack::client(self.connector.clone())
     }
 
-    /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`].
+    /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`], or
+    /// [`EventLayer`](crate::EventLayer).
     pub fn lambda_layer(&self) -> LambdaLayer {
         LambdaLayer::new(self.clone())
     }
@@ -247,9 +216,24 @@ impl Spans {
     /// Wraps the router of a long-running server: one trace for each request, exported in the background.
     ///
     /// Must be called within a tokio runtime.
+    ///
+    /// ```no_run
+    /// use axum::{Router, routing::get};
+    /// use lambda_spans::{Faults, Settings, Spans};
+    ///
+    /// # async fn main_() -> Result<(), lambda_runtime::Error> {
+    /// let settings = Settings::from_env().map_err(Faults)?.with_terminal().with_default_service_name("items");
+    /// let router = Spans::install(settings)?.server(Router::new().route("/", get(|| async { "hello" })));
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:4567").await?;
+    /// axum::serve(listener, router).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn server(&self, router: Router) -> Router {
         server::export_in_background(self.clone());
-        router.layer(HttpLayer).layer(server::ServerLayer::new(self.clone()))
+        router
+            .layer(HttpLayer::new().with_client_address(self.client_address))
+            .layer(server::ServerLayer::new(self.clone()))
     }
 
     /// Sends what is still unsent, within `limit`.

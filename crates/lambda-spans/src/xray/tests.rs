@@ -89,6 +89,7 @@ fn document_below(span: SpanData, parent: Option<u64>) -> Json {
         xray: XrayContext { parent: parent.map(SpanId::from), sampled: true },
         otlp: Decision::Leave,
         to: To::Both,
+        caller: None,
         spans: vec![span],
     };
     let documents = xray("127.0.0.1:2000").documents(&[finished], &account);
@@ -359,6 +360,7 @@ fn what_is_not_sampled_is_counted_and_not_sent() {
         xray: XrayContext { parent: None, sampled: false },
         otlp: Decision::Leave,
         to: To::Both,
+        caller: None,
         spans: vec![child("x", vec![])],
     };
     assert!(xray("127.0.0.1:2000").documents(&[finished], &account).is_empty());

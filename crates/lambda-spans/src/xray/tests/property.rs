@@ -35,7 +35,7 @@ proptest! {
         let account = Account::default();
         let open = xray.in_progress(slice::from_ref(&span), XrayContext { parent, sampled: true }).pop().expect("an open span has a document too");
         prop_assert_eq!(faults(&open), Vec::<String>::new());
-        let finished = Finished { xray: XrayContext { parent, sampled: true }, otlp: Decision::Leave, to: To::Both, spans: vec![span] };
+        let finished = Finished { xray: XrayContext { parent, sampled: true }, otlp: Decision::Leave, to: To::Both, caller: None, spans: vec![span] };
         let documents = xray.documents(&[finished], &account);
         prop_assert_eq!(documents.len(), 1);
         for document in &documents {
