@@ -5,6 +5,7 @@
 mod aws_sdk;
 mod context;
 mod examples;
+mod freeze;
 mod http;
 mod streaming;
 mod support;

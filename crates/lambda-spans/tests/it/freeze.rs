@@ -15,7 +15,9 @@ const PARENT: &str = "53995c3f42cd8ad8";
 
 #[test]
 fn function() {
-    if std::env::var("AWS_LAMBDA_RUNTIME_API").is_err() {
+    #[expect(clippy::disallowed_methods, reason = "it tells the function from its tests")]
+    let in_lambda = std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok();
+    if !in_lambda {
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -90,7 +92,7 @@ impl Stage {
         ];
         environment.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let this = std::env::current_exe().unwrap();
-        Lambda::start_with(this, &["function", "--exact", "--nocapture"], &environment).await
+        Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await
     }
 
     /// Spans by trace, as OTLP has them.
@@ -416,7 +418,7 @@ async fn honeycombs_key_is_read_from_its_parameter_before_the_first_event() {
         ("AWS_ENDPOINT_URL_SSM", parameters),
     ];
     let this = std::env::current_exe().unwrap();
-    let mut lambda = Lambda::start_with(this, &["function", "--exact", "--nocapture"], &environment).await;
+    let mut lambda = Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await;
     ledger(&lambda.invoke(ok(1)).await);
     lambda.frozen().await;
     let log = lambda.kill().await;
@@ -443,7 +445,7 @@ async fn a_key_that_cannot_be_read_is_told_by_the_variables_name_and_stops_nothi
         ("AWS_ENDPOINT_URL_SSM", format!("http://{nobody}")),
     ];
     let this = std::env::current_exe().unwrap();
-    let lambda = Lambda::start_with(this, &["function", "--exact", "--nocapture"], &environment).await;
+    let lambda = Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await;
     ledger(&lambda.invoke(ok(1)).await);
     let log = lambda.kill().await;
     assert!(log.contains("HONEYCOMB_API_KEY_PARAMETER") && log.contains("/cruddur/honeycomb"), "{log}");
