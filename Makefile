@@ -45,6 +45,10 @@ deny: $(deny) ## licences, sources, bans and advisories of the dependencies
 unit: ## cargo test: needs nothing but the Rust toolchain
 	cargo test --locked --workspace
 
+.PHONY: fuzz
+fuzz: ## parsers and the X-Ray translator on many more random inputs than `cargo test` takes
+	PROPTEST_CASES=50000 cargo test --locked --release --package lambda-spans --all-features --lib
+
 .PHONY: template
 template: $(python) ## the template as SAM and cfn-lint see it
 	$(with_tools) AWS_DEFAULT_REGION=us-east-1 sam validate --lint

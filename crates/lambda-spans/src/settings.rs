@@ -296,6 +296,31 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_has_the_table_of_all_variables() {
+        let rows = |text: &str, mark: &str| -> Vec<String> {
+            text.lines().filter_map(|line| line.strip_prefix(mark)).map(|row| format!("|{row}")).collect()
+        };
+        let documented = rows(include_str!("settings.rs"), "/// |");
+        let readme = rows(include_str!("../README.md"), "|");
+        let begin = readme.iter().position(|row| *row == documented[0]).expect("the table");
+        assert_eq!(readme[begin..begin + documented.len()], documented);
+
+        let asked = std::cell::RefCell::new(Vec::new());
+        let settings = Settings::from_lookup(|name| {
+            asked.borrow_mut().push(name.to_owned());
+            None
+        });
+        assert!(settings.is_ok());
+        // What Lambda itself tells a function is nobody's to set.
+        let ours = asked.into_inner().into_iter().filter(|name| {
+            !(name.starts_with("AWS_LAMBDA_") && name != "AWS_LAMBDA_LOG_LEVEL" || name == "AWS_REGION")
+        });
+        for name in ours.filter(|name| !["OTEL_TRACES_SAMPLER", "OTEL_PROPAGATORS"].contains(&name.as_str())) {
+            assert!(documented.iter().any(|row| row.contains(&format!("`{name}`"))), "{name}");
+        }
+    }
+
+    #[test]
     fn all_faults_are_reported_at_once_by_name() {
         let faults = read(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),

@@ -29,7 +29,7 @@ pub(super) fn write(exception: &mut Members<'_>, backtrace: &str, limits: &Limit
 }
 
 /// ```text
-///    3: cruddur::api::show
+///    3: shop::api::show
 ///              at /build/src/api/show.rs:17:5
 /// ```
 pub(super) fn frames(backtrace: &str) -> impl Iterator<Item = Frame<'_>> {
@@ -42,7 +42,7 @@ pub(super) fn frames(backtrace: &str) -> impl Iterator<Item = Frame<'_>> {
     })
 }
 
-/// `3: cruddur::api::show`, or with an address: `3: 0x55d0c8 - cruddur::api::show`.
+/// `3: shop::api::show`, or with an address: `3: 0x55d0c8 - cruddur::api::show`.
 fn label(line: &str) -> Option<&str> {
     let (number, rest) = line.trim().split_once(':')?;
     number.parse::<u32>().ok()?;

@@ -51,7 +51,7 @@ fn a_service_of_aws_throttles_with_a_400() {
 }
 
 fn exception() -> SpanEvents {
-    let backtrace = "   0: cruddur::api::show\n             at /build/src/api/show.rs:17:5\n";
+    let backtrace = "   0: shop::api::show\n             at /build/src/api/show.rs:17:5\n";
     event(
         "exception",
         vec![
@@ -70,7 +70,7 @@ fn an_exception_is_the_cause_with_its_stack() {
     assert_eq!(exception["message"], "gone");
     assert_eq!(
         exception["stack"],
-        json!([{ "path": "/build/src/api/show.rs", "line": 17, "label": "cruddur::api::show" }])
+        json!([{ "path": "/build/src/api/show.rs", "line": 17, "label": "shop::api::show" }])
     );
     assert_eq!(document["metadata"], json!({ "span.status": "bad" }));
 }
