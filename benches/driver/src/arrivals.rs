@@ -18,6 +18,8 @@ pub(crate) struct Arrived {
     pub(crate) spans: usize,
     /// Of these: in Lambda's trace of an invocation, below its root there.
     pub(crate) joined: usize,
+    /// Traces whose root names a parent that never arrives.
+    pub(crate) without_root: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,12 +32,14 @@ impl Arrivals {
     pub(crate) fn of(bodies: &[Body], datagrams: &[Vec<u8>], invocations: &[Invocation]) -> Self {
         let parents: HashMap<String, String> =
             invocations.iter().map(|invocation| (invocation.trace_id(), invocation.parent())).collect();
-        // Lambda's own segment never comes by OTLP, so there the root has no parent; that segment as the parent
-        // would be joined too, to one that is missing.
-        let otlp = Traces::collect(bodies.iter().flat_map(otlp_spans))
-            .judge(|trace, parent| parents.get(trace).is_some_and(|segment| parent.is_empty() || parent == segment));
+        let segment = |trace: &str| parents.get(trace).map(String::as_str);
+        // Lambda's own segment never comes by OTLP, so that there the root should have no parent.
+        let otlp = Traces::collect(bodies.iter().flat_map(otlp_spans)).judge(
+            |trace, parent| segment(trace).is_some_and(|segment| parent.is_empty() || parent == segment),
+            str::is_empty,
+        );
         let xray = Traces::collect(datagrams.iter().map(|datagram| xray_span(datagram)))
-            .judge(|trace, parent| parents.get(trace).is_some_and(|segment| parent == segment));
+            .judge(|trace, parent| segment(trace) == Some(parent), |_| true);
         Self { otlp, xray }
     }
 }
@@ -75,19 +79,24 @@ impl Traces {
         Self(spans.map(|(trace, span, parent)| ((trace, span), parent)).collect())
     }
 
-    /// Follows each span upwards, through spans that are there, to a parent that satisfies `is_root`.
-    fn judge(&self, is_root: impl Fn(&str, &str) -> bool) -> Arrived {
-        let joined = self.0.iter().filter(|((trace, _), parent)| {
-            let mut parent = *parent;
-            let mut seen = HashSet::new();
+    /// Follows each span upwards, through spans that are there, to the parent of the topmost: it joins them to
+    /// Lambda's trace, or does not, and it is one that the destination knows, or is not.
+    fn judge(&self, joins: impl Fn(&str, &str) -> bool, is_known: impl Fn(&str) -> bool) -> Arrived {
+        let mut joined = 0;
+        let mut without_root = HashSet::new();
+        for ((trace, _), parent) in &self.0 {
+            let mut parent = parent;
+            let mut steps = 0;
             while let Some(above) = self.0.get(&(trace.clone(), parent.clone())) {
-                if !seen.insert(parent) {
-                    return false;
-                }
                 parent = above;
+                steps += 1;
+                assert!(steps <= self.0.len(), "the spans of trace {trace} are a circle");
             }
-            is_root(trace, parent)
-        });
-        Arrived { spans: self.0.len(), joined: joined.count() }
+            joined += usize::from(joins(trace, parent));
+            if !is_known(parent) {
+                without_root.insert(trace);
+            }
+        }
+        Arrived { spans: self.0.len(), joined, without_root: without_root.len() }
     }
 }

@@ -138,11 +138,12 @@ fn arrivals(series: &Series) -> String {
         row(["", "OTLP, killed while frozen", "OTLP, at the end", "X-Ray, killed while frozen", "X-Ray, at the end"]),
         "|---|---|---|---|---|".to_owned(),
     ];
-    for measured in series.variants.iter().filter(|measured| measured.variant != NONE) {
+    for measured in series.variants.iter().filter(|measured| matches!(measured.variant.kind, Kind::Ours | Kind::Peer)) {
         let runs = || measured.rounds.iter().map(|round| &round.run);
         let worst = |arrived: Vec<Arrived>| {
             let worst = arrived.into_iter().min_by_key(|arrived| (arrived.spans, arrived.joined)).expect("a round");
-            format!("{} ({})", worst.spans, worst.joined)
+            let missing = if worst.without_root > 0 { ", root missing" } else { "" };
+            format!("{} ({}{missing})", worst.spans, worst.joined)
         };
         let xray = |cell: String| if measured.variant.xray { cell } else { "–".to_owned() };
         rows.push(row([

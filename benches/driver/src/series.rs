@@ -55,7 +55,12 @@ impl Series {
         let counting = Plan { invocations: FOR_ALLOCATIONS, count_allocations: true, ..plan };
         let chosen = ALL.into_iter().filter(|variant| {
             let named = options.only.iter().any(|name| variant.name.starts_with(name.as_str()));
-            options.only.is_empty() || variant.kind == Kind::None || named
+            let waited = collector != Behaviour::Answers(Duration::ZERO);
+            match variant.kind {
+                Kind::None => true,
+                Kind::Idle => waited,
+                Kind::Ours | Kind::Peer => options.only.is_empty() || named,
+            }
         });
         let mut variants: Vec<Measured> = chosen
             .map(|variant| {
@@ -87,6 +92,12 @@ impl Series {
 
     pub(crate) fn none(&self) -> &Measured {
         self.variants.iter().find(|measured| measured.variant.kind == Kind::None).expect("always there")
+    }
+
+    /// What a variant that waits for the collector within its invocations is compared with: the same wait without
+    /// tracing, where there is one.
+    pub(crate) fn idle(&self) -> &Measured {
+        self.variants.iter().find(|measured| measured.variant.kind == Kind::Idle).unwrap_or_else(|| self.none())
     }
 
     pub(crate) fn find(&self, variant: &Variant) -> Option<&Measured> {
