@@ -45,6 +45,10 @@ deny: $(deny) ## licences, sources, bans and advisories of the dependencies
 unit: ## cargo test: needs nothing but the Rust toolchain
 	cargo test --locked --workspace
 
+.PHONY: bench
+bench: ## lambda-spans beside its peers in a Lambda that freezes; takes some 15 minutes to build once
+	cargo run --release --locked --manifest-path benches/Cargo.toml --bin bench
+
 .PHONY: fuzz
 fuzz: ## parsers and the X-Ray translator on many more random inputs than `cargo test` takes
 	PROPTEST_CASES=50000 cargo test --locked --release --package lambda-spans --all-features --lib

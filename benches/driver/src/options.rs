@@ -1,0 +1,41 @@
+//! The arguments.
+
+/// How much is run.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) invocations: usize,
+    pub(crate) rounds: usize,
+    /// How long the process stays frozen between invocations, in milliseconds.
+    pub(crate) gap_ms: u64,
+    pub(crate) build: bool,
+    pub(crate) faults: bool,
+    /// Variants whose names begin so; all, where it is empty.
+    pub(crate) only: Vec<String>,
+    /// Where the tables go besides standard output.
+    pub(crate) write: Option<String>,
+}
+
+impl Options {
+    pub(crate) fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Self {
+        let mut options =
+            Self { invocations: 300, rounds: 3, gap_ms: 0, build: true, faults: true, only: Vec::new(), write: None };
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
+            let number = |text: String| -> usize { text.parse().unwrap_or_else(|_| panic!("{text} is no number")) };
+            match argument.as_str() {
+                "--invocations" => options.invocations = number(value()),
+                "--rounds" => options.rounds = number(value()),
+                "--gap-ms" => options.gap_ms = number(value()) as u64,
+                "--only" => options.only = value().split(',').map(str::to_owned).collect(),
+                "--write" => options.write = Some(value()),
+                "--no-build" => options.build = false,
+                "--no-faults" => options.faults = false,
+                other => panic!(
+                    "{other}: allowed are --invocations N, --rounds N, --gap-ms N, --only NAME,…, --write FILE, \
+                     --no-build, --no-faults"
+                ),
+            }
+        }
+        options
+    }
+}

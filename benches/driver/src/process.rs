@@ -1,0 +1,88 @@
+//! A function's process, from outside.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
+
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    pid: Pid,
+    pub(crate) started: Instant,
+}
+
+impl Process {
+    /// Starts it with these variables alone. What it writes to its log is of no interest.
+    pub(crate) fn start(binary: &Path, environment: &[(&str, String)]) -> Self {
+        let mut command = Command::new(binary);
+        command.env_clear().envs(environment.iter().map(|(name, value)| (*name, value.as_str())));
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        if std::env::var_os("BENCH_STDERR").is_none() {
+            command.stderr(Stdio::null());
+        }
+        let started = Instant::now();
+        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        let pid = Pid::from_raw(child.id().cast_signed());
+        Self { child, pid, started }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid, signal).unwrap_or_else(|error| panic!("{signal} to {}: {error}", self.pid));
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Waits until SIGSTOP has stopped it.
+    pub(crate) fn stopped(&self) {
+        match waitpid(self.pid, Some(WaitPidFlag::WUNTRACED)) {
+            Ok(WaitStatus::Stopped(..)) => {}
+            other => panic!("the function was to be frozen: {other:?}"),
+        }
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
+    /// What all of its threads have used so far, those that have ended included.
+    pub(crate) fn cpu(&self) -> Duration {
+        let clock = clock_getcpuclockid(self.pid).expect("a process");
+        Duration::from(clock.now().expect("its clock"))
+    }
+
+    /// The most memory that was resident, in MiB.
+    pub(crate) fn peak_memory(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("procfs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        let kib: f64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib / 1024.0
+    }
+
+    /// Thaws it with SIGTERM, and kills it when it has not ended within `limit`.
+    pub(crate) fn terminate(&mut self, limit: Duration) {
+        self.signal(Signal::SIGTERM);
+        self.signal(Signal::SIGCONT);
+        let since = Instant::now();
+        while !self.ended() && since.elapsed() < limit {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

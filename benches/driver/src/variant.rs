@@ -1,0 +1,45 @@
+//! What is compared.
+
+/// One subject in one configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Variant {
+    pub(crate) name: &'static str,
+    /// The package, and the binary of the same name.
+    pub(crate) package: &'static str,
+    pub(crate) environment: &'static [(&'static str, &'static str)],
+    pub(crate) xray: bool,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    None,
+    /// No tracing either, and a wait after each response that is as long as the collector's answer takes.
+    Idle,
+    Ours,
+    Peer,
+}
+
+pub(crate) const NONE: Variant =
+    Variant { name: "none", package: "none", environment: &[], xray: false, kind: Kind::None };
+pub(crate) const IDLE: Variant =
+    Variant { name: "none, idle 30 ms", environment: &[("IDLE_MS", "30")], kind: Kind::Idle, ..NONE };
+pub(crate) const OURS_END: Variant = ours("ours-end", &[("LAMBDA_SPANS_FLUSH", "end")]);
+pub(crate) const OURS_ADAPTIVE: Variant = ours("ours-adaptive", &[("LAMBDA_SPANS_FLUSH", "adaptive")]);
+pub(crate) const OFFICIAL: Variant =
+    Variant { name: "official", package: "official", environment: &[], xray: true, kind: Kind::Peer };
+pub(crate) const LITE_SYNC: Variant = lite("lite-sync", &[("LAMBDA_EXTENSION_SPAN_PROCESSOR_MODE", "sync")]);
+pub(crate) const LITE_ASYNC: Variant = lite("lite-async", &[("LAMBDA_EXTENSION_SPAN_PROCESSOR_MODE", "async")]);
+pub(crate) const LITE_FINALIZE: Variant =
+    lite("lite-finalize", &[("LAMBDA_EXTENSION_SPAN_PROCESSOR_MODE", "finalize")]);
+
+pub(crate) const ALL: [Variant; 8] =
+    [NONE, IDLE, OURS_END, OURS_ADAPTIVE, OFFICIAL, LITE_SYNC, LITE_ASYNC, LITE_FINALIZE];
+
+const fn ours(name: &'static str, environment: &'static [(&'static str, &'static str)]) -> Variant {
+    Variant { name, package: "ours", environment, xray: true, kind: Kind::Ours }
+}
+
+const fn lite(name: &'static str, environment: &'static [(&'static str, &'static str)]) -> Variant {
+    Variant { name, package: "lite", environment, xray: false, kind: Kind::Peer }
+}

@@ -1,0 +1,28 @@
+//! The handler without any tracing.
+
+use std::time::Duration;
+
+use lambda_runtime::{Error, Runtime, service_fn};
+use tokio::time::sleep;
+use tower::layer::layer_fn;
+use tower::util::MapFuture;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    subject::begin();
+    let runtime = Runtime::new(service_fn(subject::handle));
+    // An invocation that waits for something after its response costs more than the waiting: what runs next runs on
+    // cold caches. With this it does so without any tracing.
+    let Some(idle) = std::env::var("IDLE_MS").ok().and_then(|idle| idle.parse().ok()) else {
+        return runtime.run().await;
+    };
+    let idle = Duration::from_millis(idle);
+    let waits = layer_fn(move |service| {
+        MapFuture::new(service, move |response| async move {
+            let response = response.await;
+            sleep(idle).await;
+            response
+        })
+    });
+    runtime.layer(waits).run().await
+}

@@ -1,0 +1,37 @@
+//! The handler with `lambda_runtime`'s OpenTelemetry layer, as its example has it, and a batch processor for each of
+//! two exporters: OTLP and the X-Ray daemon.
+
+use lambda_runtime::layers::{OpenTelemetryFaasTrigger, OpenTelemetryLayer};
+use lambda_runtime::{Error, Runtime, service_fn};
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_aws::trace::XrayIdGenerator;
+use opentelemetry_aws::xray_exporter::XrayExporter;
+use opentelemetry_aws::xray_exporter::daemon_client::XrayDaemonClient;
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+// Its flush blocks the thread whatever the runtime is; one thread is the cheapest.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    subject::begin();
+    let provider = SdkTracerProvider::builder()
+        .with_resource(Resource::builder().with_service_name("three-spans").build())
+        .with_id_generator(XrayIdGenerator::default())
+        .with_batch_exporter(SpanExporter::builder().with_http().build()?)
+        .with_batch_exporter(XrayExporter::new(XrayDaemonClient::default()))
+        .build();
+    tracing_subscriber::registry()
+        .with(LevelFilter::INFO)
+        .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("three-spans")))
+        .init();
+    let flush = || {
+        // A failure is written to the log by the SDK itself.
+        provider.force_flush().ok();
+    };
+    let layer = OpenTelemetryLayer::new(flush).with_trigger(OpenTelemetryFaasTrigger::Http);
+    Runtime::new(service_fn(subject::handle)).layer(layer).run().await
+}
