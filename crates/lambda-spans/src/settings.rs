@@ -55,6 +55,7 @@ pub struct Settings {
     pub(crate) flush: FlushMode,
     pub(crate) initialization: Option<String>,
     pub(crate) concurrency: u64,
+    pub(crate) runtime_api: Option<String>,
     pub(crate) sampling: SamplingSettings,
     pub(crate) metrics_namespace: Option<String>,
     pub(crate) context: ContextMode,
@@ -99,6 +100,7 @@ impl Settings {
             },
             initialization: reader.text("AWS_LAMBDA_INITIALIZATION_TYPE"),
             concurrency: reader.count("AWS_LAMBDA_MAX_CONCURRENCY").unwrap_or(1),
+            runtime_api: reader.text("AWS_LAMBDA_RUNTIME_API"),
             sampling: SamplingSettings {
                 one_in: reader.count("LAMBDA_SPANS_SAMPLE_RATE").unwrap_or(1),
                 keep_slower_than: reader.milliseconds(&["LAMBDA_SPANS_KEEP_SLOWER_THAN_MS"]),

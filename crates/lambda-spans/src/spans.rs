@@ -82,6 +82,7 @@ pub struct Spans {
     /// On demand, provisioned concurrency, SnapStart: Lambda's own words.
     pub(crate) initialization: Option<String>,
     concurrency: u64,
+    runtime_api: Option<String>,
     preparation: Arc<Mutex<Option<JoinHandle<()>>>>,
     connector: SharedHttpConnector,
     pub(crate) budget: Duration,
@@ -112,6 +113,7 @@ impl Spans {
             init: Arc::new(Init::begin(pipeline.outbox.clone())),
             initialization: settings.initialization.clone(),
             concurrency: settings.concurrency,
+            runtime_api: settings.runtime_api.clone(),
             preparation: Arc::default(),
             connector,
             pipeline: Arc::new(pipeline),
@@ -193,6 +195,15 @@ impl Spans {
         }
         self.init.polled();
         self
+    }
+
+    /// Host and port of the Runtime API, in Lambda.
+    pub(crate) fn runtime_api(&self) -> Option<&str> {
+        self.runtime_api.as_deref()
+    }
+
+    pub(crate) fn connector(&self) -> SharedHttpConnector {
+        self.connector.clone()
     }
 
     pub(crate) fn is_concurrent(&self) -> bool {
