@@ -14,6 +14,9 @@ deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 # The SAM CLI and cargo-lambda, and the zig that cargo-lambda finds by the first python3 on the path.
 with_tools := PATH="$(CURDIR)/.tools/python/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
+# With what `make unit` has built already, it takes no build of its own.
+local := cargo test --locked --workspace --no-run
+
 .PHONY: help
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +29,7 @@ run: ## start Cruddur on this machine: http://127.0.0.1:3000
 check: lint deny ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check unit template rie sam arm64 ## every test there is, with all tools that they need
+test: check unit template arm64 rie sam ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -42,6 +45,14 @@ deny: $(deny) ## licences, sources, bans and advisories of the dependencies
 unit: ## cargo test: needs nothing but the Rust toolchain
 	cargo test --locked --workspace
 
+.PHONY: bench
+bench: ## lambda-spans beside its peers in a Lambda that freezes; takes some 15 minutes to build once
+	cargo run --release --locked --manifest-path benches/Cargo.toml --bin bench
+
+.PHONY: fuzz
+fuzz: ## parsers and the X-Ray translator on many more random inputs than `cargo test` takes
+	PROPTEST_CASES=50000 cargo test --locked --release --package lambda-spans --all-features --lib
+
 .PHONY: template
 template: $(python) ## the template as SAM and cfn-lint see it
 	$(with_tools) AWS_DEFAULT_REGION=us-east-1 sam validate --lint
@@ -54,12 +65,12 @@ build: $(python) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the ot
 
 .PHONY: rie
 rie: x86_64 ## the built function under AWS's Runtime Interface Emulator
-	cargo build --locked
+	$(local)
 	tests/tools/rie.py .aws-sam/x86_64/ApiFunction/bootstrap
 
 .PHONY: sam
 sam: x86_64 docker ## sam local invoke and sam local start-api
-	cargo build --locked
+	$(local)
 	$(with_tools) tests/tools/sam.py .aws-sam/x86_64
 
 .PHONY: x86_64

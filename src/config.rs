@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use lambda_spans::{Fault, Settings};
+use lambda_spans::{Fault, Settings, Spans};
 
 pub use secret::{Secret, SecretError};
 
@@ -76,9 +76,10 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// What the AWS SDK reads for itself: region, credentials, `AWS_ENDPOINT_URL`.
-pub async fn aws() -> SdkConfig {
-    aws_config::load_defaults(BehaviorVersion::latest()).await
+/// What the AWS SDK reads for itself: region, credentials, `AWS_ENDPOINT_URL`. Its clients share one TLS stack with
+/// the export of spans.
+pub async fn aws(spans: &Spans) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest()).http_client(spans.http_client()).load().await
 }
 
 /// Says in one JSON line on the standard error why this process cannot start. Tracing may not be there yet.

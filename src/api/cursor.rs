@@ -36,10 +36,8 @@ pub(super) fn seal(keys: &Keys, scope: Scope<'_>, position: Id, now: Timestamp) 
     let mut token = vec![VERSION];
     token.extend((now + LIFETIME).as_millisecond().to_be_bytes());
     token.extend(position.uuid().into_bytes());
-    if let Some(signature) = keys.cursor().next() {
-        let signature = sign(signature, scope, &token).finalize().into_bytes();
-        token.extend_from_slice(&signature);
-    }
+    let signature = sign(keys.cursor(), scope, &token).finalize().into_bytes();
+    token.extend_from_slice(&signature);
     URL_SAFE_NO_PAD.encode(token)
 }
 
@@ -51,7 +49,7 @@ pub(super) fn open(keys: &Keys, scope: Scope<'_>, cursor: &str, now: Timestamp) 
         return Err(BadCursor::Foreign);
     };
     let (expires_at, position) = fields.split_first_chunk().ok_or(BadCursor::Foreign)?;
-    let signed = keys.cursor().any(|key| sign(key, scope, payload).verify_slice(signature).is_ok());
+    let signed = keys.accepted_cursors().any(|key| sign(key, scope, payload).verify_slice(signature).is_ok());
     if !signed {
         return Err(BadCursor::NotSignedForThis);
     }

@@ -11,8 +11,8 @@ pub(super) type Signature = Hmac<Sha256>;
 pub struct Keys(Arc<Derived>);
 
 struct Derived {
-    /// The first signs, all verify.
-    cursor: Vec<Signature>,
+    cursor: Signature,
+    previous_cursor: Option<Signature>,
     user_id: Signature,
 }
 
@@ -20,16 +20,21 @@ impl Keys {
     /// Derives all keys; what the `previous` secret has signed is still accepted.
     #[must_use]
     pub fn new(current: &[u8], previous: Option<&[u8]>) -> Self {
-        let secrets = std::iter::once(current).chain(previous);
         Self(Arc::new(Derived {
-            cursor: secrets.map(|secret| derive(secret, b"cursor")).collect(),
+            cursor: derive(current, b"cursor"),
+            previous_cursor: previous.map(|secret| derive(secret, b"cursor")),
             user_id: derive(current, b"user id"),
         }))
     }
 
-    /// Ready to sign or verify a cursor: the current key, then the previous one.
-    pub(super) fn cursor(&self) -> impl Iterator<Item = Signature> {
-        self.0.cursor.iter().cloned()
+    /// Signs cursors.
+    pub(super) fn cursor(&self) -> Signature {
+        self.0.cursor.clone()
+    }
+
+    /// The keys by which cursors may be signed.
+    pub(super) fn accepted_cursors(&self) -> impl Iterator<Item = Signature> {
+        std::iter::once(&self.0.cursor).chain(&self.0.previous_cursor).cloned()
     }
 
     /// What stands for a user in traces: the same for the same user, and nobody without the secret can tell whose.

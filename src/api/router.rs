@@ -28,7 +28,7 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(answer::answer))
         // Here, inside of whatever stands around the router, it knows the route that matched.
-        .layer(HttpLayer)
+        .layer(HttpLayer::new())
         .with_state(state)
 }
 

@@ -18,7 +18,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     let config = Config::from_env()?;
     let spans = Spans::install(config.spans)?;
-    let aws = config::aws().await;
+    let aws = config::aws(&spans).await;
     let store = Store::new(store::client(&aws), config.table_name);
     // A table that does not answer now may do so when the first request comes.
     let (secret, _warm) = tokio::join!(Secret::read(&aws, &config.secret_arn), store.warm_up());

@@ -34,8 +34,8 @@ pub enum SecretError {
     },
     /// It is there, but has no key that is good enough.
     #[error(
-        "the secret {arn} (SECRET_ARN) has no key of at least {MIN_BYTES} bytes: store one as plain text, or as `key` in \
-         a JSON object"
+        "the secret {arn} (SECRET_ARN) has no key of at least {MIN_BYTES} bytes: store one as plain text, or as `key` \
+         in a JSON object"
     )]
     Weak {
         /// The setting's value.
@@ -47,7 +47,8 @@ impl Secret {
     /// Reads both versions from Secrets Manager.
     ///
     /// # Errors
-    /// [`SecretError`], if the current one cannot be read or used, or it cannot be told whether there is a previous one.
+    /// [`SecretError`], if the current one cannot be read or used, or if it cannot be told whether there is a
+    /// previous one.
     pub async fn read(sdk: &SdkConfig, arn: &str) -> Result<Self, SecretError> {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
         let client = Client::from_conf(Builder::from(sdk).timeout_config(timeouts).build());

@@ -16,7 +16,8 @@ impl Id {
     /// The latest time an id may carry: the last with 13 decimal digits of milliseconds, in the year 2286.
     pub const MAX_TIME: Timestamp = Timestamp::constant(9_999_999_999, 999_000_000);
 
-    /// The id of something created at `at`, which is cut to milliseconds and into `1970..=`[`MAX_TIME`](Self::MAX_TIME).
+    /// The id of something created at `at`, which is cut to milliseconds and brought between 1970 and
+    /// [`MAX_TIME`](Self::MAX_TIME).
     #[must_use]
     pub fn new(at: Timestamp, random: [u8; 10]) -> Self {
         let ms = at.clamp(Timestamp::UNIX_EPOCH, Self::MAX_TIME).as_millisecond();

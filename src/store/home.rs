@@ -11,7 +11,8 @@ use crate::domain::{Activity, Id, Ttl};
 
 /// The buckets of the first round; together they hold one to two weeks.
 const RECENT_BUCKETS: usize = 2;
-/// Pages of one partition that a request reads at most. Expired posts that DynamoDB has not deleted yet fill pages in vain.
+/// Pages of one partition that a request reads at most: expired posts that DynamoDB has not deleted yet fill some in
+/// vain.
 const MAX_PAGES: usize = 8;
 /// Items read at once after the first page has brought too few.
 const LATER_PAGE: i32 = 100;

@@ -23,8 +23,8 @@ fn the_binary_tells_its_faults_in_one_json_line_and_fails() {
     let output = Command::new(env!("CARGO_BIN_EXE_api")).env_clear().env("TABLE_NAME", "cruddur").output().unwrap();
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"".as_slice()));
     let line: Value = serde_json::from_slice(&output.stderr).unwrap();
-    let message = "cannot start: the settings cannot be used; SECRET_ARN: missing, set it to the ARN or the name of the \
-                   Secrets Manager secret with the master key";
+    let message = "cannot start: the settings cannot be used; SECRET_ARN: missing, set it to the ARN or the name of \
+                   the Secrets Manager secret with the master key";
     assert_eq!(line, json!({ "level": "ERROR", "message": message }));
 }
 

@@ -89,12 +89,14 @@ class Report:
         self.failed = 0
 
     def compare(self, name, expected, found):
+        """Returns whether they are equal."""
         if found == expected:
             self.passed += 1
             print(f"ok      {name}", flush=True)
         else:
             self.failed += 1
             print(f"FAILED  {name}\n  expected {expected}\n  found    {found}", flush=True)
+        return found == expected
 
     def end(self):
         print(f"{self.passed} passed, {self.failed} failed")

@@ -24,19 +24,23 @@ from waiting import wait_until
 
 def main(bootstrap):
     report = Report()
-    with local_aws() as aws_port, emulator(bootstrap, f"http://127.0.0.1:{aws_port}") as invoke:
+    with local_aws() as aws_port, emulator(bootstrap, f"http://127.0.0.1:{aws_port}") as (invoke, log):
         for name, path in events():
             answer = invoke(path.read_text())
-            report.compare(name, ANSWERS[name], of_proxy_response(answer))
-            if name == "create":
+            if report.compare(name, ANSWERS[name], of_proxy_response(answer)) and name == "create":
                 created = json.loads(json.loads(answer)["body"])["uuid"]
-        report.compare("show the created post", SHOWN, of_proxy_response(invoke(showing(created))))
+                report.compare("show the created post", SHOWN, of_proxy_response(invoke(showing(created))))
+        if report.failed:
+            print(log.read_text())
     report.end()
 
 
 @contextlib.contextmanager
 def emulator(bootstrap, aws_endpoint):
-    """Yields a function that sends one event and returns the answer. The emulator bears no two at a time."""
+    """Yields a function that sends one event and returns the answer, and the path of the function's log.
+
+    The emulator bears no two events at a time.
+    """
     port, runtime_port = free_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],
@@ -76,7 +80,7 @@ def emulator(bootstrap, aws_endpoint):
                 env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             wait_until("the emulator listens", listens, process, seconds=10, log=log_path)
-            yield invoke
+            yield invoke, log_path
         finally:
             process.terminate()
             process.wait(timeout=30)

@@ -50,9 +50,7 @@ def invoke_events(report, arguments):
     for name, path in events():
         run = subprocess.run(["sam", "local", "invoke", "ApiFunction", "--event", path, *arguments],
                              capture_output=True, text=True)
-        answer = of_proxy_response(run.stdout)
-        report.compare(f"sam local invoke, {name}", ANSWERS[name], answer)
-        if answer != ANSWERS[name]:
+        if not report.compare(f"sam local invoke, {name}", ANSWERS[name], of_proxy_response(run.stdout)):
             print(run.stderr)
         elif name == "create":
             created = json.loads(json.loads(run.stdout)["body"])["uuid"]

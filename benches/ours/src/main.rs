@@ -1,11 +1,11 @@
 //! The handler with lambda-spans: X-Ray and OTLP, by the environment.
 
-use lambda_runtime::{Error, Runtime, service_fn};
+use lambda_runtime::{Error, service_fn};
 use lambda_spans::{Faults, Settings, Spans};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     subject::begin();
     let spans = Spans::install(Settings::from_env().map_err(Faults)?)?;
-    Runtime::new(service_fn(subject::handle)).layer(spans.lambda_layer()).run().await
+    spans.run_event(service_fn(subject::handle)).await
 }

@@ -1,8 +1,11 @@
 //! The Runtime API of one execution environment.
+//!
+//! With `AWS_LAMBDA_MAX_CONCURRENCY` it has several invocations at once and is never frozen, as on Managed Instances.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +19,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -48,16 +51,18 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Lambda {
     shared: Arc<Shared>,
-    child: Child,
+    exit: JoinHandle<ExitStatus>,
     output: JoinHandle<String>,
     events: mpsc::UnboundedSender<(String, Event)>,
     polls: watch::Receiver<u64>,
-    sent: u64,
+    sent: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Shared {
     pid: Mutex<Option<Pid>>,
+    /// How many events the process asks for at once.
+    concurrency: u64,
     waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
     queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Event)>>,
     polls: watch::Sender<u64>,
@@ -66,12 +71,20 @@ struct Shared {
 impl Lambda {
     /// Starts `binary` with Lambda's own variables and `environment`, and nothing else of this process's.
     pub async fn start(binary: impl AsRef<Path>, environment: &[(&str, String)]) -> Self {
+        Self::start_with(binary, &[], environment).await
+    }
+
+    /// The same with arguments.
+    pub async fn start_with(binary: impl AsRef<Path>, arguments: &[&str], environment: &[(&str, String)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let address = listener.local_addr().expect("an address").to_string();
         let (events, queue) = mpsc::unbounded_channel();
         let (polls, observed) = watch::channel(0);
+        let concurrency = environment.iter().find(|(name, _)| *name == "AWS_LAMBDA_MAX_CONCURRENCY");
+        let concurrency = concurrency.map_or(1, |(_, value)| value.parse().expect("a number"));
         let shared = Arc::new(Shared {
             pid: Mutex::default(),
+            concurrency,
             waiting: Mutex::default(),
             queue: tokio::sync::Mutex::new(queue),
             polls,
@@ -80,10 +93,13 @@ impl Lambda {
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(responded))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(failed))
+            .route("/2020-01-01/extension/register", post(registered))
+            .route("/2020-01-01/extension/event/next", get(next_extension_event))
             .with_state(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
 
         let mut child = Command::new(binary.as_ref())
+            .args(arguments)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address)
             .env("AWS_LAMBDA_FUNCTION_NAME", FUNCTION)
@@ -109,38 +125,53 @@ impl Lambda {
             stdout.read_to_string(&mut text).await.expect("UTF-8");
             text
         });
-        Self { shared, child, output, events, polls: observed, sent: 0 }
+        let ended = shared.clone();
+        let exit = tokio::spawn(async move {
+            let status = child.wait().await.expect("the process ends");
+            *lock(&ended.pid) = None;
+            // Whoever waits for an answer learns that there will be none.
+            lock(&ended.waiting).clear();
+            status
+        });
+        Self { shared, exit, output, events, polls: observed, sent: AtomicU64::new(0) }
     }
 
     /// Sends an event, and waits for what the function posts.
-    pub async fn invoke(&mut self, event: Event) -> Answer {
-        self.sent += 1;
-        let id = format!("00000000-0000-4000-8000-{:012}", self.sent);
+    pub async fn invoke(&self, event: Event) -> Answer {
+        let id = format!("00000000-0000-4000-8000-{:012}", self.sent.fetch_add(1, Ordering::Relaxed) + 1);
         let (sender, answer) = oneshot::channel();
         lock(&self.shared.waiting).insert(id.clone(), sender);
         self.events.send((id, event)).expect("the Runtime API is there");
-        tokio::select! {
-            answer = answer => answer.expect("an answer"),
-            status = self.child.wait() => panic!("the function ended without an answer: {status:?}"),
-        }
+        answer.await.expect("the function ended without an answer")
     }
 
-    /// Waits until the function has asked for the event after the last one, and is stopped.
+    /// Waits until the function has asked for all events that it can have at once, and is stopped if Lambda would.
     pub async fn frozen(&mut self) {
-        let polls = self.sent + 1;
+        let polls = self.sent.load(Ordering::Relaxed) + self.shared.concurrency;
         self.polls.wait_for(|seen| *seen >= polls).await.expect("the Runtime API is there");
     }
 
+    /// Ends the process without a word to it, as Lambda does after a crash or a timeout.
+    pub async fn kill(self) -> String {
+        self.shared.signal(Signal::SIGKILL);
+        self.exit.await.expect("its status");
+        self.output.await.expect("its output")
+    }
+
     /// Lets the process go on, tells it to end, and gives what it wrote to standard output.
-    pub async fn terminate(mut self) -> (ExitStatus, String) {
+    pub async fn terminate(self) -> (ExitStatus, String) {
         self.shared.signal(Signal::SIGCONT);
         self.shared.signal(Signal::SIGTERM);
-        let status = self.child.wait().await.expect("the process ends");
+        let status = self.exit.await.expect("its status");
         (status, self.output.await.expect("its output"))
     }
 }
 
 impl Shared {
+    fn freezes(&self) -> bool {
+        self.concurrency == 1
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(pid) = *lock(&self.pid) {
             kill(pid, signal).unwrap_or_else(|error| panic!("{signal} to {pid}: {error}"));
@@ -156,13 +187,17 @@ impl Shared {
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
-    let mut queue = shared.queue.lock().await;
-    shared.signal(Signal::SIGSTOP);
+    if shared.freezes() {
+        shared.signal(Signal::SIGSTOP);
+    }
     shared.polls.send_modify(|polls| *polls += 1);
+    let mut queue = shared.queue.lock().await;
     let Some((id, event)) = queue.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    shared.signal(Signal::SIGCONT);
+    if shared.freezes() {
+        shared.signal(Signal::SIGCONT);
+    }
     #[expect(clippy::disallowed_methods, reason = "a deadline is a time of day")]
     let deadline = SystemTime::now() + event.timeout;
     let deadline = deadline.duration_since(UNIX_EPOCH).expect("after 1970").as_millis().to_string();
@@ -176,6 +211,16 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
         set("lambda-runtime-trace-id", &event.trace);
     }
     response
+}
+
+async fn registered() -> Response {
+    let body = format!(r#"{{"functionName":"{FUNCTION}","functionVersion":"$LATEST","handler":"bootstrap"}}"#);
+    ([("lambda-extension-identifier", "00000000-0000-4000-8000-00000000e000")], body).into_response()
+}
+
+/// An extension without subscriptions waits for ever.
+async fn next_extension_event() -> Response {
+    std::future::pending().await
 }
 
 async fn responded(State(shared): State<Arc<Shared>>, UrlPath(id): UrlPath<String>, body: Bytes) -> StatusCode {

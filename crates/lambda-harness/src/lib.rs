@@ -13,5 +13,5 @@ mod otlp;
 mod xray;
 
 pub use lambda::{Answer, Event, Lambda};
-pub use otlp::{Collected, OtlpReceiver};
+pub use otlp::{Collected, OtlpReceiver, Reply};
 pub use xray::XrayDaemon;

@@ -10,12 +10,15 @@ pub struct Counts {
     pub exported: u64,
     /// Left out on purpose: the trace is not sampled there.
     pub sampled_out: u64,
-    /// Lost: the destination refused them, failed, or took longer than the budget.
+    /// Finished and not exported yet: they wait for the next export.
+    pub carried: u64,
+    /// Lost: the destination refused them, or more waited than may wait.
     pub dropped: u64,
 }
 
-/// What became of every span of this process. For each destination that is configured,
-/// `created` is the sum of its counts and of what is not finished or not exported yet.
+/// What became of every span of this process.
+///
+/// When all spans have ended, `created` is the sum of the counts of each destination that is configured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Spans that were started within an invocation or request.
@@ -38,6 +41,7 @@ struct Books {
 
 #[derive(Debug, Default)]
 pub(crate) struct Account {
+    entered: AtomicU64,
     exported: AtomicU64,
     sampled_out: AtomicU64,
     dropped: AtomicU64,
@@ -62,6 +66,11 @@ impl Accounts {
 }
 
 impl Account {
+    /// Spans that have ended and are meant for this destination. Each is told of once more: what became of it.
+    pub(crate) fn entered(&self, spans: usize) {
+        self.entered.fetch_add(spans as u64, Relaxed);
+    }
+
     pub(crate) fn exported(&self, spans: usize) {
         self.exported.fetch_add(spans as u64, Relaxed);
     }
@@ -75,10 +84,9 @@ impl Account {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        Counts {
-            exported: self.exported.load(Relaxed),
-            sampled_out: self.sampled_out.load(Relaxed),
-            dropped: self.dropped.load(Relaxed),
-        }
+        let (exported, sampled_out) = (self.exported.load(Relaxed), self.sampled_out.load(Relaxed));
+        let dropped = self.dropped.load(Relaxed);
+        let carried = self.entered.load(Relaxed).saturating_sub(exported + sampled_out + dropped);
+        Counts { exported, sampled_out, carried, dropped }
     }
 }

@@ -8,7 +8,8 @@ use std::fmt::Debug;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextRef, Error, FinalizerInterceptorContextRef,
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, Error,
+    FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata, OrchestratorError};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
@@ -20,11 +21,23 @@ use opentelemetry::{Context, KeyValue};
 use tracing::{Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::propagation::{XRAY_HEADER, xray_header};
+
 /// An interceptor that makes one client span of every operation of an AWS SDK client.
 ///
 /// Give it to the `interceptor` function of a client's `config::Builder`. The span, of level INFO, carries the
 /// service, operation, region, request id, status, number of attempts and error code; with the feature
 /// `dynamodb` also tables, index, item counts and consumed capacity. Never a key or a value.
+///
+/// Requests carry the span's id in `X-Amzn-Trace-Id`, so that a service that traces by itself has it as parent.
+///
+/// ```
+/// use aws_sdk_dynamodb::config::{BehaviorVersion, Config};
+/// use lambda_spans::AwsSdkSpans;
+///
+/// let config = Config::builder().behavior_version(BehaviorVersion::latest()).interceptor(AwsSdkSpans).build();
+/// let client = aws_sdk_dynamodb::Client::from_conf(config);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AwsSdkSpans;
 
@@ -77,6 +90,21 @@ impl Intercept for AwsSdkSpans {
         #[cfg(not(feature = "dynamodb"))]
         let _ = context;
         config.interceptor_state().store_put(Operation { _span: span, context: otel });
+        Ok(())
+    }
+
+    // The SDK's own interceptor puts the function's segment there, from an environment variable, but only where no
+    // header is yet.
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let operation = config.load::<Operation>();
+        if let Some(header) = operation.and_then(|operation| xray_header(&operation.context)) {
+            context.request_mut().headers_mut().try_insert(XRAY_HEADER, header)?;
+        }
         Ok(())
     }
 

@@ -2,7 +2,10 @@
 //!
 //! Where Lambda's own layer stands, the response is already sent and an error is already an answer.
 
+mod body;
 mod request;
+mod route;
+mod stream;
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -10,34 +13,73 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use axum::extract::MatchedPath;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use opentelemetry::trace::{Status, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
+use crate::inbound;
 use crate::invocation::Invocation;
+use crate::outcome::Outcome;
+use crate::propagation;
+pub(crate) use body::SyncBody;
+pub use stream::{StreamLayer, StreamService, TracedBody};
 
 /// A response extension: what failed, as `error.type` on the request's span.
 ///
 /// A low-cardinality word such as `conflict` or a type's name, never a message.
+///
+/// ```
+/// use axum::response::IntoResponse;
+///
+/// async fn create() -> impl IntoResponse {
+///     (http::StatusCode::CONFLICT, axum::Extension(lambda_spans::ErrorType("handle_taken".into())))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ErrorType(pub Cow<'static, str>);
 
 /// Describes a request on its invocation's span: method, route, status, sizes, and what failed.
 ///
 /// [`Spans::run`](crate::Spans::run) and [`Spans::server`](crate::Spans::server) put it around the whole
-/// service. Where something stands between them and an axum router, give it to `Router::layer` as well:
-/// there it knows the route that matched.
+/// service, and into a plain axum router. Where something stands between them and the router, give it to
+/// `Router::layer` as well: there it knows the route that matched.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use lambda_spans::HttpLayer;
+///
+/// let router: Router = Router::new()
+///     .route("/items/{id}", get(|| async { "an item" }))
+///     .layer(HttpLayer::new());
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct HttpLayer;
+pub struct HttpLayer {
+    client_address: bool,
+}
+
+impl HttpLayer {
+    /// A layer that keeps the client's address out of the span.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the client's address goes into the span, as `client.address`. It is personal data in many places.
+    #[must_use]
+    pub fn with_client_address(mut self, recorded: bool) -> Self {
+        self.client_address = recorded;
+        self
+    }
+}
 
 impl<S> Layer<S> for HttpLayer {
     type Service = HttpService<S>;
 
     fn layer(&self, inner: S) -> HttpService<S> {
-        HttpService { inner }
+        inbound::inner_layer_built();
+        HttpService { inner, layer: *self }
     }
 }
 
@@ -45,6 +87,7 @@ impl<S> Layer<S> for HttpLayer {
 #[derive(Clone, Debug)]
 pub struct HttpService<S> {
     inner: S,
+    layer: HttpLayer,
 }
 
 impl<S, B, R> Service<Request<B>> for HttpService<S>
@@ -65,62 +108,43 @@ where
         let span = Invocation::current().and_then(|invocation| {
             let context = Context::current();
             // The outermost layer describes the request; one inside of the router adds the route.
-            let outermost = invocation.claim_http();
+            let outermost = invocation.inbound().reach();
             if outermost {
-                request::describe(&context, &request);
+                // An HTTP event is read by its adapter; what came is not needed again.
+                drop(invocation.inbound().take_event());
+                request::describe(&context, &request, self.layer.client_address);
+                propagation::accept(&invocation, &context, request.headers());
             }
-            if let Some(route) = request.extensions().get::<MatchedPath>() {
-                record_route(&context, request.method(), route.as_str());
+            if let Some(matched) = request.extensions().get::<MatchedPath>() {
+                route::record(&context, request.method(), route::without_stage(matched.as_str(), &request));
+            } else if outermost && let Some(route) = route::of_event(request.extensions()) {
+                route::record(&context, request.method(), route);
             }
             outermost.then_some(context)
         });
-        HttpFuture { handler: self.inner.call(request), open: Open(span) }
+        let mut outcome = Outcome::of(span);
+        let handler = outcome.watch(|| self.inner.call(request));
+        HttpFuture { handler, outcome }
     }
 }
 
-fn record_route(context: &Context, method: &Method, route: &str) {
+fn answered<R: Body>(context: &Context, response: &Response<R>) {
     let span = context.span();
-    span.set_attribute(KeyValue::new("http.route", route.to_owned()));
-    span.update_name(format!("{method} {route}"));
-}
-
-/// The context whose span the response is told to. Taken when the handler has answered.
-#[derive(Debug)]
-struct Open(Option<Context>);
-
-impl Open {
-    fn answered<R: Body>(&mut self, response: &Response<R>) {
-        let Some(context) = self.0.take() else { return };
-        let span = context.span();
-        let status = response.status();
-        span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
-        if let Some(size) = response.body().size_hint().exact().and_then(|size| i64::try_from(size).ok()) {
-            span.set_attribute(KeyValue::new("http.response.body.size", size));
-        }
-        let error_type = response.extensions().get::<ErrorType>();
-        if let Some(ErrorType(error_type)) = error_type {
-            span.set_attribute(KeyValue::new("error.type", error_type.clone()));
-        }
-        // A client's mistake is no error of the server's.
-        if status.is_server_error() {
-            span.set_status(Status::error(""));
-            if error_type.is_none() {
-                span.set_attribute(KeyValue::new("error.type", status.as_str().to_owned()));
-            }
-        }
+    let status = response.status();
+    span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+    if let Some(size) = response.body().size_hint().exact().and_then(|size| i64::try_from(size).ok()) {
+        span.set_attribute(KeyValue::new("http.response.body.size", size));
     }
-
-    fn failed(&mut self, error_type: &'static str) {
-        if let Some(context) = self.0.take() {
-            context.span().set_status(Status::error(""));
-            context.span().set_attribute(KeyValue::new("error.type", error_type));
-        }
+    let error_type = response.extensions().get::<ErrorType>();
+    if let Some(ErrorType(error_type)) = error_type {
+        span.set_attribute(KeyValue::new("error.type", error_type.clone()));
     }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.failed(if std::thread::panicking() { "panic" } else { "cancelled" });
+    // A client's mistake is no error of the server's.
+    if status.is_server_error() {
+        span.set_status(Status::error(""));
+        if error_type.is_none() {
+            span.set_attribute(KeyValue::new("error.type", status.as_str().to_owned()));
+        }
     }
 }
 
@@ -130,7 +154,7 @@ pin_project! {
     pub struct HttpFuture<F> {
         #[pin]
         handler: F,
-        open: Open,
+        outcome: Outcome,
     }
 }
 
@@ -143,10 +167,14 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.handler.poll(context));
+        let result = ready!(this.outcome.watch(|| this.handler.poll(context)));
         match &result {
-            Ok(response) => this.open.answered(response),
-            Err(_) => this.open.failed("handler_error"),
+            Ok(response) => {
+                if let Some(span) = this.outcome.settle() {
+                    answered(&span, response);
+                }
+            }
+            Err(error) => this.outcome.failed_with(error),
         }
         Poll::Ready(result)
     }

@@ -2,16 +2,24 @@
 //!
 //! It travels as a value of the OpenTelemetry context, so that no global state ties a span to its invocation.
 
+use std::collections::VecDeque;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::SystemTime;
 
-use opentelemetry::Context;
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{SpanContext, SpanId, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
 
+use crate::inbound::Inbound;
 use crate::pipeline::Outbox;
+use crate::propagation::Caller;
+use crate::recorder::OpenSpan;
+use crate::sampling::{Decision, Sampler, Verdict};
 use crate::trace_header::TraceHeader;
+
+/// What an invocation keeps of log lines at most, in bytes.
+const MAX_LINES: usize = 64 * 1024;
 
 /// What X-Ray holds of the trace already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +29,32 @@ pub(crate) struct XrayContext {
     pub(crate) sampled: bool,
 }
 
+/// Which destinations are meant. It is both, unless one has been told already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    Both,
+    Xray,
+    Otlp,
+}
+
+impl To {
+    pub(crate) fn xray(self) -> bool {
+        matches!(self, Self::Both | Self::Xray)
+    }
+
+    pub(crate) fn otlp(self) -> bool {
+        matches!(self, Self::Both | Self::Otlp)
+    }
+}
+
 /// The spans of one unit of work, on their way to the destinations.
 #[derive(Clone, Debug)]
 pub(crate) struct Finished {
     pub(crate) xray: XrayContext,
+    pub(crate) otlp: Decision,
+    pub(crate) to: To,
+    /// Whose trace it is over OTLP, if not its own.
+    pub(crate) caller: Option<Caller>,
     pub(crate) spans: Vec<SpanData>,
 }
 
@@ -37,7 +67,7 @@ struct State {
     trace_id: TraceId,
     request_id: String,
     xray: XrayContext,
-    http_recorded: AtomicBool,
+    inbound: Inbound,
     spans: Mutex<Collected>,
     outbox: Outbox,
 }
@@ -45,30 +75,46 @@ struct State {
 #[derive(Debug, Default)]
 struct Collected {
     finished: Vec<SpanData>,
-    closed: bool,
+    open: Vec<(SpanId, Weak<OpenSpan>)>,
+    /// Open spans that OTLP has been told of already: their ends go to X-Ray alone.
+    told: Vec<SpanId>,
+    interrupted: bool,
+    lines: Lines,
+    closed: Option<Decision>,
+}
+
+/// Log lines that are written only if the invocation fails: bounded, the oldest go first.
+#[derive(Debug, Default)]
+struct Lines {
+    lines: VecDeque<String>,
+    bytes: usize,
+}
+
+impl Lines {
+    fn keep(&mut self, line: String) {
+        self.bytes += line.len();
+        self.lines.push_back(line);
+        while self.bytes > MAX_LINES {
+            let Some(oldest) = self.lines.pop_front() else { return };
+            self.bytes -= oldest.len();
+        }
+    }
 }
 
 impl Invocation {
     /// An invocation of Lambda, whose trace is the one that Lambda names.
-    pub(crate) fn of_lambda(header: TraceHeader, request_id: String, outbox: Outbox) -> Self {
+    pub(crate) fn of_lambda(header: TraceHeader<'_>, request_id: String, outbox: Outbox, inbound: Inbound) -> Self {
         let xray = XrayContext { parent: header.parent, sampled: header.sampled };
-        Self::new(header.root, xray, request_id, outbox)
+        Self::new(header.root, xray, request_id, outbox, inbound)
     }
 
     /// A unit of work without a caller's context: its root span is the trace's root everywhere.
-    pub(crate) fn root(trace_id: TraceId, request_id: String, outbox: Outbox) -> Self {
-        Self::new(trace_id, XrayContext { parent: None, sampled: true }, request_id, outbox)
+    pub(crate) fn root(trace_id: TraceId, request_id: String, outbox: Outbox, inbound: Inbound) -> Self {
+        Self::new(trace_id, XrayContext { parent: None, sampled: true }, request_id, outbox, inbound)
     }
 
-    fn new(trace_id: TraceId, xray: XrayContext, request_id: String, outbox: Outbox) -> Self {
-        Self(Arc::new(State {
-            trace_id,
-            request_id,
-            xray,
-            http_recorded: AtomicBool::new(false),
-            spans: Mutex::default(),
-            outbox,
-        }))
+    fn new(trace_id: TraceId, xray: XrayContext, request_id: String, outbox: Outbox, inbound: Inbound) -> Self {
+        Self(Arc::new(State { trace_id, request_id, xray, inbound, spans: Mutex::default(), outbox }))
     }
 
     /// The invocation that the calling code runs in.
@@ -98,30 +144,96 @@ impl Invocation {
         &self.0.request_id
     }
 
-    /// True for the first caller only: the outermost HTTP layer describes the request.
-    pub(crate) fn claim_http(&self) -> bool {
-        !self.0.http_recorded.swap(true, Ordering::Relaxed)
+    pub(crate) fn xray(&self) -> XrayContext {
+        self.0.xray
+    }
+
+    /// What came in with it.
+    pub(crate) fn inbound(&self) -> &Inbound {
+        &self.0.inbound
+    }
+
+    /// Remembers a span that has begun.
+    pub(crate) fn opened(&self, id: SpanId, span: Weak<OpenSpan>) {
+        self.lock().open.push((id, span));
     }
 
     /// Takes a span that has ended. One that ends after its invocation goes out with a later export.
     pub(crate) fn record(&self, span: SpanData) {
         let mut collected = self.lock();
-        if collected.closed {
+        let id = span.span_context.span_id();
+        if let Some(place) = collected.open.iter().position(|(open, _)| *open == id) {
+            collected.open.swap_remove(place);
+        }
+        if let Some(otlp) = collected.closed {
+            let told = collected.told.contains(&id);
             drop(collected);
-            self.0.outbox.put(Finished { xray: self.0.xray, spans: vec![span] });
+            self.send(otlp, if told { To::Xray } else { To::Both }, vec![span]);
         } else {
             collected.finished.push(span);
         }
     }
 
-    /// Ends the invocation: what it recorded is ready for export.
-    pub(crate) fn close(&self) {
+    /// Keeps a log line for the case that the invocation fails.
+    pub(crate) fn keep_line(&self, line: String) {
+        self.lock().lines.keep(line);
+    }
+
+    pub(crate) fn take_lines(&self) -> VecDeque<String> {
+        mem::take(&mut self.lock().lines).lines
+    }
+
+    /// The spans that have ended, without ending the invocation.
+    pub(crate) fn take_finished(&self) -> Vec<SpanData> {
+        mem::take(&mut self.lock().finished)
+    }
+
+    /// Ends the invocation: what it recorded is ready for export. Says what the root span shows of it.
+    pub(crate) fn close(&self, sampler: &Sampler) -> Verdict {
         let mut collected = self.lock();
-        collected.closed = true;
         let spans = mem::take(&mut collected.finished);
+        let root = spans.iter().find(|span| span.parent_span_is_remote);
+        let mut verdict = root.map(|root| sampler.verdict(root)).unwrap_or_default();
+        verdict.slow |= collected.interrupted;
+        let otlp = sampler.decide(self.0.trace_id, verdict);
+        collected.closed = Some(otlp);
+        let (told, new): (Vec<_>, Vec<_>) =
+            spans.into_iter().partition(|span| collected.told.contains(&span.span_context.span_id()));
         drop(collected);
+        self.send(otlp, To::Xray, told);
+        self.send(otlp, To::Both, new);
+        verdict
+    }
+
+    /// Makes what is known of the invocation ready for export although it is not over. The spans that are still
+    /// open go to OTLP as they are; X-Ray gets the returned copies as spans in progress, and their ends if they come.
+    ///
+    /// Only the first call does something.
+    pub(crate) fn interrupt(&self, now: SystemTime) -> Vec<SpanData> {
+        let mut collected = self.lock();
+        if collected.closed.is_some() || mem::replace(&mut collected.interrupted, true) {
+            return Vec::new();
+        }
+        let finished = mem::take(&mut collected.finished);
+        let open: Vec<SpanData> = collected.open.iter().filter_map(|(_, span)| span.upgrade()?.snapshot(now)).collect();
+        collected.told = open.iter().map(|span| span.span_context.span_id()).collect();
+        drop(collected);
+        let keep = Decision::Keep { rate: 1 };
+        self.send(keep, To::Both, finished);
+        let interrupted = open.iter().cloned().map(|mut span| {
+            span.attributes.push(KeyValue::new("lambda_spans.interrupted", true));
+            span.attributes.push(KeyValue::new("error.type", "deadline"));
+            span.status = Status::error("not over shortly before the deadline");
+            span
+        });
+        self.send(keep, To::Otlp, interrupted.collect());
+        open
+    }
+
+    fn send(&self, otlp: Decision, to: To, spans: Vec<SpanData>) {
         if !spans.is_empty() {
-            self.0.outbox.put(Finished { xray: self.0.xray, spans });
+            let caller = self.0.inbound.caller().cloned();
+            self.0.outbox.put(Finished { xray: self.0.xray, otlp, to, caller, spans });
         }
     }
 

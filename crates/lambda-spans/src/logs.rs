@@ -1,6 +1,7 @@
 //! Log lines: JSON that names the trace, the span and the request it belongs to.
 
 use std::fmt;
+use std::io::Write as _;
 
 use jiff::Timestamp;
 use opentelemetry::Context;
@@ -9,8 +10,10 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::Context as LayerContext;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::invocation::Invocation;
@@ -35,25 +38,66 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
     N: for<'writer> FormatFields<'writer> + 'static,
 {
-    #[expect(clippy::disallowed_methods, reason = "a line says when it was written")]
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let metadata = event.metadata();
-        // Written by hand, since the order of a line's fields is what makes it readable.
-        write!(writer, "{{\"timestamp\":\"{:.3}\",\"level\":\"{}\"", Timestamp::now(), metadata.level())?;
-        write!(writer, ",\"message\":{}", json(&fields.message))?;
-        write!(writer, ",\"target\":{}", json(metadata.target()))?;
-        if !fields.named.is_empty() {
-            write!(writer, ",\"fields\":{}", Value::Object(fields.named))?;
+        write_line(&mut writer, event)
+    }
+}
+
+/// One event as one line of JSON.
+#[expect(clippy::disallowed_methods, reason = "a line says when it was written")]
+fn write_line(writer: &mut dyn fmt::Write, event: &Event<'_>) -> fmt::Result {
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    let metadata = event.metadata();
+    // Written by hand, since the order of a line's fields is what makes it readable.
+    write!(writer, "{{\"timestamp\":\"{:.3}\",\"level\":\"{}\"", Timestamp::now(), metadata.level())?;
+    write!(writer, ",\"message\":{}", json(&fields.message))?;
+    write!(writer, ",\"target\":{}", json(metadata.target()))?;
+    if !fields.named.is_empty() {
+        write!(writer, ",\"fields\":{}", Value::Object(fields.named))?;
+    }
+    if let Some(invocation) = Invocation::current() {
+        let span_id = Context::map_current(|context| context.span().span_context().span_id());
+        write!(writer, ",\"trace_id\":\"{}\",\"span_id\":\"{span_id}\"", invocation.trace_id())?;
+        write!(writer, ",\"xray_trace_id\":\"{}\"", xray_form(invocation.trace_id()))?;
+        write!(writer, ",\"requestId\":{}", json(invocation.request_id()))?;
+    }
+    writeln!(writer, "}}")
+}
+
+/// Keeps the lines that are not written, with their invocation, which writes them if it fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Buffer {
+    written: LevelFilter,
+}
+
+impl Buffer {
+    /// Lines down to `written` are written anyway; those beyond are kept.
+    pub(crate) fn new(written: LevelFilter) -> Self {
+        Self { written }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Buffer {
+    fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
+        if *event.metadata().level() <= self.written {
+            return;
         }
         if let Some(invocation) = Invocation::current() {
-            let span_id = Context::map_current(|context| context.span().span_context().span_id());
-            write!(writer, ",\"trace_id\":\"{}\",\"span_id\":\"{span_id}\"", invocation.trace_id())?;
-            write!(writer, ",\"xray_trace_id\":\"{}\"", xray_form(invocation.trace_id()))?;
-            write!(writer, ",\"requestId\":{}", json(invocation.request_id()))?;
+            let mut line = String::new();
+            if write_line(&mut line, event).is_ok() {
+                invocation.keep_line(line);
+            }
         }
-        writeln!(writer, "}}")
+    }
+}
+
+/// Writes the lines that an invocation has kept.
+pub(crate) fn release(lines: impl IntoIterator<Item = String>) {
+    let mut stdout = std::io::stdout().lock();
+    for line in lines {
+        // Without a standard output there is no log.
+        stdout.write_all(line.as_bytes()).ok();
     }
 }
 

@@ -1,114 +1,186 @@
 //! OTLP over HTTP: Honeycomb, or any OpenTelemetry collector.
 
-mod client;
+mod breaker;
+mod encoder;
+mod outcome;
+mod queue;
+mod settings;
+mod transport;
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use opentelemetry_otlp::{
-    Compression, ExporterBuildError, Protocol, RetryPolicy, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
-};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use opentelemetry_sdk::trace::SpanData;
+use tracing::{info, warn};
 
-use crate::invocation::Finished;
-use crate::settings::parse::Reader;
-use client::Client;
+use crate::accounting::Account;
+use crate::honeycomb_key::KeyParameter;
+use breaker::Breaker;
+use encoder::Encoder;
+use outcome::Outcome;
+use queue::Queue;
+use transport::Transport;
 
-const TRACES_PATH: &str = "/v1/traces";
-const HONEYCOMB_ENDPOINT: &str = "https://api.honeycomb.io";
-const HONEYCOMB_HEADER: &str = "x-honeycomb-team";
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) use settings::OtlpSettings;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OtlpSettings {
-    pub(crate) endpoint: String,
-    pub(crate) headers: HashMap<String, String>,
-    gzip: bool,
-    timeout: Duration,
-}
+/// An attempt after a failure gets less time than the first: it only asks whether the receiver is back.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(100);
+/// The init phase is longer, but nothing depends on what is prepared.
+const PREPARATION: Duration = Duration::from_millis(500);
+/// The shortest time in which an attempt can be worth its cost.
+const MIN_ATTEMPT: Duration = Duration::from_millis(2);
 
-impl OtlpSettings {
-    /// The OTLP destination that the environment names, if any.
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let honeycomb_endpoint = reader.url("HONEYCOMB_API_ENDPOINT");
-        let honeycomb_key = reader.text("HONEYCOMB_API_KEY");
-        let general = reader.url("OTEL_EXPORTER_OTLP_ENDPOINT").map(|base| under(&base));
-        let endpoint = reader.url("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or(general);
-        let mut headers = reader.pairs("OTEL_EXPORTER_OTLP_HEADERS");
-        headers.extend(reader.pairs("OTEL_EXPORTER_OTLP_TRACES_HEADERS"));
-        let compression = reader
-            .word(&["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"], &["gzip", "none"]);
-        reader.word(&["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"], &["http/protobuf"]);
-        let timeout = reader.milliseconds(&["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"]);
-        let exporter = reader.word(&["OTEL_TRACES_EXPORTER"], &["otlp", "none"]);
-
-        let honeycomb = || under(honeycomb_endpoint.as_deref().unwrap_or(HONEYCOMB_ENDPOINT));
-        let endpoint = match &honeycomb_key {
-            Some(_) => endpoint.unwrap_or_else(honeycomb),
-            None => endpoint?,
-        };
-        if let Some(key) = honeycomb_key.filter(|_| endpoint == honeycomb() || is_honeycomb(&endpoint)) {
-            headers.entry(HONEYCOMB_HEADER.to_owned()).or_insert(key);
-        }
-        (exporter.as_deref() != Some("none")).then(|| Self {
-            endpoint,
-            headers,
-            gzip: compression.as_deref() != Some("none"),
-            timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
-        })
-    }
-}
-
-fn under(base: &str) -> String {
-    format!("{}{TRACES_PATH}", base.trim_end_matches('/'))
-}
-
-/// The key is a secret of its owner and Honeycomb; another receiver never gets it.
-fn is_honeycomb(endpoint: &str) -> bool {
-    endpoint.parse::<http::Uri>().is_ok_and(|uri| {
-        uri.scheme_str() == Some("https") && uri.host().is_some_and(|host| host.ends_with(".honeycomb.io"))
-    })
-}
-
-/// Sends spans by OTLP/HTTP in protobuf.
+/// Sends spans by OTLP/HTTP in protobuf; what cannot be sent now waits, within bounds, for the next time.
 #[derive(Debug)]
 pub(crate) struct Otlp {
-    exporter: SpanExporter,
+    encoder: Encoder,
+    transport: Transport,
+    timeout: Duration,
+    key: Option<KeyParameter>,
+    over_tls: bool,
+    queue: Mutex<Queue>,
+    /// One sender at a time: a second would send the same requests.
+    sender: tokio::sync::Mutex<Sender>,
+}
+
+#[derive(Debug, Default)]
+struct Sender {
+    breaker: Breaker,
+    failing: bool,
 }
 
 impl Otlp {
-    pub(crate) fn new(settings: OtlpSettings, resource: &Resource) -> Result<Self, ExporterBuildError> {
-        let mut builder = SpanExporter::builder()
-            .with_http()
-            .with_http_client(Client::new(settings.timeout))
-            .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(settings.endpoint)
-            .with_headers(settings.headers)
-            .with_timeout(settings.timeout)
-            // Its retries sleep on the thread that the handler runs on.
-            .with_retry_policy(RetryPolicy::disabled());
-        if settings.gzip {
-            builder = builder.with_compression(Compression::Gzip);
-        }
-        let mut exporter = builder.build()?;
-        exporter.set_resource(resource);
-        Ok(Self { exporter })
+    pub(crate) fn new(
+        settings: OtlpSettings,
+        resource: &Resource,
+        connector: SharedHttpConnector,
+    ) -> Result<Self, ExporterBuildError> {
+        Ok(Self {
+            timeout: settings.timeout,
+            key: settings.key.clone(),
+            over_tls: settings.endpoint.starts_with("https:"),
+            encoder: Encoder::new(settings, resource)?,
+            transport: Transport::new(connector),
+            queue: Mutex::default(),
+            sender: tokio::sync::Mutex::default(),
+        })
     }
 
-    pub(crate) async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.exporter.export(batch).await
+    /// What can be done before there is anything to send: the key is read, and a connection with its TLS handshake
+    /// is opened by a request without spans.
+    pub(crate) async fn prepare(&self) {
+        if let Some(key) = &self.key {
+            match key.fetch(self.transport.connector()).await {
+                Ok(key) => self.transport.set_key(key),
+                Err(problem) => {
+                    warn!(
+                        variable = "HONEYCOMB_API_KEY_PARAMETER",
+                        problem, "Honeycomb will refuse what is sent to it"
+                    );
+                }
+            }
+        }
+        if self.over_tls
+            && let Some(batch) = self.encoder.encode_nothing()
+            && let Outcome::Refused { problem } = self.transport.send(&batch.request, PREPARATION).await
+        {
+            warn!(problem, "the OTLP receiver refuses a request without spans");
+        }
+    }
+
+    /// Encodes `spans` to be sent. Where too much waits already, the oldest of it goes.
+    pub(crate) fn enqueue(&self, spans: Vec<SpanData>, account: &Account) {
+        for batch in self.encoder.encode(spans) {
+            account.dropped(self.queue().push(batch));
+        }
+    }
+
+    /// Sends what is enqueued, for no longer than `limit`. What is left waits on; cancelling it loses nothing.
+    pub(crate) async fn send(&self, limit: Duration, account: &Account) {
+        if self.queue().is_empty() {
+            return;
+        }
+        let until = Instant::now() + limit;
+        if let Ok(mut sender) = tokio::time::timeout_at(until.into(), self.sender.lock()).await {
+            self.drain(&mut sender, until, account).await;
+        }
+    }
+
+    /// Whether requests are being sent at this moment.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.sender.try_lock().is_err()
+    }
+
+    async fn drain(&self, sender: &mut Sender, until: Instant, account: &Account) {
+        let mut attempts = 0;
+        loop {
+            let Some((ticket, request, spans)) = self.queue().front() else { return };
+            let now = Instant::now();
+            let left = until.saturating_duration_since(now);
+            if left < MIN_ATTEMPT || !sender.breaker.allows(now) {
+                return;
+            }
+            let probing = sender.breaker.is_probing();
+            let limit = left.min(self.timeout).min(if probing { PROBE_TIMEOUT } else { left });
+            match self.transport.send(&request, limit).await {
+                Outcome::Accepted { rejected } => {
+                    let rejected = usize::try_from(rejected).unwrap_or(spans).min(spans);
+                    // Where it was given up meanwhile, it is counted already.
+                    if self.queue().remove(ticket) {
+                        account.exported(spans - rejected);
+                        account.dropped(rejected);
+                    }
+                    sender.succeeded();
+                    attempts = 0;
+                }
+                Outcome::Refused { problem } => {
+                    if self.queue().remove(ticket) {
+                        account.dropped(spans);
+                    }
+                    sender.failed(&problem);
+                    sender.breaker.refused(Instant::now());
+                }
+                Outcome::Retry { after, problem } => {
+                    let pause = after.unwrap_or_else(|| breaker::pause(attempts));
+                    attempts += 1;
+                    if probing || Instant::now() + pause + MIN_ATTEMPT >= until {
+                        sender.failed(&problem);
+                        sender.breaker.failed(Instant::now(), after);
+                        return;
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                Outcome::Silent { problem } => {
+                    sender.failed(&problem);
+                    sender.breaker.failed(Instant::now(), None);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The spans as OTLP gets them: Lambda's own segment, the parent in X-Ray, never arrives there, so that
-/// the invocation's span is the root.
-pub(crate) fn otlp_spans(finished: Vec<Finished>) -> Vec<SpanData> {
-    let mut spans: Vec<SpanData> = finished.into_iter().flat_map(|finished| finished.spans).collect();
-    for span in spans.iter_mut().filter(|span| span.parent_span_is_remote) {
-        span.parent_span_id = opentelemetry::trace::SpanId::INVALID;
-        span.parent_span_is_remote = false;
+// One line at each change of state: a dead receiver must not fill the log.
+impl Sender {
+    fn failed(&mut self, problem: &str) {
+        if !self.failing {
+            self.failing = true;
+            warn!(problem, "spans could not be exported by OTLP; further failures are counted, not logged");
+        }
     }
-    spans
+
+    fn succeeded(&mut self) {
+        self.breaker.succeeded();
+        if self.failing {
+            self.failing = false;
+            info!("spans are exported by OTLP again");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! which several invocations of one process look alike.
 
 use std::borrow::Cow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use opentelemetry::trace::{
@@ -14,7 +15,9 @@ use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::{IdGenerator as _, SpanData, SpanEvents, SpanLinks};
 
 use crate::accounting::Accounts;
+use crate::init::Init;
 use crate::invocation::Invocation;
+use crate::triggers::KIND;
 
 /// The most attributes, events and links that one span keeps each: the OpenTelemetry default.
 const LIMIT: usize = 128;
@@ -24,12 +27,13 @@ pub(crate) struct Recorder {
     scope: InstrumentationScope,
     ids: XrayIdGenerator,
     accounts: Accounts,
+    init: Arc<Init>,
 }
 
 impl Recorder {
-    pub(crate) fn new(accounts: Accounts) -> Self {
+    pub(crate) fn new(accounts: Accounts, init: Arc<Init>) -> Self {
         let scope = InstrumentationScope::builder("lambda-spans").with_version(env!("CARGO_PKG_VERSION")).build();
-        Self { scope, ids: XrayIdGenerator::default(), accounts }
+        Self { scope, ids: XrayIdGenerator::default(), accounts, init }
     }
 }
 
@@ -37,11 +41,19 @@ impl Tracer for Recorder {
     type Span = RecordedSpan;
 
     fn build_with_context(&self, builder: SpanBuilder, context: &Context) -> RecordedSpan {
-        let Some(invocation) = context.get::<Invocation>().cloned() else {
-            return RecordedSpan { context: SpanContext::NONE, recording: None };
+        let mut parent = context.span().span_context().clone();
+        let invocation = context.get::<Invocation>().cloned().or_else(|| {
+            // What runs before the first invocation belongs to the cold start.
+            let (invocation, root) = self.init.under_way()?;
+            if !parent.is_valid() {
+                parent = root;
+            }
+            Some(invocation)
+        });
+        let Some(invocation) = invocation else {
+            return RecordedSpan { context: SpanContext::NONE, open: None };
         };
         self.accounts.created(1);
-        let parent = context.span().span_context().clone();
         let context = SpanContext::new(
             invocation.trace_id(),
             self.ids.new_span_id(),
@@ -70,9 +82,28 @@ impl Tracer for Recorder {
             status: Status::Unset,
             instrumentation_scope: self.scope.clone(),
         };
-        let mut span = RecordedSpan { context, recording: Some(Box::new((data, invocation))) };
+        let open = Arc::new(OpenSpan(Mutex::new(Some(data))));
+        invocation.opened(context.span_id(), Arc::downgrade(&open));
+        let mut span = RecordedSpan { context, open: Some((open, invocation)) };
         span.set_attributes(attributes);
         span
+    }
+}
+
+/// What a span has been told so far; nothing once it has ended. Its invocation can read it at any time.
+#[derive(Debug)]
+pub(crate) struct OpenSpan(Mutex<Option<SpanData>>);
+
+impl OpenSpan {
+    /// The span as it would be if it ended at this moment.
+    pub(crate) fn snapshot(&self, now: SystemTime) -> Option<SpanData> {
+        let mut data = self.lock().clone()?;
+        data.end_time = now;
+        Some(data)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<SpanData>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,19 +111,25 @@ impl Tracer for Recorder {
 #[derive(Debug)]
 pub(crate) struct RecordedSpan {
     context: SpanContext,
-    recording: Option<Box<(SpanData, Invocation)>>,
+    open: Option<(Arc<OpenSpan>, Invocation)>,
 }
 
 impl RecordedSpan {
-    fn data(&mut self) -> Option<&mut SpanData> {
-        self.recording.as_mut().map(|recording| &mut recording.0)
+    fn tell(&mut self, what: impl FnOnce(&mut SpanData)) {
+        if let Some((open, _)) = &self.open
+            && let Some(data) = open.lock().as_mut()
+        {
+            what(data);
+        }
     }
 
     fn end_at(&mut self, end_time: SystemTime) {
-        if let Some(recording) = self.recording.take() {
-            let (mut data, invocation) = *recording;
-            data.end_time = end_time;
-            invocation.record(data);
+        if let Some((open, invocation)) = self.open.take() {
+            let data = open.lock().take();
+            if let Some(mut data) = data {
+                data.end_time = end_time;
+                invocation.record(data);
+            }
         }
     }
 }
@@ -102,13 +139,13 @@ impl Span for RecordedSpan {
     where
         T: Into<Cow<'static, str>>,
     {
-        if let Some(data) = self.data() {
+        self.tell(|data| {
             if data.events.events.len() < LIMIT {
                 data.events.events.push(Event::new(name, timestamp, attributes, 0));
             } else {
                 data.events.dropped_count += 1;
             }
-        }
+        });
     }
 
     fn span_context(&self) -> &SpanContext {
@@ -116,48 +153,49 @@ impl Span for RecordedSpan {
     }
 
     fn is_recording(&self) -> bool {
-        self.recording.is_some()
+        self.open.is_some()
     }
 
     /// Sets an attribute; a later value replaces an earlier one.
     fn set_attribute(&mut self, attribute: KeyValue) {
-        if let Some(data) = self.data() {
-            if let Some(known) = data.attributes.iter_mut().find(|known| known.key == attribute.key) {
+        self.tell(|data| {
+            // What an event is, is known when its span has begun; OpenTelemetry sets kinds before only.
+            if attribute.key.as_str() == KIND {
+                data.span_kind = SpanKind::Consumer;
+            } else if let Some(known) = data.attributes.iter_mut().find(|known| known.key == attribute.key) {
                 known.value = attribute.value;
             } else if data.attributes.len() < LIMIT {
                 data.attributes.push(attribute);
             } else {
                 data.dropped_attributes_count += 1;
             }
-        }
+        });
     }
 
     fn set_status(&mut self, status: Status) {
-        if let Some(data) = self.data() {
+        self.tell(|data| {
             // Ok outranks Error, which outranks Unset.
             if status > data.status {
                 data.status = status;
             }
-        }
+        });
     }
 
     fn update_name<T>(&mut self, name: T)
     where
         T: Into<Cow<'static, str>>,
     {
-        if let Some(data) = self.data() {
-            data.name = name.into();
-        }
+        self.tell(|data| data.name = name.into());
     }
 
     fn add_link(&mut self, context: SpanContext, attributes: Vec<KeyValue>) {
-        if let Some(data) = self.data() {
+        self.tell(|data| {
             if data.links.links.len() < LIMIT {
                 data.links.links.push(Link::new(context, attributes, 0));
             } else {
                 data.links.dropped_count += 1;
             }
-        }
+        });
     }
 
     fn end_with_timestamp(&mut self, timestamp: SystemTime) {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use http::{Request, Response};
@@ -10,8 +11,10 @@ use tower::{Layer, Service};
 use tracing::{Instrument as _, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::inbound::Inbound;
 use crate::invocation::Invocation;
 use crate::lambda::new_trace_id;
+use crate::pipeline::Pipeline;
 use crate::spans::Spans;
 
 /// Exports whenever something is finished, as long as the runtime lives.
@@ -68,14 +71,16 @@ where
         }
         let trace_id = new_trace_id();
         // A server has no id for a request but its trace's.
-        let invocation = Invocation::root(trace_id, trace_id.to_string(), self.spans.pipeline.outbox.clone());
+        let inbound = Inbound::new(self.spans.context);
+        let invocation = Invocation::root(trace_id, trace_id.to_string(), self.spans.pipeline.outbox.clone(), inbound);
         let span = info_span!(parent: None, "request", otel.kind = "server");
         // Fails only for a span that nobody records.
         span.set_parent(invocation.context()).ok();
         let root = span.context();
         let handler = span.in_scope(|| self.inner.call(request)).instrument(span);
+        let pipeline = self.spans.pipeline.clone();
         Box::pin(async move {
-            let open = Open { invocation, root };
+            let open = Open { invocation, pipeline, root };
             let response = handler.await;
             drop(open);
             response
@@ -86,12 +91,13 @@ where
 /// A request under way. It ends also when its client goes away and the handler is dropped.
 struct Open {
     invocation: Invocation,
+    pipeline: Arc<Pipeline>,
     root: opentelemetry::Context,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         self.root.span().end();
-        self.invocation.close();
+        self.invocation.close(&self.pipeline.sampler);
     }
 }

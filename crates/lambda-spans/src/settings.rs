@@ -5,11 +5,16 @@ pub(crate) mod parse;
 use std::fmt;
 use std::time::Duration;
 
+use crate::flush::FlushMode;
 use crate::otlp::OtlpSettings;
+use crate::propagation::ContextMode;
 use crate::resource::ResourceSettings;
+use crate::sampling::SamplingSettings;
 use parse::Reader;
+use tracing_subscriber::filter::LevelFilter;
 
-const DEFAULT_BUDGET: Duration = Duration::from_millis(1000);
+/// With the pauses of the circuit breaker, a receiver that never answers costs less than 5 ms an invocation over 200.
+const DEFAULT_BUDGET: Duration = Duration::from_millis(800);
 const DEFAULT_LOG_FILTER: &str = "info";
 
 /// The settings of tracing, read once from the environment.
@@ -24,21 +29,40 @@ const DEFAULT_LOG_FILTER: &str = "info";
 /// | `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` | `http/protobuf` only | `http/protobuf` |
 /// | `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` | limit of one export, milliseconds | 10000; the budget is lower |
 /// | `HONEYCOMB_API_KEY` | sent to Honeycomb; alone it is enough to export there | |
+/// | `HONEYCOMB_API_KEY_PARAMETER` | the name of the Systems Manager parameter that holds the key, read in the init phase | |
 /// | `HONEYCOMB_API_ENDPOINT` | Honeycomb's API, for example `https://api.eu1.honeycomb.io` | `https://api.honeycomb.io` |
 /// | `AWS_XRAY_DAEMON_ADDRESS` | the X-Ray daemon; Lambda sets it | none: nothing is sent to X-Ray |
+/// | `LAMBDA_SPANS_XRAY_ANNOTATIONS` | attributes that can be searched for in X-Ray: keys, or beginnings that end with `.` or `*`, separated by commas | `app.`, `client.trace_id` |
 /// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (nothing is sent by OTLP) | `otlp` |
 /// | `OTEL_SDK_DISABLED` | `true`: no spans at all | `false` |
-/// | `LAMBDA_SPANS_BUDGET_MS` | the longest that an export may hold up the next invocation, milliseconds | 1000 |
+/// | `LAMBDA_SPANS_CONTEXT` | `xray`: a caller's `traceparent` becomes a link; `caller`: over OTLP its trace goes on | `xray` |
+/// | `LAMBDA_SPANS_BUDGET_MS` | the longest that an export may hold up the next invocation, milliseconds | 800 |
+/// | `LAMBDA_SPANS_FLUSH` | `end`: OTLP gets its spans after each response; `adaptive`: in a burst, together beside a later invocation | `adaptive` |
+/// | `LAMBDA_SPANS_SAMPLE_RATE` | OTLP gets one trace in this many, beside all that failed or were slow | 1 |
+/// | `LAMBDA_SPANS_SAMPLE_KEY` | a secret that the choice depends on, so that no caller can foresee it | |
+/// | `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS` | invocations that took longer are always kept, and sent at once; milliseconds | none |
+/// | `LAMBDA_SPANS_METRICS_NAMESPACE` | CloudWatch namespace; what became of the spans is written there as metrics, by a log line a minute | none: nothing is written |
+/// | `LAMBDA_SPANS_LOG_BUFFER` | `debug` or `trace`: log lines down to this level are kept and written if the invocation fails | none |
 /// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | which log lines are written | `info` |
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub(crate) enabled: bool,
     pub(crate) otlp: Option<OtlpSettings>,
     pub(crate) xray_daemon: Option<String>,
+    pub(crate) xray_annotations: Vec<String>,
     pub(crate) resource: ResourceSettings,
     pub(crate) budget: Duration,
+    pub(crate) flush: FlushMode,
+    pub(crate) initialization: Option<String>,
+    pub(crate) concurrency: u64,
+    pub(crate) sampling: SamplingSettings,
+    pub(crate) metrics_namespace: Option<String>,
+    pub(crate) context: ContextMode,
+    pub(crate) client_address: bool,
     pub(crate) log_filter: String,
+    pub(crate) log_buffer: Option<LevelFilter>,
     pub(crate) terminal: bool,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Settings {
@@ -63,10 +87,38 @@ impl Settings {
             enabled: !reader.flag("OTEL_SDK_DISABLED"),
             otlp: OtlpSettings::read(&mut reader),
             xray_daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS"),
+            xray_annotations: reader.text("LAMBDA_SPANS_XRAY_ANNOTATIONS").map_or_else(
+                || vec!["app.".to_owned(), "client.trace_id".to_owned()],
+                |keys| keys.split(',').map(|key| key.trim().to_owned()).collect(),
+            ),
             resource: ResourceSettings::read(&mut reader),
             budget: reader.milliseconds(&["LAMBDA_SPANS_BUDGET_MS"]).unwrap_or(DEFAULT_BUDGET),
+            flush: match reader.word(&["LAMBDA_SPANS_FLUSH"], &["end", "adaptive"]).as_deref() {
+                Some("end") => FlushMode::End,
+                _ => FlushMode::Adaptive,
+            },
+            initialization: reader.text("AWS_LAMBDA_INITIALIZATION_TYPE"),
+            concurrency: reader.count("AWS_LAMBDA_MAX_CONCURRENCY").unwrap_or(1),
+            sampling: SamplingSettings {
+                one_in: reader.count("LAMBDA_SPANS_SAMPLE_RATE").unwrap_or(1),
+                keep_slower_than: reader.milliseconds(&["LAMBDA_SPANS_KEEP_SLOWER_THAN_MS"]),
+                key: reader.text("LAMBDA_SPANS_SAMPLE_KEY"),
+            },
+            context: match reader.word(&["LAMBDA_SPANS_CONTEXT"], &["xray", "caller"]).as_deref() {
+                Some("caller") => ContextMode::Caller,
+                _ => ContextMode::Xray,
+            },
+            client_address: false,
             log_filter: reader.log_filter().unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
+            metrics_namespace: reader.text("LAMBDA_SPANS_METRICS_NAMESPACE"),
+            log_buffer: reader
+                .word(&["LAMBDA_SPANS_LOG_BUFFER"], &["debug", "trace"])
+                .map(|level| if level == "trace" { LevelFilter::TRACE } else { LevelFilter::DEBUG }),
             terminal: false,
+            warnings: reader.without_effect(&[
+                ("OTEL_TRACES_SAMPLER", "LAMBDA_SPANS_SAMPLE_RATE"),
+                ("OTEL_PROPAGATORS", "LAMBDA_SPANS_CONTEXT"),
+            ]),
         };
         reader.finish(settings)
     }
@@ -78,10 +130,54 @@ impl Settings {
         self
     }
 
+    /// Records the client's address as `client.address`. It is personal data in many places.
+    #[must_use]
+    pub fn with_client_address(mut self) -> Self {
+        self.client_address = true;
+        self
+    }
+
     /// The service's name where the environment gives none.
     #[must_use]
     pub fn with_default_service_name(mut self, name: &str) -> Self {
         self.resource.service_name.get_or_insert_with(|| name.to_owned());
+        self
+    }
+}
+
+impl Settings {
+    /// The service's name, whatever the environment says.
+    #[must_use]
+    pub fn with_service_name(mut self, name: &str) -> Self {
+        self.resource.service_name = Some(name.to_owned());
+        self
+    }
+
+    /// When spans leave by OTLP, whatever the environment says.
+    #[must_use]
+    pub fn with_flush(mut self, mode: FlushMode) -> Self {
+        self.flush = mode;
+        self
+    }
+
+    /// The longest that an export may hold up the next invocation, whatever the environment says.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Duration) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// OTLP gets one trace in this many, beside all that failed or were slow, whatever the environment says.
+    #[must_use]
+    pub fn with_sample_rate(mut self, one_in: u64) -> Self {
+        self.sampling.one_in = one_in;
+        self
+    }
+
+    /// Invocations that took longer are always kept and sent at once, whatever the environment says.
+    #[must_use]
+    pub fn with_keep_slower_than(mut self, limit: Duration) -> Self {
+        self.sampling.keep_slower_than = Some(limit);
         self
     }
 }
@@ -134,7 +230,7 @@ mod tests {
         assert!(settings.otlp.is_none());
         assert!(settings.xray_daemon.is_none());
         assert!(settings.enabled);
-        assert_eq!(settings.budget, Duration::from_secs(1));
+        assert_eq!(settings.budget, Duration::from_millis(800));
     }
 
     #[test]
@@ -197,6 +293,31 @@ mod tests {
         assert_eq!(address("169.254.79.129:2000").as_deref(), Some("169.254.79.129:2000"));
         assert_eq!(address("xray-daemon:2000").as_deref(), Some("xray-daemon:2000"));
         assert_eq!(address("tcp:127.0.0.1:1999 udp:127.0.0.2:2000").as_deref(), Some("127.0.0.2:2000"));
+    }
+
+    #[test]
+    fn the_readme_has_the_table_of_all_variables() {
+        let rows = |text: &str, mark: &str| -> Vec<String> {
+            text.lines().filter_map(|line| line.strip_prefix(mark)).map(|row| format!("|{row}")).collect()
+        };
+        let documented = rows(include_str!("settings.rs"), "/// |");
+        let readme = rows(include_str!("../README.md"), "|");
+        let begin = readme.iter().position(|row| *row == documented[0]).expect("the table");
+        assert_eq!(readme[begin..begin + documented.len()], documented);
+
+        let asked = std::cell::RefCell::new(Vec::new());
+        let settings = Settings::from_lookup(|name| {
+            asked.borrow_mut().push(name.to_owned());
+            None
+        });
+        assert!(settings.is_ok());
+        // What Lambda itself tells a function is nobody's to set.
+        let ours = asked.into_inner().into_iter().filter(|name| {
+            !(name.starts_with("AWS_LAMBDA_") && name != "AWS_LAMBDA_LOG_LEVEL" || name == "AWS_REGION")
+        });
+        for name in ours.filter(|name| !["OTEL_TRACES_SAMPLER", "OTEL_PROPAGATORS"].contains(&name.as_str())) {
+            assert!(documented.iter().any(|row| row.contains(&format!("`{name}`"))), "{name}");
+        }
     }
 
     #[test]

@@ -1,28 +1,37 @@
 //! The tracing of one process: what is installed, and the entry points.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use axum::Router;
-use lambda_http::{Adapter, IntoResponse, Request};
-use lambda_runtime::{Diagnostic, Runtime};
 use opentelemetry_otlp::ExporterBuildError;
-use tower::Service;
+use tokio::task::JoinHandle;
 use tracing::Subscriber;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, Registry, filter};
 
 use crate::accounting::{Accounts, Ledger};
+use crate::flush::{FlushMode, Traffic};
+use crate::health::Health;
 use crate::http::HttpLayer;
+use crate::init::Init;
 use crate::lambda::LambdaLayer;
 use crate::logs;
 use crate::otlp::Otlp;
+use crate::panics;
 use crate::pipeline::Pipeline;
+use crate::propagation::ContextMode;
 use crate::recorder::Recorder;
+use crate::sampling::Sampler;
 use crate::server;
 use crate::settings::Settings;
+use crate::shutdown;
+use crate::stack;
+use crate::watchdog::Watchdog;
 use crate::xray::Xray;
 
 /// Crates under the exporters and under the AWS SDK, and the beginnings of the names of their families. Their
@@ -67,7 +76,17 @@ impl std::error::Error for InstallError {
 #[derive(Clone, Debug)]
 pub struct Spans {
     pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) init: Arc<Init>,
+    pub(crate) watchdog: Arc<Watchdog>,
+    /// On demand, provisioned concurrency, SnapStart: Lambda's own words.
+    pub(crate) initialization: Option<String>,
+    concurrency: u64,
+    preparation: Arc<Mutex<Option<JoinHandle<()>>>>,
+    connector: SharedHttpConnector,
     pub(crate) budget: Duration,
+    pub(crate) context: ContextMode,
+    pub(crate) client_address: bool,
     enabled: bool,
 }
 
@@ -77,10 +96,31 @@ impl Spans {
     /// # Errors
     /// When a destination cannot be built.
     pub fn new(settings: &Settings) -> Result<Self, InstallError> {
-        let otlp = settings.otlp.clone().map(|otlp| Otlp::new(otlp, &settings.resource.resource())).transpose();
-        let xray = settings.xray_daemon.clone().map(|daemon| Xray::new(daemon, &settings.resource.xray_resource()));
-        let pipeline = Pipeline::new(Accounts::default(), xray, otlp.map_err(InstallError::Otlp)?, settings.terminal);
-        Ok(Self { pipeline: Arc::new(pipeline), budget: settings.budget, enabled: settings.enabled })
+        let connector = stack::connector();
+        let otlp = settings.otlp.clone();
+        let otlp = otlp.map(|otlp| Otlp::new(otlp, &settings.resource.resource(), connector.clone())).transpose();
+        let xray = settings.xray_daemon.clone();
+        let annotate = settings.xray_annotations.clone();
+        let xray = xray.map(|daemon| Xray::new(daemon, &settings.resource.xray_resource(), annotate));
+        let otlp = otlp.map_err(InstallError::Otlp)?;
+        let sampler = Sampler::new(&settings.sampling);
+        let service = settings.resource.service_name.clone().unwrap_or_default();
+        let health = Health::new(settings.metrics_namespace.clone(), service);
+        let pipeline = Pipeline::new(Accounts::default(), sampler, xray, otlp, settings.terminal, health);
+        Ok(Self {
+            watchdog: Arc::new(Watchdog::new()),
+            init: Arc::new(Init::begin(pipeline.outbox.clone())),
+            initialization: settings.initialization.clone(),
+            concurrency: settings.concurrency,
+            preparation: Arc::default(),
+            connector,
+            pipeline: Arc::new(pipeline),
+            traffic: Arc::new(Traffic::new(settings.flush)),
+            budget: settings.budget,
+            context: settings.context,
+            client_address: settings.client_address,
+            enabled: settings.enabled,
+        })
     }
 
     /// Installs tracing and logging for this process: spans to the destinations, log lines to standard output.
@@ -89,13 +129,27 @@ impl Spans {
     /// When a destination cannot be built or another subscriber is installed.
     pub fn install(settings: Settings) -> Result<Self, InstallError> {
         let spans = Self::new(&settings)?;
-        let lines = EnvFilter::new(&settings.log_filter);
-        let lines = logs::layer(settings.terminal).with_filter(lines);
+        let warnings = settings.warnings;
+        let filter = EnvFilter::new(&settings.log_filter);
+        let written = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
+        let buffer = settings.log_buffer.map(|kept| logs::Buffer::new(written).with_filter(kept));
         Registry::default()
-            .with(lines)
+            .with(logs::layer(settings.terminal).with_filter(filter))
+            .with(buffer)
             .with(spans.enabled.then(|| spans.tracing_layer()))
             .try_init()
             .map_err(InstallError::Subscriber)?;
+        panics::log_panics();
+        if spans.enabled
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let pipeline = spans.pipeline.clone();
+            *spans.preparation.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(runtime.spawn(async move { pipeline.prepare().await }));
+        }
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
         Ok(spans)
     }
 
@@ -107,35 +161,54 @@ impl Spans {
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
         tracing_opentelemetry::layer()
-            .with_tracer(Recorder::new(self.pipeline.accounts.clone()))
+            .with_tracer(Recorder::new(self.pipeline.accounts.clone(), self.init.clone()))
             .with_location(false)
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
             .with_filter(filter::filter_fn(|metadata| {
-                metadata.is_span()
-                    && *metadata.level() <= tracing::Level::INFO
-                    && !is_internal(metadata.target())
+                metadata.is_span() && *metadata.level() <= tracing::Level::INFO && !is_internal(metadata.target())
             }))
     }
 
-    /// Serves HTTP invocations of Lambda with `service`, such as an axum router, until the process ends.
-    ///
-    /// # Errors
-    /// When the Runtime API cannot be reached.
-    pub async fn run<S, B>(&self, service: S) -> Result<(), lambda_runtime::Error>
-    where
-        S: Service<Request, Response = ::http::Response<B>> + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: std::fmt::Debug + Into<Diagnostic>,
-        B: http_body::Body,
-        ::http::Response<B>: IntoResponse,
-    {
-        let service = tower::Layer::layer(&HttpLayer, service);
-        Runtime::new(Adapter::from(service)).layer(self.lambda_layer()).run().await
+    fn preparation(&self) -> Option<JoinHandle<()>> {
+        self.preparation.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`].
+    /// What belongs to the init phase, at its end.
+    pub(crate) async fn before_the_first_event(mut self) -> Self {
+        if self.concurrency > 1 {
+            // Lambda freezes no process that has several invocations at once, and none of them may hold up another.
+            self.traffic = Arc::new(Traffic::new(FlushMode::Background));
+            server::export_in_background(self.clone());
+        }
+        // Spans are held back only where a signal will say that the end has come.
+        let holds = self.enabled && self.traffic.mode() != FlushMode::End && self.pipeline.has_otlp();
+        if holds && !shutdown::export_at_the_end(self.clone()).await && self.traffic.mode() == FlushMode::Adaptive {
+            self.traffic = Arc::new(Traffic::new(FlushMode::End));
+        }
+        if let Some(prepared) = self.preparation() {
+            // It has been under way beside the rest of the init phase, and is bounded by itself.
+            prepared.await.ok();
+        }
+        self.init.polled();
+        self
+    }
+
+    pub(crate) fn is_concurrent(&self) -> bool {
+        self.concurrency > 1
+    }
+
+    /// The HTTP client that spans are sent with, for AWS SDK clients: a function carries one TLS stack, and loads the
+    /// trusted roots once.
+    ///
+    /// Its connections are made within a second; the SDK's own connect and read timeouts have no effect on it.
+    pub fn http_client(&self) -> SharedHttpClient {
+        stack::client(self.connector.clone())
+    }
+
+    /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`], or
+    /// [`EventLayer`](crate::EventLayer).
     pub fn lambda_layer(&self) -> LambdaLayer {
         LambdaLayer::new(self.clone())
     }
@@ -143,14 +216,29 @@ impl Spans {
     /// Wraps the router of a long-running server: one trace for each request, exported in the background.
     ///
     /// Must be called within a tokio runtime.
+    ///
+    /// ```no_run
+    /// use axum::{Router, routing::get};
+    /// use lambda_spans::{Faults, Settings, Spans};
+    ///
+    /// # async fn main_() -> Result<(), lambda_runtime::Error> {
+    /// let settings = Settings::from_env().map_err(Faults)?.with_terminal().with_default_service_name("items");
+    /// let router = Spans::install(settings)?.server(Router::new().route("/", get(|| async { "hello" })));
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:4567").await?;
+    /// axum::serve(listener, router).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn server(&self, router: Router) -> Router {
         server::export_in_background(self.clone());
-        router.layer(HttpLayer).layer(server::ServerLayer::new(self.clone()))
+        router
+            .layer(HttpLayer::new().with_client_address(self.client_address))
+            .layer(server::ServerLayer::new(self.clone()))
     }
 
     /// Sends what is still unsent, within `limit`.
     pub async fn shutdown(&self, limit: Duration) {
-        self.pipeline.flush(limit).await;
+        self.pipeline.finish(limit).await;
     }
 
     /// What became of every span so far.

@@ -1,45 +1,71 @@
-//! The value of `X-Amzn-Trace-Id`, as Lambda's Runtime API hands it over.
+//! The value of `X-Amzn-Trace-Id`, as Lambda's Runtime API hands it over and as AWS services take it.
 
-use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
 /// AWS's own values stay below 200 bytes.
 const MAX_LENGTH: usize = 512;
+const MAX_LINEAGE: usize = 256;
 
 /// What an `X-Amzn-Trace-Id` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TraceHeader {
+pub(crate) struct TraceHeader<'a> {
     pub(crate) root: TraceId,
     pub(crate) parent: Option<SpanId>,
-    /// `Sampled=1`. A value without the field is not sampled: X-Ray holds no parent of it.
+    /// `Sampled=1`. A value without the field, or with `?`, is not sampled: X-Ray holds no parent of it.
     pub(crate) sampled: bool,
+    /// Which functions the event came through: how AWS finds a loop. It is for AWS only.
+    pub(crate) lineage: Option<&'a str>,
 }
 
-impl TraceHeader {
+impl<'a> TraceHeader<'a> {
     /// Reads a header. `None` for one that is too long, repeats a field, or holds no valid root.
     ///
-    /// Fields may come in any order; those other than `Root`, `Parent` and `Sampled` are passed over.
-    pub(crate) fn parse(value: &str) -> Option<Self> {
+    /// Fields may come in any order and case. What AWS puts beside `Root`, `Parent`, `Sampled` and `Lineage` is
+    /// passed over, and kept nowhere.
+    pub(crate) fn parse(value: &'a str) -> Option<Self> {
         if value.len() > MAX_LENGTH || !value.is_ascii() {
             return None;
         }
-        let (mut root, mut parent, mut sampled) = (None, None, None);
+        let mut fields: [Option<&str>; 5] = [None; 5];
         for field in value.split(';').map(str::trim).filter(|field| !field.is_empty()) {
             let (key, value) = field.split_once('=')?;
-            let slot = match key.trim() {
-                key if key.eq_ignore_ascii_case("root") => &mut root,
-                key if key.eq_ignore_ascii_case("parent") => &mut parent,
-                key if key.eq_ignore_ascii_case("sampled") => &mut sampled,
-                _ => continue,
-            };
-            if slot.replace(value.trim()).is_some() {
+            let known = ["root", "parent", "sampled", "self", "lineage"];
+            let Some(index) = known.iter().position(|known| key.trim().eq_ignore_ascii_case(known)) else { continue };
+            if fields.get_mut(index)?.replace(value.trim()).is_some() {
                 return None;
             }
         }
+        let [root, parent, sampled, _, lineage] = fields;
         Some(Self {
             root: parse_root(root?)?,
             parent: parent.map_or(Some(None), |parent| parse_parent(parent).map(Some))?,
-            sampled: sampled == Some("1"),
+            sampled: match sampled {
+                Some("1") => true,
+                // `?` leaves the decision to whoever reads it.
+                None | Some("0" | "?") => false,
+                Some(_) => return None,
+            },
+            lineage: lineage.filter(|lineage| is_lineage(lineage)),
         })
+    }
+
+    /// The span that a message was sent from; `None` without a parent.
+    pub(crate) fn span_context(&self) -> Option<SpanContext> {
+        let flags = if self.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
+        Some(SpanContext::new(self.root, self.parent?, flags, true, TraceState::NONE))
+    }
+
+    /// The header's text.
+    pub(crate) fn format(&self) -> String {
+        let mut text = format!("Root={}", xray_form(self.root));
+        if let Some(parent) = self.parent {
+            text.push_str(&format!(";Parent={parent}"));
+        }
+        text.push_str(if self.sampled { ";Sampled=1" } else { ";Sampled=0" });
+        if let Some(lineage) = self.lineage {
+            text.push_str(&format!(";Lineage={lineage}"));
+        }
+        text
     }
 }
 
@@ -65,6 +91,12 @@ fn is_hex(value: &str) -> bool {
     value.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// `1:a87bd80c:0`, or `a87bd80c:1|68fd508a:5`
+fn is_lineage(value: &str) -> bool {
+    (1..=MAX_LINEAGE).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':' || byte == b'|')
+}
+
 /// A trace id in X-Ray's own form, `1-5759e988-bd862e3fe1be46a994272793`.
 pub(crate) fn xray_form(id: TraceId) -> String {
     let hex = id.to_string();
@@ -73,39 +105,53 @@ pub(crate) fn xray_form(id: TraceId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ROOT: &str = "Root=1-5759e988-bd862e3fe1be46a994272793";
 
-    fn parsed(parent: Option<u64>, sampled: bool) -> Option<TraceHeader> {
+    fn parsed(parent: Option<u64>, sampled: bool, lineage: Option<&str>) -> Option<TraceHeader<'_>> {
         Some(TraceHeader {
             root: TraceId::from(0x5759e988bd862e3fe1be46a994272793_u128),
             parent: parent.map(SpanId::from),
             sampled,
+            lineage,
         })
     }
 
     #[test]
-    fn a_full_header_gives_root_parent_and_decision() {
-        let full = format!("{ROOT};Parent=53995c3f42cd8ad8;Sampled=1");
-        assert_eq!(TraceHeader::parse(&full), parsed(Some(0x53995c3f42cd8ad8), true));
+    fn a_full_header_gives_root_parent_decision_and_lineage() {
+        let full = format!("{ROOT};Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:a87bd80c:0|68fd508a:5");
+        let expected = parsed(Some(0x53995c3f42cd8ad8), true, Some("1:a87bd80c:0|68fd508a:5"));
+        assert_eq!(TraceHeader::parse(&full), expected);
     }
 
     #[test]
     fn order_case_spaces_and_other_fields_do_not_matter() {
-        let odd = format!("sampled=1; Lineage=1:abcd:0;parent=53995C3F42CD8AD8; Self=1-x;{ROOT};");
-        assert_eq!(TraceHeader::parse(&odd), parsed(Some(0x53995c3f42cd8ad8), true));
+        let odd = format!("sampled=1; LINEAGE=1:abcd:0;parent=53995C3F42CD8AD8; Self=1-x;Other=x;{ROOT};");
+        assert_eq!(TraceHeader::parse(&odd), parsed(Some(0x53995c3f42cd8ad8), true, Some("1:abcd:0")));
     }
 
     #[test]
     fn root_alone_keeps_the_root_and_is_not_sampled() {
-        assert_eq!(TraceHeader::parse(ROOT), parsed(None, false));
+        assert_eq!(TraceHeader::parse(ROOT), parsed(None, false, None));
     }
 
     #[test]
-    fn a_parent_without_a_decision_is_not_sampled() {
-        let header = format!("{ROOT};Parent=53995c3f42cd8ad8");
-        assert_eq!(TraceHeader::parse(&header), parsed(Some(0x53995c3f42cd8ad8), false));
+    fn without_a_decision_it_is_not_sampled() {
+        for decision in ["", ";Sampled=?", ";Sampled=0"] {
+            let header = format!("{ROOT};Parent=53995c3f42cd8ad8{decision}");
+            assert_eq!(TraceHeader::parse(&header), parsed(Some(0x53995c3f42cd8ad8), false, None), "{decision}");
+        }
+    }
+
+    #[test]
+    fn a_lineage_that_is_none_is_left_out() {
+        for lineage in ["", "a b", "a,b", &"a".repeat(257)] {
+            let header = format!("{ROOT};Lineage={lineage}");
+            assert_eq!(TraceHeader::parse(&header), parsed(None, false, None), "{lineage}");
+        }
     }
 
     #[test]
@@ -120,7 +166,10 @@ mod tests {
             "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=0",
             "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=0000000000000000",
             "Root=1-5759e988-bd862e3fe1be46a994272793;Root=1-5759e988-bd862e3fe1be46a994272793",
+            "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=a:1;Lineage=a:1",
+            "Root=1-5759e988-bd862e3fe1be46a994272793;Self=1;Self=2",
             "Root=1-5759e988-bd862e3fe1be46a994272793;junk",
+            "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=yes",
             "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=é",
         ] {
             assert_eq!(TraceHeader::parse(junk), None, "{junk}");
@@ -132,5 +181,39 @@ mod tests {
     fn the_x_ray_form_is_what_the_header_held() {
         let header = TraceHeader::parse(ROOT).expect("valid");
         assert_eq!(xray_form(header.root), "1-5759e988-bd862e3fe1be46a994272793");
+        assert_eq!(header.format(), format!("{ROOT};Sampled=0"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_and_what_is_kept_is_bounded(text in "\\PC{0,600}") {
+            if let Some(header) = TraceHeader::parse(&text) {
+                prop_assert!(header.format().len() <= MAX_LENGTH);
+            }
+        }
+
+        #[test]
+        fn fields_in_any_order_are_read(
+            fields in Just(vec!["Root=1-5759e988-bd862e3fe1be46a994272793", "Parent=53995c3f42cd8ad8", "Sampled=1",
+                "Lineage=1:a:0", "Self=1-x-y", "other=thing"]).prop_shuffle(),
+        ) {
+            let text = fields.join(";");
+            prop_assert_eq!(TraceHeader::parse(&text), parsed(Some(0x53995c3f42cd8ad8), true, Some("1:a:0")));
+        }
+
+        #[test]
+        fn what_is_written_is_read_again(
+            root in 1_u128.., parent in proptest::option::of(1_u64..), sampled: bool,
+            lineage in proptest::option::of("[0-9a-z:|]{1,100}"),
+        ) {
+            let header = TraceHeader {
+                root: TraceId::from(root),
+                parent: parent.map(SpanId::from),
+                sampled,
+                lineage: lineage.as_deref(),
+            };
+            let text = header.format();
+            prop_assert_eq!(TraceHeader::parse(&text), Some(header));
+        }
     }
 }

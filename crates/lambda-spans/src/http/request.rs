@@ -2,16 +2,19 @@
 
 use http::{HeaderMap, Method, Request, Version, header};
 use http_body::Body;
+use lambda_http::request::RequestContext;
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, KeyValue};
 
 const MAX_PATH: usize = 1024;
 const MAX_HOST: usize = 253;
 const MAX_USER_AGENT: usize = 256;
+/// An IPv6 address with a zone.
+const MAX_ADDRESS: usize = 64;
 
-pub(super) fn describe<B: Body>(context: &Context, request: &Request<B>) {
+pub(super) fn describe<B: Body>(context: &Context, request: &Request<B>, client_address: bool) {
     let span = context.span();
-    let method = method(request.method());
+    let method = method_name(request.method());
     span.update_name(if method == "_OTHER" { "HTTP" } else { method }.to_owned());
     span.set_attribute(KeyValue::new("http.request.method", method));
     if method == "_OTHER" {
@@ -19,26 +22,31 @@ pub(super) fn describe<B: Body>(context: &Context, request: &Request<B>) {
     }
     span.set_attribute(KeyValue::new("url.path", clip(request.uri().path(), MAX_PATH)));
     span.set_attribute(KeyValue::new("url.scheme", scheme(request)));
-    if matches!(request.extensions().get(), Some(lambda_http::request::RequestContext::ApiGatewayV1(_))) {
+    let event = request.extensions().get::<RequestContext>();
+    if event.is_some() {
         span.set_attribute(KeyValue::new("faas.trigger", "http"));
     }
+    let client = if client_address { client(event, request.headers()) } else { None };
     let optional = [
         ("server.address", host(request)),
+        ("client.address", client.map(|address| clip(&address, MAX_ADDRESS))),
         ("user_agent.original", header_text(request.headers(), header::USER_AGENT, MAX_USER_AGENT)),
-        ("network.protocol.version", version(request.version()).map(str::to_owned)),
+        ("network.protocol.version", version(event, request.version()).map(str::to_owned)),
     ];
     for (key, value) in optional {
         if let Some(value) = value {
             span.set_attribute(KeyValue::new(key, value));
         }
     }
-    if let Some(size) = request.body().size_hint().exact().and_then(|size| i64::try_from(size).ok()) {
+    // A body that is empty says so, but not its size.
+    let size = if request.body().is_end_stream() { Some(0) } else { request.body().size_hint().exact() };
+    if let Some(size) = size.and_then(|size| i64::try_from(size).ok()) {
         span.set_attribute(KeyValue::new("http.request.body.size", size));
     }
 }
 
 /// The methods of the semantic conventions; any other would let a caller make up span names.
-fn method(method: &Method) -> &'static str {
+pub(super) fn method_name(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",
@@ -51,6 +59,20 @@ fn method(method: &Method) -> &'static str {
         "PATCH" => "PATCH",
         "QUERY" => "QUERY",
         _ => "_OTHER",
+    }
+}
+
+/// The address that AWS saw. A load balancer tells it last in `X-Forwarded-For`; what comes before is the client's
+/// own claim.
+fn client(event: Option<&RequestContext>, headers: &HeaderMap) -> Option<String> {
+    match event? {
+        RequestContext::ApiGatewayV1(context) => context.identity.source_ip.clone(),
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.clone(),
+        RequestContext::Alb(_) => {
+            let forwarded = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+            forwarded.rsplit(',').next().map(|address| address.trim().to_owned())
+        }
+        _ => None,
     }
 }
 
@@ -73,7 +95,24 @@ fn header_text(headers: &HeaderMap, name: header::HeaderName, limit: usize) -> O
     headers.get(name)?.to_str().ok().map(|text| clip(text, limit))
 }
 
-fn version(version: Version) -> Option<&'static str> {
+/// What the client spoke. The request that is made of an event has a version of its own, which says nothing.
+fn version(event: Option<&RequestContext>, version: Version) -> Option<&'static str> {
+    let protocol = match event {
+        None => return number(version),
+        Some(RequestContext::ApiGatewayV1(context)) => context.protocol.as_deref()?,
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.protocol.as_deref()?,
+        Some(_) => return None,
+    };
+    match protocol {
+        "HTTP/1.0" => Some("1.0"),
+        "HTTP/1.1" => Some("1.1"),
+        "HTTP/2" | "HTTP/2.0" => Some("2"),
+        "HTTP/3" | "HTTP/3.0" => Some("3"),
+        _ => None,
+    }
+}
+
+fn number(version: Version) -> Option<&'static str> {
     match version {
         Version::HTTP_10 => Some("1.0"),
         Version::HTTP_11 => Some("1.1"),

@@ -22,6 +22,11 @@ impl<'a> Reader<'a> {
         if self.faults.is_empty() { Ok(settings) } else { Err(self.faults) }
     }
 
+    /// A setting that is well-formed and cannot be used all the same.
+    pub(crate) fn unusable(&mut self, name: &'static str, problem: &str) {
+        self.fault(name, problem.to_owned());
+    }
+
     fn fault(&mut self, name: &'static str, problem: String) {
         self.faults.push(Fault { name, problem });
     }
@@ -60,6 +65,24 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// A whole number from 1.
+    pub(super) fn count(&mut self, name: &'static str) -> Option<u64> {
+        let value = self.text(name)?;
+        match value.parse() {
+            Ok(0) | Err(_) => {
+                self.fault(name, format!("`{value}` is not a whole number from 1"));
+                None
+            }
+            Ok(count) => Some(count),
+        }
+    }
+
+    /// Standard variables that are set and mean nothing here, each with ours that does what they are for.
+    pub(super) fn without_effect(&self, variables: &[(&str, &str)]) -> Vec<String> {
+        let set = variables.iter().filter(|(theirs, _)| self.text(theirs).is_some());
+        set.map(|(theirs, ours)| format!("{theirs} has no effect here; see {ours}")).collect()
     }
 
     pub(crate) fn url(&mut self, name: &'static str) -> Option<String> {

@@ -1,64 +1,160 @@
-//! The X-Ray daemon's UDP protocol.
+//! The X-Ray daemon's UDP protocol: one datagram for each document.
+
+mod blocking;
+mod pace;
+mod socket;
 
 use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
-use tokio::sync::OnceCell;
-use tokio::time::timeout;
-use tracing::warn;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
 
 use crate::accounting::Account;
+pub(crate) use blocking::BlockingDaemon;
+use pace::Pace;
+use socket::{Fate, Socket};
 
 /// What begins every datagram.
 pub(super) const HEADER: &[u8] = b"{\"format\": \"json\", \"version\": 1}\n";
 
+/// How long a name that could not be resolved is not asked for again: each time costs the whole budget where
+/// the resolver does not answer.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);
+/// How long to wait for a send buffer that is full.
+const FULL: Duration = Duration::from_millis(1);
+
+/// Where the documents go.
 #[derive(Debug)]
 pub(super) struct Daemon {
     address: String,
-    socket: OnceCell<UdpSocket>,
+    connection: tokio::sync::Mutex<Connection>,
+    pace: Mutex<Pace>,
+    failing: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Connection {
+    Unresolved,
+    Connected(Arc<Socket>),
+    FailedUntil(Instant),
 }
 
 impl Daemon {
     pub(super) fn new(address: String) -> Self {
-        Self { address, socket: OnceCell::new() }
+        let pace = Mutex::new(Pace::new(Instant::now().into_std()));
+        let connection = tokio::sync::Mutex::new(Connection::Unresolved);
+        Self { address, connection, pace, failing: AtomicBool::new(false) }
     }
 
-    /// Sends each document as one datagram. A document that cannot be sent is counted and takes no other with it.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Sends each document as one datagram. A document that cannot be sent takes no other with it. Each is
+    /// counted once, as exported or as dropped, also where the caller stops waiting.
     pub(super) async fn send(&self, documents: Vec<Vec<u8>>, limit: Duration, account: &Account) {
-        let total = documents.len();
-        let mut sent = 0;
-        let all = async {
-            let socket = self.socket.get_or_try_init(|| connect(&self.address)).await?;
-            for document in documents {
-                sent += usize::from(send_one(socket, &document).await.is_ok());
-            }
-            io::Result::Ok(())
-        };
-        if let Ok(Err(error)) = timeout(limit, all).await {
-            warn!(%error, address = self.address, "the X-Ray daemon's address cannot be used");
+        if documents.is_empty() {
+            return;
         }
-        account.exported(sent);
-        account.dropped(total - sent);
+        let mut unsent = Unsent { documents: documents.len(), account };
+        let sending = async {
+            let socket = self.socket().await?;
+            let mut sent = Ok(());
+            for document in &documents {
+                sent = self.send_one(&socket, document, &mut unsent).await.and(sent);
+            }
+            sent
+        };
+        let sent = timeout(limit, sending).await.unwrap_or_else(|elapsed| Err(elapsed.into()));
+        if sent.is_err() && self.address.parse::<SocketAddr>().is_err() {
+            self.resolve_again();
+        }
+        self.tell(sent);
+    }
+
+    async fn send_one(&self, socket: &Socket, document: &[u8], unsent: &mut Unsent<'_>) -> io::Result<()> {
+        while let Some(pause) = self.pause(document.len()) {
+            sleep(pause).await;
+        }
+        loop {
+            match socket.send(document) {
+                Fate::Sent => {
+                    unsent.one_is_exported();
+                    return Ok(());
+                }
+                Fate::SentAfter(refusal) => {
+                    unsent.one_is_exported();
+                    return Err(refusal);
+                }
+                Fate::Failed(error) => return Err(error),
+                Fate::Full => sleep(FULL).await,
+            }
+        }
+    }
+
+    fn pause(&self, bytes: usize) -> Option<Duration> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).pause(bytes, Instant::now().into_std())
+    }
+
+    async fn socket(&self) -> io::Result<Arc<Socket>> {
+        let mut connection = self.connection.lock().await;
+        match &*connection {
+            Connection::Connected(socket) => return Ok(Arc::clone(socket)),
+            Connection::FailedUntil(then) if Instant::now() < *then => return Err(io::ErrorKind::NotConnected.into()),
+            Connection::FailedUntil(_) | Connection::Unresolved => {}
+        }
+        // Stands where the caller does not wait for the end of this.
+        *connection = Connection::FailedUntil(Instant::now() + AFTER_FAILURE);
+        let socket = Arc::new(Socket::connected(tokio::net::lookup_host(&self.address).await?)?);
+        socket.never_wait()?;
+        *connection = Connection::Connected(Arc::clone(&socket));
+        Ok(socket)
+    }
+
+    /// A daemon that was started anew may have another address under its name.
+    fn resolve_again(&self) {
+        // Where it is locked, it is resolved at this time.
+        if let Ok(mut connection) = self.connection.try_lock()
+            && matches!(*connection, Connection::Connected(_))
+        {
+            *connection = Connection::Unresolved;
+        }
+    }
+
+    /// One line at each change of state.
+    fn tell(&self, sent: io::Result<()>) {
+        let failed = self.failing.swap(sent.is_err(), Ordering::Relaxed);
+        match sent {
+            Err(error) if !failed => warn!(
+                %error,
+                address = self.address,
+                "spans cannot be sent to the X-Ray daemon; further failures are counted, not logged"
+            ),
+            Ok(()) if failed => info!(address = self.address, "spans are sent to the X-Ray daemon again"),
+            Ok(()) | Err(_) => {}
+        }
     }
 }
 
-async fn connect(address: &str) -> io::Result<UdpSocket> {
-    let target = tokio::net::lookup_host(address)
-        .await?
-        .next()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))?;
-    let any: std::net::IpAddr =
-        if target.is_ipv4() { std::net::Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).await?;
-    socket.connect(target).await?;
-    Ok(socket)
+/// Documents that are not sent yet. What is left of them when this is dropped is lost.
+struct Unsent<'a> {
+    documents: usize,
+    account: &'a Account,
 }
 
-async fn send_one(socket: &UdpSocket, datagram: &[u8]) -> io::Result<usize> {
-    match socket.send(datagram).await {
-        // The report of an earlier datagram's fate: this one has not been sent yet.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => socket.send(datagram).await,
-        sent => sent,
+impl Unsent<'_> {
+    fn one_is_exported(&mut self) {
+        self.documents -= 1;
+        self.account.exported(1);
+    }
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        self.account.dropped(self.documents);
     }
 }

@@ -1,116 +1,155 @@
 //! A span as the X-Ray translator takes it without loss.
 //!
 //! The translator refuses whole spans for ordinary input: a route with braces as a name, a long URL, a root
-//! without a parent, an exception on a span that did not fail. It also draws a remote node from an address.
+//! without a parent, an exception on a span that did not fail. It also draws databases and remote nodes that
+//! are none. So it gets a span of only that which it has the right place for; what is left is for the metadata.
 
-mod attributes;
+mod aws;
+mod http;
+mod name;
+mod sql;
 
 use std::borrow::Cow;
+use std::time::UNIX_EPOCH;
 
-use opentelemetry::KeyValue;
-use opentelemetry::trace::{Event, SpanId, SpanKind, Status};
-use opentelemetry_sdk::trace::{SpanData, SpanEvents};
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceId, TraceState};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_aws::trace::XrayIdGenerator;
+use opentelemetry_sdk::trace::{IdGenerator as _, SpanData, SpanEvents, SpanLinks};
 
-/// Bytes that the translator allows for the name of a segment; a subsegment may have 250.
-const MAX_NAME: usize = 200;
-const EXCEPTION: &str = "exception";
+use super::attributes::Attributes;
+pub(super) use aws::Extras;
+pub(super) use name::clean;
 
-/// `span` as X-Ray gets it; `parent` is the segment that X-Ray already holds for the root span.
-pub(super) fn for_xray(span: &SpanData, parent: Option<SpanId>) -> SpanData {
-    let mut copy = span.clone();
-    place(&mut copy, parent);
-    copy.name = Cow::Owned(name(&span.name));
-    copy.end_time = copy.end_time.max(copy.start_time);
-    copy.attributes = attributes::for_xray(span);
-    state_failure(&mut copy);
-    copy
+/// Bytes that X-Ray allows for a text of its own.
+pub(super) const MAX_TEXT: usize = 250;
+
+/// What a span is to X-Ray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A root under which X-Ray holds nothing yet: a node of the map by itself.
+    Segment,
+    /// The root under Lambda's own segment, and no node: Lambda's is drawn already.
+    Invocation,
+    /// A call of a service of AWS: draws its node.
+    Aws,
+    /// A query of an SQL database: draws its node.
+    Sql,
+    /// Another call: draws a remote node.
+    Remote,
+    /// What the process does by itself.
+    Local,
 }
 
-/// Name, times and place in the trace, and nothing that could be refused.
-pub(super) fn bare(span: &SpanData) -> SpanData {
-    let mut bare = span.clone();
-    bare.attributes = vec![KeyValue::new("lambda_spans.truncated", true)];
-    bare.events = SpanEvents::default();
-    bare.status = Status::Unset;
-    bare
+/// A span in two parts: what the translator says of it, and the rest.
+pub(super) struct Normal<'a> {
+    pub(super) span: SpanData,
+    pub(super) role: Role,
+    pub(super) attributes: Attributes<'a>,
+    pub(super) aws: Extras<'a>,
+    /// The document's name does not come from the span's.
+    pub(super) renamed: bool,
 }
 
-/// In Lambda the root span is a subsegment of Lambda's own segment: a server span would be drawn as a second
-/// function. Elsewhere it is a segment by itself, and everything below it a subsegment.
-fn place(span: &mut SpanData, parent: Option<SpanId>) {
-    if span.parent_span_is_remote {
-        span.parent_span_id = parent.unwrap_or(SpanId::INVALID);
-        span.span_kind = if parent.is_some() { SpanKind::Internal } else { SpanKind::Server };
-    } else if span.span_kind == SpanKind::Server {
-        span.span_kind = SpanKind::Internal;
-    }
-}
-
-/// X-Ray takes letters, numbers, blanks and `_.:/%&#=+-@`. A route's `{id}` becomes `:id`.
-pub(super) fn name(name: &str) -> String {
-    let mut clean = String::with_capacity(name.len());
-    for character in name.chars() {
-        let character = match character {
-            '{' => ':',
-            '}' => continue,
-            ' ' | '_' | '.' | ':' | '/' | '%' | '&' | '#' | '=' | '+' | '-' | '@' => character,
-            // Letters and numbers beyond ASCII are allowed, but not all that Unicode counts as such.
-            other if other.is_ascii_alphanumeric() => other,
-            _ => '_',
-        };
-        if clean.len() + character.len_utf8() > MAX_NAME {
-            break;
+impl<'a> Normal<'a> {
+    /// `parent` is the segment that X-Ray already holds for the root span.
+    pub(super) fn of(span: &'a SpanData, parent: Option<SpanId>, service: &str) -> Self {
+        let mut attributes = Attributes::of(span);
+        let parent = parent_of(span, parent);
+        let role = role(span, parent, &attributes);
+        let name = name::of(role, span, &attributes, service);
+        let mut said = Vec::with_capacity(8);
+        http::say(role, &mut attributes, &mut said);
+        if role == Role::Sql {
+            sql::say(&mut attributes, &mut said);
         }
-        clean.push(character);
+        let aws = aws::say(role, &mut attributes, &mut said);
+        Self {
+            span: translatable(span, parent, role, name.text, said),
+            role,
+            attributes,
+            aws,
+            renamed: name.is_of_another,
+        }
     }
-    if clean.is_empty() { "unnamed".to_owned() } else { clean }
-}
 
-/// Makes the failure flags and the cause agree with what happened.
-fn state_failure(span: &mut SpanData) {
-    let status_code = span.attributes.iter().find(|attribute| attribute.key.as_str() == "http.response.status_code");
-    let status_code = status_code
-        .and_then(|attribute| if let opentelemetry::Value::I64(code) = attribute.value { Some(code) } else { None });
-    let failed = matches!(span.status, Status::Error { .. });
-    if !failed {
-        if status_code.is_some_and(|code| (400..600).contains(&code)) {
-            // No error of the server's in OpenTelemetry, but one that X-Ray flags as the client's.
-            span.status = Status::error("");
-        }
-        // An exception on a span that did not fail was handled; as a cause it would lose the span.
-        for event in &mut span.events.events {
-            if event.name == EXCEPTION {
-                event.name = "exception.handled".into();
-            }
-        }
-        return;
+    /// Name, times and place in the trace, and nothing that could be refused.
+    pub(super) fn bare(span: &SpanData, parent: Option<SpanId>, service: &str) -> SpanData {
+        let Normal { span, .. } = Normal::of(span, parent, service);
+        let name = if span.name.is_ascii() { span.name } else { name::ascii(&span.name) };
+        SpanData { name, attributes: Vec::new(), ..span }
     }
-    if !span.events.iter().any(|event| event.name == EXCEPTION) {
-        let description = match &span.status {
-            Status::Error { description } => description.to_string(),
-            Status::Ok | Status::Unset => String::new(),
-        };
-        let error_type = span.attributes.iter().find(|attribute| attribute.key.as_str() == "error.type");
-        let error_type = error_type.map_or_else(|| "error".to_owned(), |attribute| attribute.value.to_string());
-        let message = if description.is_empty() { error_type.clone() } else { description };
-        span.events.events.push(Event::new(
-            EXCEPTION,
-            span.end_time,
-            vec![KeyValue::new("exception.type", error_type), KeyValue::new("exception.message", message)],
-            0,
-        ));
+
+    /// What failed is at the other end of a call.
+    pub(super) fn is_call(&self) -> bool {
+        matches!(self.role, Role::Aws | Role::Sql | Role::Remote)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn is_root(span: &SpanData) -> bool {
+    span.parent_span_is_remote || span.parent_span_id == SpanId::INVALID
+}
 
-    #[test]
-    fn a_route_keeps_its_parameters_in_a_name_that_x_ray_takes() {
-        assert_eq!(name("GET /api/activities/{activity_uuid}"), "GET /api/activities/:activity_uuid");
-        assert_eq!(name("what? (a) [b] `c` \"d\", é"), "what_ _a_ _b_ _c_ _d__ _");
-        assert_eq!(name(""), "unnamed");
-        assert_eq!(name(&"x".repeat(300)).len(), 200);
+fn parent_of(span: &SpanData, parent: Option<SpanId>) -> Option<SpanId> {
+    if is_root(span) { parent.filter(|parent| *parent != SpanId::INVALID) } else { Some(span.parent_span_id) }
+}
+
+fn role(span: &SpanData, parent: Option<SpanId>, attributes: &Attributes<'_>) -> Role {
+    if parent.is_none() {
+        Role::Segment
+    } else if is_root(span) {
+        Role::Invocation
+    } else if aws::is_call(attributes) {
+        Role::Aws
+    } else if matches!(span.span_kind, SpanKind::Client | SpanKind::Producer) {
+        if sql::is_query(attributes) { Role::Sql } else { Role::Remote }
+    } else {
+        Role::Local
     }
+}
+
+fn translatable(
+    span: &SpanData,
+    parent: Option<SpanId>,
+    role: Role,
+    name: Cow<'static, str>,
+    attributes: Vec<KeyValue>,
+) -> SpanData {
+    // A clock that was set back, or a process that slept through a change of it.
+    let start_time = span.start_time.max(UNIX_EPOCH);
+    let end_time = span.end_time.max(start_time);
+    SpanData {
+        span_context: valid(&span.span_context),
+        parent_span_id: parent.unwrap_or(SpanId::INVALID),
+        parent_span_is_remote: false,
+        // To the translator a server is a segment, and a client draws a remote node.
+        span_kind: match role {
+            Role::Segment => SpanKind::Server,
+            Role::Sql | Role::Remote => SpanKind::Client,
+            Role::Invocation | Role::Aws | Role::Local => SpanKind::Internal,
+        },
+        name,
+        start_time,
+        end_time,
+        attributes,
+        dropped_attributes_count: 0,
+        // What failed is written beside: here, an exception on a span that did not fail would lose the span.
+        events: SpanEvents::default(),
+        links: SpanLinks::default(),
+        status: Status::Unset,
+        instrumentation_scope: InstrumentationScope::default(),
+    }
+}
+
+/// X-Ray takes no id of zeros, and the translator no span that has one.
+fn valid(context: &SpanContext) -> SpanContext {
+    let ids = XrayIdGenerator::default();
+    let (trace_id, span_id) = (context.trace_id(), context.span_id());
+    SpanContext::new(
+        if trace_id == TraceId::INVALID { ids.new_trace_id() } else { trace_id },
+        if span_id == SpanId::INVALID { ids.new_span_id() } else { span_id },
+        context.trace_flags(),
+        false,
+        TraceState::NONE,
+    )
 }

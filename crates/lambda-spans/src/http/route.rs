@@ -1,0 +1,78 @@
+//! The route of a request: of low cardinality, and without the stage.
+
+use http::{Extensions, Method, Request};
+use lambda_http::RequestExt as _;
+use lambda_http::request::RequestContext;
+use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::{Context, KeyValue};
+
+use super::request::method_name;
+
+pub(super) fn record(context: &Context, method: &Method, route: &str) {
+    let span = context.span();
+    span.set_attribute(KeyValue::new("http.route", route.to_owned()));
+    let method = method_name(method);
+    span.update_name(format!("{} {route}", if method == "_OTHER" { "HTTP" } else { method }));
+}
+
+/// The route that API Gateway matched. A router of the function's own knows better, and comes later.
+pub(super) fn of_event(extensions: &Extensions) -> Option<&str> {
+    let route = match extensions.get::<RequestContext>()? {
+        RequestContext::ApiGatewayV1(context) => context.resource_path.as_deref()?,
+        // `GET /items/{id}`, or `$default`, which a function URL has always.
+        RequestContext::ApiGatewayV2(context) => context.route_key.as_deref()?.split_once(' ')?.1,
+        RequestContext::Alb(_) | _ => return None,
+    };
+    route.starts_with('/').then_some(route)
+}
+
+/// `route` as the application means it.
+///
+/// `lambda_http` puts the stage before the path unless it is told not to; a router behind it then has routes such
+/// as `/prod/items`, or `/{stage}/items`.
+pub(super) fn without_stage<'a, B>(route: &'a str, request: &Request<B>) -> &'a str {
+    let Some(stage) = stage(request.extensions()) else { return route };
+    let raw = request.raw_http_path();
+    let path = request.uri().path();
+    let staged = path.strip_prefix('/').and_then(|path| path.strip_prefix(stage)) == Some(raw);
+    let Some((first, _)) = route.strip_prefix('/').and_then(|route| route.split_once('/')) else { return route };
+    let (_, rest) = route.split_at(1 + first.len());
+    if staged && (first == stage || first.starts_with('{')) { rest } else { route }
+}
+
+fn stage(extensions: &Extensions) -> Option<&str> {
+    match extensions.get::<RequestContext>()? {
+        RequestContext::ApiGatewayV1(context) => context.stage.as_deref(),
+        RequestContext::ApiGatewayV2(context) => context.stage.as_deref().filter(|stage| *stage != "$default"),
+        RequestContext::Alb(_) | _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REST: &str = include_str!("../../tests/data/apigw_rest.json");
+
+    fn request(path: &str) -> lambda_http::Request {
+        let event = REST.replace("/items/42", path);
+        lambda_http::request::from_str(&event).expect("an event")
+    }
+
+    #[test]
+    fn a_stage_before_the_path_does_not_show_in_the_route() {
+        let request = request("/items/42");
+        assert_eq!(request.uri().path(), "/prod/items/42");
+        assert_eq!(without_stage("/prod/items/{id}", &request), "/items/{id}");
+        assert_eq!(without_stage("/{stage}/items/{id}", &request), "/items/{id}");
+        assert_eq!(without_stage("/items/{id}", &request), "/items/{id}");
+        assert_eq!(without_stage("/{*rest}", &request), "/{*rest}");
+    }
+
+    #[test]
+    fn a_path_that_begins_like_the_stage_is_kept() {
+        let request = request("/prod/42");
+        assert_eq!(request.uri().path(), "/prod/42");
+        assert_eq!(without_stage("/prod/{id}", &request), "/prod/{id}");
+    }
+}

@@ -1,0 +1,171 @@
+//! A response that is streamed: its body is still made while the runtime sends it.
+//!
+//! The runtime polls such a body in a task of its own, which knows nothing of the invocation.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Instant;
+
+use bytes::Buf as _;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::{Context, KeyValue};
+use pin_project_lite::pin_project;
+use tower::{Layer, Service};
+use tracing::Span;
+
+use crate::invocation::Invocation;
+use crate::outcome::Outcome;
+
+/// From the request's arrival to the first byte of the response's body, in milliseconds.
+const TIME_TO_FIRST_BYTE: &str = "http.response.time_to_first_byte_ms";
+
+/// Takes the invocation's span along into a streamed response. Outside of [`HttpLayer`](crate::HttpLayer).
+///
+/// Spans made while the body streams are children of the invocation's span, and that span learns when the first
+/// byte left (`http.response.time_to_first_byte_ms`), how many there were, and whether the stream broke.
+/// [`Spans::run_streaming`](crate::Spans::run_streaming) has it in place.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StreamLayer;
+
+impl<S> Layer<S> for StreamLayer {
+    type Service = StreamService<S>;
+
+    fn layer(&self, inner: S) -> StreamService<S> {
+        StreamService { inner }
+    }
+}
+
+/// The service of [`StreamLayer`].
+#[derive(Clone, Debug)]
+pub struct StreamService<S> {
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for StreamService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<TracedBody<R>>;
+    type Error = S::Error;
+    type Future = StreamFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut TaskContext<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let invocation = Invocation::current().map(|_| (Span::current(), Context::current()));
+        let started = Instant::now();
+        StreamFuture { handler: self.inner.call(request), invocation, started }
+    }
+}
+
+pin_project! {
+    /// The future of [`StreamService`].
+    #[derive(Debug)]
+    pub struct StreamFuture<F> {
+        #[pin]
+        handler: F,
+        invocation: Option<(Span, Context)>,
+        started: Instant,
+    }
+}
+
+impl<F, R, E> Future for StreamFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<TracedBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = ready!(this.handler.poll(context));
+        let (span, context) = this.invocation.take().unzip();
+        Poll::Ready(result.map(|response| {
+            response.map(|body| TracedBody {
+                body,
+                span: span.unwrap_or_else(Span::none),
+                outcome: Outcome::of(context.clone()),
+                context,
+                started: *this.started,
+                sent: 0,
+            })
+        }))
+    }
+}
+
+/// The body of a streamed response, within its invocation's span.
+#[derive(Debug)]
+pub struct TracedBody<B> {
+    body: B,
+    span: Span,
+    context: Option<Context>,
+    outcome: Outcome,
+    started: Instant,
+    sent: u64,
+}
+
+impl<B> TracedBody<B> {
+    fn set(&self, key: &'static str, value: impl Into<opentelemetry::Value>) {
+        if let Some(context) = &self.context {
+            context.span().set_attribute(KeyValue::new(key, value));
+        }
+    }
+
+    fn sent(&mut self, bytes: usize) {
+        if self.sent == 0 && bytes > 0 {
+            self.set(TIME_TO_FIRST_BYTE, self.started.elapsed().as_secs_f64() * 1000.0);
+        }
+        self.sent = self.sent.saturating_add(bytes as u64);
+    }
+
+    fn ended(&mut self) {
+        if self.outcome.settle().is_some() {
+            self.set("http.response.body.size", i64::try_from(self.sent).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+impl<B> Body for TracedBody<B>
+where
+    B: Body + Unpin,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.get_mut();
+        let span = this.span.clone();
+        let _inside = span.enter();
+        let body = &mut this.body;
+        let frame = ready!(this.outcome.watch(|| Pin::new(body).poll_frame(context)));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    this.sent(data.remaining());
+                }
+                // Nobody asks for another frame of a body that says that it is over.
+                if this.body.is_end_stream() {
+                    this.ended();
+                }
+            }
+            Some(Err(error)) => this.outcome.failed_with(error),
+            None => this.ended(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,102 @@
+//! When to leave a receiver alone: a dead one must cost next to nothing, and one that recovers must not be met by
+//! all execution environments at the same moment.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::{Duration, Instant};
+
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// One answer that says no is about one request; several are about the key, the endpoint or the quota.
+const REFUSALS: u32 = 3;
+
+/// Closed while all is well; after a failure open for a while, then one probe decides.
+#[derive(Debug, Default)]
+pub(super) struct Breaker {
+    failures: u32,
+    refusals: u32,
+    open_until: Option<Instant>,
+}
+
+impl Breaker {
+    /// Whether an attempt may be made.
+    pub(super) fn allows(&self, now: Instant) -> bool {
+        self.open_until.is_none_or(|until| now >= until)
+    }
+
+    /// Whether the next attempt is one that only asks if the receiver is back.
+    pub(super) fn is_probing(&self) -> bool {
+        self.open_until.is_some()
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    /// No answer, or one that asked to come again, `after` at the earliest.
+    pub(super) fn failed(&mut self, now: Instant, after: Option<Duration>) {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(5)).min(LONGEST_PAUSE);
+        self.failures = self.failures.saturating_add(1);
+        // Between half and the whole of it: each environment by itself.
+        let jittered = pause.mul_f64(0.5 + 0.5 * random());
+        self.open_until = Some(now + jittered.max(after.unwrap_or_default()));
+    }
+
+    /// An answer that coming again would not change.
+    pub(super) fn refused(&mut self, now: Instant) {
+        self.refusals = self.refusals.saturating_add(1);
+        if self.refusals >= REFUSALS {
+            self.failed(now, None);
+        }
+    }
+}
+
+/// How long to wait within one export before the attempt after the n-th.
+pub(super) fn pause(attempts: u32) -> Duration {
+    Duration::from_millis(25).saturating_mul(1 << attempts.min(6)).mul_f64(0.5 + 0.5 * random())
+}
+
+/// From 0 to 1. The standard library seeds each `RandomState` anew.
+fn random() -> f64 {
+    let bits = RandomState::new().hash_one(0_u8) >> 11;
+    bits as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_stays_open_longer_with_each_failure_and_closes_with_a_success() {
+        let start = Instant::now();
+        let mut breaker = Breaker::default();
+        assert!(breaker.allows(start) && !breaker.is_probing());
+        for (seconds, failures) in [(2, 1), (4, 2), (8, 3), (16, 4), (32, 5), (60, 6), (60, 7)] {
+            breaker.failed(start, None);
+            assert!(!breaker.allows(start + Duration::from_millis(seconds * 500 - 1)), "{failures}");
+            assert!(breaker.allows(start + Duration::from_secs(seconds)), "{failures}");
+            assert!(breaker.is_probing());
+        }
+        breaker.succeeded();
+        assert!(breaker.allows(start) && !breaker.is_probing());
+    }
+
+    #[test]
+    fn it_waits_as_long_as_the_receiver_asks() {
+        let start = Instant::now();
+        let mut breaker = Breaker::default();
+        breaker.failed(start, Some(Duration::from_secs(600)));
+        assert!(!breaker.allows(start + Duration::from_secs(599)));
+        assert!(breaker.allows(start + Duration::from_secs(600)));
+    }
+
+    #[test]
+    fn a_single_refusal_does_not_open_it_and_three_do() {
+        let start = Instant::now();
+        let mut breaker = Breaker::default();
+        breaker.refused(start);
+        breaker.refused(start);
+        assert!(breaker.allows(start));
+        breaker.refused(start);
+        assert!(!breaker.allows(start));
+    }
+}

@@ -1,0 +1,89 @@
+//! What an answer to an OTLP request means, by the protocol's rules.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message as _;
+
+/// What became of one attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Taken, but for `rejected` spans, which sending again would not change.
+    Accepted { rejected: u64 },
+    /// Sending again may help, `after` at the earliest.
+    Retry { after: Option<Duration>, problem: String },
+    /// Sending again would not help.
+    Refused { problem: String },
+    /// No answer in time. The receiver may have taken the spans.
+    Silent { problem: String },
+}
+
+impl Outcome {
+    pub(super) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        if status.is_success() {
+            return Self::Accepted { rejected: rejected(body) };
+        }
+        let problem = format!("the receiver answered {status}");
+        // The protocol's own list; any other status says that the request itself is at fault.
+        match status.as_u16() {
+            429 | 502 | 503 | 504 => Self::Retry { after: retry_after(headers), problem },
+            401 | 403 => Self::Refused { problem: format!("{problem}: it does not know the key") },
+            _ => Self::Refused { problem },
+        }
+    }
+}
+
+/// Partial success: counted, never sent again.
+fn rejected(body: &[u8]) -> u64 {
+    let response = ExportTraceServiceResponse::decode(body).unwrap_or_default();
+    let rejected = response.partial_success.map_or(0, |partial| partial.rejected_spans);
+    u64::try_from(rejected).unwrap_or(0)
+}
+
+/// In seconds; the header's other form, a date, is not worth a parser of dates.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
+
+    fn answer(status: u16) -> Outcome {
+        Outcome::of_answer(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), b"")
+    }
+
+    #[test]
+    fn only_the_statuses_of_the_protocol_are_tried_again() {
+        for status in [429, 502, 503, 504] {
+            assert!(matches!(answer(status), Outcome::Retry { after: None, .. }), "{status}");
+        }
+        for status in [301, 400, 401, 403, 404, 413, 415, 500, 501] {
+            assert!(matches!(answer(status), Outcome::Refused { .. }), "{status}");
+        }
+        assert_eq!(answer(200), Outcome::Accepted { rejected: 0 });
+        assert_eq!(answer(202), Outcome::Accepted { rejected: 0 });
+    }
+
+    #[test]
+    fn the_receiver_may_say_when_to_come_again() {
+        let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, "20".parse().unwrap())]);
+        let outcome = Outcome::of_answer(StatusCode::TOO_MANY_REQUESTS, &headers, b"");
+        assert!(matches!(outcome, Outcome::Retry { after: Some(after), .. } if after == Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn spans_that_a_receiver_rejects_are_counted() {
+        let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
+        let body = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
+        let outcome = Outcome::of_answer(StatusCode::OK, &HeaderMap::new(), &body);
+        assert_eq!(outcome, Outcome::Accepted { rejected: 2 });
+        assert_eq!(
+            Outcome::of_answer(StatusCode::OK, &HeaderMap::new(), b"not protobuf at all"),
+            Outcome::Accepted { rejected: 0 }
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! One exchange with an OTLP receiver.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use http::{HeaderValue, Request};
+use http_body_util::{BodyExt as _, Limited};
+use opentelemetry_http::Bytes;
+
+use super::outcome::Outcome;
+use super::settings::HONEYCOMB_HEADER;
+
+/// Answers of OTLP receivers are a few hundred bytes; a larger one is not worth its memory.
+const MAX_ANSWER: usize = 64 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Transport {
+    connector: SharedHttpConnector,
+    key: OnceLock<HeaderValue>,
+}
+
+enum Fault {
+    /// The request or its answer cannot be used; another attempt would not change that.
+    Unusable(String),
+    /// The connection could not be made or broke off.
+    Connection(String),
+}
+
+impl Transport {
+    pub(super) fn new(connector: SharedHttpConnector) -> Self {
+        Self { connector, key: OnceLock::new() }
+    }
+
+    pub(super) fn connector(&self) -> &SharedHttpConnector {
+        &self.connector
+    }
+
+    /// The key that goes with every request from now on.
+    pub(super) fn set_key(&self, key: HeaderValue) {
+        self.key.get_or_init(|| key);
+    }
+
+    /// One attempt. A connection that turns out to be gone is replaced by a new one, once.
+    pub(super) async fn send(&self, request: &Request<Bytes>, limit: Duration) -> Outcome {
+        let attempt = async {
+            match self.exchange(request).await {
+                Err(Fault::Connection(_)) => self.exchange(request).await,
+                answered => answered,
+            }
+        };
+        match tokio::time::timeout(limit, attempt).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(Fault::Connection(problem))) => Outcome::Silent { problem },
+            Ok(Err(Fault::Unusable(problem))) => Outcome::Refused { problem },
+            Err(_) => Outcome::Silent { problem: format!("no answer within {} ms", limit.as_millis()) },
+        }
+    }
+
+    async fn exchange(&self, request: &Request<Bytes>) -> Result<Outcome, Fault> {
+        let unusable = |error: &dyn std::fmt::Display| Fault::Unusable(error.to_string());
+        let mut request = request.clone().map(SdkBody::from);
+        if let Some(key) = self.key.get() {
+            request.headers_mut().insert(HONEYCOMB_HEADER, key.clone());
+        }
+        let request = request.try_into().map_err(|error| unusable(&error))?;
+        let response = self.connector.call(request).await.map_err(|error| connection(&error))?;
+        let response = response.try_into_http1x().map_err(|error| unusable(&error))?;
+        let (parts, body) = response.into_parts();
+        let body =
+            Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| Fault::Connection(error.to_string()))?;
+        Ok(Outcome::of_answer(parts.status, &parts.headers, &body.to_bytes()))
+    }
+}
+
+fn connection(error: &ConnectorError) -> Fault {
+    let mut problem = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        problem = format!("{problem}: {cause}");
+        source = cause.source();
+    }
+    if error.is_user() { Fault::Unusable(problem) } else { Fault::Connection(problem) }
+}

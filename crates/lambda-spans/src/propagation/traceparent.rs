@@ -1,0 +1,116 @@
+//! `traceparent` of W3C Trace Context.
+
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+
+/// What a version to come may add is not read; it may not be without end either.
+const MAX_LENGTH: usize = 256;
+const LENGTH: usize = 55;
+
+/// Reads `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
+///
+/// `None` for version `ff`, capital letters, an id of zeros, and anything behind the fields of version 00. A
+/// later version is read as far as version 00 goes.
+pub(crate) fn parse(value: &str) -> Option<SpanContext> {
+    if value.len() > MAX_LENGTH || !value.is_ascii() {
+        return None;
+    }
+    let (fields, rest) = value.split_at_checked(LENGTH)?;
+    let mut parts = fields.split('-');
+    let (version, trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let lengths = (version.len(), trace_id.len(), span_id.len(), flags.len());
+    let lower_hex = [version, trace_id, span_id, flags]
+        .iter()
+        .all(|part| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
+    let complete = match version {
+        "ff" => false,
+        "00" => rest.is_empty(),
+        _ => rest.is_empty() || rest.starts_with('-'),
+    };
+    if lengths != (2, 32, 16, 2) || parts.next().is_some() || !lower_hex || !complete {
+        return None;
+    }
+    let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
+    let context = SpanContext::new(
+        TraceId::from_hex(trace_id).ok()?,
+        SpanId::from_hex(span_id).ok()?,
+        if sampled { TraceFlags::SAMPLED } else { TraceFlags::default() },
+        true,
+        TraceState::NONE,
+    );
+    context.is_valid().then_some(context)
+}
+
+/// The header for a span that is recorded.
+pub(super) fn format(trace_id: TraceId, span_id: SpanId) -> String {
+    format!("00-{trace_id}-{span_id}-01")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const SPAN: &str = "00f067aa0ba902b7";
+
+    fn parsed(sampled: bool) -> Option<SpanContext> {
+        let flags = if sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
+        let trace_id = TraceId::from(0x4bf92f3577b34da6a3ce929d0e0e4736_u128);
+        Some(SpanContext::new(trace_id, SpanId::from(0x00f067aa0ba902b7), flags, true, TraceState::NONE))
+    }
+
+    #[test]
+    fn a_header_gives_ids_and_the_sampled_flag() {
+        assert_eq!(parse(&format!("00-{TRACE}-{SPAN}-01")), parsed(true));
+        assert_eq!(parse(&format!("00-{TRACE}-{SPAN}-02")), parsed(false));
+    }
+
+    #[test]
+    fn a_later_version_is_read_as_far_as_it_is_known() {
+        assert_eq!(parse(&format!("cc-{TRACE}-{SPAN}-01")), parsed(true));
+        assert_eq!(parse(&format!("cc-{TRACE}-{SPAN}-01-what-comes")), parsed(true));
+        assert_eq!(parse(&format!("cc-{TRACE}-{SPAN}-01.what-comes")), None);
+    }
+
+    #[test]
+    fn what_is_no_traceparent_is_refused() {
+        for junk in [
+            String::new(),
+            format!("ff-{TRACE}-{SPAN}-01"),
+            format!("00-{TRACE}-{SPAN}-01-more"),
+            format!("00-{}-{SPAN}-01", TRACE.to_uppercase()),
+            format!("00-{TRACE}-{SPAN}-0A"),
+            format!("00-{}-{SPAN}-01", "0".repeat(32)),
+            format!("00-{TRACE}-{}-01", "0".repeat(16)),
+            format!("00-{TRACE}-{SPAN}"),
+            format!(" 00-{TRACE}-{SPAN}-01"),
+            format!("00_{TRACE}_{SPAN}_01"),
+            format!("00-{TRACE}{SPAN}--01"),
+            format!("cc-{TRACE}-{SPAN}-01-{}", "x".repeat(256)),
+        ] {
+            assert_eq!(parse(&junk), None, "{junk}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,300}") {
+            parse(&text);
+        }
+
+        #[test]
+        fn what_looks_like_one_is_read_or_refused(text in "[0-9a-fA-F]{2}-[0-9a-f]{30,34}-[0-9a-f]{14,18}-[0-9a-f]{2}-?") {
+            if let Some(context) = parse(&text) {
+                prop_assert!(context.is_valid() && context.trace_state() == &TraceState::NONE);
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read_again(trace_id in 1_u128.., span_id in 1_u64..) {
+            let context = parse(&format(TraceId::from(trace_id), SpanId::from(span_id))).expect("valid");
+            prop_assert_eq!(context.trace_id(), TraceId::from(trace_id));
+            prop_assert_eq!(context.span_id(), SpanId::from(span_id));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Which traces OTLP gets, decided when the invocation is over: all that failed or were slow, and one in N of the rest.
+
+use std::time::Duration;
+
+use opentelemetry::trace::{Status, TraceId};
+use opentelemetry_sdk::trace::SpanData;
+use siphasher::sip::SipHasher13;
+
+/// The setting of the OTLP destination's share.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SamplingSettings {
+    /// One trace in this many is kept; 0 and 1 keep all.
+    pub(crate) one_in: u64,
+    pub(crate) keep_slower_than: Option<Duration>,
+    /// Without a key, a caller who may choose trace ids could choose those that are kept.
+    pub(crate) key: Option<String>,
+}
+
+/// What was decided for one trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Sent, and stands for this many like it.
+    Keep {
+        rate: u64,
+    },
+    Leave,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sampler {
+    one_in: u64,
+    keep_slower_than: Option<Duration>,
+    hasher: SipHasher13,
+}
+
+/// What an invocation's root span says of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) failed: bool,
+    pub(crate) slow: bool,
+}
+
+impl Sampler {
+    pub(crate) fn new(settings: &SamplingSettings) -> Self {
+        let (first, second) = settings.key.as_deref().map_or((0, 0), |key| {
+            let hash = |seed| SipHasher13::new_with_keys(seed, 0).hash(key.as_bytes());
+            (hash(1), hash(2))
+        });
+        Self {
+            one_in: settings.one_in.max(1),
+            keep_slower_than: settings.keep_slower_than,
+            hasher: SipHasher13::new_with_keys(first, second),
+        }
+    }
+
+    pub(crate) fn verdict(&self, root: &SpanData) -> Verdict {
+        let length = root.end_time.duration_since(root.start_time).unwrap_or_default();
+        Verdict {
+            failed: matches!(root.status, Status::Error { .. }),
+            slow: self.keep_slower_than.is_some_and(|limit| length > limit),
+        }
+    }
+
+    pub(crate) fn decide(&self, trace: TraceId, verdict: Verdict) -> Decision {
+        if self.one_in == 1 || verdict.failed || verdict.slow {
+            return Decision::Keep { rate: 1 };
+        }
+        if self.hasher.hash(&trace.to_bytes()).is_multiple_of(self.one_in) {
+            Decision::Keep { rate: self.one_in }
+        } else {
+            Decision::Leave
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sampler(one_in: u64, key: Option<&str>) -> Sampler {
+        Sampler::new(&SamplingSettings { one_in, keep_slower_than: None, key: key.map(str::to_owned) })
+    }
+
+    fn kept(sampler: &Sampler) -> Vec<u128> {
+        let keeps = |id: &u128| sampler.decide(TraceId::from(*id), Verdict::default()) != Decision::Leave;
+        (1..=10_000).filter(keeps).collect()
+    }
+
+    #[test]
+    fn all_are_kept_and_stand_for_themselves_unless_a_rate_is_set() {
+        for one_in in [0, 1] {
+            let decision = sampler(one_in, None).decide(TraceId::from(1), Verdict::default());
+            assert_eq!(decision, Decision::Keep { rate: 1 });
+        }
+    }
+
+    #[test]
+    fn one_in_n_is_kept_and_stands_for_n() {
+        let sampler = sampler(10, None);
+        let kept = kept(&sampler);
+        assert!((900..1100).contains(&kept.len()), "{}", kept.len());
+        let decision = sampler.decide(TraceId::from(kept[0]), Verdict::default());
+        assert_eq!(decision, Decision::Keep { rate: 10 });
+    }
+
+    #[test]
+    fn what_failed_or_was_slow_is_kept_and_stands_for_itself() {
+        let sampler = sampler(u64::MAX, None);
+        for verdict in [Verdict { failed: true, slow: false }, Verdict { failed: false, slow: true }] {
+            assert_eq!(sampler.decide(TraceId::from(7), verdict), Decision::Keep { rate: 1 });
+        }
+        assert_eq!(sampler.decide(TraceId::from(7), Verdict::default()), Decision::Leave);
+    }
+
+    #[test]
+    fn with_a_key_the_choice_is_another_and_always_the_same() {
+        let keyed = kept(&sampler(10, Some("k")));
+        assert_eq!(keyed, kept(&sampler(10, Some("k"))));
+        assert_ne!(keyed, kept(&sampler(10, None)));
+    }
+}

@@ -1,0 +1,107 @@
+//! A batch of records, and which of them come again.
+
+use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::{Context, KeyValue};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::outcome::fail;
+
+const FAILURES: &str = "faas.batch.failures";
+
+/// The records' ids, in the order of their arrival.
+#[derive(Debug)]
+pub(super) struct Batch {
+    ids: Vec<String>,
+    /// Of a stream: all from the first failed record on come again.
+    ordered: bool,
+}
+
+impl Batch {
+    pub(super) fn of(ids: impl Iterator<Item = String>) -> Self {
+        Self { ids: ids.collect(), ordered: false }
+    }
+
+    pub(super) fn ordered(ids: impl Iterator<Item = String>) -> Self {
+        Self { ids: ids.collect(), ordered: true }
+    }
+
+    pub(super) fn len(&self) -> i64 {
+        i64::try_from(self.ids.len()).unwrap_or(i64::MAX)
+    }
+
+    /// The id of a batch of one.
+    pub(super) fn only(&self) -> Option<&str> {
+        if let [only] = self.ids.as_slice() { Some(only) } else { None }
+    }
+
+    /// Records what a response says of the batch. A response without failures says nothing.
+    pub(super) fn answered(&self, context: &Context, response: &impl Serialize) {
+        // A response that cannot be serialised fails where the runtime serialises it.
+        let failures = serde_json::to_value(response).ok().map_or(0, |response| self.failures(&response));
+        if failures > 0 {
+            context.span().set_attribute(KeyValue::new(FAILURES, i64::try_from(failures).unwrap_or(i64::MAX)));
+        }
+        if failures == self.ids.len() && failures > 0 {
+            fail(context, "batch_failed");
+        }
+    }
+
+    /// How many records come again. Lambda takes a failure that names no record of the batch as all of them.
+    fn failures(&self, response: &Value) -> usize {
+        let failed = response.get("batchItemFailures").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let mut positions = Vec::with_capacity(failed.len());
+        for failure in failed {
+            let id = failure.get("itemIdentifier").and_then(Value::as_str);
+            match self.ids.iter().position(|known| Some(known.as_str()) == id) {
+                Some(position) => positions.push(position),
+                None => return self.ids.len(),
+            }
+        }
+        positions.sort_unstable();
+        positions.dedup();
+        match positions.first() {
+            Some(first) if self.ordered => self.ids.len() - first,
+            _ => positions.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn ids() -> impl Iterator<Item = String> {
+        ["a", "b", "c"].into_iter().map(str::to_owned)
+    }
+
+    fn failed(ids: &[&str]) -> Value {
+        json!({ "batchItemFailures": ids.iter().map(|id| json!({ "itemIdentifier": id })).collect::<Vec<_>>() })
+    }
+
+    #[test]
+    fn each_message_that_failed_counts_once() {
+        let batch = Batch::of(ids());
+        assert_eq!(batch.failures(&failed(&[])), 0);
+        assert_eq!(batch.failures(&failed(&["b"])), 1);
+        assert_eq!(batch.failures(&failed(&["c", "a", "c"])), 2);
+        assert_eq!(batch.failures(&json!({ "ok": true })), 0);
+        assert_eq!(batch.failures(&Value::Null), 0);
+    }
+
+    #[test]
+    fn in_a_stream_all_from_the_first_failure_on_come_again() {
+        let batch = Batch::ordered(ids());
+        assert_eq!(batch.failures(&failed(&["b"])), 2);
+        assert_eq!(batch.failures(&failed(&["c", "a"])), 3);
+    }
+
+    #[test]
+    fn a_failure_without_a_record_is_the_whole_batch() {
+        for failure in [failed(&["x"]), json!({ "batchItemFailures": [{}] }), failed(&[""])] {
+            assert_eq!(Batch::of(ids()).failures(&failure), 3, "{failure}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Amazon DynamoDB Streams: a batch of changes to one table.
+
+use std::collections::HashMap;
+
+use opentelemetry::trace::SpanContext;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::Trigger;
+use super::batch::Batch;
+use super::event::{Record, part};
+use crate::propagation::parse_traceparent;
+
+/// The attribute of an item that holds the `traceparent` of whoever wrote it.
+const TRACE_ATTRIBUTE: &str = "trace_context";
+
+#[derive(Default, Deserialize)]
+struct Change<'a> {
+    #[serde(rename = "SequenceNumber", default)]
+    sequence_number: String,
+    #[serde(borrow, rename = "NewImage")]
+    new_image: Option<&'a RawValue>,
+}
+
+pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
+    let changes: Vec<Change<'_>> = records.iter().map(change).collect();
+    let table = records.first().and_then(|record| table(&record.arn)).unwrap_or("unknown");
+    let mut trigger = Trigger::consumer("datasource", table);
+    trigger.set("faas.document.collection", table.to_owned());
+    if let Some(operation) = operation(records) {
+        trigger.set("faas.document.operation", operation);
+    }
+    trigger
+        .with_batch(Batch::ordered(changes.iter().map(|change| change.sequence_number.clone())))
+        .link_to(changes.iter().filter_map(writer))
+}
+
+fn change<'a>(record: &Record<'a>) -> Change<'a> {
+    record.dynamodb.and_then(|change| serde_json::from_str(change.get()).ok()).unwrap_or_default()
+}
+
+fn writer(change: &Change<'_>) -> Option<SpanContext> {
+    let image: HashMap<String, Box<RawValue>> = part(change.new_image)?;
+    let attribute: Value = part(Some(image.get(TRACE_ATTRIBUTE)?))?;
+    parse_traceparent(attribute.get("S")?.as_str()?)
+}
+
+/// `arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026-11-22T12:00:00.000`
+fn table(arn: &str) -> Option<&str> {
+    let name = arn.split_once(":table/")?.1.split('/').next()?;
+    // DynamoDB allows no longer one.
+    (1..=255).contains(&name.len()).then_some(name)
+}
+
+/// What happened to all of them, if it is the same.
+fn operation(records: &[Record<'_>]) -> Option<&'static str> {
+    let first = &records.first()?.event_name;
+    let operation = match first.as_str() {
+        "INSERT" => "insert",
+        "MODIFY" => "edit",
+        "REMOVE" => "delete",
+        _ => return None,
+    };
+    records.iter().all(|record| record.event_name == *first).then_some(operation)
+}

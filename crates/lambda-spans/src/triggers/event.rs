@@ -1,0 +1,88 @@
+//! Which service an event comes from, by the few fields that tell. The rest of it is skipped.
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::value::RawValue;
+
+use super::{Trigger, cognito, dynamodb, eventbridge, sns, sqs};
+
+/// A name of AWS's in an attribute; ARNs stay below.
+const MAX_TEXT: usize = 256;
+
+/// Nothing is required and nothing has a type: a function's own events may use the same names.
+#[derive(Deserialize)]
+pub(super) struct Event<'a> {
+    #[serde(borrow, rename = "Records")]
+    records: Option<&'a RawValue>,
+    #[serde(borrow, rename = "detail-type")]
+    pub(super) detail_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) source: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) resources: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) time: Option<&'a RawValue>,
+    #[serde(borrow, rename = "triggerSource")]
+    pub(super) trigger_source: Option<&'a RawValue>,
+    #[serde(borrow, rename = "userPoolId")]
+    pub(super) user_pool: Option<&'a RawValue>,
+    #[serde(rename = "requestContext")]
+    request_context: Option<IgnoredAny>,
+}
+
+/// A record of a batch, of any service.
+#[derive(Deserialize)]
+pub(super) struct Record<'a> {
+    #[serde(rename = "eventSource", alias = "EventSource")]
+    source: String,
+    #[serde(rename = "eventSourceARN", default)]
+    pub(super) arn: String,
+    #[serde(rename = "messageId", default)]
+    pub(super) message_id: String,
+    #[serde(rename = "eventName", default)]
+    pub(super) event_name: String,
+    #[serde(borrow)]
+    pub(super) attributes: Option<&'a RawValue>,
+    #[serde(borrow, rename = "messageAttributes")]
+    pub(super) message_attributes: Option<&'a RawValue>,
+    #[serde(borrow, rename = "Sns")]
+    pub(super) sns: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) dynamodb: Option<&'a RawValue>,
+}
+
+/// `None` for an event of none of the services that are known here.
+pub(super) fn read(event: &[u8]) -> Option<Trigger> {
+    let event: Event<'_> = serde_json::from_slice(event).ok()?;
+    if let Some(records) = event.records {
+        let records: Vec<Record<'_>> = serde_json::from_str(records.get()).ok()?;
+        return match records.first()?.source.as_str() {
+            "aws:sqs" => Some(sqs::trigger(&records)),
+            "aws:sns" => Some(sns::trigger(&records)),
+            "aws:dynamodb" => Some(dynamodb::trigger(&records)),
+            _ => None,
+        };
+    }
+    if event.request_context.is_some() {
+        return Some(Trigger::faas("http"));
+    }
+    eventbridge::trigger(&event).or_else(|| cognito::trigger(&event))
+}
+
+/// A value of another shape is as good as none.
+pub(super) fn part<T: DeserializeOwned>(value: Option<&RawValue>) -> Option<T> {
+    serde_json::from_str(value?.get()).ok()
+}
+
+/// A short text without blanks at its ends and without control characters.
+pub(super) fn text(value: Option<&RawValue>) -> Option<String> {
+    part(value).filter(|text: &String| {
+        (1..=MAX_TEXT).contains(&text.len()) && !text.chars().any(char::is_control) && text.trim() == text
+    })
+}
+
+/// The name at the end of `arn:aws:sqs:eu-west-1:123456789012:orders`.
+pub(super) fn last_of_arn(arn: &str) -> &str {
+    let name = arn.rsplit(':').next().unwrap_or(arn);
+    if name.is_empty() || name.len() > MAX_TEXT { "unknown" } else { name }
+}

@@ -1,0 +1,27 @@
+//! Amazon EventBridge: an event on a bus, or a schedule.
+
+use super::Trigger;
+use super::event::{Event, last_of_arn, part, text};
+
+pub(super) fn trigger(event: &Event<'_>) -> Option<Trigger> {
+    let (source, detail_type) = (text(event.source)?, text(event.detail_type)?);
+    let time = text(event.time);
+    let mut trigger = if source == "aws.events" && detail_type == "Scheduled Event" {
+        let rules: Vec<String> = part(event.resources).unwrap_or_default();
+        // arn:aws:events:us-east-1:123456789012:rule/nightly
+        let rule = rules.first().map(|arn| last_of_arn(arn).trim_start_matches("rule/"));
+        Trigger::consumer("timer", rule.unwrap_or("schedule"))
+    } else {
+        let mut trigger = Trigger::consumer("pubsub", &source);
+        trigger.set("messaging.system", "aws.eventbridge");
+        trigger.set("messaging.operation.name", "process");
+        trigger.set("messaging.operation.type", "process");
+        trigger
+    };
+    trigger.set("aws.eventbridge.source", source);
+    trigger.set("aws.eventbridge.detail_type", detail_type);
+    if let Some(time) = time {
+        trigger.set("faas.time", time);
+    }
+    Some(trigger)
+}

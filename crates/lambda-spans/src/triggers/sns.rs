@@ -1,0 +1,33 @@
+//! Amazon SNS: a notification, alone in its event.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Trigger;
+use super::batch::Batch;
+use super::event::{Record, part};
+use crate::propagation::parse_traceparent;
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Notification {
+    message_id: String,
+    topic_arn: String,
+    message_attributes: Value,
+}
+
+pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
+    let notifications: Vec<Notification> = records.iter().map(|record| part(record.sns).unwrap_or_default()).collect();
+    let batch = Batch::of(notifications.iter().map(|notification| notification.message_id.clone()));
+    let message = batch.only().map(str::to_owned);
+    let topics = notifications.iter().map(|notification| notification.topic_arn.as_str());
+    let mut trigger = Trigger::messages("aws.sns", topics, batch);
+    // SNS asks nobody for failures of single records.
+    trigger.batch = None;
+    if let Some(message) = message {
+        trigger.set("messaging.message.id", message);
+    }
+    trigger.link_to(notifications.iter().filter_map(|notification| {
+        parse_traceparent(notification.message_attributes.get("traceparent")?.get("Value")?.as_str()?)
+    }))
+}

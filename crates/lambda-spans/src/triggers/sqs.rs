@@ -1,0 +1,37 @@
+//! Amazon SQS: a batch of messages.
+
+use opentelemetry::trace::SpanContext;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Trigger;
+use super::batch::Batch;
+use super::event::{Record, part};
+use crate::propagation::parse_traceparent;
+use crate::trace_header::TraceHeader;
+
+#[derive(Deserialize)]
+struct Attributes {
+    #[serde(rename = "AWSTraceHeader")]
+    trace: Option<String>,
+}
+
+pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
+    let batch = Batch::of(records.iter().map(|record| record.message_id.clone()));
+    let message = batch.only().map(str::to_owned);
+    let mut trigger = Trigger::messages("aws_sqs", records.iter().map(|record| record.arn.as_str()), batch);
+    if let Some(message) = message {
+        trigger.set("messaging.message.id", message);
+    }
+    trigger.link_to(records.iter().filter_map(context))
+}
+
+/// What SQS itself passed on; else what the sender put into a message attribute.
+fn context(record: &Record<'_>) -> Option<SpanContext> {
+    let attributes: Option<Attributes> = part(record.attributes);
+    let sent = attributes.and_then(|attributes| attributes.trace);
+    sent.as_deref().and_then(TraceHeader::parse).and_then(|header| header.span_context()).or_else(|| {
+        let attributes: Value = part(record.message_attributes)?;
+        parse_traceparent(attributes.get("traceparent")?.get("stringValue")?.as_str()?)
+    })
+}

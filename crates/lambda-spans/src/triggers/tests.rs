@@ -1,0 +1,103 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const EVENTS: [&[u8]; 6] = [
+    include_bytes!("../../tests/data/sqs.json"),
+    include_bytes!("../../tests/data/sns.json"),
+    include_bytes!("../../tests/data/dynamodb.json"),
+    include_bytes!("../../tests/data/eventbridge.json"),
+    include_bytes!("../../tests/data/cognito.json"),
+    include_bytes!("../../tests/data/apigw_rest.json"),
+];
+
+fn attribute(trigger: &Trigger, key: &str) -> Option<String> {
+    trigger.attributes.iter().find(|attribute| attribute.key.as_str() == key).map(|found| found.value.to_string())
+}
+
+#[test]
+fn what_looks_like_a_batch_and_is_none_is_another_event() {
+    for event in [
+        json!({ "Records": [] }),
+        json!({ "Records": {} }),
+        json!({ "Records": [{ "eventSource": 1 }] }),
+        json!({ "Records": [{ "eventSource": "aws:elsewhere" }] }),
+        json!({ "source": { "a": 1 }, "detail-type": "x" }),
+        json!({ "source": " ", "detail-type": "x" }),
+        json!({ "triggerSource": "x" }),
+        json!([1, 2]),
+        json!("text"),
+    ] {
+        let trigger = Trigger::of(event.to_string().as_bytes());
+        assert_eq!((trigger.name.as_deref(), attribute(&trigger, "faas.trigger").as_deref()), (None, Some("other")));
+    }
+}
+
+#[test]
+fn an_http_event_is_known_without_its_layer() {
+    assert_eq!(attribute(&Trigger::of(EVENTS[5]), "faas.trigger").as_deref(), Some("http"));
+}
+
+#[test]
+fn a_large_batch_links_to_128_records() {
+    let record = |n: u64| {
+        json!({
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:orders",
+            "messageId": n.to_string(),
+            "attributes": {
+                "AWSTraceHeader": format!("Root=1-6925a3f0-{n:024x};Parent=00000000000000a1;Sampled=1")
+            },
+        })
+    };
+    let event = json!({ "Records": (1..=10_000).map(record).collect::<Vec<_>>() });
+    let trigger = Trigger::of(event.to_string().as_bytes());
+    assert_eq!(trigger.links.len(), 128);
+    assert_eq!(attribute(&trigger, "messaging.batch.message_count").as_deref(), Some("10000"));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_some_event(bytes: Vec<u8>) {
+        prop_assert!(attribute(&Trigger::of(&bytes), "faas.trigger").is_some());
+    }
+
+    /// An event with one byte changed anywhere is read, and what is kept of it is bounded.
+    #[test]
+    fn a_damaged_event_is_some_event(event in 0..EVENTS.len(), at: proptest::sample::Index, byte: u8) {
+        let mut bytes = EVENTS[event].to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let trigger = Trigger::of(&bytes);
+        prop_assert!(trigger.links.len() <= MAX_LINKS);
+        prop_assert!(trigger.name.is_none_or(|name| name.len() <= 300));
+        prop_assert!(trigger.attributes.iter().all(|attribute| attribute.value.to_string().len() <= 300));
+    }
+
+    /// Any values where a service has its own: nothing is taken for granted.
+    #[test]
+    fn values_of_any_shape_are_some_event(source in "aws:(sqs|sns|dynamodb)", value in any_json(), other in any_json()) {
+        let event = json!({ "Records": [{
+            "eventSource": source, "attributes": value, "messageAttributes": other, "Sns": value, "dynamodb": other,
+        }]});
+        let trigger = Trigger::of(event.to_string().as_bytes());
+        prop_assert!(trigger.name.is_some() && trigger.links.is_empty());
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "\\PC{0,20}".prop_map(Value::from),
+    ];
+    let key = "(AWSTraceHeader|traceparent|stringValue|Value|NewImage|trace_context|S|MessageAttributes|TopicArn|x)";
+    leaf.prop_recursive(4, 32, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map(key, inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}

@@ -1,0 +1,81 @@
+//! The attributes that can be searched for in X-Ray.
+
+use opentelemetry::Value;
+
+use super::attributes::Attributes;
+use super::json::Members;
+
+/// What X-Ray indexes at most.
+const MAX: usize = 50;
+/// Bytes of a text; X-Ray allows as many characters.
+const MAX_TEXT: usize = 1000;
+
+/// Which attributes become annotations.
+#[derive(Debug)]
+pub(super) struct Annotated {
+    keys: Vec<String>,
+    prefixes: Vec<String>,
+}
+
+impl Annotated {
+    /// Keys, and beginnings of keys that end with `.` or `*`.
+    pub(super) fn new(names: Vec<String>) -> Self {
+        let (prefixes, keys) = names.into_iter().partition(|name: &String| name.ends_with(['.', '*']));
+        let prefixes = Vec::into_iter(prefixes).map(|prefix: String| prefix.trim_end_matches('*').to_owned());
+        Self { keys, prefixes: prefixes.collect() }
+    }
+
+    fn names(&self, key: &str) -> bool {
+        self.prefixes.iter().any(|prefix| key.starts_with(prefix)) || self.keys.iter().any(|known| known == key)
+    }
+
+    /// Writes the annotations. What X-Ray cannot take as one, or not as a whole, stays for the metadata.
+    pub(super) fn write(&self, document: &mut Members<'_>, attributes: &mut Attributes<'_>) {
+        let mut written: Vec<&str> = Vec::new();
+        document.object("annotations", |annotations| {
+            attributes.for_the_rest(|key, value| {
+                let one_more = written.len() < MAX
+                    && !key.is_empty()
+                    && self.names(key)
+                    && is_indexed(value)
+                    // X-Ray cannot tell `a.b` from `a_b`; both would be one key, twice in one object.
+                    && !written.iter().any(|other| letters(other).eq(letters(key)));
+                if one_more {
+                    written.push(key);
+                }
+                one_more && annotations.value(&letters(key).collect::<String>(), value, MAX_TEXT)
+            });
+        });
+    }
+}
+
+fn is_indexed(value: &Value) -> bool {
+    if let Value::F64(number) = value {
+        return number.is_finite();
+    }
+    matches!(value, Value::Bool(_) | Value::I64(_) | Value::String(_))
+}
+
+/// The key in X-Ray's letters.
+fn letters(key: &str) -> impl Iterator<Item = char> {
+    key.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_ends_with_a_dot_or_star_is_the_beginning_of_keys() {
+        let annotated = Annotated::new(vec!["app.".to_owned(), "user*".to_owned(), "http.route".to_owned()]);
+        assert!(annotated.names("app.now") && annotated.names("user_id") && annotated.names("user"));
+        assert!(annotated.names("http.route"));
+        assert!(!annotated.names("http.routes") && !annotated.names("application") && !annotated.names("app"));
+    }
+
+    #[test]
+    fn a_star_alone_is_every_key() {
+        assert!(Annotated::new(vec!["*".to_owned()]).names("anything"));
+        assert!(!Annotated::new(Vec::new()).names("anything"));
+    }
+}

@@ -1,0 +1,75 @@
+//! A span's attributes, and which of them its document says already.
+
+use opentelemetry::{KeyValue, Value};
+use opentelemetry_sdk::trace::SpanData;
+
+use super::json::{MARK, beginning};
+
+/// The most that is looked at: twice of what a span keeps by itself.
+pub(super) const MAX: usize = 256;
+/// Bytes of a key; what is longer is cut.
+const MAX_KEY: usize = 500;
+
+pub(super) struct Attributes<'a> {
+    all: &'a [KeyValue],
+    said: [bool; MAX],
+}
+
+impl<'a> Attributes<'a> {
+    pub(super) fn of(span: &'a SpanData) -> Self {
+        let all = &span.attributes;
+        Self { all: all.get(..MAX).unwrap_or(all), said: [false; MAX] }
+    }
+
+    /// The attribute's value. Of several with one key, the last counts.
+    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
+        self.all.iter().rfind(|attribute| attribute.key.as_str() == key).map(|attribute| &attribute.value)
+    }
+
+    pub(super) fn text(&self, key: &str) -> Option<&'a str> {
+        let Value::String(text) = self.get(key)? else { return None };
+        (!text.as_str().is_empty()).then_some(text.as_str())
+    }
+
+    pub(super) fn integer(&self, key: &str) -> Option<i64> {
+        if let Value::I64(number) = self.get(key)? {
+            return Some(*number);
+        }
+        self.text(key)?.parse().ok()
+    }
+
+    pub(super) fn first_text(&self, keys: &[&'static str]) -> Option<(&'static str, &'a str)> {
+        keys.iter().find_map(|key| Some((*key, self.text(key)?)))
+    }
+
+    /// The document says it in a place of its own: it needs no further one.
+    pub(super) fn say(&mut self, key: &str) {
+        let said = self.all.iter().zip(&mut self.said).filter(|(attribute, _)| attribute.key.as_str() == key);
+        said.for_each(|(_, said)| *said = true);
+    }
+
+    /// `text` in at most `limit` bytes. As a whole it says the attribute; else that stays for the metadata.
+    pub(super) fn cut(&mut self, key: &str, text: &str, limit: usize) -> String {
+        if text.len() <= limit {
+            self.say(key);
+            return text.to_owned();
+        }
+        beginning(text, limit.saturating_sub(MARK.len())).to_owned() + MARK
+    }
+
+    /// Calls `each` with every attribute that is not said yet, under a key that no other has. What `each`
+    /// says itself, by answering true, is not seen again.
+    pub(super) fn for_the_rest(&mut self, mut each: impl FnMut(&'a str, &'a Value) -> bool) {
+        for (index, (attribute, said)) in self.all.iter().zip(&mut self.said).enumerate() {
+            if !*said {
+                let key = shown(attribute);
+                let replaced = self.all.iter().skip(index + 1).any(|later| shown(later) == key);
+                *said = replaced || each(key, &attribute.value);
+            }
+        }
+    }
+}
+
+pub(super) fn shown(attribute: &KeyValue) -> &str {
+    beginning(attribute.key.as_str(), MAX_KEY)
+}

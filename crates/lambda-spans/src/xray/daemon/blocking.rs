@@ -1,0 +1,50 @@
+//! The same from a thread that has no runtime.
+
+use std::net::ToSocketAddrs as _;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use super::pace::Pace;
+use super::socket::{Fate, Socket};
+
+/// Sends to the daemon while the runtime's own thread is not to be had, with a socket of its own.
+#[derive(Debug)]
+pub(crate) struct BlockingDaemon {
+    address: String,
+    connection: Mutex<Option<(Socket, Pace)>>,
+}
+
+impl BlockingDaemon {
+    pub(crate) fn new(address: String) -> Self {
+        Self { address, connection: Mutex::new(None) }
+    }
+
+    /// Resolves the address before there is haste. A failure is no more than that: `send` tries again.
+    pub(crate) fn connect(&self) {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        if connection.is_none() {
+            let socket = self.address.to_socket_addrs().and_then(Socket::connected);
+            *connection = socket.ok().map(|socket| (socket, Pace::new(Instant::now())));
+        }
+    }
+
+    /// Sends each datagram; the number of those that were sent.
+    pub(crate) fn send(&self, datagrams: &[Vec<u8>]) -> usize {
+        self.connect();
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((socket, pace)) = connection.as_mut() else { return 0 };
+        let mut sent = 0;
+        for datagram in datagrams {
+            while let Some(pause) = pace.pause(datagram.len(), Instant::now()) {
+                #[expect(clippy::disallowed_methods, reason = "this thread has no runtime that it could stop")]
+                thread::sleep(pause);
+            }
+            sent += usize::from(matches!(socket.send(datagram), Fate::Sent | Fate::SentAfter(_)));
+        }
+        if sent < datagrams.len() {
+            *connection = None;
+        }
+        sent
+    }
+}

@@ -1,0 +1,108 @@
+//! How fast datagrams may follow each other.
+//!
+//! A receiver's buffer cannot be seen, and what does not fit into it is lost without a word. Linux gives it
+//! 208 KiB by default, and takes more than a datagram's bytes from it for each. So a burst may have less than
+//! that; what is longer than a burst waits for a reader to come by.
+
+use std::time::{Duration, Instant};
+
+/// Bytes of the buffer that a burst may fill: about half of it.
+const BURST: u64 = 104 * 1024;
+/// Bytes that follow after each pause: so few that a reader may be kept from its turn for 20 ms.
+const SLICE: u64 = 6 * 1024;
+const PAUSE: Duration = Duration::from_millis(1);
+/// After this long a buffer is taken to be empty.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// What the receiver's buffer may hold at this time.
+#[derive(Debug)]
+pub(super) struct Pace {
+    held: u64,
+    since: Instant,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { held: 0, since: now }
+    }
+
+    /// How long to wait before a datagram of `bytes` is asked for again; without a wait it counts as sent.
+    pub(super) fn pause(&mut self, bytes: usize, now: Instant) -> Option<Duration> {
+        self.held = self.held.saturating_sub(self.read_until(now));
+        self.since = now;
+        let cost = cost(bytes);
+        // The largest datagram alone is more than a burst.
+        if self.held > 0 && self.held + cost > BURST {
+            return Some(PAUSE);
+        }
+        self.held += cost;
+        None
+    }
+
+    /// A pause that took longer than it should counts as one: where this process waits for its turn, so does
+    /// the reader.
+    fn read_until(&self, now: Instant) -> u64 {
+        let elapsed = now.saturating_duration_since(self.since);
+        if elapsed >= IDLE {
+            return u64::MAX;
+        }
+        let share = elapsed.min(PAUSE).as_micros() * u128::from(SLICE) / PAUSE.as_micros();
+        u64::try_from(share).unwrap_or(SLICE)
+    }
+}
+
+/// What a datagram takes of the buffer: the kernel rounds up, and adds what it keeps of each.
+fn cost(bytes: usize) -> u64 {
+    (bytes as u64).saturating_mul(2) + 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent_at_once(bytes: usize) -> usize {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        (0..).take_while(|_| pace.pause(bytes, now).is_none()).count()
+    }
+
+    #[test]
+    fn an_ordinary_invocation_is_sent_without_a_pause() {
+        assert_eq!(sent_at_once(1024), 34);
+        assert!(sent_at_once(300) > 60);
+    }
+
+    #[test]
+    fn the_largest_document_does_not_wait_for_ever() {
+        assert_eq!(sent_at_once(64_000), 1);
+    }
+
+    #[test]
+    fn a_burst_fits_into_the_buffer_that_linux_gives() {
+        let kernel_takes = |bytes: usize| (bytes + 448).next_power_of_two() + 256;
+        for bytes in [1, 300, 600, 1000, 1700, 3000, 60_000] {
+            assert!(kernel_takes(bytes) * sent_at_once(bytes) < 212_992, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_waits_until_a_reader_had_time() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        while pace.pause(1024, now).is_none() {}
+        for late in [PAUSE, 20 * PAUSE] {
+            let now = pace.since + late;
+            let sent = (0..).take_while(|_| pace.pause(1024, now).is_none()).count();
+            assert!((1..=3).contains(&sent), "{sent} after {late:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_invocation_has_a_burst_of_its_own() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        while pace.pause(1024, now).is_none() {}
+        assert_eq!(pace.pause(1024, now + IDLE), None);
+        assert_eq!(pace.held, cost(1024));
+    }
+}

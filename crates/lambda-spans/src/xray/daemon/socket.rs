@@ -1,0 +1,48 @@
+//! A UDP socket that sends to one address.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+#[derive(Debug)]
+pub(super) struct Socket(UdpSocket);
+
+/// What became of one datagram.
+#[derive(Debug)]
+pub(super) enum Fate {
+    Sent,
+    /// It was sent, but one before it had found nobody.
+    SentAfter(io::Error),
+    /// The send buffer has no room; only of a socket that never waits.
+    Full,
+    Failed(io::Error),
+}
+
+impl Socket {
+    /// Of a name's addresses the first of IPv4, which is what the daemon listens on where nothing else is said.
+    pub(super) fn connected(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<Self> {
+        let mut addresses: Vec<_> = addresses.collect();
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        let target = addresses.first().ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the name has no address"))?;
+        let any: IpAddr = if target.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect(target)?;
+        Ok(Self(socket))
+    }
+
+    pub(super) fn never_wait(&self) -> io::Result<()> {
+        self.0.set_nonblocking(true)
+    }
+
+    pub(super) fn send(&self, datagram: &[u8]) -> Fate {
+        match self.0.send(datagram) {
+            Ok(_) => Fate::Sent,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Fate::Full,
+            // The report of an earlier datagram's fate: this one has not been sent yet.
+            Err(refusal) if refusal.kind() == ErrorKind::ConnectionRefused => match self.0.send(datagram) {
+                Ok(_) => Fate::SentAfter(refusal),
+                Err(error) => Fate::Failed(error),
+            },
+            Err(error) => Fate::Failed(error),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What failed, as X-Ray tells it: whose fault it was, and the cause.
+
+mod stack;
+
+use opentelemetry::trace::{Event, Status};
+use opentelemetry::{KeyValue, SpanId};
+use opentelemetry_sdk::trace::SpanData;
+
+use super::attributes::Attributes;
+use super::document::Limits;
+use super::json::Members;
+
+const EXCEPTION: &str = "exception";
+const TYPE: &str = "exception.type";
+const MESSAGE: &str = "exception.message";
+const STACKTRACE: &str = "exception.stacktrace";
+
+/// Bytes of an exception's type.
+const MAX_TYPE: usize = 250;
+
+/// The error codes by which services of AWS say that they were asked too often.
+const THROTTLES: [&str; 10] = [
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "LimitExceededException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "TooManyRequestsException",
+];
+
+/// X-Ray's three flags. More than one can be up.
+#[derive(Clone, Copy)]
+pub(super) struct Failure {
+    /// The server's.
+    fault: bool,
+    /// The client's.
+    error: bool,
+    throttle: bool,
+    synthesised: bool,
+}
+
+impl Failure {
+    pub(super) fn of(span: &SpanData, attributes: &Attributes<'_>) -> Self {
+        let code = attributes.integer("http.response.status_code").or_else(|| attributes.integer("http.status_code"));
+        let throttle = code == Some(429) || attributes.text("error.type").is_some_and(is_throttle);
+        let of_server = code.is_some_and(|code| (500..600).contains(&code));
+        // A service of AWS says with a 400 that it was asked too often.
+        let error = throttle || code.is_some_and(|code| (400..500).contains(&code));
+        let failed = matches!(span.status, Status::Error { .. });
+        let fault = of_server || (failed && !error);
+        let synthesised = (fault || error) && !span.events.iter().any(is_exception);
+        Self { fault, error, throttle, synthesised }
+    }
+
+    fn any(self) -> bool {
+        self.fault || self.error || self.throttle
+    }
+
+    /// Whether the cause is made of the span's status, for want of an exception.
+    pub(super) fn is_synthesised(self) -> bool {
+        self.synthesised
+    }
+
+    /// Whether `event` is an exception of which the cause says everything.
+    pub(super) fn tells(self, event: &Event) -> bool {
+        let told = |attribute: &KeyValue| match attribute.key.as_str() {
+            TYPE | MESSAGE => true,
+            STACKTRACE => stack::frames(&attribute.value.as_str()).next().is_some(),
+            _ => false,
+        };
+        self.any() && is_exception(event) && event.attributes.iter().all(told)
+    }
+
+    pub(super) fn write_flags(self, document: &mut Members<'_>) {
+        for (flag, up) in [("fault", self.fault), ("error", self.error), ("throttle", self.throttle)] {
+            if up {
+                document.yes(flag);
+            }
+        }
+    }
+
+    /// Writes the flags and the cause. An exception on a span that did not fail was handled: it is no cause,
+    /// but an event. `remote`: what failed is at the other end of a call.
+    pub(super) fn write(
+        self,
+        document: &mut Members<'_>,
+        span: &SpanData,
+        attributes: &Attributes<'_>,
+        remote: bool,
+        limits: &Limits,
+    ) {
+        self.write_flags(document);
+        if !self.any() {
+            return;
+        }
+        let told = span.events.iter().filter(|event| is_exception(event)).map(Exception::told);
+        let exceptions = told.chain(self.synthesised.then(|| Exception::synthesised(span, attributes)).flatten());
+        document.object("cause", |cause| {
+            let numbered = (0..).zip(exceptions);
+            cause.list("exceptions", numbered, limits.list, |members, (index, exception)| {
+                members.text("id", &exception_id(span, index).to_string(), usize::MAX);
+                exception.write(members, remote, limits);
+            });
+        });
+    }
+}
+
+fn is_exception(event: &Event) -> bool {
+    event.name == EXCEPTION
+}
+
+fn is_throttle(error_type: &str) -> bool {
+    error_type.starts_with("Throttl") || THROTTLES.contains(&error_type)
+}
+
+/// Unique within the trace as the span's own id is, and the same however often the document is made.
+fn exception_id(span: &SpanData, index: u64) -> SpanId {
+    let id = u64::from_be_bytes(span.span_context.span_id().to_bytes());
+    SpanId::from(id ^ (index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+#[derive(Default)]
+struct Exception {
+    name: Option<String>,
+    message: Option<String>,
+    stack: Option<String>,
+}
+
+impl Exception {
+    fn told(event: &Event) -> Self {
+        let mut exception = Self::default();
+        for attribute in &event.attributes {
+            let text = || Some(attribute.value.as_str().into_owned());
+            match attribute.key.as_str() {
+                TYPE => exception.name = text(),
+                MESSAGE => exception.message = text(),
+                STACKTRACE => exception.stack = text(),
+                _ => {}
+            }
+        }
+        exception
+    }
+
+    fn synthesised(span: &SpanData, attributes: &Attributes<'_>) -> Option<Self> {
+        let name = attributes.get("error.type").map(|value| value.as_str().into_owned());
+        let message = match &span.status {
+            Status::Error { description } if !description.is_empty() => Some(description.clone().into_owned()),
+            Status::Error { .. } | Status::Ok | Status::Unset => name.clone(),
+        };
+        message.is_some().then_some(Self { name, message, stack: None })
+    }
+
+    fn write(self, members: &mut Members<'_>, remote: bool, limits: &Limits) {
+        if let Some(message) = self.message {
+            members.text("message", &message, limits.inner());
+        }
+        if let Some(name) = self.name {
+            members.text("type", &name, MAX_TYPE);
+        }
+        if remote {
+            members.yes("remote");
+        }
+        if let Some(stack) = self.stack {
+            stack::write(members, &stack, limits);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! JSON, written straight into a datagram.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use opentelemetry::{Array, Value};
+use serde::Serialize;
+
+/// Stands where something was cut off.
+pub(super) const MARK: &str = "…";
+
+/// The members of an object under way.
+pub(super) struct Members<'a> {
+    out: &'a mut Vec<u8>,
+    empty: bool,
+}
+
+impl<'a> Members<'a> {
+    /// More members for an object that has some already.
+    pub(super) fn further(out: &'a mut Vec<u8>) -> Self {
+        Self { out, empty: false }
+    }
+
+    /// The first members of an object that the caller began and ends.
+    pub(super) fn first(out: &'a mut Vec<u8>) -> Self {
+        Self { out, empty: true }
+    }
+
+    /// Bytes of the whole text so far.
+    pub(super) fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Begins a member; the caller writes its value.
+    fn member(&mut self, key: &str) -> &mut Vec<u8> {
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+        string(self.out, key, usize::MAX);
+        self.out.push(b':');
+        self.out
+    }
+
+    /// A text of at most `limit` bytes. False where it had to be cut.
+    pub(super) fn text(&mut self, key: &str, text: &str, limit: usize) -> bool {
+        string(self.member(key), text, limit)
+    }
+
+    pub(super) fn number(&mut self, key: &str, number: impl Into<i64>) {
+        plain(self.member(key), number.into());
+    }
+
+    pub(super) fn yes(&mut self, key: &str) {
+        plain(self.member(key), true);
+    }
+
+    pub(super) fn time(&mut self, key: &str, time: SystemTime) {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        plain(self.member(key), since.as_secs_f64());
+    }
+
+    /// An attribute's value of at most `limit` bytes. False where it had to be cut.
+    pub(super) fn value(&mut self, key: &str, value: &Value, limit: usize) -> bool {
+        any(self.member(key), value, limit)
+    }
+
+    /// An object, left out when nothing is in it.
+    pub(super) fn object(&mut self, key: &str, fill: impl FnOnce(&mut Members<'_>)) {
+        let (start, empty) = (self.out.len(), self.empty);
+        if !object(self.member(key), fill) {
+            self.out.truncate(start);
+            self.empty = empty;
+        }
+    }
+
+    /// The first of `items` that fit into `limit` bytes, as objects. The number of those that did not.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        limit: usize,
+        write: impl Fn(&mut Members<'_>, T),
+    ) -> usize {
+        let mut items = items.into_iter();
+        let (before, empty) = (self.out.len(), self.empty);
+        let out = self.member(key);
+        out.push(b'[');
+        let first = out.len();
+        let mut left_out = 0;
+        for item in items.by_ref() {
+            let start = out.len();
+            if start > first {
+                out.push(b',');
+            }
+            object(out, |members| write(members, item));
+            if out.len() - first > limit {
+                out.truncate(start);
+                left_out = 1 + items.count();
+                break;
+            }
+        }
+        if out.len() == first {
+            self.out.truncate(before);
+            self.empty = empty;
+        } else {
+            self.out.push(b']');
+        }
+        left_out
+    }
+}
+
+/// False for an object without members.
+fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Members<'_>)) -> bool {
+    out.push(b'{');
+    let mut members = Members { out, empty: true };
+    fill(&mut members);
+    let empty = members.empty;
+    out.push(b'}');
+    !empty
+}
+
+fn any(out: &mut Vec<u8>, value: &Value, limit: usize) -> bool {
+    match value {
+        Value::Bool(value) => plain(out, value),
+        Value::I64(value) => plain(out, value),
+        Value::F64(value) => number(out, *value),
+        Value::String(text) => return string(out, text.as_str(), limit),
+        Value::Array(values) => return array(out, values, limit),
+        // Other kinds may come.
+        _ => return string(out, &value.as_str(), limit),
+    }
+    true
+}
+
+fn array(out: &mut Vec<u8>, values: &Array, limit: usize) -> bool {
+    match values {
+        Array::Bool(values) => list(out, values, limit, |out, value, _| plain(out, value)),
+        Array::I64(values) => list(out, values, limit, |out, value, _| plain(out, value)),
+        Array::F64(values) => list(out, values, limit, |out, value, _| number(out, *value)),
+        Array::String(values) => list(out, values, limit, |out, value, left| {
+            string(out, value.as_str(), left);
+        }),
+        _ => string(out, &values.to_string(), limit),
+    }
+}
+
+fn list<T>(out: &mut Vec<u8>, values: &[T], limit: usize, write: impl Fn(&mut Vec<u8>, &T, usize)) -> bool {
+    out.push(b'[');
+    let first = out.len();
+    for value in values {
+        let start = out.len();
+        if start > first {
+            out.push(b',');
+        }
+        // One byte more than is left: an element that had to be cut does not fit.
+        write(out, value, limit.saturating_sub(start - first) + 1);
+        if out.len() - first > limit {
+            out.truncate(start);
+            out.push(b']');
+            return false;
+        }
+    }
+    out.push(b']');
+    true
+}
+
+/// JSON has no word for NaN and the infinities.
+fn number(out: &mut Vec<u8>, value: f64) {
+    if value.is_finite() {
+        plain(out, value);
+    } else {
+        string(out, &value.to_string(), usize::MAX);
+    }
+}
+
+/// Writes `text`, or its beginning and a mark, in `limit` bytes. False where it had to be cut.
+fn string(out: &mut Vec<u8>, text: &str, limit: usize) -> bool {
+    if text.len() <= limit {
+        plain(out, text);
+        return true;
+    }
+    plain(out, beginning(text, limit.saturating_sub(MARK.len())));
+    out.pop();
+    out.extend_from_slice(MARK.as_bytes());
+    out.push(b'"');
+    false
+}
+
+/// The first `limit` bytes of `text`, or a little less: no character is cut in two.
+pub(super) fn beginning(text: &str, limit: usize) -> &str {
+    text.split_at(text.floor_char_boundary(limit)).0
+}
+
+fn plain(out: &mut Vec<u8>, value: impl Serialize) {
+    // Memory takes all that is written.
+    serde_json::to_writer(out, &value).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Members<'_>)) -> String {
+        let mut out = Vec::new();
+        object(&mut out, write);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out() {
+        assert_eq!(
+            written(|members| {
+                members.object("a", |_| {});
+                assert_eq!(members.list("b", [0; 0], 10, |_, _| {}), 0);
+                members.number("c", 1);
+            }),
+            r#"{"c":1}"#
+        );
+    }
+
+    #[test]
+    fn a_list_ends_where_its_bytes_end() {
+        let text = written(|members| {
+            assert_eq!(members.list("a", [1, 2, 3, 4], 18, |members, n| members.number("n", n)), 2);
+            assert_eq!(members.list("b", [1, 2], 3, |members, n| members.number("n", n)), 2);
+        });
+        assert_eq!(text, r#"{"a":[{"n":1},{"n":2}]}"#);
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters_with_a_mark() {
+        let text = written(|members| {
+            assert!(members.text("a", "äöü", 6));
+            assert!(!members.text("b", "äöü", 5));
+            assert!(!members.text("c", "äöü", 0));
+        });
+        assert_eq!(text, r#"{"a":"äöü","b":"ä…","c":"…"}"#);
+    }
+
+    #[test]
+    fn values_are_json_whatever_they_are() {
+        let text = written(|members| {
+            members.value("nan", &Value::F64(f64::NAN), 100);
+            members.value("floats", &Value::Array(Array::F64(vec![1.5, f64::INFINITY])), 100);
+            members.value("texts", &Value::Array(Array::String(vec!["\"\u{1}".into(), "b".into()])), 100);
+            assert!(!members.value("cut", &Value::Array(Array::I64(vec![1, 2, 3])), 3));
+            assert!(!members.value("none", &Value::Array(Array::String(vec!["long".into()])), 2));
+        });
+        assert_eq!(text, r#"{"nan":"NaN","floats":[1.5,"inf"],"texts":["\"\u0001","b"],"cut":[1,2],"none":[]}"#);
+    }
+
+    #[test]
+    fn a_time_before_the_epoch_is_the_epoch() {
+        let before = UNIX_EPOCH - std::time::Duration::from_secs(1);
+        assert_eq!(written(|members| members.time("t", before)), r#"{"t":0.0}"#);
+    }
+}

@@ -1,0 +1,99 @@
+//! All that X-Ray keeps and does not index: the other attributes, events, links.
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Event, Link, Status};
+use opentelemetry_sdk::trace::SpanData;
+
+use super::attributes::{MAX as MAX_ATTRIBUTES, shown};
+use super::document::{Limits, MAX_DATAGRAM};
+use super::failure::Failure;
+use super::json::Members;
+use super::normalise::Normal;
+
+/// Attributes of one event or link.
+const MAX_INNER: usize = 32;
+
+pub(super) fn write(
+    document: &mut Members<'_>,
+    span: &SpanData,
+    normal: &mut Normal<'_>,
+    failure: Failure,
+    limits: &Limits,
+) {
+    document.object("metadata", |metadata| {
+        // Attributes have a namespace of their own: no key of theirs is another's.
+        metadata.object("default", |attributes| write_attributes(attributes, normal, limits));
+        if limits.cut {
+            metadata.yes("lambda_spans.truncated");
+        }
+        if normal.renamed {
+            metadata.text("span.name", &span.name, limits.inner());
+        }
+        if let Status::Error { description } = &span.status
+            && !description.is_empty()
+            && !failure.is_synthesised()
+        {
+            metadata.text("span.status", description, limits.inner());
+        }
+        let events = span.events.iter().filter(|event| !failure.tells(event));
+        let events_left_out = metadata.list("events", events, limits.list, |members, event| {
+            write_event(members, event, limits);
+        });
+        let links_left_out = metadata.list("links", span.links.iter(), limits.list, |members, link| {
+            write_link(members, link, limits);
+        });
+        let attributes_left_out = span.attributes.len().saturating_sub(MAX_ATTRIBUTES);
+        write_count(metadata, "dropped_attributes", span.dropped_attributes_count, attributes_left_out);
+        write_count(metadata, "dropped_events", span.events.dropped_count, events_left_out);
+        write_count(metadata, "dropped_links", span.links.dropped_count, links_left_out);
+    });
+}
+
+fn write_attributes(members: &mut Members<'_>, normal: &mut Normal<'_>, limits: &Limits) {
+    normal.attributes.for_the_rest(|key, value| {
+        let limit = if is_kept(key) { limits.kept } else { limits.other };
+        // What is too large by now is written anew within lower limits.
+        if limit > 0 && members.len() <= MAX_DATAGRAM {
+            members.value(key, value, limit);
+        }
+        true
+    });
+}
+
+/// What a trace is read for is cut last.
+fn is_kept(key: &str) -> bool {
+    key == "error.type" || ["app.", "http.", "aws."].iter().any(|prefix| key.starts_with(prefix))
+}
+
+fn write_event(members: &mut Members<'_>, event: &Event, limits: &Limits) {
+    members.text("name", &event.name, limits.inner());
+    members.time("time", event.timestamp);
+    write_inner(members, &event.attributes, event.dropped_attributes_count, limits);
+}
+
+fn write_link(members: &mut Members<'_>, link: &Link, limits: &Limits) {
+    members.text("trace_id", &link.span_context.trace_id().to_string(), usize::MAX);
+    members.text("span_id", &link.span_context.span_id().to_string(), usize::MAX);
+    write_inner(members, &link.attributes, link.dropped_attributes_count, limits);
+}
+
+fn write_inner(members: &mut Members<'_>, attributes: &[KeyValue], dropped: u32, limits: &Limits) {
+    let written = attributes.get(..MAX_INNER).unwrap_or(attributes);
+    members.object("attributes", |members| {
+        for (index, attribute) in written.iter().enumerate() {
+            let key = shown(attribute);
+            if !written.iter().skip(index + 1).any(|later| shown(later) == key) {
+                members.value(key, &attribute.value, limits.inner());
+            }
+        }
+    });
+    write_count(members, "dropped_attributes", dropped, attributes.len() - written.len());
+}
+
+/// What is not there: what the span dropped itself, and what is left out here.
+fn write_count(members: &mut Members<'_>, key: &str, dropped: u32, left_out: usize) {
+    let count = i64::from(dropped).saturating_add(i64::try_from(left_out).unwrap_or(i64::MAX));
+    if count > 0 {
+        members.number(key, count);
+    }
+}

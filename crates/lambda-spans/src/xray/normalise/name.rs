@@ -1,0 +1,145 @@
+//! The name of a document: a service's for a segment and for what draws a node, else the span's own.
+
+use std::borrow::Cow;
+
+use opentelemetry_sdk::trace::SpanData;
+
+use super::{Role, aws};
+use crate::xray::attributes::Attributes;
+
+/// Bytes that X-Ray allows for the name of a segment; a subsegment may have 250.
+const MAX: usize = 200;
+const NAMELESS: &str = "unnamed";
+
+pub(super) struct Name {
+    pub(super) text: Cow<'static, str>,
+    /// It is not the span's own name, which is then to be kept elsewhere.
+    pub(super) is_of_another: bool,
+}
+
+pub(super) fn of(role: Role, span: &SpanData, attributes: &Attributes<'_>, service: &str) -> Name {
+    let another = match role {
+        Role::Segment => Some(Cow::Borrowed(service)),
+        Role::Aws => aws::service(attributes).map(Cow::Borrowed),
+        Role::Sql => database(attributes),
+        Role::Remote => remote(attributes).map(Cow::Borrowed),
+        Role::Invocation | Role::Local => None,
+    };
+    match another {
+        Some(another) => {
+            // A call of AWS says its operation elsewhere; its own name would repeat both.
+            let is_of_another = role != Role::Aws && another != span.name;
+            Name { text: Cow::Owned(clean(&another).into_owned()), is_of_another }
+        }
+        None => {
+            let text = match clean(&span.name) {
+                Cow::Borrowed(_) => span.name.clone(),
+                Cow::Owned(clean) => Cow::Owned(clean),
+            };
+            Name { text, is_of_another: false }
+        }
+    }
+}
+
+/// A remote node has the name of its host, so that all calls of it are one node.
+fn remote<'a>(attributes: &Attributes<'a>) -> Option<&'a str> {
+    attributes
+        .text("peer.service")
+        .or_else(|| attributes.text("server.address"))
+        .or_else(|| host_of(attributes.text("url.full")?))
+        .or_else(|| attributes.text("messaging.system"))
+}
+
+/// `database@host`, as X-Ray's own SDKs have it.
+fn database<'a>(attributes: &Attributes<'a>) -> Option<Cow<'a, str>> {
+    let name = attributes.text("peer.service").map(Cow::Borrowed);
+    name.or_else(|| {
+        let host = attributes.text("server.address");
+        let database = attributes.text("db.namespace").or_else(|| attributes.text("db.name"));
+        match (database, host) {
+            (Some(database), Some(host)) => Some(Cow::Owned(format!("{database}@{host}"))),
+            (one, other) => one.or(other).map(Cow::Borrowed),
+        }
+    })
+}
+
+fn host_of(url: &str) -> Option<&str> {
+    let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    (!host.is_empty()).then_some(host)
+}
+
+/// `name` in X-Ray's characters: letters, numbers, blanks and `_.:/%&#=+-@`. A route's `{id}` becomes `:id`.
+pub(in crate::xray) fn clean(name: &str) -> Cow<'_, str> {
+    if name.len() <= MAX && !name.trim().is_empty() && name.chars().all(is_allowed) {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(replaced(name, is_allowed))
+}
+
+/// `name` in those of X-Ray's characters that nothing disagrees on.
+pub(super) fn ascii(name: &str) -> Cow<'static, str> {
+    Cow::Owned(replaced(name, |character| character.is_ascii() && is_allowed(character)))
+}
+
+fn replaced(name: &str, allowed: impl Fn(char) -> bool) -> String {
+    let mut clean = String::with_capacity(name.len().min(MAX));
+    for character in name.chars() {
+        let character = match character {
+            '{' => ':',
+            '}' => continue,
+            character if allowed(character) => character,
+            _ => '_',
+        };
+        if clean.len() + character.len_utf8() > MAX {
+            break;
+        }
+        clean.push(character);
+    }
+    if clean.trim().is_empty() { NAMELESS.to_owned() } else { clean }
+}
+
+fn is_allowed(character: char) -> bool {
+    matches!(character, ' ' | '_' | '.' | ':' | '/' | '%' | '&' | '#' | '=' | '+' | '-' | '@')
+        || character.is_ascii_alphanumeric()
+        || is_letter(character)
+}
+
+/// Letters beyond ASCII that are letters to everyone: Latin, Greek, Cyrillic, kana, Chinese, Korean.
+/// What else counts as one depends on the version of Unicode, and the translator loses the span over it.
+fn is_letter(character: char) -> bool {
+    matches!(
+        character,
+        'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ɏ' | 'Α'..='Ρ' | 'Σ'..='ώ' | 'Ѐ'..='ҁ' | 'Ҋ'..='ӿ'
+            | 'ぁ'..='ゖ' | 'ァ'..='ヺ' | '一'..='龥' | '가'..='힣'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_keeps_its_parameters_in_a_name_that_x_ray_takes() {
+        assert_eq!(clean("GET /api/activities/{activity_uuid}"), "GET /api/activities/:activity_uuid");
+        assert_eq!(clean("what? (a) [b] `c` \"d\", é!"), "what_ _a_ _b_ _c_ _d__ é_");
+        assert!(matches!(clean("GET /straße/путь"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_name_is_never_empty_and_never_too_long() {
+        assert_eq!(clean(""), "unnamed");
+        assert_eq!(clean("  "), "unnamed");
+        assert_eq!(clean("{}{}"), "::");
+        assert_eq!(clean(&"x".repeat(300)).len(), 200);
+        assert_eq!(clean(&"é".repeat(300)).len(), 200);
+    }
+
+    #[test]
+    fn the_host_of_a_url_has_no_user_and_no_path() {
+        assert_eq!(host_of("https://user:secret@example.com:8080/path?query"), Some("example.com:8080"));
+        assert_eq!(host_of("https://example.com"), Some("example.com"));
+        assert_eq!(host_of("example.com/path"), None);
+        assert_eq!(host_of("file:///path"), None);
+    }
+}

@@ -1,0 +1,368 @@
+mod arbitrary;
+mod cut;
+mod failure;
+mod property;
+mod sending;
+mod validator;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use serde_json::{Value as Json, json};
+
+use super::Xray;
+use crate::accounting::Account;
+use crate::invocation::{Finished, To, XrayContext};
+use crate::sampling::Decision;
+
+const ROOT_ID: u64 = 0x1111_1111_1111_1111;
+const PARENT: u64 = 0x53995c3f42cd8ad8;
+
+fn at(milliseconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + milliseconds)
+}
+
+fn root(name: &'static str, attributes: Vec<KeyValue>) -> SpanData {
+    SpanData {
+        span_context: SpanContext::new(
+            TraceId::from(0x5759e988bd862e3fe1be46a994272793_u128),
+            SpanId::from(ROOT_ID),
+            TraceFlags::SAMPLED,
+            false,
+            TraceState::NONE,
+        ),
+        parent_span_id: SpanId::from(PARENT),
+        parent_span_is_remote: true,
+        span_kind: SpanKind::Server,
+        name: name.into(),
+        start_time: at(0),
+        end_time: at(250),
+        attributes,
+        dropped_attributes_count: 0,
+        events: SpanEvents::default(),
+        links: SpanLinks::default(),
+        status: Status::Unset,
+        instrumentation_scope: InstrumentationScope::default(),
+    }
+}
+
+fn child(name: &'static str, attributes: Vec<KeyValue>) -> SpanData {
+    SpanData {
+        parent_span_id: SpanId::from(ROOT_ID),
+        parent_span_is_remote: false,
+        span_kind: SpanKind::Internal,
+        ..root(name, attributes)
+    }
+}
+
+fn client(name: &'static str, attributes: Vec<KeyValue>) -> SpanData {
+    SpanData { span_kind: SpanKind::Client, ..child(name, attributes) }
+}
+
+fn event(name: &'static str, attributes: Vec<KeyValue>) -> SpanEvents {
+    let mut events = SpanEvents::default();
+    events.events.push(Event::new(name, at(1), attributes, 0));
+    events
+}
+
+fn xray(address: &str) -> Xray {
+    let resource = Resource::builder_empty().with_attributes([
+        KeyValue::new("service.name", "cruddur-api"),
+        KeyValue::new("cloud.provider", "aws"),
+        KeyValue::new("cloud.platform", "aws_lambda"),
+    ]);
+    Xray::new(address.to_owned(), &resource.build(), vec!["app.".to_owned()])
+}
+
+fn read(datagram: &[u8]) -> Json {
+    assert_eq!(validator::faults(datagram), [""; 0]);
+    serde_json::from_slice(datagram.strip_prefix(super::daemon::HEADER).unwrap()).unwrap()
+}
+
+/// The document of a span that X-Ray holds `parent` above.
+fn document_below(span: SpanData, parent: Option<u64>) -> Json {
+    let account = Account::default();
+    let finished = Finished {
+        xray: XrayContext { parent: parent.map(SpanId::from), sampled: true },
+        otlp: Decision::Leave,
+        to: To::Both,
+        caller: None,
+        spans: vec![span],
+    };
+    let documents = xray("127.0.0.1:2000").documents(&[finished], &account);
+    assert_eq!(documents.len(), 1, "no span is lost");
+    read(&documents[0])
+}
+
+fn document(span: SpanData) -> Json {
+    document_below(span, Some(PARENT))
+}
+
+fn lambda_root() -> SpanData {
+    root(
+        "GET /api/activities/{activity_uuid}",
+        vec![
+            KeyValue::new("http.request.method", "GET"),
+            KeyValue::new("http.route", "/api/activities/{activity_uuid}"),
+            KeyValue::new("url.scheme", "https"),
+            KeyValue::new("server.address", "x.execute-api.eu-west-1.amazonaws.com"),
+            KeyValue::new("url.path", "/api/activities/1"),
+            KeyValue::new("http.response.status_code", 200),
+            KeyValue::new("http.response.body.size", 512),
+            KeyValue::new("faas.invocation_id", "c6af9ac6"),
+            KeyValue::new("aws.lambda.invoked_arn", "arn:aws:lambda:eu-west-1:123456789012:function:api"),
+            KeyValue::new("cloud.account.id", "123456789012"),
+            KeyValue::new("faas.coldstart", true),
+            KeyValue::new("app.result_length", 3),
+        ],
+    )
+}
+
+#[test]
+fn the_invocation_is_a_subsegment_of_lambdas_own_segment() {
+    assert_eq!(
+        document(lambda_root()),
+        json!({
+            "type": "subsegment",
+            "name": "GET /api/activities/:activity_uuid",
+            "id": "1111111111111111",
+            "parent_id": "53995c3f42cd8ad8",
+            "trace_id": "1-5759e988-bd862e3fe1be46a994272793",
+            "start_time": 1_700_000_000.0,
+            "end_time": 1_700_000_000.25,
+            "http": {
+                "request": {
+                    "method": "GET",
+                    "url": "https://x.execute-api.eu-west-1.amazonaws.com/api/activities/1",
+                },
+                "response": { "status": 200, "content_length": 512 },
+            },
+            "annotations": { "app_result_length": 3 },
+            "aws": {
+                "account_id": "123456789012",
+                "function_arn": "arn:aws:lambda:eu-west-1:123456789012:function:api",
+                "request_id": "c6af9ac6",
+                "xray": { "sdk": "opentelemetry for rust" },
+            },
+            "metadata": {
+                "default": {
+                    "http.route": "/api/activities/{activity_uuid}",
+                    "faas.invocation_id": "c6af9ac6",
+                    "aws.lambda.invoked_arn": "arn:aws:lambda:eu-west-1:123456789012:function:api",
+                    "faas.coldstart": true,
+                },
+            },
+        })
+    );
+}
+
+#[test]
+fn without_a_parent_the_root_is_a_segment_by_itself() {
+    let attributes = vec![KeyValue::new("url.path", "/"), KeyValue::new("client.address", "192.0.2.1")];
+    let document = document_below(root("GET /", attributes), None);
+    assert_eq!(document["name"], "cruddur-api");
+    assert_eq!(document["metadata"]["span.name"], "GET /");
+    assert_eq!(document["origin"], "AWS::Lambda::Function");
+    assert_eq!(document["type"], Json::Null);
+    assert_eq!(document["parent_id"], Json::Null);
+    assert_eq!(document["http"]["request"], json!({ "url": "https://localhost/", "client_ip": "192.0.2.1" }));
+}
+
+#[test]
+fn a_root_of_any_kind_draws_no_node_below_lambdas_segment() {
+    for span_kind in [SpanKind::Server, SpanKind::Consumer, SpanKind::Client, SpanKind::Producer, SpanKind::Internal] {
+        let document = document(SpanData { span_kind, ..lambda_root() });
+        assert_eq!((&document["type"], &document["namespace"]), (&json!("subsegment"), &Json::Null));
+    }
+}
+
+#[test]
+fn what_is_below_the_root_is_never_a_segment() {
+    for span_kind in [SpanKind::Server, SpanKind::Consumer] {
+        let nested = document_below(SpanData { span_kind, ..child("nested", vec![]) }, None);
+        assert_eq!((&nested["type"], &nested["namespace"]), (&json!("subsegment"), &Json::Null));
+        assert_eq!(nested["parent_id"], "1111111111111111");
+    }
+}
+
+#[test]
+fn a_dynamodb_call_is_an_aws_subsegment_with_its_table() {
+    let of = |tables: Value| {
+        document(client(
+            "DynamoDB.Query",
+            vec![
+                KeyValue::new("rpc.system.name", "aws-api"),
+                KeyValue::new("rpc.method", "DynamoDB/Query"),
+                KeyValue::new("cloud.region", "eu-west-1"),
+                KeyValue::new("aws.request_id", "REQ1"),
+                KeyValue::new("db.system.name", "aws.dynamodb"),
+                KeyValue::new("server.address", "dynamodb.eu-west-1.amazonaws.com"),
+                KeyValue::new("aws.dynamodb.table_names", tables),
+                KeyValue::new("aws.sdk.attempts", 3),
+                KeyValue::new("http.response.status_code", 200),
+            ],
+        ))
+    };
+    for tables in [Value::Array(Array::String(vec!["cruddur".into()])), Value::from("cruddur")] {
+        let document = of(tables);
+        assert_eq!((&document["name"], &document["namespace"]), (&json!("DynamoDB"), &json!("aws")));
+        assert_eq!((&document["sql"], &document["parent_id"]), (&Json::Null, &json!("1111111111111111")));
+        assert_eq!(document["http"], json!({ "response": { "status": 200 } }));
+        assert_eq!(
+            document["aws"],
+            json!({
+                "operation": "Query",
+                "region": "eu-west-1",
+                "request_id": "REQ1",
+                "retries": 2,
+                "table_name": "cruddur",
+                "table_names": ["cruddur"],
+                "xray": { "sdk": "opentelemetry for rust" },
+            })
+        );
+        assert_eq!(
+            document["metadata"]["default"],
+            json!({ "db.system.name": "aws.dynamodb", "server.address": "dynamodb.eu-west-1.amazonaws.com" })
+        );
+    }
+}
+
+#[test]
+fn a_call_of_another_service_of_aws_has_its_name() {
+    let attributes = vec![
+        KeyValue::new("rpc.system", "aws-api"),
+        KeyValue::new("rpc.service", "SQS"),
+        KeyValue::new("rpc.method", "SendMessage"),
+        KeyValue::new("aws.sqs.queue.url", "https://sqs/q"),
+    ];
+    let document = document(SpanData { span_kind: SpanKind::Producer, ..child("q send", attributes) });
+    assert_eq!((&document["name"], &document["namespace"]), (&json!("SQS"), &json!("aws")));
+    assert_eq!(document["aws"]["operation"], "SendMessage");
+    assert_eq!(document["aws"]["queue_url"], "https://sqs/q");
+}
+
+#[test]
+fn a_call_of_anything_else_is_a_remote_node_named_after_its_host() {
+    let url = vec![
+        KeyValue::new("http.request.method", "GET"),
+        KeyValue::new("url.full", "https://api.example.com/users"),
+        KeyValue::new("server.address", "api.example.com"),
+    ];
+    let called = document(client("GET", url));
+    assert_eq!((&called["name"], &called["namespace"]), (&json!("api.example.com"), &json!("remote")));
+    assert_eq!(called["http"]["request"], json!({ "method": "GET", "url": "https://api.example.com/users" }));
+    assert_eq!((&called["sql"], &called["metadata"]["span.name"]), (&Json::Null, &json!("GET")));
+    let queue = vec![KeyValue::new("peer.service", "queue")];
+    let sent = document(SpanData { span_kind: SpanKind::Producer, ..child("send", queue) });
+    assert_eq!((&sent["name"], &sent["namespace"]), (&json!("queue"), &json!("remote")));
+}
+
+#[test]
+fn only_a_query_of_an_sql_database_has_an_sql_block() {
+    let attributes = |system: &'static str| {
+        vec![
+            KeyValue::new("db.system.name", system),
+            KeyValue::new("db.namespace", "users"),
+            KeyValue::new("db.query.text", "SELECT ?"),
+            KeyValue::new("server.address", "db.example.com"),
+            KeyValue::new("server.port", 5432),
+        ]
+    };
+    let query = document(client("SELECT", attributes("postgresql")));
+    assert_eq!((&query["name"], &query["namespace"]), (&json!("users@db.example.com"), &json!("remote")));
+    assert_eq!(
+        query["sql"],
+        json!({ "url": "db.example.com:5432/users", "sanitized_query": "SELECT ?", "database_type": "postgresql" })
+    );
+    for span in [client("GET", attributes("redis")), child("SELECT", attributes("postgresql"))] {
+        let document = document(span);
+        assert_eq!(document["sql"], Json::Null);
+        assert_eq!(document["metadata"]["default"]["db.namespace"], "users");
+    }
+}
+
+#[test]
+fn links_and_events_are_kept_as_metadata() {
+    let mut links = SpanLinks::default();
+    let linked = SpanContext::new(TraceId::from(1), SpanId::from(2), TraceFlags::SAMPLED, true, TraceState::NONE);
+    links.links.push(Link::new(linked, vec![KeyValue::new("of", "message")], 0));
+    let retry = vec![KeyValue::new("attempt", 2), KeyValue::new("attempt", 3)];
+    let span = SpanData { links, events: event("retry", retry), dropped_attributes_count: 4, ..child("x", vec![]) };
+    assert_eq!(
+        document(span)["metadata"],
+        json!({
+            "events": [{ "name": "retry", "time": 1_700_000_000.001, "attributes": { "attempt": 3 } }],
+            "links": [{
+                "trace_id": "00000000000000000000000000000001",
+                "span_id": "0000000000000002",
+                "attributes": { "of": "message" },
+            }],
+            "dropped_attributes": 4,
+        })
+    );
+}
+
+#[test]
+fn what_cannot_be_an_annotation_is_kept_as_metadata() {
+    let document = document(child(
+        "x",
+        vec![
+            KeyValue::new("app.a.b", 1),
+            KeyValue::new("app.a_b", 2),
+            KeyValue::new("app.ratio", f64::NAN),
+            KeyValue::new("app.list", Value::Array(Array::I64(vec![1, 2]))),
+            KeyValue::new("app.long", "x".repeat(1200)),
+            KeyValue::new("other", true),
+        ],
+    ));
+    assert_eq!(document["annotations"]["app_a_b"], 1);
+    assert_eq!(document["annotations"]["app_long"].as_str().unwrap().len(), 1000);
+    assert_eq!(document["annotations"].as_object().unwrap().len(), 2);
+    assert_eq!(
+        document["metadata"]["default"],
+        json!({ "app.a_b": 2, "app.ratio": "NaN", "app.list": [1, 2], "app.long": "x".repeat(1200), "other": true })
+    );
+}
+
+#[test]
+fn the_fifty_first_annotation_is_metadata() {
+    let attributes = (0..60).map(|n| KeyValue::new(format!("app.n{n}"), n)).collect();
+    let document = document(child("x", attributes));
+    assert_eq!(document["annotations"].as_object().unwrap().len(), 50);
+    assert_eq!(document["metadata"]["default"].as_object().unwrap().len(), 10);
+}
+
+#[test]
+fn an_open_span_has_a_document_without_an_end() {
+    let open = SpanData { end_time: at(0), ..lambda_root() };
+    let datagram = xray("127.0.0.1:2000")
+        .in_progress(&[open], XrayContext { parent: Some(SpanId::from(PARENT)), sampled: true })
+        .remove(0);
+    let mut expected = document(lambda_root());
+    expected.as_object_mut().unwrap().remove("end_time");
+    expected["in_progress"] = json!(true);
+    assert_eq!(read(&datagram), expected);
+}
+
+#[test]
+fn a_span_without_ids_gets_new_ones() {
+    let document = document_below(SpanData { span_context: SpanContext::NONE, ..child("x", vec![]) }, None);
+    assert_ne!(document["id"], "0000000000000000");
+}
+
+#[test]
+fn what_is_not_sampled_is_counted_and_not_sent() {
+    let account = Account::default();
+    let finished = Finished {
+        xray: XrayContext { parent: None, sampled: false },
+        otlp: Decision::Leave,
+        to: To::Both,
+        caller: None,
+        spans: vec![child("x", vec![])],
+    };
+    assert!(xray("127.0.0.1:2000").documents(&[finished], &account).is_empty());
+    assert_eq!(account.counts(), crate::Counts { sampled_out: 1, ..Default::default() });
+}

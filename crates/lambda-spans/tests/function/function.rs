@@ -1,0 +1,100 @@
+//! What the tests run in a Lambda: `HANDLER` says which handler it has.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test's own function")]
+
+use std::convert::Infallible;
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Response, StatusCode};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use futures_util::stream;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_spans::{AwsSdkSpans, ErrorType, Settings, Spans};
+use serde_json::Value;
+use tracing::{Instrument as _, info_span};
+
+#[expect(clippy::disallowed_methods, reason = "the tests say by variables what it is to do")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    match variable("HANDLER").unwrap().as_str() {
+        "http" => lambda_spans::run(router()).await,
+        "http-with-address" => {
+            let settings = Settings::from_env().map_err(lambda_spans::Faults)?.with_client_address();
+            Spans::install(settings)?.run(Router::new().nest("/{stage}", router())).await
+        }
+        "http-error" => {
+            let fails =
+                |_: lambda_http::Request| async { Err::<Response<String>, _>(std::io::Error::other("canary-message")) };
+            lambda_spans::run(service_fn(fails)).await
+        }
+        "streaming" => {
+            let router = Router::new().route("/items/{id}", get(streamed)).route("/broken", get(broken));
+            lambda_spans::run_streaming(router).await
+        }
+        "event" => lambda_spans::run_event(service_fn(handle)).await,
+        other => panic!("no handler {other}"),
+    }
+}
+
+fn router() -> Router {
+    Router::new()
+        .route("/items/{id}", get(async || "an item").put(async |body: Bytes| body))
+        .route("/fail", get(async || (StatusCode::BAD_GATEWAY, Extension(ErrorType("upstream".into())), "")))
+        .route("/panic", get(panics))
+        .route("/inject", get(inject))
+        .route("/aws", get(aws))
+}
+
+async fn panics() -> StatusCode {
+    panic!("canary-message")
+}
+
+/// The headers for a request to another service, made within a span.
+async fn inject() -> Json<Value> {
+    let mut headers = HeaderMap::new();
+    info_span!("call").in_scope(|| lambda_spans::inject(&mut headers));
+    let pairs = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
+    Json(Value::Object(pairs.collect()))
+}
+
+async fn aws() -> StatusCode {
+    let config = Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+        .endpoint_url(variable("AWS_ENDPOINT_URL").unwrap())
+        .interceptor(AwsSdkSpans)
+        .build();
+    let client = aws_sdk_dynamodb::Client::from_conf(config);
+    match client.list_tables().send().await {
+        Ok(_) => StatusCode::OK,
+        Err(_) => StatusCode::BAD_GATEWAY,
+    }
+}
+
+async fn streamed() -> Body {
+    let chunks = stream::unfold(0, |n: u64| async move {
+        let chunk = async { Bytes::from(format!("chunk {n}\n")) }.instrument(info_span!("chunk", app.n = n)).await;
+        (n < 3).then_some((Ok::<_, Infallible>(chunk), n + 1))
+    });
+    Body::from_stream(chunks)
+}
+
+async fn broken() -> Body {
+    Body::from_stream(stream::iter([Ok(Bytes::from("a begin")), Err(std::io::Error::other("canary-message"))]))
+}
+
+async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    if event.payload.get("action").is_some_and(|action| action == "panic") {
+        panic!("canary-message");
+    }
+    match variable("RESPONSE") {
+        Some(response) => Ok(serde_json::from_str(&response)?),
+        None => Err("canary-message".into()),
+    }
+}

@@ -1,0 +1,481 @@
+//! A real process in a Lambda that freezes it: what arrives, when, and what is counted.
+//!
+//! The function is this test binary itself: with a Runtime API in its environment, the test `function` serves it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, Reply, XrayDaemon};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_spans::{Ledger, Settings, Spans};
+use serde_json::{Value, json};
+use tracing::{Instrument as _, info_span};
+
+const PARENT: &str = "53995c3f42cd8ad8";
+
+#[test]
+fn function() {
+    #[expect(clippy::disallowed_methods, reason = "it tells the function from its tests")]
+    let in_lambda = std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok();
+    if !in_lambda {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let spans = Spans::install(Settings::from_env().unwrap()).unwrap();
+        let handler = {
+            let spans = spans.clone();
+            service_fn(move |event: LambdaEvent<Value>| handle(spans.clone(), event.payload))
+        };
+        spans.run_event(handler).await.unwrap();
+    });
+}
+
+/// Two children with an attribute each; `fail` fails. Answers with the ledger as it was before.
+async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
+    let ledger = spans.ledger();
+    for n in 0..2 {
+        async {}.instrument(info_span!("child", app.n = n)).await;
+    }
+    tracing::debug!(step = 1, "a detail");
+    if event["panic"] == true {
+        panic!("a secret: {event}");
+    }
+    if event["block"] == true {
+        // The only thread of the runtime.
+        let _inside = info_span!("blocking").entered();
+        loop {
+            std::thread::park();
+        }
+    }
+    if event["hang"] == true {
+        std::future::pending::<()>().instrument(info_span!("stuck", app.step = "payment")).await;
+    }
+    if event["late"] == true {
+        // Goes on when the rescue has reached its destination.
+        let waiting = async {
+            while spans.ledger().otlp.exported == ledger.otlp.exported {
+                tokio::task::yield_now().await;
+            }
+        };
+        waiting.instrument(info_span!("late")).await;
+    }
+    if event["fail"] == true {
+        return Err("as told".into());
+    }
+    Ok(json!({
+        "created": ledger.created,
+        "xray": counts(&ledger, |ledger| ledger.xray),
+        "otlp": counts(&ledger, |ledger| ledger.otlp),
+    }))
+}
+
+fn counts(ledger: &Ledger, of: impl Fn(&Ledger) -> lambda_spans::Counts) -> Value {
+    let counts = of(ledger);
+    json!([counts.exported, counts.sampled_out, counts.carried, counts.dropped])
+}
+
+struct Stage {
+    xray: XrayDaemon,
+    otlp: OtlpReceiver,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        Self { xray: XrayDaemon::start().await, otlp: OtlpReceiver::start().await }
+    }
+
+    async fn function(&self, more: &[(&'static str, &str)]) -> Lambda {
+        let mut environment = vec![
+            ("AWS_XRAY_DAEMON_ADDRESS", self.xray.address()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", self.otlp.endpoint()),
+        ];
+        environment.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let this = std::env::current_exe().unwrap();
+        Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await
+    }
+
+    /// Spans by trace, as OTLP has them.
+    fn traces(&self) -> BTreeMap<String, usize> {
+        let mut traces = BTreeMap::new();
+        for (_, span) in self.otlp.collected().spans {
+            let id: String = span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
+            *traces.entry(id).or_default() += 1;
+        }
+        traces
+    }
+}
+
+fn event(n: usize, payload: &Value) -> Event {
+    Event {
+        payload: payload.to_string(),
+        trace: format!("Root=1-6925a400-{n:024x};Parent={PARENT};Sampled=1"),
+        timeout: Duration::from_secs(10),
+    }
+}
+
+fn ok(n: usize) -> Event {
+    event(n, &json!({}))
+}
+
+fn ledger(answer: &Answer) -> Value {
+    assert!(answer.success, "{}", answer.body);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+fn complete(traces: &BTreeMap<String, usize>, invocations: usize) {
+    // The first has the init phase too.
+    let spans = |n| if n == 1 { 4 } else { 3 };
+    let expected: BTreeMap<_, _> = (1..=invocations).map(|n| (format!("6925a400{n:024x}"), spans(n))).collect();
+    assert_eq!(*traces, expected);
+}
+
+#[tokio::test]
+async fn at_the_end_of_each_response_everything_has_arrived_even_if_the_process_is_killed() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
+    for n in 1..=20 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    lambda.kill().await;
+    complete(&stage.traces(), 20);
+    assert_eq!(stage.otlp.collected().requests.len(), 20);
+    assert_eq!(stage.xray.take().await.len(), 61);
+}
+
+#[tokio::test]
+async fn in_a_burst_several_invocations_share_a_request_and_sigterm_sends_the_rest() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[]).await;
+    for n in 1..=200 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    // X-Ray never waits.
+    assert_eq!(stage.xray.take().await.len(), 601);
+    let (status, log) = lambda.terminate().await;
+    assert!(status.success(), "{status}: {log}");
+    complete(&stage.traces(), 200);
+    let requests = stage.otlp.collected().requests.len();
+    assert!(requests < 20, "{requests} requests for 200 invocations");
+}
+
+#[tokio::test]
+async fn a_failure_in_a_burst_leaves_at_once_with_all_that_was_held() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[]).await;
+    for n in 1..=3 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    let answer = lambda.invoke(event(4, &json!({ "fail": true }))).await;
+    assert!(!answer.success);
+    lambda.frozen().await;
+    complete(&stage.traces(), 4);
+    lambda.kill().await;
+}
+
+#[tokio::test]
+async fn the_books_balance_at_every_moment() {
+    let stage = Stage::new().await;
+    stage.otlp.reply([
+        Reply::status(200),
+        Reply { rejected: 2, ..Reply::status(200) },
+        Reply::status(400),
+        Reply { retry_after: Some(60), ..Reply::status(429) },
+    ]);
+    let lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
+    // Exported, sampled out, carried, dropped: of the invocations before this one.
+    let otlp = [[0, 0, 0, 0], [4, 0, 0, 0], [5, 0, 0, 2], [5, 0, 0, 5], [5, 0, 3, 5], [5, 0, 6, 5]];
+    for (n, expected) in otlp.iter().enumerate() {
+        let books = ledger(&lambda.invoke(ok(n + 1)).await);
+        assert_eq!(books["otlp"], json!(expected), "before invocation {}", n + 1);
+        let init = usize::from(n > 0);
+        assert_eq!(books["xray"], json!([3 * n + init, 0, 0, 0]));
+        // The root of the invocation that asks is there already, and in the first the init phase.
+        assert_eq!(books["created"], json!(3 * n + 2));
+    }
+    lambda.kill().await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_sent_is_sent_later_once_and_in_order() {
+    let stage = Stage::new().await;
+    stage.otlp.reply([Reply::status(503), Reply::status(502), Reply { retry_after: Some(0), ..Reply::status(429) }]);
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
+    for n in 1..=3 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    complete(&stage.traces(), 3);
+    lambda.kill().await;
+}
+
+#[tokio::test]
+async fn a_silent_receiver_is_left_alone_after_the_first_time() {
+    let stage = Stage::new().await;
+    stage.otlp.answer(false);
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end"), ("LAMBDA_SPANS_BUDGET_MS", "50")]).await;
+    for n in 1..=100 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    // The first attempt, and no more before the breaker's pause is over.
+    stage.otlp.arrived(1).await;
+    let books = ledger(&lambda.invoke(ok(101)).await);
+    assert_eq!(books["otlp"], json!([0, 0, 301, 0]));
+    let log = lambda.kill().await;
+    assert_eq!(log.matches("spans could not be exported").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn one_in_n_is_sent_and_says_what_it_stands_for() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end"), ("LAMBDA_SPANS_SAMPLE_RATE", "5")]).await;
+    for n in 1..=50 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    let failed = lambda.invoke(event(51, &json!({ "fail": true }))).await;
+    assert!(!failed.success);
+    let books = ledger(&lambda.invoke(ok(52)).await);
+    lambda.frozen().await;
+    lambda.kill().await;
+
+    let rate = |span: &opentelemetry_proto::tonic::trace::v1::Span| {
+        span.attributes.iter().find(|attribute| attribute.key == "SampleRate").map(|rate| format!("{:?}", rate.value))
+    };
+    let spans = stage.otlp.collected().spans;
+    let failed = format!("6925a400{:024x}", 51);
+    let (of_failure, of_rest): (Vec<_>, Vec<_>) = spans
+        .iter()
+        .partition(|(_, span)| span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect::<String>() == failed);
+    assert_eq!(of_failure.len(), 3);
+    assert!(of_failure.iter().all(|(_, span)| rate(span).is_none()));
+    assert!(!of_rest.is_empty() && of_rest.len() < 60, "{}", of_rest.len());
+    assert!(of_rest.iter().all(|(_, span)| rate(span).is_some_and(|rate| rate.contains("IntValue(5)"))));
+    // X-Ray's decision is Lambda's own.
+    assert_eq!(books["xray"], json!([154, 0, 0, 0]));
+    let [exported, sampled_out, carried, dropped] = [0, 1, 2, 3].map(|n| books["otlp"][n].as_u64().unwrap());
+    assert_eq!((exported + sampled_out, carried, dropped), (154, 0, 0));
+}
+
+#[tokio::test]
+async fn settings_that_mean_nothing_here_are_told_with_ours() {
+    let stage = Stage::new().await;
+    let lambda = stage.function(&[("OTEL_TRACES_SAMPLER", "always_off"), ("OTEL_PROPAGATORS", "b3")]).await;
+    ledger(&lambda.invoke(ok(1)).await);
+    let log = lambda.kill().await;
+    assert!(log.contains("OTEL_TRACES_SAMPLER has no effect here; see LAMBDA_SPANS_SAMPLE_RATE"), "{log}");
+    assert!(log.contains("OTEL_PROPAGATORS has no effect here; see LAMBDA_SPANS_CONTEXT"), "{log}");
+}
+
+#[tokio::test]
+async fn a_disabled_sdk_makes_no_spans_and_serves_all_the_same() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("OTEL_SDK_DISABLED", "true")]).await;
+    assert_eq!(ledger(&lambda.invoke(ok(1)).await)["created"], 0);
+    lambda.frozen().await;
+    lambda.kill().await;
+    assert!(stage.otlp.collected().requests.is_empty());
+    assert!(stage.xray.take().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_invocation_that_hangs_is_saved_with_its_open_spans_before_the_deadline() {
+    let stage = Stage::new().await;
+    let lambda = stage.function(&[]).await;
+    let hanging = Event { timeout: Duration::from_secs(1), ..event(1, &json!({ "hang": true })) };
+    tokio::select! {
+        answer = lambda.invoke(hanging) => panic!("{answer:?}"),
+        () = stage.otlp.arrived(1) => {}
+    }
+    // As Lambda does at the deadline.
+    lambda.kill().await;
+    let spans = stage.otlp.collected().spans;
+    let mut names: Vec<_> = spans.iter().map(|(_, span)| span.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["child", "child", "cruddur-api", "init", "stuck"]);
+    let interrupted = |name: &str| {
+        let (_, span) = spans.iter().find(|(_, span)| span.name == name).unwrap();
+        span.attributes.iter().any(|attribute| attribute.key == "lambda_spans.interrupted")
+    };
+    assert!(interrupted("stuck") && interrupted("cruddur-api") && !interrupted("child"));
+    let (_, stuck) = spans.iter().find(|(_, span)| span.name == "stuck").unwrap();
+    assert!(stuck.attributes.iter().any(|attribute| attribute.key == "app.step"));
+}
+
+#[tokio::test]
+async fn an_invocation_that_ends_after_its_rescue_is_told_to_otlp_once() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
+    let late = Event { timeout: Duration::from_secs(1), ..event(1, &json!({ "late": true })) };
+    ledger(&lambda.invoke(late).await);
+    let books = ledger(&lambda.invoke(ok(2)).await);
+    lambda.frozen().await;
+    lambda.kill().await;
+    let traces = stage.traces();
+    // Root, init, two children, the one that was late.
+    assert_eq!(traces[&format!("6925a400{:024x}", 1)], 5);
+    assert_eq!(books["otlp"], json!([5, 0, 0, 0]));
+    assert_eq!(books["xray"], json!([5, 0, 0, 0]));
+    let documents = stage.xray.take().await;
+    let ended = documents.iter().filter(|document| document.get("in_progress").is_none());
+    assert_eq!(ended.count(), 8);
+}
+
+#[tokio::test]
+async fn the_init_phase_is_a_span_of_the_first_invocation() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("AWS_LAMBDA_INITIALIZATION_TYPE", "provisioned-concurrency")]).await;
+    for n in 1..=2 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    lambda.terminate().await;
+    let spans = stage.otlp.collected().spans;
+    let init: Vec<_> = spans.iter().filter(|(_, span)| span.name == "init").collect();
+    let [(_, init)] = init[..] else { panic!("{} init spans", init.len()) };
+    let root = spans.iter().find(|(_, span)| span.parent_span_id.is_empty() && span.trace_id == init.trace_id);
+    let (_, root) = root.unwrap();
+    assert_eq!(init.parent_span_id, root.span_id);
+    assert!(init.start_time_unix_nano < init.end_time_unix_nano);
+    assert!(init.end_time_unix_nano <= root.start_time_unix_nano);
+    assert!(format!("{:?}", init.attributes).contains("provisioned-concurrency"));
+}
+
+#[tokio::test]
+async fn eight_invocations_at_once_are_eight_complete_traces() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]).await;
+    for round in 0..10 {
+        let invocations = (1..=8).map(|n| lambda.invoke(ok(round * 8 + n)));
+        for answer in futures_util::future::join_all(invocations).await {
+            ledger(&answer);
+        }
+    }
+    // All eight have asked for more: none of them is between its response and its end.
+    lambda.frozen().await;
+    let (status, log) = lambda.terminate().await;
+    assert!(status.success(), "{status}: {log}");
+    let traces = stage.traces();
+    assert_eq!(traces.len(), 80);
+    // All have the invocation and two children; one has the init phase.
+    let mut sizes: Vec<_> = traces.values().copied().collect();
+    sizes.sort_unstable();
+    assert_eq!((sizes[0], sizes[78], sizes[79]), (3, 3, 4));
+    assert_eq!(stage.xray.take().await.len(), 241);
+}
+
+#[tokio::test]
+async fn a_panic_is_a_failed_span_and_a_log_line_that_says_where_and_not_what() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[]).await;
+    let answer = lambda.invoke(event(1, &json!({ "panic": true }))).await;
+    assert!(!answer.success);
+    lambda.frozen().await;
+    let log = lambda.kill().await;
+    let spans = stage.otlp.collected().spans;
+    let (_, root) = spans.iter().find(|(_, span)| span.name == "cruddur-api").unwrap();
+    assert!(format!("{:?}", root.attributes).contains("\"panic\""), "{root:?}");
+    let line = log.lines().find(|line| line.contains("panicked")).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert!(line["fields"]["place"].as_str().unwrap().contains("freeze.rs"));
+    assert_eq!(line["trace_id"], format!("6925a400{:024x}", 1));
+    assert!(!log.contains("a secret"), "{log}");
+}
+
+#[tokio::test]
+async fn details_are_written_only_for_an_invocation_that_fails() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_LOG_BUFFER", "debug")]).await;
+    ledger(&lambda.invoke(ok(1)).await);
+    assert!(!lambda.invoke(event(2, &json!({ "fail": true }))).await.success);
+    lambda.frozen().await;
+    let log = lambda.kill().await;
+    let details: Vec<Value> =
+        log.lines().filter(|line| line.contains("a detail")).map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(details.len(), 1, "{log}");
+    assert_eq!(details[0]["trace_id"], format!("6925a400{:024x}", 2));
+    assert_eq!(details[0]["level"], "DEBUG");
+}
+
+#[tokio::test]
+async fn honeycombs_key_is_read_from_its_parameter_before_the_first_event() {
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    let answer = move |headers: axum::http::HeaderMap, body: String| async move {
+        seen.lock().unwrap().push((headers, body));
+        r#"{"Parameter":{"Name":"/cruddur/honeycomb","Type":"SecureString","Value":"the-key"}}"#
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let parameters = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+
+    let stage = Stage::new().await;
+    let environment = [
+        ("HONEYCOMB_API_KEY_PARAMETER", "/cruddur/honeycomb".to_owned()),
+        ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
+        ("AWS_ENDPOINT_URL_SSM", parameters),
+    ];
+    let this = std::env::current_exe().unwrap();
+    let mut lambda = Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await;
+    ledger(&lambda.invoke(ok(1)).await);
+    lambda.frozen().await;
+    let log = lambda.kill().await;
+
+    assert_eq!(stage.otlp.collected().requests[0]["x-honeycomb-team"], "the-key");
+    assert!(!log.contains("the-key"));
+    let asked = asked.lock().unwrap();
+    let [(headers, body)] = &asked[..] else { panic!("{} questions", asked.len()) };
+    assert_eq!(headers["x-amz-target"], "AmazonSSM.GetParameter");
+    assert!(headers["authorization"].to_str().unwrap().contains("/us-east-1/ssm/aws4_request"));
+    assert_eq!(
+        serde_json::from_str::<Value>(body).unwrap(),
+        json!({ "Name": "/cruddur/honeycomb", "WithDecryption": true })
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_is_told_by_the_variables_name_and_stops_nothing() {
+    let stage = Stage::new().await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let environment = [
+        ("HONEYCOMB_API_KEY_PARAMETER", "/cruddur/honeycomb".to_owned()),
+        ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
+        ("AWS_ENDPOINT_URL_SSM", format!("http://{nobody}")),
+    ];
+    let this = std::env::current_exe().unwrap();
+    let lambda = Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await;
+    ledger(&lambda.invoke(ok(1)).await);
+    let log = lambda.kill().await;
+    assert!(log.contains("HONEYCOMB_API_KEY_PARAMETER") && log.contains("/cruddur/honeycomb"), "{log}");
+}
+
+#[tokio::test]
+async fn an_invocation_that_blocks_the_runtime_is_saved_for_x_ray() {
+    let stage = Stage::new().await;
+    let lambda = stage.function(&[]).await;
+    let blocking = Event { timeout: Duration::from_secs(1), ..event(1, &json!({ "block": true })) };
+    let documents = async {
+        loop {
+            let documents = stage.xray.take().await;
+            if !documents.is_empty() {
+                return documents;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut documents = tokio::select! {
+        answer = lambda.invoke(blocking) => panic!("{answer:?}"),
+        documents = documents => documents,
+    };
+    lambda.kill().await;
+    documents.extend(stage.xray.take().await);
+    let open: Vec<_> = documents.iter().filter(|document| document["in_progress"] == true).collect();
+    let mut names: Vec<_> = open.iter().map(|document| document["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["blocking", "cruddur-api"]);
+    assert!(open.iter().all(|document| document.get("end_time").is_none()));
+    // What had ended is there as it was.
+    assert_eq!(documents.len(), 5);
+}

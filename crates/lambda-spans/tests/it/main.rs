@@ -1,0 +1,12 @@
+//! Real functions in a Lambda that freezes them, and what arrives of their traces.
+
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod aws_sdk;
+mod context;
+mod examples;
+mod freeze;
+mod http;
+mod streaming;
+mod support;
+mod triggers;

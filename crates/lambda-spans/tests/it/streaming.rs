@@ -1,0 +1,47 @@
+use crate::support::{Stack, attributes, told};
+
+const URL: &str = include_str!("../data/function_url.json");
+
+#[tokio::test]
+async fn the_span_ends_with_the_body_and_what_the_body_does_is_below_it() {
+    let mut function = Stack::start("streaming", &[]).await;
+    let trace = function.invoke(&URL.replace("/fail", "/items/42")).await;
+    assert!(trace.answer.success);
+    assert!(trace.answer.body.ends_with("chunk 0\nchunk 1\nchunk 2\n"), "{:?}", trace.answer.body);
+    let root = trace.root();
+    let chunks: Vec<_> = trace.spans.iter().filter(|span| span.name == "chunk").collect();
+    assert_eq!(chunks.len(), 4);
+    for chunk in chunks {
+        assert_eq!(chunk.parent_span_id, root.span_id);
+        assert!(chunk.end_time_unix_nano <= root.end_time_unix_nano);
+    }
+    let (name, _, failed, mut told) = told(root);
+    let first = told.remove("http.response.time_to_first_byte_ms").unwrap();
+    let first: f64 = first.strip_prefix("double ").unwrap().parse().unwrap();
+    let whole = (root.end_time_unix_nano - root.start_time_unix_nano) as f64 / 1e6;
+    assert!(first > 0.0 && first <= whole, "{first} of {whole}");
+    let expected = attributes([
+        ("faas.trigger", "http"),
+        ("http.request.body.size", "int 0"),
+        ("http.request.method", "GET"),
+        ("http.response.body.size", "int 24"),
+        ("http.response.status_code", "int 200"),
+        ("http.route", "/items/{id}"),
+        ("network.protocol.version", "1.1"),
+        ("server.address", "abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-west-1.on.aws"),
+        ("url.path", "/items/42"),
+        ("url.scheme", "https"),
+        ("user_agent.original", "curl/8.5.0"),
+    ]);
+    assert_eq!((name.as_str(), failed, told), ("GET /items/{id}", false, expected));
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_closes_the_span() {
+    let mut function = Stack::start("streaming", &[]).await;
+    let trace = function.invoke(&URL.replace("/fail", "/broken")).await;
+    let (name, _, failed, told) = told(trace.root());
+    assert_eq!((name.as_str(), failed, told["error.type"].as_str()), ("GET /broken", true, "axum_core::error::Error"));
+    assert!(told.contains_key("http.response.time_to_first_byte_ms"));
+    trace.has_nothing_private();
+}
