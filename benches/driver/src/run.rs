@@ -85,8 +85,10 @@ pub(crate) fn run(variant: &Variant, binaries: &Binaries, plan: &Plan) -> Run {
     let peak_memory = environment.process.peak_memory();
     thread::sleep(SETTLED);
     let at_last_freeze = environment.arrived();
-    if environment.api.has_extensions() {
-        environment.process.terminate(SHUTDOWN);
+    // A profiler writes what it has seen when the process ends, and takes its time.
+    let profiled = std::env::var_os("BENCH_PROFILED").is_some();
+    if environment.api.has_extensions() || profiled {
+        environment.process.terminate(if profiled { LONGEST_INVOCATION } else { SHUTDOWN });
         thread::sleep(SETTLED);
     }
     let at_end = environment.arrived();
