@@ -46,8 +46,8 @@ unit: ## cargo test: needs nothing but the Rust toolchain
 	cargo test --locked --workspace
 
 .PHONY: bench
-bench: ## lambda-spans beside its peers in a Lambda that freezes; takes some 15 minutes to build once
-	cargo run --release --locked --manifest-path benches/Cargo.toml --bin bench
+bench: ## what tracing costs, beside none and beside peers, into benches/RESULTS.md; some 20 minutes to build once, 6 to run
+	cargo run --release --locked --manifest-path benches/Cargo.toml --bin bench -- --write benches/RESULTS.md
 
 .PHONY: fuzz
 fuzz: ## parsers and the X-Ray translator on many more random inputs than `cargo test` takes

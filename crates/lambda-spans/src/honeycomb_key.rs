@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 
 use crate::settings::parse::Reader;
+use crate::stack::Stack;
 
 /// It is asked for in the init phase, which Lambda ends after ten seconds.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -60,8 +61,8 @@ impl KeyParameter {
     ///
     /// # Errors
     /// What kept it from being read, in words, without the value.
-    pub(crate) async fn fetch(&self, connector: &SharedHttpConnector) -> Result<HeaderValue, String> {
-        let answer = tokio::time::timeout(TIMEOUT, self.ask(connector)).await;
+    pub(crate) async fn fetch(&self, stack: &Stack) -> Result<HeaderValue, String> {
+        let answer = tokio::time::timeout(TIMEOUT, self.ask(&stack.connector(&self.endpoint))).await;
         let answer = answer.unwrap_or_else(|_| Err("no answer in time".to_owned()));
         answer.map_err(|problem| format!("the parameter {} cannot be read: {problem}", self.name))
     }

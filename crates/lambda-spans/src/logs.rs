@@ -11,8 +11,6 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::Context as LayerContext;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -27,19 +25,19 @@ where
     if terminal {
         Box::new(tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr).with_ansi(false))
     } else {
-        Box::new(tracing_subscriber::fmt::layer().event_format(JsonLines).with_writer(std::io::stdout))
+        Box::new(JsonLines)
     }
 }
 
+/// Not `tracing-subscriber`'s own layer: that formats the fields of every span, which no line shows.
 struct JsonLines;
 
-impl<S, N> FormatEvent<S, N> for JsonLines
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-    N: for<'writer> FormatFields<'writer> + 'static,
-{
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        write_line(&mut writer, event)
+impl<S: Subscriber> Layer<S> for JsonLines {
+    fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
+        let mut line = String::with_capacity(256);
+        if write_line(&mut line, event).is_ok() {
+            release([line]);
+        }
     }
 }
 
@@ -92,7 +90,7 @@ impl<S: Subscriber> Layer<S> for Buffer {
     }
 }
 
-/// Writes the lines that an invocation has kept.
+/// Writes lines to standard output, where Lambda collects them.
 pub(crate) fn release(lines: impl IntoIterator<Item = String>) {
     let mut stdout = std::io::stdout().lock();
     for line in lines {

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod encoder;
+mod gzip;
 mod outcome;
 mod queue;
 mod settings;
@@ -10,7 +11,6 @@ mod transport;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use crate::accounting::Account;
 use crate::honeycomb_key::KeyParameter;
+use crate::stack::Stack;
 use breaker::Breaker;
 use encoder::Encoder;
 use outcome::Outcome;
@@ -40,6 +41,7 @@ pub(crate) struct Otlp {
     transport: Transport,
     timeout: Duration,
     key: Option<KeyParameter>,
+    stack: Stack,
     over_tls: bool,
     queue: Mutex<Queue>,
     /// One sender at a time: a second would send the same requests.
@@ -53,17 +55,14 @@ struct Sender {
 }
 
 impl Otlp {
-    pub(crate) fn new(
-        settings: OtlpSettings,
-        resource: &Resource,
-        connector: SharedHttpConnector,
-    ) -> Result<Self, ExporterBuildError> {
+    pub(crate) fn new(settings: OtlpSettings, resource: &Resource, stack: Stack) -> Result<Self, ExporterBuildError> {
         Ok(Self {
             timeout: settings.timeout,
             key: settings.key.clone(),
             over_tls: settings.endpoint.starts_with("https:"),
+            transport: Transport::new(stack.connector(&settings.endpoint)),
+            stack,
             encoder: Encoder::new(settings, resource)?,
-            transport: Transport::new(connector),
             queue: Mutex::default(),
             sender: tokio::sync::Mutex::default(),
         })
@@ -73,7 +72,7 @@ impl Otlp {
     /// is opened by a request without spans.
     pub(crate) async fn prepare(&self) {
         if let Some(key) = &self.key {
-            match key.fetch(self.transport.connector()).await {
+            match key.fetch(&self.stack).await {
                 Ok(key) => self.transport.set_key(key),
                 Err(problem) => {
                     warn!(

@@ -14,7 +14,7 @@ use parse::Reader;
 use tracing_subscriber::filter::LevelFilter;
 
 /// With the pauses of the circuit breaker, a receiver that never answers costs less than 5 ms an invocation over 200.
-const DEFAULT_BUDGET: Duration = Duration::from_millis(800);
+const DEFAULT_BUDGET: Duration = Duration::from_millis(500);
 const DEFAULT_LOG_FILTER: &str = "info";
 
 /// The settings of tracing, read once from the environment.
@@ -36,7 +36,7 @@ const DEFAULT_LOG_FILTER: &str = "info";
 /// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (nothing is sent by OTLP) | `otlp` |
 /// | `OTEL_SDK_DISABLED` | `true`: no spans at all | `false` |
 /// | `LAMBDA_SPANS_CONTEXT` | `xray`: a caller's `traceparent` becomes a link; `caller`: over OTLP its trace goes on | `xray` |
-/// | `LAMBDA_SPANS_BUDGET_MS` | the longest that an export may hold up the next invocation, milliseconds | 800 |
+/// | `LAMBDA_SPANS_BUDGET_MS` | the longest that an export may hold up the next invocation, milliseconds | 500 |
 /// | `LAMBDA_SPANS_FLUSH` | `end`: OTLP gets its spans after each response; `adaptive`: in a burst, together beside a later invocation | `adaptive` |
 /// | `LAMBDA_SPANS_SAMPLE_RATE` | OTLP gets one trace in this many, beside all that failed or were slow | 1 |
 /// | `LAMBDA_SPANS_SAMPLE_KEY` | a secret that the choice depends on, so that no caller can foresee it | |
@@ -232,7 +232,7 @@ mod tests {
         assert!(settings.otlp.is_none());
         assert!(settings.xray_daemon.is_none());
         assert!(settings.enabled);
-        assert_eq!(settings.budget, Duration::from_millis(800));
+        assert_eq!(settings.budget, Duration::from_millis(500));
     }
 
     #[test]

@@ -22,7 +22,7 @@ const IDENTIFIER: &str = "lambda-extension-identifier";
 /// emulators, false is returned and nothing is done.
 pub(crate) async fn export_at_the_end(spans: Spans) -> bool {
     let registered = match spans.runtime_api() {
-        Some(api) => tokio::time::timeout(REGISTRATION, register(&spans.connector(), api)).await,
+        Some(api) => tokio::time::timeout(REGISTRATION, register(&spans.stack().plain(), api)).await,
         None => return false,
     };
     let problem = match registered {

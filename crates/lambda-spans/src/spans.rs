@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::Router;
 use opentelemetry_otlp::ExporterBuildError;
 use tokio::task::JoinHandle;
@@ -30,7 +30,7 @@ use crate::sampling::Sampler;
 use crate::server;
 use crate::settings::Settings;
 use crate::shutdown;
-use crate::stack;
+use crate::stack::Stack;
 use crate::watchdog::Watchdog;
 use crate::xray::Xray;
 
@@ -84,7 +84,7 @@ pub struct Spans {
     concurrency: u64,
     runtime_api: Option<String>,
     preparation: Arc<Mutex<Option<JoinHandle<()>>>>,
-    connector: SharedHttpConnector,
+    stack: Stack,
     pub(crate) budget: Duration,
     pub(crate) context: ContextMode,
     pub(crate) client_address: bool,
@@ -97,9 +97,9 @@ impl Spans {
     /// # Errors
     /// When a destination cannot be built.
     pub fn new(settings: &Settings) -> Result<Self, InstallError> {
-        let connector = stack::connector();
+        let stack = Stack::default();
         let otlp = settings.otlp.clone();
-        let otlp = otlp.map(|otlp| Otlp::new(otlp, &settings.resource.resource(), connector.clone())).transpose();
+        let otlp = otlp.map(|otlp| Otlp::new(otlp, &settings.resource.resource(), stack.clone())).transpose();
         let xray = settings.xray_daemon.clone();
         let annotate = settings.xray_annotations.clone();
         let xray = xray.map(|daemon| Xray::new(daemon, &settings.resource.xray_resource(), annotate));
@@ -115,7 +115,7 @@ impl Spans {
             concurrency: settings.concurrency,
             runtime_api: settings.runtime_api.clone(),
             preparation: Arc::default(),
-            connector,
+            stack,
             pipeline: Arc::new(pipeline),
             traffic: Arc::new(Traffic::new(settings.flush)),
             budget: settings.budget,
@@ -202,8 +202,8 @@ impl Spans {
         self.runtime_api.as_deref()
     }
 
-    pub(crate) fn connector(&self) -> SharedHttpConnector {
-        self.connector.clone()
+    pub(crate) fn stack(&self) -> &Stack {
+        &self.stack
     }
 
     pub(crate) fn is_concurrent(&self) -> bool {
@@ -215,7 +215,7 @@ impl Spans {
     ///
     /// Its connections are made within a second; the SDK's own connect and read timeouts have no effect on it.
     pub fn http_client(&self) -> SharedHttpClient {
-        stack::client(self.connector.clone())
+        self.stack.client()
     }
 
     /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`], or

@@ -1,5 +1,6 @@
 //! The process's one HTTP and TLS stack: the AWS SDK's, for the SDK, for OTLP and for the key's parameter.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_smithy_http_client::Connector;
@@ -12,18 +13,43 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection that was idle longer may have slept through a freeze, at whose end its peer is gone.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A connector with its connections and trusted roots. Clones share them.
-pub(crate) fn connector() -> SharedHttpConnector {
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-    let connector = Connector::builder()
-        .connector_settings(settings)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .build();
-    SharedHttpConnector::new(connector)
+/// Connectors with their connections. Clones share them.
+///
+/// Each is made when it is first asked for: reading the trusted roots takes milliseconds, and what goes over plain
+/// HTTP does not need them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stack(Arc<Connectors>);
+
+#[derive(Debug, Default)]
+struct Connectors {
+    plain: OnceLock<SharedHttpConnector>,
+    tls: OnceLock<SharedHttpConnector>,
 }
 
-/// The same for an AWS SDK client.
-pub(crate) fn client(connector: SharedHttpConnector) -> SharedHttpClient {
-    http_client_fn(move |_, _| connector.clone())
+impl Stack {
+    /// The connector for `url`.
+    pub(crate) fn connector(&self, url: &str) -> SharedHttpConnector {
+        if url.starts_with("http:") { self.plain() } else { self.tls() }
+    }
+
+    pub(crate) fn plain(&self) -> SharedHttpConnector {
+        let make = || SharedHttpConnector::new(builder().build_http());
+        self.0.plain.get_or_init(make).clone()
+    }
+
+    fn tls(&self) -> SharedHttpConnector {
+        let make = || SharedHttpConnector::new(builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build());
+        self.0.tls.get_or_init(make).clone()
+    }
+
+    /// A client for the AWS SDK.
+    pub(crate) fn client(&self) -> SharedHttpClient {
+        let stack = self.clone();
+        http_client_fn(move |_, _| stack.tls())
+    }
+}
+
+fn builder() -> aws_smithy_http_client::ConnectorBuilder {
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+    Connector::builder().connector_settings(settings).pool_idle_timeout(IDLE_TIMEOUT)
 }

@@ -4,14 +4,17 @@ use std::cell::Cell;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
+use http::HeaderValue;
+use http::header::CONTENT_ENCODING;
 use opentelemetry::Value;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{
-    Compression, ExporterBuildError, Protocol, RetryPolicy, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
+    ExporterBuildError, Protocol, RetryPolicy, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
+use super::gzip::Gzip;
 use super::queue::Batch;
 use super::settings::OtlpSettings;
 
@@ -25,29 +28,27 @@ const SPAN_OVERHEAD: usize = 96;
 #[derive(Debug)]
 pub(super) struct Encoder {
     exporter: SpanExporter,
+    gzip: Option<Gzip>,
 }
 
 impl Encoder {
     pub(super) fn new(settings: OtlpSettings, resource: &Resource) -> Result<Self, ExporterBuildError> {
-        let mut builder = SpanExporter::builder()
+        let mut exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Writer)
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(settings.endpoint)
             .with_headers(settings.headers)
-            .with_retry_policy(RetryPolicy::disabled());
-        if settings.gzip {
-            builder = builder.with_compression(Compression::Gzip);
-        }
-        let mut exporter = builder.build()?;
+            .with_retry_policy(RetryPolicy::disabled())
+            .build()?;
         exporter.set_resource(resource);
-        Ok(Self { exporter })
+        Ok(Self { exporter, gzip: settings.gzip.then(Gzip::new) })
     }
 
     /// A request that carries no span.
     pub(super) fn encode_nothing(&self) -> Option<Batch> {
         self.exporter.export(Vec::new()).now_or_never();
-        WRITTEN.take().map(|request| Batch { request, spans: 0 })
+        WRITTEN.take().map(|request| Batch { request: self.packed(request), spans: 0 })
     }
 
     /// The requests that carry `spans`, none of them above the size that a receiver takes.
@@ -57,9 +58,21 @@ impl Encoder {
             let count = spans.len();
             // Ready at once and without an error, as its client is.
             self.exporter.export(spans).now_or_never();
-            batches.extend(WRITTEN.take().map(|request| Batch { request, spans: count }));
+            batches.extend(WRITTEN.take().map(|request| Batch { request: self.packed(request), spans: count }));
         }
         batches
+    }
+
+    fn packed(&self, mut request: Request<Bytes>) -> Request<Bytes> {
+        // The exporter reads the standard variables itself: where one asks for gzip, it has done it.
+        if request.headers().contains_key(CONTENT_ENCODING) {
+            return request;
+        }
+        if let Some(packed) = self.gzip.as_ref().and_then(|gzip| gzip.compress(request.body())) {
+            *request.body_mut() = packed.into();
+            request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        request
     }
 }
 

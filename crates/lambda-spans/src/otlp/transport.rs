@@ -34,10 +34,6 @@ impl Transport {
         Self { connector, key: OnceLock::new() }
     }
 
-    pub(super) fn connector(&self) -> &SharedHttpConnector {
-        &self.connector
-    }
-
     /// The key that goes with every request from now on.
     pub(super) fn set_key(&self, key: HeaderValue) {
         self.key.get_or_init(|| key);

@@ -1,0 +1,61 @@
+//! gzip with one compressor for the life of the process: making its tables anew costs more than compressing a
+//! few spans.
+
+use std::sync::{Mutex, PoisonError};
+
+use flate2::{Compress, Compression, Crc, FlushCompress, Status};
+
+/// Deflate, no name, no time, unknown system.
+const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+/// What a trailer takes: checksum and length.
+const TRAILER: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct Gzip(Mutex<Compress>);
+
+impl Gzip {
+    pub(super) fn new() -> Self {
+        // Spans are mostly the same keys again and again: the fastest level finds them.
+        Self(Mutex::new(Compress::new(Compression::fast(), false)))
+    }
+
+    /// `plain` as a gzip member. `None` if the compressor cannot go on; the plain bytes serve then.
+    pub(super) fn compress(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        let mut compressor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        compressor.reset();
+        let mut packed = Vec::with_capacity(HEADER.len() + plain.len() / 2 + 64 + TRAILER);
+        packed.extend_from_slice(&HEADER);
+        loop {
+            let taken = usize::try_from(compressor.total_in()).ok()?;
+            let status = compressor.compress_vec(plain.get(taken..)?, &mut packed, FlushCompress::Finish).ok()?;
+            match status {
+                Status::StreamEnd => break,
+                Status::Ok | Status::BufError => packed.reserve(packed.capacity()),
+            }
+        }
+        let mut checksum = Crc::new();
+        checksum.update(plain);
+        packed.extend_from_slice(&checksum.sum().to_le_bytes());
+        packed.extend_from_slice(&checksum.amount().to_le_bytes());
+        Some(packed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_unpacked_again_and_again() {
+        let gzip = Gzip::new();
+        let noise: Vec<u8> = (0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        for plain in [b"".as_slice(), b"a", &[7; 100_000], &noise, b"spans"] {
+            let packed = gzip.compress(plain).unwrap();
+            let mut unpacked = Vec::new();
+            flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut unpacked).unwrap();
+            assert_eq!(unpacked, plain);
+        }
+    }
+}
