@@ -11,9 +11,11 @@ use opentelemetry::{InstrumentationScope, KeyValue, time};
 use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::{IdGenerator as _, SpanData, SpanEvents, SpanLinks};
 
+use crate::accounting::Accounts;
 use crate::inbound::Inbound;
 use crate::invocation::Invocation;
 use crate::pipeline::Outbox;
+use crate::sampling::Sampler;
 
 #[derive(Debug)]
 pub(crate) struct Init(Mutex<Phase>);
@@ -72,6 +74,20 @@ impl Init {
         spans
     }
 
+    /// Ends the phase of a process that has no invocations. What ran in it is a trace of its own.
+    pub(crate) fn finish(&self, accounts: &Accounts, sampler: &Sampler) {
+        let Phase::UnderWay(phase) = std::mem::replace(&mut *self.lock(), Phase::Over) else { return };
+        let spans = phase.invocation.take_finished();
+        if spans.is_empty() {
+            return;
+        }
+        accounts.created(1);
+        // As every root: each destination gives it the parent that is right there.
+        let root = SpanData { parent_span_is_remote: true, ..phase.span(None) };
+        spans.into_iter().chain([root]).for_each(|span| phase.invocation.record(span));
+        phase.invocation.close(sampler);
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Phase> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,4 +118,40 @@ impl UnderWay {
 
 fn in_trace_of(root: &SpanContext, span_id: SpanId) -> SpanContext {
     SpanContext::new(root.trace_id(), span_id, TraceFlags::SAMPLED, false, TraceState::NONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounting::Ledger;
+    use crate::{Settings, Spans};
+    use tracing::info_span;
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    /// A process with one destination, and nobody behind it.
+    fn spans() -> Spans {
+        let settings =
+            Settings::from_lookup(|name| (name == "AWS_XRAY_DAEMON_ADDRESS").then(|| "127.0.0.1:1".to_owned()));
+        Spans::new(&settings.expect("valid")).expect("destinations")
+    }
+
+    #[test]
+    fn what_a_server_did_before_its_first_request_is_a_trace_of_its_own() {
+        let spans = spans();
+        tracing::subscriber::with_default(Registry::default().with(spans.tracing_layer()), || {
+            info_span!("migrate").in_scope(|| {});
+            spans.init.finish(&spans.pipeline.accounts, &spans.pipeline.sampler);
+            info_span!("between requests").in_scope(|| {});
+        });
+        let Ledger { created, xray, .. } = spans.ledger();
+        assert_eq!((created, xray.carried), (2, 2));
+    }
+
+    #[test]
+    fn a_server_that_did_nothing_has_no_such_trace() {
+        let spans = spans();
+        spans.init.finish(&spans.pipeline.accounts, &spans.pipeline.sampler);
+        assert_eq!(spans.ledger(), Ledger::default());
+    }
 }

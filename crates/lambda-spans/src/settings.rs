@@ -44,7 +44,7 @@ const DEFAULT_LOG_FILTER: &str = "info";
 /// | `LAMBDA_SPANS_METRICS_NAMESPACE` | CloudWatch namespace; what became of the spans is written there as metrics, by a log line a minute | none: nothing is written |
 /// | `LAMBDA_SPANS_LOG_BUFFER` | `debug` or `trace`: log lines down to this level are kept and written if the invocation fails | none |
 /// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | which log lines are written | `info` |
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     pub(crate) enabled: bool,
     pub(crate) otlp: Option<OtlpSettings>,
@@ -64,6 +64,19 @@ pub struct Settings {
     pub(crate) log_buffer: Option<LevelFilter>,
     pub(crate) terminal: bool,
     pub(crate) warnings: Vec<String>,
+}
+
+/// Headers and keys are secrets: what is shown says where spans go, not with what.
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("enabled", &self.enabled)
+            .field("otlp", &self.otlp.as_ref().map(|otlp| &otlp.endpoint))
+            .field("xray_daemon", &self.xray_daemon)
+            .field("resource", &self.resource)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -320,6 +333,19 @@ mod tests {
         for name in ours.filter(|name| !["OTEL_TRACES_SAMPLER", "OTEL_PROPAGATORS"].contains(&name.as_str())) {
             assert!(documented.iter().any(|row| row.contains(&format!("`{name}`"))), "{name}");
         }
+    }
+
+    #[test]
+    fn no_secret_is_shown_by_debug() {
+        let settings = read(&[
+            ("HONEYCOMB_API_KEY", "canary-key"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary-header"),
+            ("LAMBDA_SPANS_SAMPLE_KEY", "canary-sample"),
+        ])
+        .expect("valid");
+        let spans = crate::Spans::new(&settings).expect("destinations");
+        let shown = format!("{settings:?} {spans:?}");
+        assert!(shown.contains("api.honeycomb.io") && !shown.contains("canary"), "{shown}");
     }
 
     #[test]

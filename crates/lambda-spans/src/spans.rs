@@ -73,7 +73,7 @@ impl std::error::Error for InstallError {
 }
 
 /// The tracing of this process. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Spans {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) traffic: Arc<Traffic>,
@@ -89,6 +89,13 @@ pub struct Spans {
     pub(crate) context: ContextMode,
     pub(crate) client_address: bool,
     enabled: bool,
+}
+
+/// Settings and requests hold keys: what became of the spans is shown, and nothing else.
+impl std::fmt::Debug for Spans {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Spans").field("ledger", &self.ledger()).finish_non_exhaustive()
+    }
 }
 
 impl Spans {
@@ -241,6 +248,7 @@ impl Spans {
     /// # }
     /// ```
     pub fn server(&self, router: Router) -> Router {
+        self.init.finish(&self.pipeline.accounts, &self.pipeline.sampler);
         server::export_in_background(self.clone());
         router
             .layer(HttpLayer::new().with_client_address(self.client_address))
