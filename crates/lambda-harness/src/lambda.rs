@@ -23,6 +23,8 @@ use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::within;
+
 const FUNCTION: &str = "cruddur-api";
 
 /// One event for the function.
@@ -142,13 +144,13 @@ impl Lambda {
         let (sender, answer) = oneshot::channel();
         lock(&self.shared.waiting).insert(id.clone(), sender);
         self.events.send((id, event)).expect("the Runtime API is there");
-        answer.await.expect("the function ended without an answer")
+        within(answer).await.expect("the function ended without an answer")
     }
 
     /// Waits until the function has asked for all events that it can have at once, and is stopped if Lambda would.
     pub async fn frozen(&mut self) {
         let polls = self.sent.load(Ordering::Relaxed) + self.shared.concurrency;
-        self.polls.wait_for(|seen| *seen >= polls).await.expect("the Runtime API is there");
+        within(self.polls.wait_for(|seen| *seen >= polls)).await.expect("the Runtime API is there");
     }
 
     /// Ends the process without a word to it, as Lambda does after a crash or a timeout.
@@ -162,7 +164,7 @@ impl Lambda {
     pub async fn terminate(self) -> (ExitStatus, String) {
         self.shared.signal(Signal::SIGCONT);
         self.shared.signal(Signal::SIGTERM);
-        let status = self.exit.await.expect("its status");
+        let status = within(self.exit).await.expect("its status");
         (status, self.output.await.expect("its output"))
     }
 }

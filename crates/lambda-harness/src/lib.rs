@@ -8,6 +8,9 @@
 //! It belongs to tests: what goes wrong here panics and says what.
 #![expect(clippy::expect_used, clippy::panic, reason = "a fault of the harness is a fault of the test")]
 
+use std::panic::Location;
+use std::time::Duration;
+
 mod lambda;
 mod otlp;
 mod xray;
@@ -15,3 +18,15 @@ mod xray;
 pub use lambda::{Answer, Event, Lambda};
 pub use otlp::{Collected, OtlpReceiver, Reply};
 pub use xray::XrayDaemon;
+
+/// Far longer than anything takes: what does not come in it will not come, and the test says where it waited.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[track_caller]
+fn within<F: Future>(what: F) -> impl Future<Output = F::Output> {
+    let place = Location::caller();
+    async move {
+        let come = tokio::time::timeout(PATIENCE, what).await;
+        come.unwrap_or_else(|_| panic!("waited in vain at {place}"))
+    }
+}

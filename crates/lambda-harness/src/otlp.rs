@@ -20,6 +20,8 @@ use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::within;
+
 /// What has arrived by OTLP.
 #[derive(Clone, Debug, Default)]
 pub struct Collected {
@@ -98,7 +100,8 @@ impl OtlpReceiver {
 
     /// Waits until this many requests have arrived.
     pub async fn arrived(&self, requests: usize) {
-        self.shared.arrived.subscribe().wait_for(|seen| *seen >= requests).await.expect("the receiver is there");
+        let mut arrived = self.shared.arrived.subscribe();
+        within(arrived.wait_for(|seen| *seen >= requests)).await.expect("the receiver is there");
     }
 
     /// All that has arrived so far.

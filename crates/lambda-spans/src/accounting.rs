@@ -12,8 +12,35 @@ pub struct Counts {
     pub sampled_out: u64,
     /// Finished and not exported yet: they wait for the next export.
     pub carried: u64,
-    /// Lost: the destination refused them, or more waited than may wait.
-    pub dropped: u64,
+    /// Lost.
+    pub dropped: Dropped,
+}
+
+/// Why spans were lost, in spans since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// The receiver said that it will not take them.
+    pub refused: u64,
+    /// More waited than may wait: the oldest went.
+    pub overflowed: u64,
+    /// The socket did not take them, or there was no time left.
+    pub unsent: u64,
+}
+
+impl Dropped {
+    /// All that were lost.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.refused + self.overflowed + self.unsent
+    }
+}
+
+/// Why spans are counted as lost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Why {
+    Refused,
+    Overflowed,
+    Unsent,
 }
 
 /// What became of every span of this process.
@@ -44,7 +71,9 @@ pub(crate) struct Account {
     entered: AtomicU64,
     exported: AtomicU64,
     sampled_out: AtomicU64,
-    dropped: AtomicU64,
+    refused: AtomicU64,
+    overflowed: AtomicU64,
+    unsent: AtomicU64,
 }
 
 impl Accounts {
@@ -79,14 +108,23 @@ impl Account {
         self.sampled_out.fetch_add(spans as u64, Relaxed);
     }
 
-    pub(crate) fn dropped(&self, spans: usize) {
-        self.dropped.fetch_add(spans as u64, Relaxed);
+    pub(crate) fn dropped(&self, why: Why, spans: usize) {
+        let counter = match why {
+            Why::Refused => &self.refused,
+            Why::Overflowed => &self.overflowed,
+            Why::Unsent => &self.unsent,
+        };
+        counter.fetch_add(spans as u64, Relaxed);
     }
 
     pub(crate) fn counts(&self) -> Counts {
         let (exported, sampled_out) = (self.exported.load(Relaxed), self.sampled_out.load(Relaxed));
-        let dropped = self.dropped.load(Relaxed);
-        let carried = self.entered.load(Relaxed).saturating_sub(exported + sampled_out + dropped);
+        let dropped = Dropped {
+            refused: self.refused.load(Relaxed),
+            overflowed: self.overflowed.load(Relaxed),
+            unsent: self.unsent.load(Relaxed),
+        };
+        let carried = self.entered.load(Relaxed).saturating_sub(exported + sampled_out + dropped.total());
         Counts { exported, sampled_out, carried, dropped }
     }
 }

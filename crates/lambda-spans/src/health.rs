@@ -54,10 +54,17 @@ fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, no
         let since = |of: fn(&Counts) -> u64| json!(of(&now) - of(&before));
         values.insert(format!("{name}Exported"), since(|counts| counts.exported));
         values.insert(format!("{name}SampledOut"), since(|counts| counts.sampled_out));
-        values.insert(format!("{name}Dropped"), since(|counts| counts.dropped));
+        values.insert(format!("{name}Dropped"), since(|counts| counts.dropped.total()));
         values.insert(format!("{name}Carried"), json!(now.carried));
     }
     let metrics: Vec<Value> = values.keys().map(|name| json!({ "Name": name, "Unit": "Count" })).collect();
+    // Why is for whoever reads the line that an alarm led to; as metrics, the reasons would only cost.
+    for (name, before, now) in [("XRay", before.xray, now.xray), ("Otlp", before.otlp, now.otlp)] {
+        let since = |of: fn(&Counts) -> u64| json!(of(&now) - of(&before));
+        values.insert(format!("{name}Refused"), since(|counts| counts.dropped.refused));
+        values.insert(format!("{name}Overflowed"), since(|counts| counts.dropped.overflowed));
+        values.insert(format!("{name}Unsent"), since(|counts| counts.dropped.unsent));
+    }
     let directive = json!({ "Namespace": namespace, "Dimensions": [["service"]], "Metrics": metrics });
     values.insert("service".to_owned(), json!(service));
     values.insert(
@@ -70,10 +77,16 @@ fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, no
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounting::Dropped;
 
     #[test]
     fn a_line_holds_what_happened_since_the_last_one() {
-        let counts = |exported, sampled_out, carried, dropped| Counts { exported, sampled_out, carried, dropped };
+        let counts = |exported, sampled_out, carried, refused| Counts {
+            exported,
+            sampled_out,
+            carried,
+            dropped: Dropped { refused, ..Dropped::default() },
+        };
         let before = Ledger { created: 10, xray: counts(10, 0, 0, 0), otlp: counts(4, 2, 4, 0) };
         let now = Ledger { created: 25, xray: counts(24, 0, 0, 1), otlp: counts(9, 7, 6, 3) };
         let line = line("Cruddur", "api", Duration::from_millis(1_700_000_000_123), &before, &now);
@@ -92,6 +105,8 @@ mod tests {
             ("OtlpExported", 5),
             ("OtlpSampledOut", 5),
             ("OtlpDropped", 3),
+            ("OtlpRefused", 3),
+            ("OtlpUnsent", 0),
             ("OtlpCarried", 6),
         ];
         for (name, value) in expected {

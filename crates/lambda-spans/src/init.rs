@@ -122,7 +122,6 @@ fn in_trace_of(root: &SpanContext, span_id: SpanId) -> SpanContext {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::accounting::Ledger;
     use crate::{Settings, Spans};
     use tracing::info_span;

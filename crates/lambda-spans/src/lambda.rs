@@ -32,7 +32,7 @@ use crate::trace_header::TraceHeader;
 /// What is left to Lambda between the end of an export and the deadline.
 const MARGIN: Duration = Duration::from_millis(50);
 
-const MIN_RESCUE: Duration = Duration::from_millis(100);
+const MIN_RESCUE: Duration = Duration::from_millis(250);
 const MAX_RESCUE: Duration = Duration::from_millis(500);
 
 /// Whether this process has handled an invocation yet.
@@ -218,7 +218,7 @@ fn wall_clock() -> SystemTime {
 /// How long to wait before an invocation that is still under way is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rescue {
-    /// By a timer of the runtime: until a tenth of the time is left, for one round trip at least, for half a second at
+    /// By a timer of the runtime: until a tenth of the time is left, for a round trip at least, for half a second at
     /// most.
     timer: Duration,
     /// By the thread, where the timer had no turn: half of that.
@@ -320,9 +320,9 @@ mod tests {
         let rescue =
             |deadline| rescue_at(deadline, at(0)).map(|rescue| (rescue.timer.as_millis(), rescue.thread.as_millis()));
         assert_eq!(rescue(3_000), Some((2_700, 2_850)));
-        assert_eq!(rescue(500), Some((400, 450)));
+        assert_eq!(rescue(500), Some((250, 375)));
         assert_eq!(rescue(60_000), Some((59_500, 59_750)));
-        assert_eq!(rescue(50), None);
+        assert_eq!(rescue(200), None);
         assert_eq!(rescue_at(0, at(1)), None);
     }
 

@@ -62,7 +62,7 @@ mod triggers;
 mod watchdog;
 mod xray;
 
-pub use accounting::{Counts, Ledger};
+pub use accounting::{Counts, Dropped, Ledger};
 pub use aws_sdk::AwsSdkSpans;
 pub use entry::{run, run_event, run_streaming};
 pub use flush::FlushMode;

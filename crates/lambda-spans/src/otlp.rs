@@ -16,7 +16,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 use tracing::{info, warn};
 
-use crate::accounting::Account;
+use crate::accounting::{Account, Why};
 use crate::honeycomb_key::KeyParameter;
 use crate::stack::Stack;
 use breaker::Breaker;
@@ -93,7 +93,7 @@ impl Otlp {
     /// Encodes `spans` to be sent. Where too much waits already, the oldest of it goes.
     pub(crate) fn enqueue(&self, spans: Vec<SpanData>, account: &Account) {
         for batch in self.encoder.encode(spans) {
-            account.dropped(self.queue().push(batch));
+            account.dropped(Why::Overflowed, self.queue().push(batch));
         }
     }
 
@@ -130,14 +130,14 @@ impl Otlp {
                     // Where it was given up meanwhile, it is counted already.
                     if self.queue().remove(ticket) {
                         account.exported(spans - rejected);
-                        account.dropped(rejected);
+                        account.dropped(Why::Refused, rejected);
                     }
                     sender.succeeded();
                     attempts = 0;
                 }
                 Outcome::Refused { problem } => {
                     if self.queue().remove(ticket) {
-                        account.dropped(spans);
+                        account.dropped(Why::Refused, spans);
                     }
                     sender.failed(&problem);
                     sender.breaker.refused(Instant::now());

@@ -10,7 +10,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanId;
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::accounting::{Account, Accounts};
+use crate::accounting::{Account, Accounts, Why};
 use crate::health::Health;
 use crate::invocation::{Finished, Invocation};
 use crate::otlp::Otlp;
@@ -131,7 +131,7 @@ impl Pipeline {
         daemon.send(&in_progress);
         let sent = daemon.send(&ended);
         self.accounts.xray().exported(sent);
-        self.accounts.xray().dropped(count - sent);
+        self.accounts.xray().dropped(Why::Unsent, count - sent);
     }
 
     /// X-Ray's documents of all that is finished; OTLP's share of it is held.

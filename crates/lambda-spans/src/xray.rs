@@ -23,7 +23,7 @@ use std::time::Duration;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::accounting::Account;
+use crate::accounting::{Account, Why};
 use crate::invocation::{Finished, XrayContext};
 use annotations::Annotated;
 pub(crate) use daemon::BlockingDaemon;
@@ -54,7 +54,7 @@ impl Xray {
             for span in spans {
                 match self.documents.datagram(span, xray.parent, Progress::Finished) {
                     Some(document) => documents.push(document),
-                    None => account.dropped(1),
+                    None => account.dropped(Why::Refused, 1),
                 }
             }
         }

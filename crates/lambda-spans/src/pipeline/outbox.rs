@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::accounting::Accounts;
+use crate::accounting::{Accounts, Why};
 use crate::invocation::Finished;
 
 /// What waits at most for the next export, in spans.
@@ -43,7 +43,7 @@ impl Outbox {
         for (meant, account) in destinations {
             if meant {
                 account.entered(spans);
-                account.dropped(if room { 0 } else { spans });
+                account.dropped(Why::Overflowed, if room { 0 } else { spans });
             }
         }
         self.0.arrived.notify_one();

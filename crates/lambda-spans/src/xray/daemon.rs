@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-use crate::accounting::Account;
+use crate::accounting::{Account, Why};
 pub(crate) use blocking::BlockingDaemon;
 use pace::Pace;
 use socket::{Fate, Socket};
@@ -155,6 +155,6 @@ impl Unsent<'_> {
 
 impl Drop for Unsent<'_> {
     fn drop(&mut self) {
-        self.account.dropped(self.documents);
+        self.account.dropped(Why::Unsent, self.documents);
     }
 }
