@@ -11,11 +11,9 @@ use opentelemetry::{InstrumentationScope, KeyValue, time};
 use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::{IdGenerator as _, SpanData, SpanEvents, SpanLinks};
 
-use crate::accounting::Accounts;
 use crate::inbound::Inbound;
 use crate::invocation::Invocation;
 use crate::pipeline::Outbox;
-use crate::sampling::Sampler;
 
 #[derive(Debug)]
 pub(crate) struct Init(Mutex<Phase>);
@@ -37,7 +35,11 @@ struct UnderWay {
 }
 
 impl Init {
-    pub(crate) fn begin(outbox: Outbox) -> Self {
+    /// Begins it. A process that is no function has none: no invocation would ever take its spans.
+    pub(crate) fn begin(outbox: Outbox, in_lambda: bool) -> Self {
+        if !in_lambda {
+            return Self(Mutex::new(Phase::Over));
+        }
         let ids = XrayIdGenerator::default();
         let trace_id = ids.new_trace_id();
         let root = SpanContext::new(trace_id, ids.new_span_id(), TraceFlags::SAMPLED, false, TraceState::NONE);
@@ -74,20 +76,6 @@ impl Init {
         spans
     }
 
-    /// Ends the phase of a process that has no invocations. What ran in it is a trace of its own.
-    pub(crate) fn finish(&self, accounts: &Accounts, sampler: &Sampler) {
-        let Phase::UnderWay(phase) = std::mem::replace(&mut *self.lock(), Phase::Over) else { return };
-        let spans = phase.invocation.take_finished();
-        if spans.is_empty() {
-            return;
-        }
-        accounts.created(1);
-        // As every root: each destination gives it the parent that is right there.
-        let root = SpanData { parent_span_is_remote: true, ..phase.span(None) };
-        spans.into_iter().chain([root]).for_each(|span| phase.invocation.record(span));
-        phase.invocation.close(sampler);
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Phase> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -122,35 +110,24 @@ fn in_trace_of(root: &SpanContext, span_id: SpanId) -> SpanContext {
 
 #[cfg(test)]
 mod tests {
-    use crate::accounting::Ledger;
-    use crate::{Settings, Spans};
     use tracing::info_span;
     use tracing_subscriber::Registry;
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    /// A process with one destination, and nobody behind it.
-    fn spans() -> Spans {
-        let settings =
-            Settings::from_lookup(|name| (name == "AWS_XRAY_DAEMON_ADDRESS").then(|| "127.0.0.1:1".to_owned()));
-        Spans::new(&settings.expect("valid")).expect("destinations")
-    }
+    use crate::{Settings, Spans};
 
-    #[test]
-    fn what_a_server_did_before_its_first_request_is_a_trace_of_its_own() {
-        let spans = spans();
+    fn created(variables: &[&str]) -> u64 {
+        let settings = Settings::from_lookup(|name| variables.contains(&name).then(|| "127.0.0.1:1".to_owned()));
+        let spans = Spans::new(&settings.expect("valid")).expect("destinations");
         tracing::subscriber::with_default(Registry::default().with(spans.tracing_layer()), || {
             info_span!("migrate").in_scope(|| {});
-            spans.init.finish(&spans.pipeline.accounts, &spans.pipeline.sampler);
-            info_span!("between requests").in_scope(|| {});
         });
-        let Ledger { created, xray, .. } = spans.ledger();
-        assert_eq!((created, xray.carried), (2, 2));
+        spans.ledger().created
     }
 
     #[test]
-    fn a_server_that_did_nothing_has_no_such_trace() {
-        let spans = spans();
-        spans.init.finish(&spans.pipeline.accounts, &spans.pipeline.sampler);
-        assert_eq!(spans.ledger(), Ledger::default());
+    fn what_runs_before_the_first_invocation_is_recorded_in_lambda_and_nowhere_else() {
+        assert_eq!(created(&["AWS_XRAY_DAEMON_ADDRESS", "AWS_LAMBDA_RUNTIME_API"]), 1);
+        assert_eq!(created(&["AWS_XRAY_DAEMON_ADDRESS"]), 0);
     }
 }

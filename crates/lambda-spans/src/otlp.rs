@@ -108,6 +108,14 @@ impl Otlp {
         }
     }
 
+    /// Forgets why the receiver was left alone: there will be no later time to come back to it.
+    pub(crate) fn try_again(&self) {
+        // Whoever is sending at this moment found it closed.
+        if let Ok(mut sender) = self.sender.try_lock() {
+            sender.breaker = Breaker::default();
+        }
+    }
+
     /// Whether requests are being sent at this moment.
     pub(crate) fn is_sending(&self) -> bool {
         self.sender.try_lock().is_err()

@@ -92,6 +92,9 @@ impl Pipeline {
 
     /// The same for the last time.
     pub(crate) async fn finish(&self, limit: Duration) {
+        if let Some(otlp) = &self.otlp {
+            otlp.try_again();
+        }
         self.flush(limit).await;
         self.health.report(self.accounts.ledger(), Instant::now(), true);
     }

@@ -117,7 +117,7 @@ impl Spans {
         let pipeline = Pipeline::new(Accounts::default(), sampler, xray, otlp, settings.terminal, health);
         Ok(Self {
             watchdog: Arc::new(Watchdog::new()),
-            init: Arc::new(Init::begin(pipeline.outbox.clone())),
+            init: Arc::new(Init::begin(pipeline.outbox.clone(), settings.runtime_api.is_some())),
             initialization: settings.initialization.clone(),
             concurrency: settings.concurrency,
             runtime_api: settings.runtime_api.clone(),
@@ -248,7 +248,6 @@ impl Spans {
     /// # }
     /// ```
     pub fn server(&self, router: Router) -> Router {
-        self.init.finish(&self.pipeline.accounts, &self.pipeline.sampler);
         server::export_in_background(self.clone());
         router
             .layer(HttpLayer::new().with_client_address(self.client_address))

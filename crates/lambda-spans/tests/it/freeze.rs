@@ -229,6 +229,20 @@ async fn a_silent_receiver_is_left_alone_after_the_first_time() {
 }
 
 #[tokio::test]
+async fn what_a_receiver_that_came_back_has_missed_is_sent_at_the_end() {
+    let stage = Stage::new().await;
+    stage.otlp.reply([Reply { retry_after: Some(60), ..Reply::status(503) }]);
+    let mut lambda = stage.function(&[]).await;
+    for n in 1..=3 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    assert!(stage.traces().is_empty());
+    lambda.terminate().await;
+    complete(&stage.traces(), 3);
+}
+
+#[tokio::test]
 async fn one_in_n_is_sent_and_says_what_it_stands_for() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end"), ("LAMBDA_SPANS_SAMPLE_RATE", "5")]).await;
