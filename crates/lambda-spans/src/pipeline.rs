@@ -44,6 +44,7 @@ pub(crate) struct Pipeline {
     terminal: bool,
     health: Health,
     held: Mutex<Held>,
+    sending: tokio::sync::Mutex<()>,
 }
 
 /// Spans on their way to OTLP that are not encoded yet: several invocations' make one request.
@@ -69,7 +70,17 @@ impl Pipeline {
         health: Health,
     ) -> Self {
         let outbox = Outbox::new(accounts.clone(), xray.is_some(), otlp.is_some());
-        Self { outbox, accounts, sampler, xray, otlp, terminal, health, held: Mutex::default() }
+        Self {
+            outbox,
+            accounts,
+            sampler,
+            xray,
+            otlp,
+            terminal,
+            health,
+            held: Mutex::default(),
+            sending: tokio::sync::Mutex::default(),
+        }
     }
 
     pub(crate) fn has_otlp(&self) -> bool {
@@ -160,7 +171,10 @@ impl Pipeline {
     }
 
     async fn send_documents(&self, documents: Vec<Vec<u8>>, limit: Duration) {
-        if let Some(xray) = &self.xray {
+        let Some(xray) = &self.xray else { return };
+        // One after another, so that the last to send, at the end of the process, knows that the others are done.
+        let _turn = tokio::time::timeout(limit, self.sending.lock()).await;
+        if !documents.is_empty() {
             xray.send(documents, limit, self.accounts.xray()).await;
         }
     }
