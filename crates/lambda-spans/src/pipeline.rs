@@ -39,7 +39,7 @@ pub(crate) struct Pipeline {
     pub(crate) outbox: Outbox,
     pub(crate) accounts: Accounts,
     pub(crate) sampler: Sampler,
-    pub(crate) xray: Option<Xray>,
+    xray: Option<Xray>,
     otlp: Option<Otlp>,
     terminal: bool,
     health: Health,
