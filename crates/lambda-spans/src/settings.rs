@@ -11,11 +11,11 @@ use crate::propagation::ContextMode;
 use crate::resource::ResourceSettings;
 use crate::sampling::SamplingSettings;
 use parse::Reader;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// With the pauses of the circuit breaker, a receiver that never answers costs less than 5 ms an invocation over 200.
 const DEFAULT_BUDGET: Duration = Duration::from_millis(500);
-const DEFAULT_LOG_FILTER: &str = "info";
+const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 
 /// The settings of tracing, read once from the environment.
 ///
@@ -43,7 +43,7 @@ const DEFAULT_LOG_FILTER: &str = "info";
 /// | `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS` | invocations that took longer are always kept, and sent at once; milliseconds | none |
 /// | `LAMBDA_SPANS_METRICS_NAMESPACE` | CloudWatch namespace; what became of the spans is written there as metrics, by a log line a minute | none: nothing is written |
 /// | `LAMBDA_SPANS_LOG_BUFFER` | `debug` or `trace`: log lines down to this level are kept and written if the invocation fails | none |
-/// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | which log lines are written | `info` |
+/// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | which log lines are written: a level, or `target=level,…` | `info` |
 #[derive(Clone)]
 pub struct Settings {
     pub(crate) enabled: bool,
@@ -60,7 +60,7 @@ pub struct Settings {
     pub(crate) metrics_namespace: Option<String>,
     pub(crate) context: ContextMode,
     pub(crate) client_address: bool,
-    pub(crate) log_filter: String,
+    pub(crate) log_filter: Targets,
     pub(crate) log_buffer: Option<LevelFilter>,
     pub(crate) terminal: bool,
     pub(crate) warnings: Vec<String>,
@@ -124,7 +124,7 @@ impl Settings {
                 _ => ContextMode::Xray,
             },
             client_address: false,
-            log_filter: reader.log_filter().unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
+            log_filter: reader.log_filter().unwrap_or_else(|| Targets::new().with_default(DEFAULT_LOG_LEVEL)),
             metrics_namespace: reader.text("LAMBDA_SPANS_METRICS_NAMESPACE"),
             log_buffer: reader
                 .word(&["LAMBDA_SPANS_LOG_BUFFER"], &["debug", "trace"])

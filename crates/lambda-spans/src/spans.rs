@@ -9,10 +9,11 @@ use opentelemetry_otlp::ExporterBuildError;
 use tokio::task::JoinHandle;
 use tracing::Subscriber;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::Filter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
-use tracing_subscriber::{EnvFilter, Layer, Registry, filter};
+use tracing_subscriber::{Layer, Registry, filter};
 
 use crate::accounting::{Accounts, Ledger};
 use crate::flush::{FlushMode, Traffic};
@@ -139,8 +140,8 @@ impl Spans {
     pub fn install(settings: Settings) -> Result<Self, InstallError> {
         let spans = Self::new(&settings)?;
         let warnings = settings.warnings;
-        let filter = EnvFilter::new(&settings.log_filter);
-        let written = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
+        let filter = settings.log_filter;
+        let written = Filter::<Registry>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
         let buffer = settings.log_buffer.map(|kept| logs::Buffer::new(written).with_filter(kept));
         Registry::default()
             .with(logs::layer(settings.terminal).with_filter(filter))

@@ -1,20 +1,22 @@
 //! AWS X-Ray, through the daemon's UDP protocol: one document in one datagram for each span.
 //!
 //! Whatever a span holds, it becomes a document that X-Ray takes:
-//! - `normalise`: the span as the translator of `opentelemetry-aws` takes it without loss. It says the place in
-//!   the trace, the times, and the `http`, `aws` and `sql` blocks.
-//! - `failure`, `annotations`, `metadata`: what it loses or gets wrong, written beside.
-//! - `document`: both in one, within X-Ray's limit.
+//! - `place`: its ids, times and name, and what X-Ray's map draws of it.
+//! - `blocks`: what X-Ray filters by: `http`, `aws`, `sql`.
+//! - `failure`, `annotations`, `metadata`: all else, so that nothing is left out.
+//! - `document`: these in one, within X-Ray's limit.
 //! - `daemon`: to the daemon, no faster than it reads.
 
 mod annotations;
 mod attributes;
+mod blocks;
 mod daemon;
 mod document;
 mod failure;
 mod json;
 mod metadata;
-mod normalise;
+mod name;
+mod place;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +25,7 @@ use std::time::Duration;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::accounting::{Account, Why};
+use crate::accounting::Account;
 use crate::invocation::{Finished, XrayContext};
 use annotations::Annotated;
 pub(crate) use daemon::BlockingDaemon;
@@ -51,12 +53,7 @@ impl Xray {
                 account.sampled_out(spans.len());
                 continue;
             }
-            for span in spans {
-                match self.documents.datagram(span, xray.parent, Progress::Finished) {
-                    Some(document) => documents.push(document),
-                    None => account.dropped(Why::Refused, 1),
-                }
-            }
+            documents.extend(spans.iter().map(|span| self.documents.datagram(span, xray.parent, Progress::Finished)));
         }
         documents
     }
@@ -64,7 +61,7 @@ impl Xray {
     /// The datagrams of an invocation's open spans. In X-Ray the document of a span that has ended replaces them.
     pub(crate) fn in_progress(&self, open: &[SpanData], context: XrayContext) -> Vec<Vec<u8>> {
         let open = open.iter().filter(|_| context.sampled);
-        open.filter_map(|span| self.documents.datagram(span, context.parent, Progress::Open)).collect()
+        open.map(|span| self.documents.datagram(span, context.parent, Progress::Open)).collect()
     }
 
     /// A way to the same daemon for a thread without a runtime.

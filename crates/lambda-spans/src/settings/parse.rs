@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
+use tracing_subscriber::filter::Targets;
 
 use super::Fault;
 
@@ -128,14 +129,16 @@ impl<'a> Reader<'a> {
         None
     }
 
-    pub(super) fn log_filter(&mut self) -> Option<String> {
+    /// Levels by target. Filters by span or field would bring a whole engine of regular expressions.
+    pub(super) fn log_filter(&mut self) -> Option<Targets> {
         let (name, value) = self.first(&["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"])?;
         // Lambda's own levels have one that `tracing` does not know.
         let value = if value.eq_ignore_ascii_case("fatal") { "error".to_owned() } else { value };
-        match tracing_subscriber::EnvFilter::try_new(&value) {
-            Ok(_) => Some(value),
+        match value.parse() {
+            Ok(filter) => Some(filter),
             Err(error) => {
-                self.fault(name, format!("`{value}` is no log filter: {error}"));
+                let allowed = "write a level, or `target=level`, several with commas between";
+                self.fault(name, format!("`{value}` is no log filter ({error}): {allowed}"));
                 None
             }
         }

@@ -3,12 +3,15 @@
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
-use super::json::{MARK, beginning};
+use super::json::{Members, beginning};
 
 /// The most that is looked at: twice of what a span keeps by itself.
 pub(super) const MAX: usize = 256;
 /// Bytes of a key; what is longer is cut.
 const MAX_KEY: usize = 500;
+
+/// Bytes that X-Ray allows for a text of its own.
+pub(super) const MAX_TEXT: usize = 250;
 
 pub(super) struct Attributes<'a> {
     all: &'a [KeyValue],
@@ -48,13 +51,14 @@ impl<'a> Attributes<'a> {
         said.for_each(|(_, said)| *said = true);
     }
 
-    /// `text` in at most `limit` bytes. As a whole it says the attribute; else that stays for the metadata.
-    pub(super) fn cut(&mut self, key: &str, text: &str, limit: usize) -> String {
-        if text.len() <= limit {
+    /// Writes the first of `keys` that there is into `place` of a block, in at most `limit` bytes. As a whole it says
+    /// the attribute; else that stays for the metadata. False where there is none.
+    pub(super) fn put(&mut self, block: &mut Members<'_>, place: &str, keys: &[&'static str], limit: usize) -> bool {
+        let Some((key, text)) = self.first_text(keys) else { return false };
+        if block.text(place, text, limit) {
             self.say(key);
-            return text.to_owned();
         }
-        beginning(text, limit.saturating_sub(MARK.len())).to_owned() + MARK
+        true
     }
 
     /// Calls `each` with every attribute that is not said yet, under a key that no other has. What `each`

@@ -7,7 +7,7 @@ mod socket;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -61,6 +61,7 @@ impl Daemon {
             return;
         }
         let mut unsent = Unsent { documents: documents.len(), account };
+        self.pace().begin(Instant::now().into_std());
         let sending = async {
             let socket = self.socket().await?;
             let mut sent = Ok(());
@@ -77,7 +78,9 @@ impl Daemon {
     }
 
     async fn send_one(&self, socket: &Socket, document: &[u8], unsent: &mut Unsent<'_>) -> io::Result<()> {
-        while let Some(pause) = self.pause(document.len()) {
+        loop {
+            let pause = self.pace().pause(document.len(), Instant::now().into_std());
+            let Some(pause) = pause else { break };
             sleep(pause).await;
         }
         loop {
@@ -96,8 +99,8 @@ impl Daemon {
         }
     }
 
-    fn pause(&self, bytes: usize) -> Option<Duration> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner).pause(bytes, Instant::now().into_std())
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn socket(&self) -> io::Result<Arc<Socket>> {

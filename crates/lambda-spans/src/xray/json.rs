@@ -2,11 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use opentelemetry::{Array, Value};
+use opentelemetry::trace::TraceId;
+use opentelemetry::{Array, StringValue, Value};
 use serde::Serialize;
 
 /// Stands where something was cut off.
-pub(super) const MARK: &str = "…";
+const MARK: &str = "…";
 
 /// The members of an object under way.
 pub(super) struct Members<'a> {
@@ -15,11 +16,6 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// More members for an object that has some already.
-    pub(super) fn further(out: &'a mut Vec<u8>) -> Self {
-        Self { out, empty: false }
-    }
-
     /// The first members of an object that the caller began and ends.
     pub(super) fn first(out: &'a mut Vec<u8>) -> Self {
         Self { out, empty: true }
@@ -36,6 +32,13 @@ impl<'a> Members<'a> {
             self.out.push(b',');
         }
         self.empty = false;
+        // Most keys are our own: letters, underscores, dots.
+        if key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')) {
+            self.out.push(b'"');
+            self.out.extend_from_slice(key.as_bytes());
+            self.out.extend_from_slice(b"\":");
+            return self.out;
+        }
         string(self.out, key, usize::MAX);
         self.out.push(b':');
         self.out
@@ -44,6 +47,39 @@ impl<'a> Members<'a> {
     /// A text of at most `limit` bytes. False where it had to be cut.
     pub(super) fn text(&mut self, key: &str, text: &str, limit: usize) -> bool {
         string(self.member(key), text, limit)
+    }
+
+    /// A text of ours that needs no escapes.
+    pub(super) fn word(&mut self, key: &str, word: &str) {
+        let out = self.member(key);
+        out.push(b'"');
+        out.extend_from_slice(word.as_bytes());
+        out.push(b'"');
+    }
+
+    pub(super) fn hex(&mut self, key: &str, bytes: &[u8]) {
+        let out = self.member(key);
+        out.push(b'"');
+        hex(out, bytes);
+        out.push(b'"');
+    }
+
+    /// A trace id in X-Ray's form: the time and the rest.
+    pub(super) fn trace_id(&mut self, key: &str, id: TraceId) {
+        let id = id.to_bytes();
+        let (time, rest) = id.split_at(4);
+        let out = self.member(key);
+        out.extend_from_slice(b"\"1-");
+        hex(out, time);
+        out.push(b'-');
+        hex(out, rest);
+        out.push(b'"');
+    }
+
+    pub(super) fn texts(&mut self, key: &str, texts: &[StringValue]) {
+        list(self.member(key), texts, usize::MAX - 1, |out, text, _| {
+            string(out, text.as_str(), usize::MAX);
+        });
     }
 
     pub(super) fn number(&mut self, key: &str, number: impl Into<i64>) {
@@ -189,6 +225,11 @@ fn string(out: &mut Vec<u8>, text: &str, limit: usize) -> bool {
 /// The first `limit` bytes of `text`, or a little less: no character is cut in two.
 pub(super) fn beginning(text: &str, limit: usize) -> &str {
     text.split_at(text.floor_char_boundary(limit)).0
+}
+
+fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
 }
 
 fn plain(out: &mut Vec<u8>, value: impl Serialize) {

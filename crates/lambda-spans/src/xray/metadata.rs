@@ -4,11 +4,11 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, Link, Status};
 use opentelemetry_sdk::trace::SpanData;
 
-use super::attributes::{MAX as MAX_ATTRIBUTES, shown};
+use super::attributes::{Attributes, MAX as MAX_ATTRIBUTES, shown};
 use super::document::{Limits, MAX_DATAGRAM};
 use super::failure::Failure;
 use super::json::Members;
-use super::normalise::Normal;
+use super::place::Place;
 
 /// Attributes of one event or link.
 const MAX_INNER: usize = 32;
@@ -16,17 +16,18 @@ const MAX_INNER: usize = 32;
 pub(super) fn write(
     document: &mut Members<'_>,
     span: &SpanData,
-    normal: &mut Normal<'_>,
+    place: &Place<'_>,
+    attributes: &mut Attributes<'_>,
     failure: Failure,
     limits: &Limits,
 ) {
     document.object("metadata", |metadata| {
         // Attributes have a namespace of their own: no key of theirs is another's.
-        metadata.object("default", |attributes| write_attributes(attributes, normal, limits));
+        metadata.object("default", |members| write_attributes(members, attributes, limits));
         if limits.cut {
             metadata.yes("lambda_spans.truncated");
         }
-        if normal.renamed {
+        if place.is_renamed {
             metadata.text("span.name", &span.name, limits.inner());
         }
         if let Status::Error { description } = &span.status
@@ -49,8 +50,8 @@ pub(super) fn write(
     });
 }
 
-fn write_attributes(members: &mut Members<'_>, normal: &mut Normal<'_>, limits: &Limits) {
-    normal.attributes.for_the_rest(|key, value| {
+fn write_attributes(members: &mut Members<'_>, attributes: &mut Attributes<'_>, limits: &Limits) {
+    attributes.for_the_rest(|key, value| {
         let limit = if is_kept(key) { limits.kept } else { limits.other };
         // What is too large by now is written anew within lower limits.
         if limit > 0 && members.len() <= MAX_DATAGRAM {

@@ -34,6 +34,7 @@ impl BlockingDaemon {
         self.connect();
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((socket, pace)) = connection.as_mut() else { return 0 };
+        pace.begin(Instant::now());
         let mut sent = 0;
         for datagram in datagrams {
             while let Some(pause) = pace.pause(datagram.len(), Instant::now()) {

@@ -11,8 +11,9 @@ const BURST: u64 = 104 * 1024;
 /// Bytes that follow after each pause: so few that a reader may be kept from its turn for 20 ms.
 const SLICE: u64 = 6 * 1024;
 const PAUSE: Duration = Duration::from_millis(1);
-/// After this long a buffer is taken to be empty.
-const IDLE: Duration = Duration::from_millis(200);
+/// Bytes that a reader takes in each millisecond between two exports: some 13 documents. A daemon reads faster, and
+/// where invocations follow each other, the processes of both have their turns.
+const READ: u64 = 32 * 1024;
 
 /// What the receiver's buffer may hold at this time.
 #[derive(Debug)]
@@ -26,9 +27,17 @@ impl Pace {
         Self { held: 0, since: now }
     }
 
+    /// An export begins: since the last one, a reader had all the time.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.read(now.saturating_duration_since(self.since), READ);
+        self.since = now;
+    }
+
     /// How long to wait before a datagram of `bytes` is asked for again; without a wait it counts as sent.
     pub(super) fn pause(&mut self, bytes: usize, now: Instant) -> Option<Duration> {
-        self.held = self.held.saturating_sub(self.read_until(now));
+        // A pause that took longer than it should counts as one: where this process waits for its turn, so does
+        // the reader.
+        self.read(now.saturating_duration_since(self.since).min(PAUSE), SLICE);
         self.since = now;
         let cost = cost(bytes);
         // The largest datagram alone is more than a burst.
@@ -39,15 +48,10 @@ impl Pace {
         None
     }
 
-    /// A pause that took longer than it should counts as one: where this process waits for its turn, so does
-    /// the reader.
-    fn read_until(&self, now: Instant) -> u64 {
-        let elapsed = now.saturating_duration_since(self.since);
-        if elapsed >= IDLE {
-            return u64::MAX;
-        }
-        let share = elapsed.min(PAUSE).as_micros() * u128::from(SLICE) / PAUSE.as_micros();
-        u64::try_from(share).unwrap_or(SLICE)
+    /// At `rate` bytes in a millisecond.
+    fn read(&mut self, time: Duration, rate: u64) {
+        let bytes = time.as_micros() * u128::from(rate) / 1000;
+        self.held = self.held.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 }
 
@@ -98,11 +102,26 @@ mod tests {
     }
 
     #[test]
-    fn the_next_invocation_has_a_burst_of_its_own() {
+    fn an_invocation_soon_after_a_burst_has_one_of_its_own() {
         let now = Instant::now();
         let mut pace = Pace::new(now);
         while pace.pause(1024, now).is_none() {}
-        assert_eq!(pace.pause(1024, now + IDLE), None);
+        let later = now + Duration::from_millis(4);
+        pace.begin(later);
+        assert_eq!(pace.pause(1024, later), None);
         assert_eq!(pace.held, cost(1024));
+    }
+
+    #[test]
+    fn small_invocations_that_follow_each_other_closely_never_wait() {
+        let mut now = Instant::now();
+        let mut pace = Pace::new(now);
+        for _ in 0..10_000 {
+            pace.begin(now);
+            for _ in 0..3 {
+                assert_eq!(pace.pause(1000, now), None);
+            }
+            now += Duration::from_micros(300);
+        }
     }
 }

@@ -2,42 +2,22 @@
 
 use std::borrow::Cow;
 
-use opentelemetry_sdk::trace::SpanData;
-
-use super::{Role, aws};
-use crate::xray::attributes::Attributes;
+use super::attributes::Attributes;
+use super::blocks::aws;
+use super::place::Role;
 
 /// Bytes that X-Ray allows for the name of a segment; a subsegment may have 250.
 const MAX: usize = 200;
 const NAMELESS: &str = "unnamed";
 
-pub(super) struct Name {
-    pub(super) text: Cow<'static, str>,
-    /// It is not the span's own name, which is then to be kept elsewhere.
-    pub(super) is_of_another: bool,
-}
-
-pub(super) fn of(role: Role, span: &SpanData, attributes: &Attributes<'_>, service: &str) -> Name {
-    let another = match role {
+/// The name that is not the span's own.
+pub(super) fn of_another<'a>(role: Role, attributes: &Attributes<'a>, service: &'a str) -> Option<Cow<'a, str>> {
+    match role {
         Role::Segment => Some(Cow::Borrowed(service)),
         Role::Aws => aws::service(attributes).map(Cow::Borrowed),
         Role::Sql => database(attributes),
         Role::Remote => remote(attributes).map(Cow::Borrowed),
         Role::Invocation | Role::Local => None,
-    };
-    match another {
-        Some(another) => {
-            // A call of AWS says its operation elsewhere; its own name would repeat both.
-            let is_of_another = role != Role::Aws && another != span.name;
-            Name { text: Cow::Owned(clean(&another).into_owned()), is_of_another }
-        }
-        None => {
-            let text = match clean(&span.name) {
-                Cow::Borrowed(_) => span.name.clone(),
-                Cow::Owned(clean) => Cow::Owned(clean),
-            };
-            Name { text, is_of_another: false }
-        }
     }
 }
 
@@ -70,25 +50,20 @@ fn host_of(url: &str) -> Option<&str> {
 }
 
 /// `name` in X-Ray's characters: letters, numbers, blanks and `_.:/%&#=+-@`. A route's `{id}` becomes `:id`.
-pub(in crate::xray) fn clean(name: &str) -> Cow<'_, str> {
+pub(super) fn clean(name: &str) -> Cow<'_, str> {
     if name.len() <= MAX && !name.trim().is_empty() && name.chars().all(is_allowed) {
         return Cow::Borrowed(name);
     }
-    Cow::Owned(replaced(name, is_allowed))
+    Cow::Owned(replaced(name))
 }
 
-/// `name` in those of X-Ray's characters that nothing disagrees on.
-pub(super) fn ascii(name: &str) -> Cow<'static, str> {
-    Cow::Owned(replaced(name, |character| character.is_ascii() && is_allowed(character)))
-}
-
-fn replaced(name: &str, allowed: impl Fn(char) -> bool) -> String {
+fn replaced(name: &str) -> String {
     let mut clean = String::with_capacity(name.len().min(MAX));
     for character in name.chars() {
         let character = match character {
             '{' => ':',
             '}' => continue,
-            character if allowed(character) => character,
+            character if is_allowed(character) => character,
             _ => '_',
         };
         if clean.len() + character.len_utf8() > MAX {
@@ -106,7 +81,7 @@ fn is_allowed(character: char) -> bool {
 }
 
 /// Letters beyond ASCII that are letters to everyone: Latin, Greek, Cyrillic, kana, Chinese, Korean.
-/// What else counts as one depends on the version of Unicode, and the translator loses the span over it.
+/// What else counts as one depends on the version of Unicode, and X-Ray loses the span over it.
 fn is_letter(character: char) -> bool {
     matches!(
         character,

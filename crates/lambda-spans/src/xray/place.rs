@@ -1,0 +1,129 @@
+//! A span's place: in the trace, in time, and on X-Ray's map.
+
+use std::borrow::Cow;
+use std::time::UNIX_EPOCH;
+
+use opentelemetry::trace::{SpanId, SpanKind, TraceId};
+use opentelemetry_aws::trace::XrayIdGenerator;
+use opentelemetry_sdk::trace::{IdGenerator as _, SpanData};
+
+use super::attributes::Attributes;
+use super::blocks::{aws, sql};
+use super::document::Progress;
+use super::json::Members;
+use super::name;
+
+/// What a span is to X-Ray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A root under which X-Ray holds nothing yet: a node of the map by itself.
+    Segment,
+    /// The root under Lambda's own segment, and no node: Lambda's is drawn already.
+    Invocation,
+    /// A call of a service of AWS: draws its node.
+    Aws,
+    /// A query of an SQL database: draws its node.
+    Sql,
+    /// Another call: draws a remote node.
+    Remote,
+    /// What the process does by itself.
+    Local,
+}
+
+impl Role {
+    fn of(span: &SpanData, parent: Option<SpanId>, attributes: &Attributes<'_>) -> Self {
+        if parent.is_none() {
+            Self::Segment
+        } else if is_root(span) {
+            Self::Invocation
+        } else if aws::is_call(attributes) {
+            Self::Aws
+        } else if matches!(span.span_kind, SpanKind::Client | SpanKind::Producer) {
+            if sql::is_query(attributes) { Self::Sql } else { Self::Remote }
+        } else {
+            Self::Local
+        }
+    }
+
+    /// What failed is at the other end.
+    pub(super) fn is_call(self) -> bool {
+        matches!(self, Self::Aws | Self::Sql | Self::Remote)
+    }
+
+    fn namespace(self) -> Option<&'static str> {
+        match self {
+            Self::Aws => Some("aws"),
+            Self::Sql | Self::Remote => Some("remote"),
+            Self::Segment | Self::Invocation | Self::Local => None,
+        }
+    }
+}
+
+pub(super) struct Place<'a> {
+    pub(super) role: Role,
+    pub(super) name: Cow<'a, str>,
+    /// The document's name does not come from the span's.
+    pub(super) is_renamed: bool,
+    parent: Option<SpanId>,
+}
+
+impl<'a> Place<'a> {
+    /// `parent` is the segment that X-Ray already holds for the root span.
+    pub(super) fn of(
+        span: &'a SpanData,
+        parent: Option<SpanId>,
+        attributes: &Attributes<'a>,
+        service: &'a str,
+    ) -> Self {
+        let parent = parent_of(span, parent);
+        let role = Role::of(span, parent, attributes);
+        let another = name::of_another(role, attributes, service);
+        // A call of AWS says its operation elsewhere; its own name would repeat both.
+        let is_renamed = role != Role::Aws && another.as_ref().is_some_and(|another| *another != span.name);
+        let name = match another.unwrap_or(Cow::Borrowed(&span.name)) {
+            Cow::Borrowed(name) => name::clean(name),
+            Cow::Owned(name) => Cow::Owned(name::clean(&name).into_owned()),
+        };
+        Self { role, name, is_renamed, parent }
+    }
+
+    pub(super) fn write(&self, document: &mut Members<'_>, span: &SpanData, progress: Progress, origin: Option<&str>) {
+        if let Some(parent) = self.parent {
+            document.word("type", "subsegment");
+            document.hex("parent_id", &parent.to_bytes());
+        } else if let Some(origin) = origin {
+            document.word("origin", origin);
+        }
+        document.text("name", &self.name, usize::MAX);
+        let (trace_id, span_id) = valid(span);
+        document.hex("id", &span_id.to_bytes());
+        document.trace_id("trace_id", trace_id);
+        // A clock that was set back, or a process that slept through a change of it.
+        let start = span.start_time.max(UNIX_EPOCH);
+        document.time("start_time", start);
+        match progress {
+            Progress::Finished => document.time("end_time", span.end_time.max(start)),
+            Progress::Open => document.yes("in_progress"),
+        }
+        if let Some(namespace) = self.role.namespace() {
+            document.word("namespace", namespace);
+        }
+    }
+}
+
+fn is_root(span: &SpanData) -> bool {
+    span.parent_span_is_remote || span.parent_span_id == SpanId::INVALID
+}
+
+fn parent_of(span: &SpanData, parent: Option<SpanId>) -> Option<SpanId> {
+    if is_root(span) { parent.filter(|parent| *parent != SpanId::INVALID) } else { Some(span.parent_span_id) }
+}
+
+/// X-Ray takes no id of zeros.
+fn valid(span: &SpanData) -> (TraceId, SpanId) {
+    let (trace_id, span_id) = (span.span_context.trace_id(), span.span_context.span_id());
+    (
+        if trace_id == TraceId::INVALID { XrayIdGenerator::default().new_trace_id() } else { trace_id },
+        if span_id == SpanId::INVALID { XrayIdGenerator::default().new_span_id() } else { span_id },
+    )
+}
