@@ -31,6 +31,8 @@ pub(crate) use settings::OtlpSettings;
 const PROBE_TIMEOUT: Duration = Duration::from_millis(100);
 /// The init phase is longer, but nothing depends on what is prepared.
 const PREPARATION: Duration = Duration::from_millis(500);
+/// What one export asks of a receiver that says that it is busy, after the first attempt.
+const MAX_RETRIES: u32 = 3;
 /// The shortest time in which an attempt can be worth its cost.
 const MIN_ATTEMPT: Duration = Duration::from_millis(2);
 
@@ -133,12 +135,17 @@ impl Otlp {
             let probing = sender.breaker.is_probing();
             let limit = left.min(self.timeout).min(if probing { PROBE_TIMEOUT } else { left });
             match self.transport.send(&request, limit).await {
-                Outcome::Accepted { rejected } => {
+                Outcome::Accepted { rejected, unfinished } => {
                     let rejected = usize::try_from(rejected).unwrap_or(spans).min(spans);
                     // Where it was given up meanwhile, it is counted already.
                     if self.queue().remove(ticket) {
                         account.exported(spans - rejected);
                         account.dropped(Why::Refused, rejected);
+                    }
+                    if let Some(problem) = unfinished {
+                        sender.failed(&problem);
+                        sender.breaker.failed(Instant::now(), None);
+                        return;
                     }
                     sender.succeeded();
                     attempts = 0;
@@ -151,9 +158,10 @@ impl Otlp {
                     sender.breaker.refused(Instant::now());
                 }
                 Outcome::Retry { after, problem } => {
-                    let pause = after.unwrap_or_else(|| breaker::pause(attempts));
+                    // `Retry-After: 0` asks for no haste.
+                    let pause = breaker::pause(attempts).max(after.unwrap_or_default());
                     attempts += 1;
-                    if probing || Instant::now() + pause + MIN_ATTEMPT >= until {
+                    if probing || attempts > MAX_RETRIES || Instant::now() + pause + MIN_ATTEMPT >= until {
                         sender.failed(&problem);
                         sender.breaker.failed(Instant::now(), after);
                         return;

@@ -5,6 +5,7 @@
 mod aws_sdk;
 mod context;
 mod examples;
+mod faults;
 mod freeze;
 mod http;
 mod streaming;
