@@ -186,6 +186,8 @@ struct Stage {
     lambda: Lambda,
     otlp: OtlpReceiver,
     xray: XrayDaemon,
+    /// Whether Lambda samples the invocations for X-Ray.
+    sampled: u8,
     /// Ports that are kept from being anybody's.
     _closed: (TcpSocket, UdpSocket),
 }
@@ -228,14 +230,14 @@ impl Stage {
         ];
         environment.extend_from_slice(more);
         let lambda = Lambda::start(built("test-function"), &environment).await;
-        Self { lambda, otlp: receiver, xray: daemon, _closed: (port, unread) }
+        Self { lambda, otlp: receiver, xray: daemon, sampled: 1, _closed: (port, unread) }
     }
 
     async fn get(&self, path: &str) -> Answer {
         self.lambda
             .invoke(Event {
                 payload: HTTP.replace("/items/42", path),
-                trace: format!("Root={ROOT};Parent={PARENT};Sampled=1"),
+                trace: format!("Root={ROOT};Parent={PARENT};Sampled={}", self.sampled),
                 timeout: Duration::from_secs(60),
             })
             .await
@@ -313,7 +315,8 @@ async fn a_receiver_that_starts_late_gets_everything_in_the_end() {
 
 #[tokio::test]
 async fn what_a_dead_receiver_leaves_behind_is_bounded_in_spans() {
-    let mut stage = Stage::new(&Otlp::Closed, Xray::Unread, &[]).await;
+    let mut stage = Stage::new(&Otlp::Closed, Xray::Well, &[]).await;
+    stage.sampled = 0;
     for _ in 0..200 {
         stage.get("/spans/40/1").await;
     }
@@ -328,7 +331,8 @@ async fn what_a_dead_receiver_leaves_behind_is_bounded_in_spans() {
 #[tokio::test]
 async fn what_a_dead_receiver_leaves_behind_is_bounded_in_bytes() {
     let plain = [("OTEL_EXPORTER_OTLP_COMPRESSION", "none".to_owned())];
-    let mut stage = Stage::new(&Otlp::Closed, Xray::Unread, &plain).await;
+    let mut stage = Stage::new(&Otlp::Closed, Xray::Well, &plain).await;
+    stage.sampled = 0;
     let mut resident = Vec::new();
     for invocation in 1..=200 {
         // 64 KiB and what a span needs besides: 30 of them are less than 2 MiB, 31 are more.
