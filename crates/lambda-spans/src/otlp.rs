@@ -17,7 +17,7 @@ use opentelemetry_sdk::trace::SpanData;
 use tracing::{info, warn};
 
 use crate::accounting::{Account, Why};
-use crate::honeycomb_key::KeyParameter;
+use crate::honeycomb_key::{KeyParameter, Renewal};
 use crate::stack::Stack;
 use breaker::Breaker;
 use encoder::Encoder;
@@ -53,6 +53,7 @@ pub(crate) struct Otlp {
 #[derive(Debug, Default)]
 struct Sender {
     breaker: Breaker,
+    renewal: Renewal,
     failing: bool,
 }
 
@@ -75,20 +76,37 @@ impl Otlp {
     pub(crate) async fn prepare(&self) {
         if let Some(key) = &self.key {
             match key.fetch(&self.stack).await {
-                Ok(key) => self.transport.set_key(key),
+                Ok(key) => drop(self.transport.set_key(key)),
                 Err(problem) => {
                     warn!(
                         variable = "HONEYCOMB_API_KEY_PARAMETER",
-                        problem, "Honeycomb will refuse what is sent to it"
+                        problem, "Honeycomb will not take spans before the key can be read"
                     );
                 }
             }
         }
         if self.over_tls
             && let Some(batch) = self.encoder.encode_nothing()
-            && let Outcome::Refused { problem } = self.transport.send(&batch.request, PREPARATION).await
+            && let Outcome::Refused { problem } | Outcome::Unauthorized { problem } =
+                self.transport.send(&batch.request, PREPARATION).await
         {
             warn!(problem, "the OTLP receiver refuses a request without spans");
+        }
+    }
+
+    /// Reads the key's parameter again, if it is time. Whether it holds another key.
+    async fn renew(&self, key: &KeyParameter, renewal: &mut Renewal, until: Instant) -> bool {
+        if !renewal.is_due(Instant::now()) {
+            return false;
+        }
+        match tokio::time::timeout_at(until.into(), key.fetch(&self.stack)).await {
+            Ok(Ok(key)) => self.transport.set_key(key),
+            Ok(Err(problem)) => {
+                warn!(variable = "HONEYCOMB_API_KEY_PARAMETER", problem, "Honeycomb's key is still the one it refuses");
+                false
+            }
+            // No time is left for another attempt either.
+            Err(_) => false,
         }
     }
 
@@ -150,11 +168,22 @@ impl Otlp {
                     sender.succeeded();
                     attempts = 0;
                 }
-                Outcome::Refused { problem } => {
-                    if self.queue().remove(ticket) {
-                        account.dropped(Why::Refused, spans);
-                    }
+                Outcome::Unauthorized { problem } => {
                     sender.failed(&problem);
+                    let Some(key) = &self.key else {
+                        self.give_up(ticket, spans, account);
+                        sender.breaker.refused(Instant::now());
+                        continue;
+                    };
+                    if !self.renew(key, &mut sender.renewal, until).await {
+                        // Spans wait for the right key as for a receiver that is away.
+                        sender.breaker.failed(Instant::now(), None);
+                        return;
+                    }
+                }
+                Outcome::Refused { problem } => {
+                    sender.failed(&problem);
+                    self.give_up(ticket, spans, account);
                     sender.breaker.refused(Instant::now());
                 }
                 Outcome::Retry { after, problem } => {
@@ -174,6 +203,12 @@ impl Otlp {
                     return;
                 }
             }
+        }
+    }
+
+    fn give_up(&self, ticket: u64, spans: usize, account: &Account) {
+        if self.queue().remove(ticket) {
+            account.dropped(Why::Refused, spans);
         }
     }
 

@@ -14,6 +14,8 @@ pub(super) enum Outcome {
     Accepted { rejected: u64, unfinished: Option<String> },
     /// Sending again may help, `after` at the earliest.
     Retry { after: Option<Duration>, problem: String },
+    /// The receiver does not know the key. Sending again helps where there is another.
+    Unauthorized { problem: String },
     /// Sending again would not help.
     Refused { problem: String },
     /// No answer in time. The receiver may have taken the spans.
@@ -29,7 +31,8 @@ impl Outcome {
         // The protocol's own list; any other status says that the request itself is at fault.
         match status.as_u16() {
             429 | 502 | 503 | 504 => Self::Retry { after: retry_after(headers), problem },
-            401 | 403 => Self::Refused { problem: format!("{problem}: it does not know the key") },
+            401 => Self::Unauthorized { problem: format!("{problem}: it does not know the key") },
+            403 => Self::Refused { problem: format!("{problem}: the key does not allow it") },
             _ => Self::Refused { problem },
         }
     }
@@ -62,9 +65,10 @@ mod tests {
         for status in [429, 502, 503, 504] {
             assert!(matches!(answer(status), Outcome::Retry { after: None, .. }), "{status}");
         }
-        for status in [301, 400, 401, 403, 404, 413, 415, 500, 501] {
+        for status in [301, 400, 403, 404, 413, 415, 500, 501] {
             assert!(matches!(answer(status), Outcome::Refused { .. }), "{status}");
         }
+        assert!(matches!(answer(401), Outcome::Unauthorized { .. }));
         assert_eq!(answer(200), Outcome::Accepted { rejected: 0, unfinished: None });
         assert_eq!(answer(202), Outcome::Accepted { rejected: 0, unfinished: None });
     }

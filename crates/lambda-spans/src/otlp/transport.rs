@@ -1,6 +1,6 @@
 //! One exchange with an OTLP receiver.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
@@ -20,7 +20,7 @@ const MAX_ANSWER: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Transport {
     connector: SharedHttpConnector,
-    key: OnceLock<HeaderValue>,
+    key: Mutex<Option<HeaderValue>>,
 }
 
 enum Fault {
@@ -32,12 +32,18 @@ enum Fault {
 
 impl Transport {
     pub(super) fn new(connector: SharedHttpConnector) -> Self {
-        Self { connector, key: OnceLock::new() }
+        Self { connector, key: Mutex::default() }
     }
 
-    /// The key that goes with every request from now on.
-    pub(super) fn set_key(&self, key: HeaderValue) {
-        self.key.get_or_init(|| key);
+    /// The key that goes with every request from now on. Whether it is another than before.
+    pub(super) fn set_key(&self, key: HeaderValue) -> bool {
+        let mut current = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = current.replace(key);
+        before != *current
+    }
+
+    fn key(&self) -> Option<HeaderValue> {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// One attempt. A connection that turns out to be gone is replaced by a new one, once.
@@ -69,8 +75,8 @@ impl Transport {
     async fn ask(&self, request: &Request<Bytes>) -> Result<Response<SdkBody>, Fault> {
         let unusable = |error: &dyn std::fmt::Display| Fault::Unusable(error.to_string());
         let mut request = request.clone().map(SdkBody::from);
-        if let Some(key) = self.key.get() {
-            request.headers_mut().insert(HONEYCOMB_HEADER, key.clone());
+        if let Some(key) = self.key() {
+            request.headers_mut().insert(HONEYCOMB_HEADER, key);
         }
         let request = request.try_into().map_err(|error| unusable(&error))?;
         let response = self.connector.call(request).await.map_err(|error| connection(&error))?;

@@ -3,8 +3,10 @@
 //! The function is this test binary itself: with a Runtime API in its environment, the test `function` serves it.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, Reply, XrayDaemon};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use lambda_spans::{Ledger, Settings, Spans};
@@ -413,33 +415,54 @@ async fn details_are_written_only_for_an_invocation_that_fails() {
     assert_eq!(details[0]["level"], "DEBUG");
 }
 
+/// The Parameter Store: what it was asked, and the key that it answers with.
+struct Parameters {
+    endpoint: String,
+    asked: Arc<Mutex<Vec<(HeaderMap, String)>>>,
+    key: Arc<Mutex<&'static str>>,
+}
+
+impl Parameters {
+    async fn start(key: &'static str) -> Self {
+        let (asked, key) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(key)));
+        let (seen, current) = (asked.clone(), key.clone());
+        let answer = move |headers: HeaderMap, body: String| async move {
+            seen.lock().unwrap().push((headers, body));
+            let key = *current.lock().unwrap();
+            json!({ "Parameter": { "Name": "/cruddur/honeycomb", "Type": "SecureString", "Value": key } }).to_string()
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+        Self { endpoint, asked, key }
+    }
+
+    /// A function that sends to `stage` as to Honeycomb.
+    async fn function(&self, stage: &Stage) -> Lambda {
+        let environment = [
+            ("HONEYCOMB_API_KEY_PARAMETER", "/cruddur/honeycomb".to_owned()),
+            ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
+            ("AWS_ENDPOINT_URL_SSM", self.endpoint.clone()),
+            ("LAMBDA_SPANS_FLUSH", "end".to_owned()),
+            // Three exchanges, however busy the machine is.
+            ("LAMBDA_SPANS_BUDGET_MS", "5000".to_owned()),
+        ];
+        let this = std::env::current_exe().unwrap();
+        Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await
+    }
+}
+
 #[tokio::test]
 async fn honeycombs_key_is_read_from_its_parameter_before_the_first_event() {
-    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let seen = asked.clone();
-    let answer = move |headers: axum::http::HeaderMap, body: String| async move {
-        seen.lock().unwrap().push((headers, body));
-        r#"{"Parameter":{"Name":"/cruddur/honeycomb","Type":"SecureString","Value":"the-key"}}"#
-    };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let parameters = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
-
-    let stage = Stage::new().await;
-    let environment = [
-        ("HONEYCOMB_API_KEY_PARAMETER", "/cruddur/honeycomb".to_owned()),
-        ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
-        ("AWS_ENDPOINT_URL_SSM", parameters),
-    ];
-    let this = std::env::current_exe().unwrap();
-    let mut lambda = Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await;
+    let (stage, parameters) = (Stage::new().await, Parameters::start("the-key").await);
+    let mut lambda = parameters.function(&stage).await;
     ledger(&lambda.invoke(ok(1)).await);
     lambda.frozen().await;
     let log = lambda.kill().await;
 
     assert_eq!(stage.otlp.collected().requests[0]["x-honeycomb-team"], "the-key");
     assert!(!log.contains("the-key"));
-    let asked = asked.lock().unwrap();
+    let asked = parameters.asked.lock().unwrap();
     let [(headers, body)] = &asked[..] else { panic!("{} questions", asked.len()) };
     assert_eq!(headers["x-amz-target"], "AmazonSSM.GetParameter");
     assert!(headers["authorization"].to_str().unwrap().contains("/us-east-1/ssm/aws4_request"));
@@ -447,6 +470,45 @@ async fn honeycombs_key_is_read_from_its_parameter_before_the_first_event() {
         serde_json::from_str::<Value>(body).unwrap(),
         json!({ "Name": "/cruddur/honeycomb", "WithDecryption": true })
     );
+}
+
+#[tokio::test]
+async fn a_key_that_was_changed_is_read_again_and_no_span_is_lost() {
+    let (stage, parameters) = (Stage::new().await, Parameters::start("old-key").await);
+    let mut lambda = parameters.function(&stage).await;
+    ledger(&lambda.invoke(ok(1)).await);
+    lambda.frozen().await;
+    *parameters.key.lock().unwrap() = "new-key";
+    stage.otlp.reply([Reply::status(401)]);
+    ledger(&lambda.invoke(ok(2)).await);
+    lambda.frozen().await;
+    complete(&stage.traces(), 2);
+    let books = ledger(&lambda.invoke(ok(3)).await);
+    assert_eq!(books["otlp"], json!([7, 0, 0, 0]));
+    let log = lambda.kill().await;
+
+    let keys: Vec<_> =
+        stage.otlp.collected().requests.iter().map(|headers| headers["x-honeycomb-team"].clone()).collect();
+    assert_eq!(keys[..2], ["old-key", "new-key"]);
+    assert_eq!(parameters.asked.lock().unwrap().len(), 2);
+    assert_eq!(log.matches("spans are exported by OTLP again").count(), 1, "{log}");
+    assert!(!log.contains("old-key") && !log.contains("new-key"));
+}
+
+#[tokio::test]
+async fn a_key_that_stays_wrong_is_read_again_once_in_five_minutes_and_the_spans_wait() {
+    let (stage, parameters) = (Stage::new().await, Parameters::start("wrong-key").await);
+    stage.otlp.reply(vec![Reply::status(401); 100]);
+    let mut lambda = parameters.function(&stage).await;
+    for n in 1..=5 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    let books = ledger(&lambda.invoke(ok(6)).await);
+    assert_eq!(books["otlp"], json!([0, 0, 16, 0]));
+    assert_eq!(parameters.asked.lock().unwrap().len(), 2);
+    let log = lambda.kill().await;
+    assert_eq!(log.matches("spans could not be exported").count(), 1, "{log}");
 }
 
 #[tokio::test]
