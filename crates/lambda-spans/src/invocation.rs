@@ -140,6 +140,11 @@ impl Invocation {
         self.0.trace_id
     }
 
+    /// The id under which the trace is found over OTLP: the caller's, where its trace goes on.
+    pub(crate) fn otlp_trace_id(&self) -> TraceId {
+        self.0.inbound.caller().map_or(self.0.trace_id, |caller| caller.trace_id)
+    }
+
     pub(crate) fn request_id(&self) -> &str {
         &self.0.request_id
     }
@@ -244,9 +249,10 @@ impl Invocation {
 
 /// The trace id of the current invocation or request: 32 lower-case hexadecimal digits.
 ///
-/// `None` outside of one.
+/// It is the id under which the trace is found over OTLP: Lambda's own, or the caller's where its trace goes on
+/// ([`ContextMode::Caller`](crate::ContextMode::Caller)). `None` outside of an invocation.
 pub fn trace_id() -> Option<String> {
-    Invocation::current().map(|invocation| invocation.trace_id().to_string())
+    Invocation::current().map(|invocation| invocation.otlp_trace_id().to_string())
 }
 
 /// The id that Lambda gave to the current invocation, as its own log lines show it.

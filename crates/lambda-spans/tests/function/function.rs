@@ -52,6 +52,7 @@ fn router() -> Router {
         .route("/fail", get(async || (StatusCode::BAD_GATEWAY, Extension(ErrorType("upstream".into())), "")))
         .route("/panic", get(panics))
         .route("/inject", get(inject))
+        .route("/trace", get(trace))
         .route("/aws", get(aws))
         .route("/spans/{count}/{bytes}", get(many))
 }
@@ -93,6 +94,12 @@ async fn inject() -> Json<Value> {
     info_span!("call").in_scope(|| lambda_spans::inject(&mut headers));
     let pairs = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
     Json(Value::Object(pairs.collect()))
+}
+
+/// The id of the trace, which is logged as well.
+async fn trace() -> String {
+    tracing::info!("asked");
+    lambda_spans::trace_id().unwrap()
 }
 
 async fn aws() -> StatusCode {
