@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::HeaderMap;
 use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, Reply, XrayDaemon};
@@ -360,6 +360,38 @@ async fn the_init_phase_is_a_span_of_the_first_invocation() {
 }
 
 #[tokio::test]
+async fn a_copy_of_a_snapshot_has_an_init_phase_of_its_own_and_reads_the_key_anew() {
+    let (stage, parameters) = (Stage::new().await, Parameters::start("of-the-publication").await);
+    let mut lambda = parameters.function_of("snap-start", &stage).await;
+    lambda.snapshot().await;
+    assert!(parameters.asked.lock().unwrap().is_empty());
+    *parameters.key.lock().unwrap() = "of-the-copy";
+    let restored = nanoseconds();
+    lambda.restore();
+    for n in 1..=2 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    lambda.kill().await;
+    complete(&stage.traces(), 2);
+    let collected = stage.otlp.collected();
+    assert_eq!(collected.requests[0]["x-honeycomb-team"], "of-the-copy");
+    let (_, init) = collected.spans.iter().find(|(_, span)| span.name == "init").unwrap();
+    assert!(restored <= init.start_time_unix_nano && init.start_time_unix_nano <= init.end_time_unix_nano);
+    assert!(format!("{:?}", init.attributes).contains("snap-start"));
+    let cold = collected.spans.iter().flat_map(|(_, span)| &span.attributes).filter(|attribute| {
+        attribute.key == "faas.coldstart" && format!("{:?}", attribute.value).contains("BoolValue(true)")
+    });
+    assert_eq!(cold.count(), 1);
+}
+
+#[expect(clippy::disallowed_methods, reason = "spans have times of day")]
+fn nanoseconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    since.as_nanos().try_into().unwrap()
+}
+
+#[tokio::test]
 async fn eight_invocations_at_once_are_eight_complete_traces() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]).await;
@@ -439,7 +471,12 @@ impl Parameters {
 
     /// A function that sends to `stage` as to Honeycomb.
     async fn function(&self, stage: &Stage) -> Lambda {
+        self.function_of("on-demand", stage).await
+    }
+
+    async fn function_of(&self, initialization: &str, stage: &Stage) -> Lambda {
         let environment = [
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", initialization.to_owned()),
             ("HONEYCOMB_API_KEY_PARAMETER", "/cruddur/honeycomb".to_owned()),
             ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
             ("AWS_ENDPOINT_URL_SSM", self.endpoint.clone()),
