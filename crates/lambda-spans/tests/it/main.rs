@@ -6,6 +6,7 @@ mod aws_sdk;
 mod context;
 mod examples;
 mod faults;
+mod features;
 mod freeze;
 mod http;
 mod streaming;
