@@ -45,6 +45,8 @@ enum Otlp {
     Raw(Raw),
     /// A receiver without TLS, asked for with it.
     NoTls,
+    /// One that takes the beginning of a TLS handshake and says nothing.
+    TlsHangs,
     /// A name that does not resolve.
     NoSuchHost,
 }
@@ -149,6 +151,7 @@ fn matrix() -> Vec<Row> {
         otlp("an answer that breaks off in its head", raw(true, CUT, Then::Closes), LONG, CARRIED, 2..=6).taken(),
         otlp("garbage", raw(true, "\0\r\n\r\ngarbage\r\n\r\n", Then::Waits), LONG, CARRIED, 2..=6),
         otlp("no TLS where TLS is expected", Otlp::NoTls, LONG, CARRIED, 0..=0),
+        otlp("a TLS handshake that never ends", Otlp::TlsHangs, SHORT, CARRIED, 0..=0),
         otlp("a name that does not resolve", Otlp::NoSuchHost, SHORT, CARRIED, 0..=0),
         // The status is an answer, whatever its body is.
         otlp("100 before the answer", raw(true, CONTINUE, Then::Waits), LONG, EXPORTED, 3..=3),
@@ -204,7 +207,7 @@ impl Stage {
         let daemon = XrayDaemon::start().await;
         let receiver = match otlp {
             Otlp::Raw(raw) => OtlpReceiver::start_raw(raw.clone()).await,
-            Otlp::Unaccepted => OtlpReceiver::closed().await,
+            Otlp::Unaccepted | Otlp::TlsHangs => OtlpReceiver::closed().await,
             Otlp::Says(_) | Otlp::Hangs | Otlp::Closed | Otlp::NoTls | Otlp::NoSuchHost => OtlpReceiver::start().await,
         };
         if let Otlp::Says(reply) = otlp {
@@ -214,7 +217,7 @@ impl Stage {
         let endpoint = match otlp {
             Otlp::Says(_) | Otlp::Hangs | Otlp::Unaccepted | Otlp::Raw(_) => receiver.endpoint(),
             Otlp::Closed => format!("http://{}", port.local_addr().unwrap()),
-            Otlp::NoTls => receiver.endpoint().replace("http:", "https:"),
+            Otlp::NoTls | Otlp::TlsHangs => receiver.endpoint().replace("http:", "https:"),
             Otlp::NoSuchHost => "http://no-such-host.invalid".to_owned(),
         };
         let address = match xray {
