@@ -66,10 +66,11 @@ impl Transport {
         let body = timeout_at(until, Limited::new(body, MAX_ANSWER).collect()).await;
         let unfinished = body.is_err().then(silence);
         let body = body.ok().and_then(Result::ok).map(Collected::to_bytes).unwrap_or_default();
-        match Outcome::of_answer(answer.status, &answer.headers, &body) {
-            Outcome::Accepted { rejected, .. } => Outcome::Accepted { rejected, unfinished },
-            outcome => outcome,
+        let mut outcome = Outcome::of_answer(answer.status, &answer.headers, &body);
+        if let Outcome::Accepted { unfinished: problem, .. } = &mut outcome {
+            *problem = unfinished;
         }
+        outcome
     }
 
     async fn ask(&self, request: &Request<Bytes>) -> Result<Response<SdkBody>, Fault> {
