@@ -300,6 +300,49 @@ async fn hold(row: Row) {
     assert_eq!(logged, row.logged, "{fault}: {log}");
 }
 
+/// When spans leave depends on the time here; that the books balance does not.
+#[tokio::test]
+async fn nor_in_a_burst_nor_with_several_invocations_at_once() {
+    let modes = [("LAMBDA_SPANS_FLUSH", "adaptive"), ("AWS_LAMBDA_MAX_CONCURRENCY", "2")];
+    let mut wrong = Vec::new();
+    for (variable, value) in modes {
+        for row in matrix() {
+            let fault = row.fault;
+            if tokio::spawn(balance(row, (variable, value.to_owned()))).await.is_err() {
+                wrong.push((variable, fault));
+            }
+        }
+    }
+    assert_eq!(wrong, []);
+}
+
+async fn balance(row: Row, mode: (&'static str, String)) {
+    let fault = row.fault;
+    let environment = [("LAMBDA_SPANS_BUDGET_MS", SHORT.to_string()), mode];
+    let mut stage = Stage::new(&row.otlp, row.xray, &environment).await;
+    let start = Instant::now();
+    for _ in 0..INVOCATIONS {
+        assert_eq!(stage.get("/items/42").await.body, RESPONSE, "{fault}");
+    }
+    stage.lambda.frozen().await;
+    let took = start.elapsed();
+    assert!(took < 3 * Duration::from_millis(SHORT) + MARGIN, "{fault}: {took:?}");
+    let ledger = stage.ledger().await;
+    assert_eq!(ledger["created"], SPANS + 1, "{fault}");
+    for destination in ["otlp", "xray"] {
+        let counts: Vec<u64> = serde_json::from_value(ledger[destination].clone()).unwrap();
+        assert_eq!(counts.iter().sum::<u64>(), SPANS, "{fault}: {ledger}");
+    }
+    stage.lambda.frozen().await;
+    let (status, log) = stage.lambda.terminate().await;
+    assert!(status.success(), "{fault}: {status}: {log}");
+    if let Xray::Well = row.xray {
+        assert_eq!(stage.xray.take().await.len(), 5, "{fault}");
+    }
+    let complaints = log.matches("spans could not be exported by OTLP").count();
+    assert!(complaints <= 1, "{fault}: {log}");
+}
+
 #[tokio::test]
 async fn a_receiver_that_starts_late_gets_everything_in_the_end() {
     let budget = [("LAMBDA_SPANS_BUDGET_MS", SHORT.to_string()), ("LAMBDA_SPANS_FLUSH", "adaptive".to_owned())];
