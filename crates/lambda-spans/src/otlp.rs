@@ -110,20 +110,22 @@ impl Otlp {
         }
     }
 
-    /// Encodes `spans` to be sent. Where too much waits already, the oldest of it goes.
-    pub(crate) fn enqueue(&self, spans: Vec<SpanData>, account: &Account) {
+    /// Encodes `spans` to be sent. All of them, and what waits already, get one chance before any is given up.
+    pub(crate) fn enqueue(&self, spans: Vec<SpanData>) {
         for batch in self.encoder.encode(spans) {
-            account.dropped(Why::Overflowed, self.queue().push(batch));
+            self.queue().push(batch);
         }
     }
 
-    /// Sends what is enqueued, for no longer than `limit`. What is left waits on; cancelling it loses nothing.
+    /// Sends what is enqueued, for no longer than `limit`. What is left waits on, within bounds: the oldest goes first.
+    /// Cancelling it loses nothing else.
     pub(crate) async fn send(&self, limit: Duration, account: &Account) {
         if self.queue().is_empty() {
             return;
         }
         let until = Instant::now() + limit;
         if let Ok(mut sender) = tokio::time::timeout_at(until.into(), self.sender.lock()).await {
+            let _rest = Rest { otlp: self, account };
             self.drain(&mut sender, until, account).await;
         }
     }
@@ -214,6 +216,18 @@ impl Otlp {
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an export leaves behind. It is bounded also where nobody waits for the export's end.
+struct Rest<'a> {
+    otlp: &'a Otlp,
+    account: &'a Account,
+}
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        self.account.dropped(Why::Overflowed, self.otlp.queue().trim());
     }
 }
 

@@ -9,6 +9,7 @@ use std::net::UdpSocket;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
+use axum::http::HeaderMap;
 use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, Raw, Reply, Then, XrayDaemon};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
@@ -394,4 +395,24 @@ async fn what_a_dead_receiver_leaves_behind_is_bounded_in_bytes() {
     let [before, after] = resident[..] else { panic!("two figures") };
     // Without a bound it would be 9,600 KiB more.
     assert!(after < before + 4_096, "{before} KiB, then {after} KiB");
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_a_request_goes_in_several_and_none_of_it_is_lost() {
+    let long = ("LAMBDA_SPANS_BUDGET_MS", LONG.to_string());
+    for (spans, compression, requests) in [("/spans/300/8192", "none", 3), ("/spans/6000/100", "gzip", 2)] {
+        let environment = [long.clone(), ("OTEL_EXPORTER_OTLP_COMPRESSION", compression.to_owned())];
+        let mut stage = Stage::new(&Otlp::Says(Reply::status(200)), Xray::Well, &environment).await;
+        stage.sampled = 0;
+        stage.get(spans).await;
+        stage.lambda.frozen().await;
+        let collected = stage.otlp.collected();
+        let ledger = stage.ledger().await;
+        stage.lambda.kill().await;
+        assert_eq!(ledger["otlp"], json!([ledger["created"].as_u64().unwrap() - 1, 0, 0, 0, 0, 0]), "{spans}");
+        assert_eq!(collected.requests.len(), requests, "{spans}");
+        let length = |headers: &HeaderMap| headers["content-length"].to_str().unwrap().parse::<usize>().unwrap();
+        // A mebibyte, and what an estimate of it may miss.
+        assert!(collected.requests.iter().all(|headers| length(headers) < 1_200_000), "{spans}");
+    }
 }

@@ -447,7 +447,7 @@ async fn details_are_written_only_for_an_invocation_that_fails() {
     assert_eq!(details[0]["level"], "DEBUG");
 }
 
-/// The Parameter Store: what it was asked, and the key that it answers with.
+/// The Parameter Store: what it was asked, and the key that it answers with, if it is not empty.
 struct Parameters {
     endpoint: String,
     asked: Arc<Mutex<Vec<(HeaderMap, String)>>>,
@@ -461,6 +461,9 @@ impl Parameters {
         let answer = move |headers: HeaderMap, body: String| async move {
             seen.lock().unwrap().push((headers, body));
             let key = *current.lock().unwrap();
+            if key.is_empty() {
+                return json!({ "__type": "ThrottlingException" }).to_string();
+            }
             json!({ "Parameter": { "Name": "/cruddur/honeycomb", "Type": "SecureString", "Value": key } }).to_string()
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -530,6 +533,22 @@ async fn a_key_that_was_changed_is_read_again_and_no_span_is_lost() {
     assert_eq!(parameters.asked.lock().unwrap().len(), 2);
     assert_eq!(log.matches("spans are exported by OTLP again").count(), 1, "{log}");
     assert!(!log.contains("old-key") && !log.contains("new-key"));
+}
+
+#[tokio::test]
+async fn a_key_that_could_not_be_read_at_the_start_is_read_when_it_is_missed() {
+    let (stage, parameters) = (Stage::new().await, Parameters::start("").await);
+    stage.otlp.reply([Reply::status(401)]);
+    let mut lambda = parameters.function(&stage).await;
+    // The init phase is over.
+    lambda.frozen().await;
+    *parameters.key.lock().unwrap() = "the-key";
+    ledger(&lambda.invoke(ok(1)).await);
+    lambda.frozen().await;
+    let log = lambda.kill().await;
+    assert!(log.contains("ThrottlingException"), "{log}");
+    assert_eq!(stage.otlp.collected().requests[0]["x-honeycomb-team"], "the-key");
+    complete(&stage.traces(), 1);
 }
 
 #[tokio::test]
