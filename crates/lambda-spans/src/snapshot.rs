@@ -5,9 +5,9 @@ use lambda_runtime::{BoxFuture, Error, SnapStartResource};
 use crate::spans::Spans;
 
 /// What a copy does before its first event.
-pub(crate) struct Copy(pub(crate) Spans);
+pub(crate) struct Restored(pub(crate) Spans);
 
-impl SnapStartResource for Copy {
+impl SnapStartResource for Restored {
     fn after_restore(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async {
             let Self(spans) = self;
