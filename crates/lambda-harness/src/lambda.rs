@@ -68,6 +68,9 @@ struct Shared {
     waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
     queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Event)>>,
     polls: watch::Sender<u64>,
+    /// Whether the process is ready to become a snapshot, and whether it was restored from it.
+    ready: watch::Sender<bool>,
+    restored: watch::Sender<bool>,
 }
 
 impl Lambda {
@@ -90,9 +93,12 @@ impl Lambda {
             waiting: Mutex::default(),
             queue: tokio::sync::Mutex::new(queue),
             polls,
+            ready: watch::Sender::new(false),
+            restored: watch::Sender::new(false),
         });
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/restore/next", get(restore))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(responded))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(failed))
             .route("/2020-01-01/extension/register", post(registered))
@@ -151,6 +157,16 @@ impl Lambda {
     pub async fn frozen(&mut self) {
         let polls = self.sent.load(Ordering::Relaxed) + self.shared.concurrency;
         within(self.polls.wait_for(|seen| *seen >= polls)).await.expect("the Runtime API is there");
+    }
+
+    /// Waits until a function of SnapStart is ready to become a snapshot.
+    pub async fn snapshot(&self) {
+        within(self.shared.ready.subscribe().wait_for(|ready| *ready)).await.expect("the Runtime API is there");
+    }
+
+    /// Tells a function of SnapStart that it was restored.
+    pub fn restore(&self) {
+        self.shared.restored.send_replace(true);
     }
 
     /// Ends the process without a word to it, as Lambda does after a crash or a timeout.
@@ -213,6 +229,12 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
         set("lambda-runtime-trace-id", &event.trace);
     }
     response
+}
+
+async fn restore(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.ready.send_replace(true);
+    within(shared.restored.subscribe().wait_for(|restored| *restored)).await.expect("the Runtime API is there");
+    StatusCode::OK
 }
 
 async fn registered() -> Response {

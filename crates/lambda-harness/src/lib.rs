@@ -16,7 +16,7 @@ mod otlp;
 mod xray;
 
 pub use lambda::{Answer, Event, Lambda};
-pub use otlp::{Collected, OtlpReceiver, Reply};
+pub use otlp::{Collected, OtlpReceiver, Raw, Reply, Then};
 pub use xray::XrayDaemon;
 
 /// Far longer than anything takes: what does not come in it will not come, and the test says where it waited.

@@ -22,6 +22,10 @@ use tokio::sync::watch;
 
 use crate::within;
 
+mod raw;
+
+pub use raw::{Raw, Then};
+
 /// What has arrived by OTLP.
 #[derive(Clone, Debug, Default)]
 pub struct Collected {
@@ -29,8 +33,10 @@ pub struct Collected {
     pub spans: Vec<(Vec<(String, String)>, Span)>,
     /// The headers of each request.
     pub requests: Vec<HeaderMap>,
-    /// When the first request had arrived.
+    /// When the first request had arrived that was collected.
     pub first: Option<Instant>,
+    /// When each request had arrived, collected or not.
+    pub arrivals: Vec<Instant>,
 }
 
 /// Takes OTLP/HTTP requests on a loopback port.
@@ -38,6 +44,7 @@ pub struct Collected {
 pub struct OtlpReceiver {
     endpoint: String,
     shared: Arc<Shared>,
+    closed: Option<TcpListener>,
 }
 
 /// How a request is answered.
@@ -69,6 +76,13 @@ struct Shared {
 impl OtlpReceiver {
     /// Starts it on a free port. It answers at once, until it is told to hold its answers.
     pub async fn start() -> Self {
+        let mut receiver = Self::closed().await;
+        receiver.open();
+        receiver
+    }
+
+    /// One whose port takes connections that nobody accepts, until it is opened.
+    pub async fn closed() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let shared = Arc::new(Shared {
@@ -77,9 +91,24 @@ impl OtlpReceiver {
             answering: watch::Sender::new(true),
             arrived: watch::Sender::new(0),
         });
-        let router = Router::new().route("/v1/traces", post(export)).with_state(shared.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { endpoint, shared }
+        Self { endpoint, shared, closed: Some(listener) }
+    }
+
+    /// One that does on each connection as `raw` says, whatever it is asked.
+    pub async fn start_raw(raw: Raw) -> Self {
+        let mut receiver = Self::closed().await;
+        if let Some(listener) = receiver.closed.take() {
+            tokio::spawn(raw.serve(listener, receiver.shared.clone()));
+        }
+        receiver
+    }
+
+    /// Accepts the connections to one that was closed.
+    pub fn open(&mut self) {
+        if let Some(listener) = self.closed.take() {
+            let router = Router::new().route("/v1/traces", post(export)).with_state(self.shared.clone());
+            tokio::spawn(async move { axum::serve(listener, router).await });
+        }
     }
 
     /// The value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
@@ -110,13 +139,20 @@ impl OtlpReceiver {
     }
 }
 
+impl Shared {
+    fn note_arrival(&self) {
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner).arrivals.push(Instant::now());
+        self.arrived.send_modify(|seen| *seen += 1);
+    }
+}
+
 async fn export(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let reply = shared.replies.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let reply = reply.unwrap_or(Reply::status(200));
     if reply.status < 300 {
         collect(&shared, headers, &body);
     }
-    shared.arrived.send_modify(|seen| *seen += 1);
+    shared.note_arrival();
     shared.answering.subscribe().wait_for(|answering| *answering).await.expect("the receiver is there");
     let partial = ExportTracePartialSuccess { rejected_spans: reply.rejected, error_message: String::new() };
     let answer = ExportTraceServiceResponse { partial_success: (reply.rejected > 0).then_some(partial) };

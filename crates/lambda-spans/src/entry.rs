@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt::Debug;
 use std::mem;
+use std::sync::Arc;
 
 use axum::Router;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::http::{HttpLayer, StreamLayer, SyncBody};
 use crate::settings::{Faults, Settings};
+use crate::snapshot::Restored;
 use crate::spans::Spans;
 use crate::triggers::EventLayer;
 
@@ -154,7 +156,8 @@ impl Spans {
     {
         let service = StreamLayer.layer(self.http_layer().layer(with_routes(service)));
         let spans = self.clone().before_the_first_event().await;
-        Runtime::new(StreamAdapter::from(service)).layer(spans.lambda_layer()).run().await
+        let runtime = Runtime::new(StreamAdapter::from(service)).layer(spans.lambda_layer());
+        runtime.register_snapstart_resource(Arc::new(Restored(spans))).run().await
     }
 
     /// Serves invocations by any event that `T` can be read from, until the process ends.
@@ -186,7 +189,8 @@ impl Spans {
         S::Future: Send + 'static,
     {
         let spans = self.clone().before_the_first_event().await;
-        let runtime = runtime.layer(spans.lambda_layer());
+        let runtime =
+            runtime.layer(spans.lambda_layer()).register_snapstart_resource(Arc::new(Restored(spans.clone())));
         if spans.is_concurrent() { runtime.run_concurrent().await } else { runtime.run().await }
     }
 }

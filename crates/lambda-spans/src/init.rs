@@ -61,6 +61,15 @@ impl Init {
         }
     }
 
+    /// The process is a copy of a snapshot. What ran before it ran once for all copies, at another time: it belongs to
+    /// none of their traces. The phase begins anew.
+    pub(crate) fn restored(&self) {
+        if let Phase::UnderWay(phase) = &mut *self.lock() {
+            phase.invocation.leave_out();
+            phase.start = time::now();
+        }
+    }
+
     /// Ends the phase. The first caller gets its spans, as children of `root`, the first invocation's span.
     pub(crate) fn hand_over(&self, root: &SpanContext, kind: Option<&str>) -> Vec<SpanData> {
         let Phase::UnderWay(phase) = std::mem::replace(&mut *self.lock(), Phase::Over) else { return Vec::new() };
@@ -113,7 +122,29 @@ mod tests {
     use tracing_subscriber::Registry;
     use tracing_subscriber::layer::SubscriberExt as _;
 
+    use super::SpanContext;
     use crate::{Settings, Spans};
+
+    #[test]
+    fn what_ran_before_a_snapshot_is_left_out_of_the_copies_traces() {
+        let settings = Settings::from_lookup(|name| match name {
+            "AWS_XRAY_DAEMON_ADDRESS" | "AWS_LAMBDA_RUNTIME_API" => Some("127.0.0.1:1".to_owned()),
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
+            _ => None,
+        });
+        let spans = Spans::new(&settings.expect("valid")).expect("destinations");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        tracing::subscriber::with_default(Registry::default().with(spans.tracing_layer()), || {
+            info_span!("migrate").in_scope(|| {});
+            spans.init.restored();
+            info_span!("connect").in_scope(|| {});
+        });
+        runtime.block_on(spans.pipeline.flush(std::time::Duration::from_secs(1)));
+        let (ledger, root) = (spans.ledger(), SpanContext::empty_context());
+        assert_eq!((ledger.created, ledger.xray.sampled_out, ledger.otlp.sampled_out), (2, 1, 1));
+        let names: Vec<_> = spans.init.hand_over(&root, None).into_iter().map(|span| span.name).collect();
+        assert_eq!(names, ["connect", "init"]);
+    }
 
     fn created(variables: &[&str]) -> u64 {
         let settings = Settings::from_lookup(|name| variables.contains(&name).then(|| "127.0.0.1:1".to_owned()));

@@ -140,6 +140,11 @@ impl Invocation {
         self.0.trace_id
     }
 
+    /// The id under which the trace is found over OTLP: the caller's, where its trace goes on.
+    pub(crate) fn otlp_trace_id(&self) -> TraceId {
+        self.0.inbound.caller().map_or(self.0.trace_id, |caller| caller.trace_id)
+    }
+
     pub(crate) fn request_id(&self) -> &str {
         &self.0.request_id
     }
@@ -186,6 +191,16 @@ impl Invocation {
     /// The spans that have ended, without ending the invocation.
     pub(crate) fn take_finished(&self) -> Vec<SpanData> {
         mem::take(&mut self.lock().finished)
+    }
+
+    /// Puts what has ended into no trace, without ending the invocation.
+    pub(crate) fn leave_out(&self) {
+        let spans = self.take_finished();
+        if !spans.is_empty() {
+            let xray = XrayContext { parent: None, sampled: false };
+            let (otlp, to, caller) = (Decision::Leave, To::Both, None);
+            self.0.outbox.put(Finished { xray, otlp, to, caller, spans });
+        }
     }
 
     /// Ends the invocation: what it recorded is ready for export. Says what the root span shows of it.
@@ -244,9 +259,10 @@ impl Invocation {
 
 /// The trace id of the current invocation or request: 32 lower-case hexadecimal digits.
 ///
-/// `None` outside of one.
+/// It is the id under which the trace is found over OTLP: Lambda's own, or the caller's where its trace goes on
+/// ([`ContextMode::Caller`](crate::ContextMode::Caller)). `None` outside of an invocation.
 pub fn trace_id() -> Option<String> {
-    Invocation::current().map(|invocation| invocation.trace_id().to_string())
+    Invocation::current().map(|invocation| invocation.otlp_trace_id().to_string())
 }
 
 /// The id that Lambda gave to the current invocation, as its own log lines show it.

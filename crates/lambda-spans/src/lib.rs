@@ -54,6 +54,7 @@ mod sampling;
 mod server;
 mod settings;
 mod shutdown;
+mod snapshot;
 mod spans;
 mod stack;
 mod terminal;

@@ -17,7 +17,7 @@ use opentelemetry_sdk::trace::SpanData;
 use tracing::{info, warn};
 
 use crate::accounting::{Account, Why};
-use crate::honeycomb_key::KeyParameter;
+use crate::honeycomb_key::{KeyParameter, Renewal};
 use crate::stack::Stack;
 use breaker::Breaker;
 use encoder::Encoder;
@@ -31,6 +31,8 @@ pub(crate) use settings::OtlpSettings;
 const PROBE_TIMEOUT: Duration = Duration::from_millis(100);
 /// The init phase is longer, but nothing depends on what is prepared.
 const PREPARATION: Duration = Duration::from_millis(500);
+/// What one export asks of a receiver that says that it is busy, after the first attempt.
+const MAX_RETRIES: u32 = 3;
 /// The shortest time in which an attempt can be worth its cost.
 const MIN_ATTEMPT: Duration = Duration::from_millis(2);
 
@@ -51,6 +53,7 @@ pub(crate) struct Otlp {
 #[derive(Debug, Default)]
 struct Sender {
     breaker: Breaker,
+    renewal: Renewal,
     failing: bool,
 }
 
@@ -73,37 +76,56 @@ impl Otlp {
     pub(crate) async fn prepare(&self) {
         if let Some(key) = &self.key {
             match key.fetch(&self.stack).await {
-                Ok(key) => self.transport.set_key(key),
+                Ok(key) => drop(self.transport.set_key(key)),
                 Err(problem) => {
                     warn!(
                         variable = "HONEYCOMB_API_KEY_PARAMETER",
-                        problem, "Honeycomb will refuse what is sent to it"
+                        problem, "Honeycomb will not take spans before the key can be read"
                     );
                 }
             }
         }
         if self.over_tls
             && let Some(batch) = self.encoder.encode_nothing()
-            && let Outcome::Refused { problem } = self.transport.send(&batch.request, PREPARATION).await
+            && let Outcome::Refused { problem } | Outcome::Unauthorized { problem } =
+                self.transport.send(&batch.request, PREPARATION).await
         {
             warn!(problem, "the OTLP receiver refuses a request without spans");
         }
     }
 
-    /// Encodes `spans` to be sent. Where too much waits already, the oldest of it goes.
-    pub(crate) fn enqueue(&self, spans: Vec<SpanData>, account: &Account) {
-        for batch in self.encoder.encode(spans) {
-            account.dropped(Why::Overflowed, self.queue().push(batch));
+    /// Reads the key's parameter again, if it is time. Whether it holds another key.
+    async fn renew(&self, key: &KeyParameter, renewal: &mut Renewal, until: Instant) -> bool {
+        if !renewal.is_due(Instant::now()) {
+            return false;
+        }
+        match tokio::time::timeout_at(until.into(), key.fetch(&self.stack)).await {
+            Ok(Ok(key)) => self.transport.set_key(key),
+            Ok(Err(problem)) => {
+                warn!(variable = "HONEYCOMB_API_KEY_PARAMETER", problem, "Honeycomb's key is still the one it refuses");
+                false
+            }
+            // No time is left for another attempt either.
+            Err(_) => false,
         }
     }
 
-    /// Sends what is enqueued, for no longer than `limit`. What is left waits on; cancelling it loses nothing.
+    /// Encodes `spans` to be sent. All of them, and what waits already, get one chance before any is given up.
+    pub(crate) fn enqueue(&self, spans: Vec<SpanData>) {
+        for batch in self.encoder.encode(spans) {
+            self.queue().push(batch);
+        }
+    }
+
+    /// Sends what is enqueued, for no longer than `limit`. What is left waits on, within bounds: the oldest goes first.
+    /// Cancelling it loses nothing else.
     pub(crate) async fn send(&self, limit: Duration, account: &Account) {
         if self.queue().is_empty() {
             return;
         }
         let until = Instant::now() + limit;
         if let Ok(mut sender) = tokio::time::timeout_at(until.into(), self.sender.lock()).await {
+            let _rest = Rest { otlp: self, account };
             self.drain(&mut sender, until, account).await;
         }
     }
@@ -133,27 +155,44 @@ impl Otlp {
             let probing = sender.breaker.is_probing();
             let limit = left.min(self.timeout).min(if probing { PROBE_TIMEOUT } else { left });
             match self.transport.send(&request, limit).await {
-                Outcome::Accepted { rejected } => {
+                Outcome::Accepted { rejected, unfinished } => {
                     let rejected = usize::try_from(rejected).unwrap_or(spans).min(spans);
                     // Where it was given up meanwhile, it is counted already.
                     if self.queue().remove(ticket) {
                         account.exported(spans - rejected);
                         account.dropped(Why::Refused, rejected);
                     }
+                    if let Some(problem) = unfinished {
+                        sender.failed(&problem);
+                        sender.breaker.failed(Instant::now(), None);
+                        return;
+                    }
                     sender.succeeded();
                     attempts = 0;
                 }
-                Outcome::Refused { problem } => {
-                    if self.queue().remove(ticket) {
-                        account.dropped(Why::Refused, spans);
-                    }
+                Outcome::Unauthorized { problem } => {
                     sender.failed(&problem);
+                    let Some(key) = &self.key else {
+                        self.give_up(ticket, spans, account);
+                        sender.breaker.refused(Instant::now());
+                        continue;
+                    };
+                    if !self.renew(key, &mut sender.renewal, until).await {
+                        // Spans wait for the right key as for a receiver that is away.
+                        sender.breaker.failed(Instant::now(), None);
+                        return;
+                    }
+                }
+                Outcome::Refused { problem } => {
+                    sender.failed(&problem);
+                    self.give_up(ticket, spans, account);
                     sender.breaker.refused(Instant::now());
                 }
                 Outcome::Retry { after, problem } => {
-                    let pause = after.unwrap_or_else(|| breaker::pause(attempts));
+                    // `Retry-After: 0` asks for no haste.
+                    let pause = breaker::pause(attempts).max(after.unwrap_or_default());
                     attempts += 1;
-                    if probing || Instant::now() + pause + MIN_ATTEMPT >= until {
+                    if probing || attempts > MAX_RETRIES || Instant::now() + pause + MIN_ATTEMPT >= until {
                         sender.failed(&problem);
                         sender.breaker.failed(Instant::now(), after);
                         return;
@@ -169,8 +208,26 @@ impl Otlp {
         }
     }
 
+    fn give_up(&self, ticket: u64, spans: usize, account: &Account) {
+        if self.queue().remove(ticket) {
+            account.dropped(Why::Refused, spans);
+        }
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an export leaves behind. It is bounded also where nobody waits for the export's end.
+struct Rest<'a> {
+    otlp: &'a Otlp,
+    account: &'a Account,
+}
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        self.account.dropped(Why::Overflowed, self.otlp.queue().trim());
     }
 }
 

@@ -182,7 +182,7 @@ impl Pipeline {
     async fn send_held(&self, limit: Duration) {
         if let Some(otlp) = &self.otlp {
             let held = mem::take(&mut *self.held());
-            otlp.enqueue(held.spans, self.accounts.otlp());
+            otlp.enqueue(held.spans);
             otlp.send(limit, self.accounts.otlp()).await;
         }
     }

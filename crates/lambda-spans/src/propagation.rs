@@ -94,10 +94,9 @@ pub fn inject(headers: &mut HeaderMap) {
     let context = Context::current();
     let Some(xray) = xray_header(&context) else { return };
     let Some(invocation) = context.get::<Invocation>() else { return };
-    let caller = invocation.inbound().caller();
-    let trace_id = caller.map_or(invocation.trace_id(), |caller| caller.trace_id);
-    let parent = traceparent::format(trace_id, context.span().span_context().span_id());
-    let state = caller.and_then(|caller| caller.state.as_ref()).map(|state| state.as_str().to_owned());
+    let parent = traceparent::format(invocation.otlp_trace_id(), context.span().span_context().span_id());
+    let state =
+        invocation.inbound().caller().and_then(|caller| caller.state.as_ref()).map(|state| state.as_str().to_owned());
     let xray_header = HeaderName::from_static(XRAY_HEADER);
     for (name, value) in [(TRACEPARENT, Some(parent)), (TRACESTATE, state), (xray_header, Some(xray))] {
         if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {

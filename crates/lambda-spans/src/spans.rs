@@ -150,7 +150,9 @@ impl Spans {
             .try_init()
             .map_err(InstallError::Subscriber)?;
         panics::log_panics();
+        // A connection or a key of before a snapshot is of no use to its copies.
         if spans.enabled
+            && !spans.is_snapshot()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             let pipeline = spans.pipeline.clone();
@@ -192,6 +194,10 @@ impl Spans {
             self.traffic = Arc::new(Traffic::new(FlushMode::Background));
             server::export_in_background(self.clone());
         }
+        if self.is_snapshot() && self.traffic.mode() == FlushMode::Adaptive {
+            // Whether a copy of this process is told of its end is not documented.
+            self.traffic = Arc::new(Traffic::new(FlushMode::End));
+        }
         // Spans are held back only where a signal will say that the end has come.
         let holds = self.enabled && self.traffic.mode() != FlushMode::End && self.pipeline.has_otlp();
         if holds && !shutdown::export_at_the_end(self.clone()).await && self.traffic.mode() == FlushMode::Adaptive {
@@ -212,6 +218,11 @@ impl Spans {
 
     pub(crate) fn stack(&self) -> &Stack {
         &self.stack
+    }
+
+    /// Whether Lambda runs copies of a snapshot of this process (SnapStart).
+    pub(crate) fn is_snapshot(&self) -> bool {
+        self.initialization.as_deref() == Some("snap-start")
     }
 
     pub(crate) fn is_concurrent(&self) -> bool {

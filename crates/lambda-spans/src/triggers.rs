@@ -5,6 +5,8 @@ mod cognito;
 mod dynamodb;
 mod event;
 mod eventbridge;
+mod kinesis;
+mod s3;
 mod sns;
 mod sqs;
 
@@ -37,6 +39,8 @@ pub(crate) const KIND: &str = "otel.kind";
 /// | Amazon SQS | consumer, `process <queue>` | `pubsub` | `AWSTraceHeader`, or the message attribute `traceparent` |
 /// | Amazon SNS | consumer, `process <topic>` | `pubsub` | the message attribute `traceparent` |
 /// | DynamoDB Streams | consumer, `process <table>` | `datasource` | the new image's attribute `trace_context`, a `traceparent` |
+/// | Kinesis Data Streams | consumer, `process <stream>` | `pubsub` | |
+/// | Amazon S3 | consumer, `process <bucket>` | `datasource` | |
 /// | EventBridge | consumer, `process <source>` | `pubsub`, or `timer` for a schedule | |
 /// | Cognito user pools | server, the trigger's name | `other` | |
 /// | any other event | server, the function's name | `other` | |

@@ -9,10 +9,13 @@ use prost::Message as _;
 /// What became of one attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Taken, but for `rejected` spans, which sending again would not change.
-    Accepted { rejected: u64 },
+    /// Taken, but for `rejected` spans, which sending again would not change. `unfinished` where the answer does not
+    /// end: a receiver to be left alone for a while.
+    Accepted { rejected: u64, unfinished: Option<String> },
     /// Sending again may help, `after` at the earliest.
     Retry { after: Option<Duration>, problem: String },
+    /// The receiver does not know the key. Sending again helps where there is another.
+    Unauthorized { problem: String },
     /// Sending again would not help.
     Refused { problem: String },
     /// No answer in time. The receiver may have taken the spans.
@@ -22,13 +25,14 @@ pub(super) enum Outcome {
 impl Outcome {
     pub(super) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         if status.is_success() {
-            return Self::Accepted { rejected: rejected(body) };
+            return Self::Accepted { rejected: rejected(body), unfinished: None };
         }
         let problem = format!("the receiver answered {status}");
         // The protocol's own list; any other status says that the request itself is at fault.
         match status.as_u16() {
             429 | 502 | 503 | 504 => Self::Retry { after: retry_after(headers), problem },
-            401 | 403 => Self::Refused { problem: format!("{problem}: it does not know the key") },
+            401 => Self::Unauthorized { problem: format!("{problem}: it does not know the key") },
+            403 => Self::Refused { problem: format!("{problem}: the key does not allow it") },
             _ => Self::Refused { problem },
         }
     }
@@ -61,11 +65,12 @@ mod tests {
         for status in [429, 502, 503, 504] {
             assert!(matches!(answer(status), Outcome::Retry { after: None, .. }), "{status}");
         }
-        for status in [301, 400, 401, 403, 404, 413, 415, 500, 501] {
+        for status in [301, 400, 403, 404, 413, 415, 500, 501] {
             assert!(matches!(answer(status), Outcome::Refused { .. }), "{status}");
         }
-        assert_eq!(answer(200), Outcome::Accepted { rejected: 0 });
-        assert_eq!(answer(202), Outcome::Accepted { rejected: 0 });
+        assert!(matches!(answer(401), Outcome::Unauthorized { .. }));
+        assert_eq!(answer(200), Outcome::Accepted { rejected: 0, unfinished: None });
+        assert_eq!(answer(202), Outcome::Accepted { rejected: 0, unfinished: None });
     }
 
     #[test]
@@ -80,10 +85,10 @@ mod tests {
         let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
         let body = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
         let outcome = Outcome::of_answer(StatusCode::OK, &HeaderMap::new(), &body);
-        assert_eq!(outcome, Outcome::Accepted { rejected: 2 });
+        assert_eq!(outcome, Outcome::Accepted { rejected: 2, unfinished: None });
         assert_eq!(
             Outcome::of_answer(StatusCode::OK, &HeaderMap::new(), b"not protobuf at all"),
-            Outcome::Accepted { rejected: 0 }
+            Outcome::Accepted { rejected: 0, unfinished: None }
         );
     }
 }

@@ -25,11 +25,15 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Adds a batch at the end. Returns the number of spans that had to go for it.
-    pub(super) fn push(&mut self, batch: Batch) -> usize {
+    /// Adds a batch at the end.
+    pub(super) fn push(&mut self, batch: Batch) {
         self.bytes += batch.request.body().len();
         self.spans += batch.spans;
         self.batches.push_back(batch);
+    }
+
+    /// Gives up what is more than may be carried. Returns the number of its spans.
+    pub(super) fn trim(&mut self) -> usize {
         let mut dropped = 0;
         // The newest stays: one batch is always within what a receiver takes.
         while (self.bytes > MAX_BYTES || self.spans > MAX_SPANS) && self.batches.len() > 1 {
@@ -76,24 +80,29 @@ mod tests {
     #[test]
     fn the_oldest_go_first_when_there_are_too_many_spans() {
         let mut queue = Queue::default();
-        assert_eq!(queue.push(batch(1000, 10)), 0);
-        assert_eq!(queue.push(batch(3000, 10)), 0);
-        assert_eq!(queue.push(batch(97, 10)), 1000);
+        queue.push(batch(1000, 10));
+        queue.push(batch(3000, 10));
+        assert_eq!(queue.trim(), 0);
+        queue.push(batch(97, 10));
+        assert_eq!(queue.trim(), 1000);
         assert_eq!(queue.spans, 3097);
     }
 
     #[test]
     fn the_oldest_go_first_when_there_are_too_many_bytes() {
         let mut queue = Queue::default();
-        assert_eq!(queue.push(batch(1, MAX_BYTES)), 0);
-        assert_eq!(queue.push(batch(2, 1)), 1);
+        queue.push(batch(1, MAX_BYTES));
+        assert_eq!(queue.trim(), 0);
+        queue.push(batch(2, 1));
+        assert_eq!(queue.trim(), 1);
         assert_eq!(queue.front().map(|(_, _, spans)| spans), Some(2));
     }
 
     #[test]
     fn one_batch_is_kept_however_large_it_is() {
         let mut queue = Queue::default();
-        assert_eq!(queue.push(batch(MAX_SPANS + 1, MAX_BYTES + 1)), 0);
+        queue.push(batch(MAX_SPANS + 1, MAX_BYTES + 1));
+        assert_eq!(queue.trim(), 0);
         assert_eq!(queue.pop(), MAX_SPANS + 1);
         assert_eq!((queue.spans, queue.bytes), (0, 0));
     }
@@ -104,6 +113,7 @@ mod tests {
         queue.push(batch(1, MAX_BYTES));
         let (ticket, ..) = queue.front().unwrap();
         queue.push(batch(2, 1));
+        assert_eq!(queue.trim(), 1);
         assert!(!queue.remove(ticket));
         let (ticket, ..) = queue.front().unwrap();
         assert!(queue.remove(ticket) && queue.is_empty());

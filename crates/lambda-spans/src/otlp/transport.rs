@@ -1,14 +1,15 @@
 //! One exchange with an OTLP receiver.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-use http::{HeaderValue, Request};
-use http_body_util::{BodyExt as _, Limited};
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Collected, Limited};
 use opentelemetry_http::Bytes;
+use tokio::time::{Instant, timeout_at};
 
 use super::outcome::Outcome;
 use super::settings::HONEYCOMB_HEADER;
@@ -19,7 +20,7 @@ const MAX_ANSWER: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Transport {
     connector: SharedHttpConnector,
-    key: OnceLock<HeaderValue>,
+    key: Mutex<Option<HeaderValue>>,
 }
 
 enum Fault {
@@ -31,43 +32,56 @@ enum Fault {
 
 impl Transport {
     pub(super) fn new(connector: SharedHttpConnector) -> Self {
-        Self { connector, key: OnceLock::new() }
+        Self { connector, key: Mutex::default() }
     }
 
-    /// The key that goes with every request from now on.
-    pub(super) fn set_key(&self, key: HeaderValue) {
-        self.key.get_or_init(|| key);
+    /// The key that goes with every request from now on. Whether it is another than before.
+    pub(super) fn set_key(&self, key: HeaderValue) -> bool {
+        let mut current = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = current.replace(key);
+        before != *current
+    }
+
+    fn key(&self) -> Option<HeaderValue> {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// One attempt. A connection that turns out to be gone is replaced by a new one, once.
     pub(super) async fn send(&self, request: &Request<Bytes>, limit: Duration) -> Outcome {
+        let until = Instant::now() + limit;
+        let silence = || format!("no answer within {} ms", limit.as_millis());
         let attempt = async {
-            match self.exchange(request).await {
-                Err(Fault::Connection(_)) => self.exchange(request).await,
+            match self.ask(request).await {
+                Err(Fault::Connection(_)) => self.ask(request).await,
                 answered => answered,
             }
         };
-        match tokio::time::timeout(limit, attempt).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(Fault::Connection(problem))) => Outcome::Silent { problem },
-            Ok(Err(Fault::Unusable(problem))) => Outcome::Refused { problem },
-            Err(_) => Outcome::Silent { problem: format!("no answer within {} ms", limit.as_millis()) },
+        let (answer, body) = match timeout_at(until, attempt).await {
+            Ok(Ok(response)) => response.into_parts(),
+            Ok(Err(Fault::Connection(problem))) => return Outcome::Silent { problem },
+            Ok(Err(Fault::Unusable(problem))) => return Outcome::Refused { problem },
+            Err(_) => return Outcome::Silent { problem: silence() },
+        };
+        // From here on the status has said what became of the spans: sending them again would double them.
+        let body = timeout_at(until, Limited::new(body, MAX_ANSWER).collect()).await;
+        let unfinished = body.is_err().then(silence);
+        let body = body.ok().and_then(Result::ok).map(Collected::to_bytes).unwrap_or_default();
+        let mut outcome = Outcome::of_answer(answer.status, &answer.headers, &body);
+        if let Outcome::Accepted { unfinished: problem, .. } = &mut outcome {
+            *problem = unfinished;
         }
+        outcome
     }
 
-    async fn exchange(&self, request: &Request<Bytes>) -> Result<Outcome, Fault> {
+    async fn ask(&self, request: &Request<Bytes>) -> Result<Response<SdkBody>, Fault> {
         let unusable = |error: &dyn std::fmt::Display| Fault::Unusable(error.to_string());
         let mut request = request.clone().map(SdkBody::from);
-        if let Some(key) = self.key.get() {
-            request.headers_mut().insert(HONEYCOMB_HEADER, key.clone());
+        if let Some(key) = self.key() {
+            request.headers_mut().insert(HONEYCOMB_HEADER, key);
         }
         let request = request.try_into().map_err(|error| unusable(&error))?;
         let response = self.connector.call(request).await.map_err(|error| connection(&error))?;
-        let response = response.try_into_http1x().map_err(|error| unusable(&error))?;
-        let (parts, body) = response.into_parts();
-        let body =
-            Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| Fault::Connection(error.to_string()))?;
-        Ok(Outcome::of_answer(parts.status, &parts.headers, &body.to_bytes()))
+        response.try_into_http1x().map_err(|error| unusable(&error))
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::{Trigger, cognito, dynamodb, eventbridge, sns, sqs};
+use super::{Trigger, cognito, dynamodb, eventbridge, kinesis, s3, sns, sqs};
 
 /// A name of AWS's in an attribute; ARNs stay below.
 const MAX_TEXT: usize = 256;
@@ -49,6 +49,12 @@ pub(super) struct Record<'a> {
     pub(super) sns: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) dynamodb: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) kinesis: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) s3: Option<&'a RawValue>,
+    #[serde(borrow, rename = "eventTime")]
+    pub(super) event_time: Option<&'a RawValue>,
 }
 
 /// `None` for an event of none of the services that are known here.
@@ -59,6 +65,8 @@ pub(super) fn read(event: &[u8]) -> Option<Trigger> {
         return match records.first()?.source.as_str() {
             "aws:sqs" => Some(sqs::trigger(&records)),
             "aws:sns" => Some(sns::trigger(&records)),
+            "aws:kinesis" => Some(kinesis::trigger(&records)),
+            "aws:s3" => Some(s3::trigger(&records)),
             "aws:dynamodb" => Some(dynamodb::trigger(&records)),
             _ => None,
         };

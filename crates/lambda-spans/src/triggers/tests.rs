@@ -3,13 +3,15 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const EVENTS: [&[u8]; 6] = [
+const EVENTS: [&[u8]; 8] = [
     include_bytes!("../../tests/data/sqs.json"),
     include_bytes!("../../tests/data/sns.json"),
     include_bytes!("../../tests/data/dynamodb.json"),
     include_bytes!("../../tests/data/eventbridge.json"),
     include_bytes!("../../tests/data/cognito.json"),
     include_bytes!("../../tests/data/apigw_rest.json"),
+    include_bytes!("../../tests/data/kinesis.json"),
+    include_bytes!("../../tests/data/s3.json"),
 ];
 
 fn attribute(trigger: &Trigger, key: &str) -> Option<String> {
@@ -77,9 +79,10 @@ proptest! {
 
     /// Any values where a service has its own: nothing is taken for granted.
     #[test]
-    fn values_of_any_shape_are_some_event(source in "aws:(sqs|sns|dynamodb)", value in any_json(), other in any_json()) {
+    fn values_of_any_shape_are_some_event(source in "aws:(sqs|sns|dynamodb|kinesis|s3)", value in any_json(), other in any_json()) {
         let event = json!({ "Records": [{
             "eventSource": source, "attributes": value, "messageAttributes": other, "Sns": value, "dynamodb": other,
+            "kinesis": value, "s3": other, "eventTime": value,
         }]});
         let trigger = Trigger::of(event.to_string().as_bytes());
         prop_assert!(trigger.name.is_some() && trigger.links.is_empty());
@@ -93,7 +96,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         "\\PC{0,20}".prop_map(Value::from),
     ];
-    let key = "(AWSTraceHeader|traceparent|stringValue|Value|NewImage|trace_context|S|MessageAttributes|TopicArn|x)";
+    let key = "(AWSTraceHeader|traceparent|stringValue|Value|NewImage|trace_context|S|MessageAttributes|TopicArn|sequenceNumber|bucket|name|x)";
     leaf.prop_recursive(4, 32, 4, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),

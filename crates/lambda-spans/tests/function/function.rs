@@ -5,13 +5,14 @@ use std::convert::Infallible;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
 use axum::body::{Body, Bytes};
+use axum::extract::Path;
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use futures_util::stream;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use lambda_spans::{AwsSdkSpans, ErrorType, Settings, Spans};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracing::{Instrument as _, info_span};
 
 #[expect(clippy::disallowed_methods, reason = "the tests say by variables what it is to do")]
@@ -22,7 +23,11 @@ fn variable(name: &str) -> Option<String> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     match variable("HANDLER").unwrap().as_str() {
-        "http" => lambda_spans::run(router()).await,
+        "http" => {
+            let spans = Spans::from_env()?;
+            let books = spans.clone();
+            spans.run(router().route("/ledger", get(async move || ledger(&books)))).await
+        }
         "http-with-address" => {
             let settings = Settings::from_env().map_err(lambda_spans::Faults)?.with_client_address();
             Spans::install(settings)?.run(Router::new().nest("/{stage}", router())).await
@@ -47,7 +52,36 @@ fn router() -> Router {
         .route("/fail", get(async || (StatusCode::BAD_GATEWAY, Extension(ErrorType("upstream".into())), "")))
         .route("/panic", get(panics))
         .route("/inject", get(inject))
+        .route("/trace", get(trace))
         .route("/aws", get(aws))
+        .route("/spans/{count}/{bytes}", get(many))
+}
+
+/// As many spans, each with a text of as many bytes that no compression makes smaller.
+async fn many(Path((count, bytes)): Path<(usize, usize)>) -> &'static str {
+    let mut state = 1_u64;
+    for _ in 0..count {
+        let noise = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'0' + u8::try_from(state >> 58).unwrap())
+        });
+        async {}.instrument(info_span!("child", app.noise = noise.take(bytes).collect::<String>())).await;
+    }
+    "spans"
+}
+
+/// What became of the spans so far: exported, sampled out, carried, refused, overflowed, unsent. And the memory in use,
+/// in KiB.
+fn ledger(spans: &Spans) -> Json<Value> {
+    let ledger = spans.ledger();
+    let [xray, otlp] = [ledger.xray, ledger.otlp].map(|counts| {
+        let dropped = counts.dropped;
+        [counts.exported, counts.sampled_out, counts.carried, dropped.refused, dropped.overflowed, dropped.unsent]
+    });
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let resident: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+    Json(json!({ "created": ledger.created, "xray": xray, "otlp": otlp, "resident": resident }))
 }
 
 async fn panics() -> StatusCode {
@@ -60,6 +94,12 @@ async fn inject() -> Json<Value> {
     info_span!("call").in_scope(|| lambda_spans::inject(&mut headers));
     let pairs = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
     Json(Value::Object(pairs.collect()))
+}
+
+/// The id of the trace, which is logged as well.
+async fn trace() -> String {
+    tracing::info!("asked");
+    lambda_spans::trace_id().unwrap()
 }
 
 async fn aws() -> StatusCode {

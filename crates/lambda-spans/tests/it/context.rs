@@ -1,6 +1,15 @@
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::routing::get;
+use http_body_util::BodyExt as _;
+use lambda_harness::{Event, Lambda};
+use lambda_spans::{Settings, Spans};
 use serde_json::Value;
+use tower::ServiceExt as _;
+use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::support::{CLIENT_SPAN_ID, CLIENT_TRACE_ID, PARENT, ROOT, Stack, TRACE_ID, Trace, hex, links, told};
+use crate::support::{CLIENT_SPAN_ID, CLIENT_TRACE_ID, PARENT, ROOT, Stack, TRACE_ID, Trace, built, hex, links, told};
 
 const HTTP: &str = include_str!("../data/apigw_http.json");
 
@@ -78,5 +87,66 @@ async fn root_alone_keeps_the_trace_and_is_not_for_x_ray() {
         assert_eq!(trace.documents, Vec::<Value>::new());
         let call = hex(&trace.span("call").span_id);
         assert_eq!(sent_on(&trace)["x-amzn-trace-id"], format!("Root={ROOT};Parent={call};Sampled=0"));
+    }
+}
+
+/// What `/trace` answers, and the trace ids of its log lines, OTLP's and X-Ray's.
+async fn asked(mode: &str, concurrency: usize) -> Vec<(String, (Value, Value))> {
+    let environment = [
+        ("HANDLER", "http".to_owned()),
+        ("LAMBDA_SPANS_CONTEXT", mode.to_owned()),
+        ("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:9".to_owned()),
+        ("AWS_LAMBDA_MAX_CONCURRENCY", concurrency.to_string()),
+    ];
+    let mut lambda = Lambda::start(built("test-function"), &environment).await;
+    let invocations = (1..=concurrency).map(|n| {
+        lambda.invoke(Event {
+            payload: HTTP.replace("/items/42", "/trace").replace(CLIENT_TRACE_ID, &client(n)),
+            trace: format!("Root=1-6925a400-{n:024x};Parent={PARENT};Sampled=1"),
+            timeout: std::time::Duration::from_secs(10),
+        })
+    });
+    let answers = futures_util::future::join_all(invocations).await;
+    lambda.frozen().await;
+    let log = lambda.kill().await;
+    let mut lines: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("\"asked\""))
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|line| (line["trace_id"].clone(), line["xray_trace_id"].clone()))
+        .collect();
+    lines.sort_unstable_by_key(|(_, xray)| xray.to_string());
+    let answers = answers.iter().map(|answer| serde_json::from_str::<Value>(&answer.body).unwrap());
+    answers.map(|answer| answer["body"].as_str().unwrap().to_owned()).zip(lines).collect()
+}
+
+/// The trace id of the n-th caller.
+fn client(n: usize) -> String {
+    format!("4bf92f3577b34da6{n:016x}")
+}
+
+#[tokio::test]
+async fn a_log_line_names_the_trace_that_otlp_has() {
+    let lambdas = |n| (format!("6925a400{n:024x}").into(), format!("1-6925a400-{n:024x}").into());
+    let callers = |n| (client(n).into(), format!("1-6925a400-{n:024x}").into());
+    assert_eq!(asked("xray", 1).await, [(TRACE_ID.to_owned(), lambdas(1))]);
+    assert_eq!(asked("caller", 1).await, [(client(1), callers(1))]);
+    let expected: Vec<_> = (1..=8).map(|n| (client(n), callers(n))).collect();
+    assert_eq!(asked("caller", 8).await, expected);
+}
+
+#[tokio::test]
+async fn a_server_names_the_trace_that_otlp_has() {
+    for (mode, callers) in [("caller", true), ("xray", false)] {
+        let settings = Settings::from_lookup(|name| (name == "LAMBDA_SPANS_CONTEXT").then(|| mode.to_owned())).unwrap();
+        let spans = Spans::new(&settings).unwrap();
+        let _recording = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
+        let router = Router::new().route("/", get(async || lambda_spans::trace_id().unwrap()));
+        let parent = format!("00-{CLIENT_TRACE_ID}-{CLIENT_SPAN_ID}-01");
+        let request = Request::get("/").header("traceparent", parent).body(Body::empty()).unwrap();
+        let answer =
+            spans.server(router).oneshot(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(answer == CLIENT_TRACE_ID, callers, "{mode}");
+        assert_eq!(answer.len(), 32);
     }
 }

@@ -3,8 +3,10 @@
 //! The function is this test binary itself: with a Runtime API in its environment, the test `function` serves it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use axum::http::HeaderMap;
 use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, Reply, XrayDaemon};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use lambda_spans::{Ledger, Settings, Spans};
@@ -358,6 +360,38 @@ async fn the_init_phase_is_a_span_of_the_first_invocation() {
 }
 
 #[tokio::test]
+async fn a_copy_of_a_snapshot_has_an_init_phase_of_its_own_and_reads_the_key_anew() {
+    let (stage, parameters) = (Stage::new().await, Parameters::start("of-the-publication").await);
+    let mut lambda = parameters.function_of("snap-start", &stage).await;
+    lambda.snapshot().await;
+    assert!(parameters.asked.lock().unwrap().is_empty());
+    *parameters.key.lock().unwrap() = "of-the-copy";
+    let restored = nanoseconds();
+    lambda.restore();
+    for n in 1..=2 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    lambda.kill().await;
+    complete(&stage.traces(), 2);
+    let collected = stage.otlp.collected();
+    assert_eq!(collected.requests[0]["x-honeycomb-team"], "of-the-copy");
+    let (_, init) = collected.spans.iter().find(|(_, span)| span.name == "init").unwrap();
+    assert!(restored <= init.start_time_unix_nano && init.start_time_unix_nano <= init.end_time_unix_nano);
+    assert!(format!("{:?}", init.attributes).contains("snap-start"));
+    let cold = collected.spans.iter().flat_map(|(_, span)| &span.attributes).filter(|attribute| {
+        attribute.key == "faas.coldstart" && format!("{:?}", attribute.value).contains("BoolValue(true)")
+    });
+    assert_eq!(cold.count(), 1);
+}
+
+#[expect(clippy::disallowed_methods, reason = "spans have times of day")]
+fn nanoseconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    since.as_nanos().try_into().unwrap()
+}
+
+#[tokio::test]
 async fn eight_invocations_at_once_are_eight_complete_traces() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]).await;
@@ -413,33 +447,62 @@ async fn details_are_written_only_for_an_invocation_that_fails() {
     assert_eq!(details[0]["level"], "DEBUG");
 }
 
+/// The Parameter Store: what it was asked, and the key that it answers with, if it is not empty.
+struct Parameters {
+    endpoint: String,
+    asked: Arc<Mutex<Vec<(HeaderMap, String)>>>,
+    key: Arc<Mutex<&'static str>>,
+}
+
+impl Parameters {
+    async fn start(key: &'static str) -> Self {
+        let (asked, key) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(key)));
+        let (seen, current) = (asked.clone(), key.clone());
+        let answer = move |headers: HeaderMap, body: String| async move {
+            seen.lock().unwrap().push((headers, body));
+            let key = *current.lock().unwrap();
+            if key.is_empty() {
+                return json!({ "__type": "ThrottlingException" }).to_string();
+            }
+            json!({ "Parameter": { "Name": "/cruddur/honeycomb", "Type": "SecureString", "Value": key } }).to_string()
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+        Self { endpoint, asked, key }
+    }
+
+    /// A function that sends to `stage` as to Honeycomb.
+    async fn function(&self, stage: &Stage) -> Lambda {
+        self.function_of("on-demand", stage).await
+    }
+
+    async fn function_of(&self, initialization: &str, stage: &Stage) -> Lambda {
+        let environment = [
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", initialization.to_owned()),
+            ("HONEYCOMB_API_KEY_PARAMETER", "/cruddur/honeycomb".to_owned()),
+            ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
+            ("AWS_ENDPOINT_URL_SSM", self.endpoint.clone()),
+            ("LAMBDA_SPANS_FLUSH", "end".to_owned()),
+            // Three exchanges, however busy the machine is.
+            ("LAMBDA_SPANS_BUDGET_MS", "5000".to_owned()),
+        ];
+        let this = std::env::current_exe().unwrap();
+        Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await
+    }
+}
+
 #[tokio::test]
 async fn honeycombs_key_is_read_from_its_parameter_before_the_first_event() {
-    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let seen = asked.clone();
-    let answer = move |headers: axum::http::HeaderMap, body: String| async move {
-        seen.lock().unwrap().push((headers, body));
-        r#"{"Parameter":{"Name":"/cruddur/honeycomb","Type":"SecureString","Value":"the-key"}}"#
-    };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let parameters = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
-
-    let stage = Stage::new().await;
-    let environment = [
-        ("HONEYCOMB_API_KEY_PARAMETER", "/cruddur/honeycomb".to_owned()),
-        ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
-        ("AWS_ENDPOINT_URL_SSM", parameters),
-    ];
-    let this = std::env::current_exe().unwrap();
-    let mut lambda = Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await;
+    let (stage, parameters) = (Stage::new().await, Parameters::start("the-key").await);
+    let mut lambda = parameters.function(&stage).await;
     ledger(&lambda.invoke(ok(1)).await);
     lambda.frozen().await;
     let log = lambda.kill().await;
 
     assert_eq!(stage.otlp.collected().requests[0]["x-honeycomb-team"], "the-key");
     assert!(!log.contains("the-key"));
-    let asked = asked.lock().unwrap();
+    let asked = parameters.asked.lock().unwrap();
     let [(headers, body)] = &asked[..] else { panic!("{} questions", asked.len()) };
     assert_eq!(headers["x-amz-target"], "AmazonSSM.GetParameter");
     assert!(headers["authorization"].to_str().unwrap().contains("/us-east-1/ssm/aws4_request"));
@@ -447,6 +510,61 @@ async fn honeycombs_key_is_read_from_its_parameter_before_the_first_event() {
         serde_json::from_str::<Value>(body).unwrap(),
         json!({ "Name": "/cruddur/honeycomb", "WithDecryption": true })
     );
+}
+
+#[tokio::test]
+async fn a_key_that_was_changed_is_read_again_and_no_span_is_lost() {
+    let (stage, parameters) = (Stage::new().await, Parameters::start("old-key").await);
+    let mut lambda = parameters.function(&stage).await;
+    ledger(&lambda.invoke(ok(1)).await);
+    lambda.frozen().await;
+    *parameters.key.lock().unwrap() = "new-key";
+    stage.otlp.reply([Reply::status(401)]);
+    ledger(&lambda.invoke(ok(2)).await);
+    lambda.frozen().await;
+    complete(&stage.traces(), 2);
+    let books = ledger(&lambda.invoke(ok(3)).await);
+    assert_eq!(books["otlp"], json!([7, 0, 0, 0]));
+    let log = lambda.kill().await;
+
+    let keys: Vec<_> =
+        stage.otlp.collected().requests.iter().map(|headers| headers["x-honeycomb-team"].clone()).collect();
+    assert_eq!(keys[..2], ["old-key", "new-key"]);
+    assert_eq!(parameters.asked.lock().unwrap().len(), 2);
+    assert_eq!(log.matches("spans are exported by OTLP again").count(), 1, "{log}");
+    assert!(!log.contains("old-key") && !log.contains("new-key"));
+}
+
+#[tokio::test]
+async fn a_key_that_could_not_be_read_at_the_start_is_read_when_it_is_missed() {
+    let (stage, parameters) = (Stage::new().await, Parameters::start("").await);
+    stage.otlp.reply([Reply::status(401)]);
+    let mut lambda = parameters.function(&stage).await;
+    // The init phase is over.
+    lambda.frozen().await;
+    *parameters.key.lock().unwrap() = "the-key";
+    ledger(&lambda.invoke(ok(1)).await);
+    lambda.frozen().await;
+    let log = lambda.kill().await;
+    assert!(log.contains("ThrottlingException"), "{log}");
+    assert_eq!(stage.otlp.collected().requests[0]["x-honeycomb-team"], "the-key");
+    complete(&stage.traces(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_stays_wrong_is_read_again_once_in_five_minutes_and_the_spans_wait() {
+    let (stage, parameters) = (Stage::new().await, Parameters::start("wrong-key").await);
+    stage.otlp.reply(vec![Reply::status(401); 100]);
+    let mut lambda = parameters.function(&stage).await;
+    for n in 1..=5 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.frozen().await;
+    let books = ledger(&lambda.invoke(ok(6)).await);
+    assert_eq!(books["otlp"], json!([0, 0, 16, 0]));
+    assert_eq!(parameters.asked.lock().unwrap().len(), 2);
+    let log = lambda.kill().await;
+    assert_eq!(log.matches("spans could not be exported").count(), 1, "{log}");
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 mod aws_sdk;
 mod context;
 mod examples;
+mod faults;
+mod features;
 mod freeze;
 mod http;
 mod streaming;

@@ -60,7 +60,7 @@ impl Stack {
 }
 
 /// `cargo test` builds it beside the tests; `cargo test --test it` takes the one that is there.
-fn built(example: &str) -> PathBuf {
+pub(crate) fn built(example: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().unwrap().parent().unwrap().join("examples").join(example);
     assert!(path.exists(), "{} is not built: `cargo build -p lambda-spans --examples`", path.display());

@@ -3,6 +3,8 @@ use crate::support::{CLIENT_SPAN_ID, CLIENT_TRACE_ID, Stack, Trace, attributes, 
 const SQS: &str = include_str!("../data/sqs.json");
 const SNS: &str = include_str!("../data/sns.json");
 const DYNAMODB: &str = include_str!("../data/dynamodb.json");
+const KINESIS: &str = include_str!("../data/kinesis.json");
+const S3: &str = include_str!("../data/s3.json");
 const EVENTBRIDGE: &str = include_str!("../data/eventbridge.json");
 const SCHEDULE: &str = include_str!("../data/schedule.json");
 const COGNITO: &str = include_str!("../data/cognito.json");
@@ -87,6 +89,37 @@ async fn a_batch_of_a_stream_links_to_who_wrote_and_counts_from_the_first_failur
     ]);
     assert_eq!(told(trace.root()), ("process cruddur".to_owned(), CONSUMER, false, expected));
     assert_eq!(links(trace.root()), [client()]);
+}
+
+#[tokio::test]
+async fn records_of_a_kinesis_stream_count_from_the_first_failure_on() {
+    let failures =
+        r#"{"batchItemFailures": [{"itemIdentifier": "49590338271490256608559692540925702759324208523137515618"}]}"#;
+    let trace = invoke(KINESIS, Some(failures)).await;
+    let expected = attributes([
+        ("aws.kinesis.stream_name", "clicks"),
+        ("faas.batch.failures", "int 1"),
+        ("faas.trigger", "pubsub"),
+        ("messaging.batch.message_count", "int 2"),
+        ("messaging.destination.name", "clicks"),
+        ("messaging.operation.name", "process"),
+        ("messaging.operation.type", "process"),
+        ("messaging.system", "aws.kinesis"),
+    ]);
+    assert_eq!(told(trace.root()), ("process clicks".to_owned(), CONSUMER, false, expected));
+}
+
+#[tokio::test]
+async fn what_happened_to_an_object_names_its_bucket_and_not_its_key() {
+    let expected = attributes([
+        ("aws.s3.bucket", "cruddur-avatars"),
+        ("faas.document.collection", "cruddur-avatars"),
+        ("faas.document.operation", "insert"),
+        ("faas.document.time", "2026-11-22T12:00:00.192Z"),
+        ("faas.trigger", "datasource"),
+    ]);
+    let trace = invoke(S3, Some("null")).await;
+    assert_eq!(told(trace.root()), ("process cruddur-avatars".to_owned(), CONSUMER, false, expected));
 }
 
 #[tokio::test]

@@ -1,0 +1,49 @@
+//! Amazon S3: what happened to an object. Its key is not told: applications put names of people and files into it.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Trigger;
+use super::event::{Record, text};
+
+#[derive(Deserialize)]
+struct Notification<'a> {
+    #[serde(borrow)]
+    bucket: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Bucket<'a> {
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+}
+
+pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
+    let only = if let [only] = records { Some(only) } else { None };
+    let bucket = records.first().and_then(bucket).unwrap_or_else(|| "unknown".to_owned());
+    let mut trigger = Trigger::consumer("datasource", &bucket);
+    trigger.set("aws.s3.bucket", bucket.clone());
+    trigger.set("faas.document.collection", bucket);
+    if let Some(operation) = only.and_then(|record| operation(&record.event_name)) {
+        trigger.set("faas.document.operation", operation);
+    }
+    if let Some(time) = only.and_then(|record| text(record.event_time)) {
+        trigger.set("faas.document.time", time);
+    }
+    trigger
+}
+
+fn bucket(record: &Record<'_>) -> Option<String> {
+    let notification: Notification<'_> = serde_json::from_str(record.s3?.get()).ok()?;
+    let bucket: Bucket<'_> = serde_json::from_str(notification.bucket?.get()).ok()?;
+    text(bucket.name)
+}
+
+/// S3 does not tell a new object from one that takes another's place.
+fn operation(event: &str) -> Option<&'static str> {
+    match event.split_once(':')?.0 {
+        "ObjectCreated" => Some("insert"),
+        "ObjectRemoved" | "LifecycleExpiration" => Some("delete"),
+        _ => None,
+    }
+}
