@@ -38,7 +38,7 @@ impl Arrivals {
             |trace, parent| segment(trace).is_some_and(|segment| parent.is_empty() || parent == segment),
             str::is_empty,
         );
-        let xray = Traces::collect(datagrams.iter().map(|datagram| xray_span(datagram)))
+        let xray = Traces::collect(datagrams.iter().flat_map(xray_spans))
             .judge(|trace, parent| segment(trace) == Some(parent), |_| true);
         Self { otlp, xray }
     }
@@ -60,11 +60,26 @@ fn otlp_spans(body: &Body) -> Vec<Ids> {
     spans.map(|span| (hex(&span.trace_id), hex(&span.span_id), hex(&span.parent_span_id))).collect()
 }
 
-fn xray_span(datagram: &[u8]) -> Ids {
+fn xray_spans(datagram: &Vec<u8>) -> Vec<Ids> {
     let start = datagram.iter().position(|byte| *byte == b'\n').expect("a header line") + 1;
     let document: Value = serde_json::from_slice(&datagram[start..]).expect("a document");
-    let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
-    (text("trace_id").replacen("1-", "", 1).replace('-', ""), text("id"), text("parent_id"))
+    let trace = text(&document, "trace_id").replacen("1-", "", 1).replace('-', "");
+    let mut spans = Vec::new();
+    unfold(&document, &trace, text(&document, "parent_id"), &mut spans);
+    spans
+}
+
+/// What is inside of a document has its trace, and its id as parent.
+fn unfold(document: &Value, trace: &str, parent: String, spans: &mut Vec<Ids>) {
+    let id = text(document, "id");
+    for subsegment in document["subsegments"].as_array().into_iter().flatten() {
+        unfold(subsegment, trace, id.clone(), spans);
+    }
+    spans.push((trace.to_owned(), id, parent));
+}
+
+fn text(document: &Value, name: &str) -> String {
+    document[name].as_str().unwrap_or_default().to_owned()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -31,7 +31,8 @@ impl XrayDaemon {
         self.address.clone()
     }
 
-    /// All documents that were sent before this call, in the order of their arrival.
+    /// The documents of all spans that were sent before this call, in the order of their arrival: what is inside of
+    /// another document as if it had come by itself.
     pub async fn take(&self) -> Vec<Value> {
         let (sender, documents) = oneshot::channel();
         self.taken.send(sender).expect("the daemon is there");
@@ -55,6 +56,20 @@ async fn receive(socket: Arc<UdpSocket>, mut requests: mpsc::UnboundedReceiver<o
             continue;
         }
         let document = datagram.strip_prefix(HEADER).expect("the daemon's header");
-        documents.push(serde_json::from_slice(document).expect("a document"));
+        unfold(serde_json::from_slice(document).expect("a document"), &mut documents);
+    }
+}
+
+/// Gives what is inside of a document the trace and the parent that it has there.
+fn unfold(mut document: Value, documents: &mut Vec<Value>) {
+    let inside = document.as_object_mut().expect("an object").remove("subsegments").unwrap_or_default();
+    let (trace, parent) = (document["trace_id"].clone(), document["id"].clone());
+    documents.push(document);
+    for subsegment in inside.as_array().into_iter().flatten() {
+        let mut subsegment = subsegment.clone();
+        subsegment["trace_id"] = trace.clone();
+        subsegment["parent_id"] = parent.clone();
+        subsegment["type"] = Value::from("subsegment");
+        unfold(subsegment, documents);
     }
 }

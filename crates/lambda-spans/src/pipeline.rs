@@ -17,7 +17,7 @@ use crate::otlp::Otlp;
 use crate::propagation;
 use crate::sampling::{Decision, Sampler};
 use crate::terminal;
-use crate::xray::Xray;
+use crate::xray::{Document, Xray};
 
 pub(crate) use outbox::Outbox;
 
@@ -141,7 +141,7 @@ impl Pipeline {
         let open = invocation.interrupt(opentelemetry::time::now());
         let Some(xray) = self.xray.as_ref().filter(|_| !open.is_empty()) else { return };
         let (in_progress, ended) = (xray.in_progress(&open, invocation.xray()), self.sort());
-        let (daemon, count) = (xray.blocking_daemon(), ended.len());
+        let (daemon, count) = (xray.blocking_daemon(), ended.iter().map(Document::spans).sum::<usize>());
         daemon.send(&in_progress);
         let sent = daemon.send(&ended);
         self.accounts.xray().exported(sent);
@@ -149,7 +149,7 @@ impl Pipeline {
     }
 
     /// X-Ray's documents of all that is finished; OTLP's share of it is held.
-    fn sort(&self) -> Vec<Vec<u8>> {
+    fn sort(&self) -> Vec<Document> {
         let finished = self.outbox.take();
         if self.terminal {
             finished.iter().for_each(terminal::print);
@@ -170,7 +170,7 @@ impl Pipeline {
         documents.unwrap_or_default()
     }
 
-    async fn send_documents(&self, documents: Vec<Vec<u8>>, limit: Duration) {
+    async fn send_documents(&self, documents: Vec<Document>, limit: Duration) {
         let Some(xray) = &self.xray else { return };
         // One after another, so that the last to send, at the end of the process, knows that the others are done.
         let _turn = tokio::time::timeout(limit, self.sending.lock()).await;

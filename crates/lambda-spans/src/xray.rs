@@ -1,10 +1,11 @@
-//! AWS X-Ray, through the daemon's UDP protocol: one document in one datagram for each span.
+//! AWS X-Ray, through the daemon's UDP protocol: one document in one datagram, with all spans of an invocation where
+//! it is not too large for them.
 //!
 //! Whatever a span holds, it becomes a document that X-Ray takes:
 //! - `place`: its ids, times and name, and what X-Ray's map draws of it.
 //! - `blocks`: what X-Ray filters by: `http`, `aws`, `sql`.
 //! - `failure`, `annotations`, `metadata`: all else, so that nothing is left out.
-//! - `document`: these in one, within X-Ray's limit.
+//! - `document`: these in one, and the spans below it, within X-Ray's limit.
 //! - `daemon`: to the daemon, no faster than it reads.
 
 mod annotations;
@@ -30,7 +31,8 @@ use crate::invocation::{Finished, XrayContext};
 use annotations::Annotated;
 pub(crate) use daemon::BlockingDaemon;
 use daemon::Daemon;
-use document::{Documents, Progress};
+pub(crate) use document::Document;
+use document::{Documents, Form};
 
 #[derive(Debug)]
 pub(crate) struct Xray {
@@ -46,22 +48,22 @@ impl Xray {
     }
 
     /// The documents of all spans that X-Ray samples.
-    pub(crate) fn documents(&self, finished: &[Finished], account: &Account) -> Vec<Vec<u8>> {
+    pub(crate) fn documents(&self, finished: &[Finished], account: &Account) -> Vec<Document> {
         let mut documents = Vec::new();
         for Finished { xray, spans, .. } in finished.iter().filter(|finished| finished.to.xray()) {
-            if !xray.sampled {
+            if xray.sampled {
+                self.documents.of_invocation(spans, xray.parent, &mut documents);
+            } else {
                 account.sampled_out(spans.len());
-                continue;
             }
-            documents.extend(spans.iter().map(|span| self.documents.datagram(span, xray.parent, Progress::Finished)));
         }
         documents
     }
 
-    /// The datagrams of an invocation's open spans. In X-Ray the document of a span that has ended replaces them.
-    pub(crate) fn in_progress(&self, open: &[SpanData], context: XrayContext) -> Vec<Vec<u8>> {
+    /// The documents of an invocation's open spans. In X-Ray the document of a span that has ended replaces them.
+    pub(crate) fn in_progress(&self, open: &[SpanData], context: XrayContext) -> Vec<Document> {
         let open = open.iter().filter(|_| context.sampled);
-        open.map(|span| self.documents.datagram(span, context.parent, Progress::Open)).collect()
+        open.map(|span| self.documents.alone(span, context.parent, Form::Open)).collect()
     }
 
     /// A way to the same daemon for a thread without a runtime.
@@ -69,7 +71,7 @@ impl Xray {
         BlockingDaemon::new(self.daemon.address().to_owned())
     }
 
-    pub(crate) async fn send(&self, documents: Vec<Vec<u8>>, limit: Duration, account: &Account) {
+    pub(crate) async fn send(&self, documents: Vec<Document>, limit: Duration, account: &Account) {
         self.daemon.send(documents, limit, account).await;
     }
 }

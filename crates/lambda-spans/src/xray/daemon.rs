@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
+use super::document::Document;
 use crate::accounting::{Account, Why};
 pub(crate) use blocking::BlockingDaemon;
 use pace::Pace;
@@ -54,13 +55,13 @@ impl Daemon {
         &self.address
     }
 
-    /// Sends each document as one datagram. A document that cannot be sent takes no other with it. Each is
+    /// Sends each document as one datagram. A document that cannot be sent takes no other with it. Each span of it is
     /// counted once, as exported or as dropped, also where the caller stops waiting.
-    pub(super) async fn send(&self, documents: Vec<Vec<u8>>, limit: Duration, account: &Account) {
+    pub(super) async fn send(&self, documents: Vec<Document>, limit: Duration, account: &Account) {
         if documents.is_empty() {
             return;
         }
-        let mut unsent = Unsent { documents: documents.len(), account };
+        let mut unsent = Unsent { spans: documents.iter().map(|document| document.spans).sum(), account };
         self.pace().begin(Instant::now().into_std());
         let sending = async {
             let socket = self.socket().await?;
@@ -77,20 +78,20 @@ impl Daemon {
         self.tell(sent);
     }
 
-    async fn send_one(&self, socket: &Socket, document: &[u8], unsent: &mut Unsent<'_>) -> io::Result<()> {
+    async fn send_one(&self, socket: &Socket, document: &Document, unsent: &mut Unsent<'_>) -> io::Result<()> {
         loop {
-            let pause = self.pace().pause(document.len(), Instant::now().into_std());
+            let pause = self.pace().pause(document.datagram.len(), Instant::now().into_std());
             let Some(pause) = pause else { break };
             sleep(pause).await;
         }
         loop {
-            match socket.send(document) {
+            match socket.send(&document.datagram) {
                 Fate::Sent => {
-                    unsent.one_is_exported();
+                    unsent.is_exported(document.spans);
                     return Ok(());
                 }
                 Fate::SentAfter(refusal) => {
-                    unsent.one_is_exported();
+                    unsent.is_exported(document.spans);
                     return Err(refusal);
                 }
                 Fate::Failed(error) => return Err(error),
@@ -143,21 +144,21 @@ impl Daemon {
     }
 }
 
-/// Documents that are not sent yet. What is left of them when this is dropped is lost.
+/// Spans whose documents are not sent yet. What is left of them when this is dropped is lost.
 struct Unsent<'a> {
-    documents: usize,
+    spans: usize,
     account: &'a Account,
 }
 
 impl Unsent<'_> {
-    fn one_is_exported(&mut self) {
-        self.documents -= 1;
-        self.account.exported(1);
+    fn is_exported(&mut self, spans: usize) {
+        self.spans -= spans;
+        self.account.exported(spans);
     }
 }
 
 impl Drop for Unsent<'_> {
     fn drop(&mut self) {
-        self.account.dropped(Why::Unsent, self.documents);
+        self.account.dropped(Why::Unsent, self.spans);
     }
 }

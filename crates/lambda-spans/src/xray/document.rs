@@ -13,6 +13,8 @@ use super::json::Members;
 use super::place::{Place, Role};
 use super::{metadata, name};
 
+/// More spans than these are told one by one.
+const TOGETHER: usize = 64;
 /// What most documents need, in bytes.
 const USUAL: usize = 2048;
 
@@ -40,9 +42,11 @@ impl Limits {
     }
 }
 
+const WHOLE: Limits = Limits { kept: MAX_DATAGRAM, other: MAX_DATAGRAM, list: usize::MAX, cut: false };
+
 /// Tried in this order until the document is small enough: so the largest is cut first, and no more than needed.
 const LEVELS: [Limits; 7] = [
-    Limits { kept: MAX_DATAGRAM, other: MAX_DATAGRAM, list: usize::MAX, cut: false },
+    WHOLE,
     Limits { kept: MAX_DATAGRAM, other: 4096, list: 16 * 1024, cut: true },
     Limits { kept: MAX_DATAGRAM, other: 1024, list: 16 * 1024, cut: true },
     Limits { kept: MAX_DATAGRAM, other: 256, list: 8 * 1024, cut: true },
@@ -52,10 +56,26 @@ const LEVELS: [Limits; 7] = [
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum Form {
     Finished,
     /// Without an end; a later document of the same span replaces this one.
     Open,
+    /// Finished, and within the document of the span above it.
+    Inside,
+}
+
+/// One document, in its datagram.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Document {
+    pub(super) datagram: Vec<u8>,
+    pub(super) spans: usize,
+}
+
+impl Document {
+    /// How many spans it tells.
+    pub(crate) fn spans(&self) -> usize {
+        self.spans
+    }
 }
 
 /// Makes documents.
@@ -74,40 +94,104 @@ impl Documents {
         Self { service: name::clean(&of("service.name")).into_owned(), origin, annotated }
     }
 
-    /// The datagram of one span. `parent` is the segment that X-Ray already holds for the root span.
-    pub(super) fn datagram(&self, span: &SpanData, parent: Option<SpanId>, progress: Progress) -> Vec<u8> {
-        let written = LEVELS.iter().find_map(|limits| self.written(span, parent, progress, limits));
-        written.unwrap_or_else(|| self.bare(span, parent, progress))
+    /// The documents of the spans that an invocation has finished: with each span all that is below it, if that is
+    /// small enough; else of each span one. `parent` is the segment that X-Ray already holds for the root span.
+    pub(super) fn of_invocation(&self, spans: &[SpanData], parent: Option<SpanId>, documents: &mut Vec<Document>) {
+        let mut told = [false; TOGETHER];
+        if spans.len() <= TOGETHER {
+            let is_top = |span: &SpanData| !spans.iter().any(|above| is_below(span, above));
+            let tops = spans.iter().enumerate().filter(|(_, span)| is_top(span));
+            documents.extend(tops.filter_map(|(top, _)| self.together(spans, top, parent, &mut told)));
+        }
+        let left = spans.iter().enumerate().filter(|(index, _)| !told.get(*index).is_some_and(|told| *told));
+        documents.extend(left.map(|(_, span)| self.alone(span, parent, Form::Finished)));
     }
 
-    /// None where it is too large.
-    fn written(&self, span: &SpanData, parent: Option<SpanId>, progress: Progress, limits: &Limits) -> Option<Vec<u8>> {
+    /// The document of one span.
+    pub(super) fn alone(&self, span: &SpanData, parent: Option<SpanId>, form: Form) -> Document {
+        let written = LEVELS.iter().find_map(|limits| {
+            let datagram = datagram(|document| self.write(document, span, parent, form, limits));
+            (datagram.len() <= MAX_DATAGRAM).then_some(datagram)
+        });
+        Document { datagram: written.unwrap_or_else(|| self.bare(span, parent, form)), spans: 1 }
+    }
+
+    /// None where it is too large; then nothing is told.
+    fn together(
+        &self,
+        spans: &[SpanData],
+        top: usize,
+        parent: Option<SpanId>,
+        told: &mut [bool; TOGETHER],
+    ) -> Option<Document> {
+        let (before, mut after) = (count(told), *told);
+        let datagram = datagram(|document| self.write_tree(document, spans, top, parent, Form::Finished, &mut after));
+        if datagram.len() > MAX_DATAGRAM {
+            return None;
+        }
+        *told = after;
+        Some(Document { datagram, spans: count(told) - before })
+    }
+
+    fn write_tree(
+        &self,
+        document: &mut Members<'_>,
+        spans: &[SpanData],
+        index: usize,
+        parent: Option<SpanId>,
+        form: Form,
+        told: &mut [bool; TOGETHER],
+    ) {
+        let (Some(span), Some(told_itself)) = (spans.get(index), told.get_mut(index)) else { return };
+        *told_itself = true;
+        self.write(document, span, parent, form, &WHOLE);
+        document.objects("subsegments", |below| {
+            let child = spans.iter().zip(&*told).position(|(child, told)| !told && is_below(child, span));
+            child.map(|child| self.write_tree(below, spans, child, parent, Form::Inside, told)).is_some()
+        });
+    }
+
+    fn write(
+        &self,
+        document: &mut Members<'_>,
+        span: &SpanData,
+        parent: Option<SpanId>,
+        form: Form,
+        limits: &Limits,
+    ) {
         let mut attributes = Attributes::of(span);
         let place = Place::of(span, parent, &attributes, &self.service);
         let failure = Failure::of(span, &attributes);
-        let datagram = datagram(|document| {
-            place.write(document, span, progress, self.origin);
-            http::write(place.role, &mut attributes, document);
-            aws::write(place.role, &mut attributes, document);
-            if place.role == Role::Sql {
-                sql::write(&mut attributes, document);
-            }
-            failure.write(document, span, &attributes, place.role.is_call(), limits);
-            self.annotated.write(document, &mut attributes);
-            metadata::write(document, span, &place, &mut attributes, failure, limits);
-        });
-        (datagram.len() <= MAX_DATAGRAM).then_some(datagram)
+        place.write(document, span, form, self.origin);
+        http::write(place.role, &mut attributes, document);
+        aws::write(place.role, form, &mut attributes, document);
+        if place.role == Role::Sql {
+            sql::write(&mut attributes, document);
+        }
+        failure.write(document, span, &attributes, place.role.is_call(), limits);
+        self.annotated.write(document, &mut attributes);
+        metadata::write(document, span, &place, &mut attributes, failure, limits);
     }
 
     /// The last resort: what the trace is drawn by.
-    fn bare(&self, span: &SpanData, parent: Option<SpanId>, progress: Progress) -> Vec<u8> {
+    fn bare(&self, span: &SpanData, parent: Option<SpanId>, form: Form) -> Vec<u8> {
         let attributes = Attributes::of(span);
         datagram(|document| {
-            Place::of(span, parent, &attributes, &self.service).write(document, span, progress, self.origin);
+            Place::of(span, parent, &attributes, &self.service).write(document, span, form, self.origin);
             Failure::of(span, &attributes).write_flags(document);
             document.object("metadata", |metadata| metadata.yes("lambda_spans.truncated"));
         })
     }
+}
+
+fn is_below(span: &SpanData, above: &SpanData) -> bool {
+    !span.parent_span_is_remote
+        && span.parent_span_id != SpanId::INVALID
+        && span.parent_span_id == above.span_context.span_id()
+}
+
+fn count(told: &[bool]) -> usize {
+    told.iter().filter(|told| **told).count()
 }
 
 fn datagram(write: impl FnOnce(&mut Members<'_>)) -> Vec<u8> {

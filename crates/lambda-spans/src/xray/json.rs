@@ -109,6 +109,29 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// Objects, one after another, until `write` says that it has written none. Left out when there is none.
+    pub(super) fn objects(&mut self, key: &str, mut write: impl FnMut(&mut Members<'_>) -> bool) {
+        let (before, empty) = (self.out.len(), self.empty);
+        let out = self.member(key);
+        out.push(b'[');
+        let first = out.len();
+        loop {
+            let start = out.len();
+            out.extend_from_slice(if start > first { b",{" } else { b"{" });
+            if !write(&mut Members { out, empty: true }) {
+                out.truncate(start);
+                break;
+            }
+            out.push(b'}');
+        }
+        if out.len() == first {
+            self.out.truncate(before);
+            self.empty = empty;
+        } else {
+            self.out.push(b']');
+        }
+    }
+
     /// The first of `items` that fit into `limit` bytes, as objects. The number of those that did not.
     pub(super) fn list<T>(
         &mut self,

@@ -9,7 +9,7 @@ use opentelemetry_sdk::trace::{IdGenerator as _, SpanData};
 
 use super::attributes::Attributes;
 use super::blocks::{aws, sql};
-use super::document::Progress;
+use super::document::Form;
 use super::json::Members;
 use super::name;
 
@@ -87,23 +87,26 @@ impl<'a> Place<'a> {
         Self { role, name, is_renamed, parent }
     }
 
-    pub(super) fn write(&self, document: &mut Members<'_>, span: &SpanData, progress: Progress, origin: Option<&str>) {
-        if let Some(parent) = self.parent {
-            document.word("type", "subsegment");
-            document.hex("parent_id", &parent.to_bytes());
-        } else if let Some(origin) = origin {
-            document.word("origin", origin);
-        }
+    pub(super) fn write(&self, document: &mut Members<'_>, span: &SpanData, form: Form, origin: Option<&str>) {
         document.text("name", &self.name, usize::MAX);
         let (trace_id, span_id) = valid(span);
         document.hex("id", &span_id.to_bytes());
-        document.trace_id("trace_id", trace_id);
+        // What is inside of another document has its trace and its parent.
+        if form != Form::Inside {
+            document.trace_id("trace_id", trace_id);
+            if let Some(parent) = self.parent {
+                document.word("type", "subsegment");
+                document.hex("parent_id", &parent.to_bytes());
+            } else if let Some(origin) = origin {
+                document.word("origin", origin);
+            }
+        }
         // A clock that was set back, or a process that slept through a change of it.
         let start = span.start_time.max(UNIX_EPOCH);
         document.time("start_time", start);
-        match progress {
-            Progress::Finished => document.time("end_time", span.end_time.max(start)),
-            Progress::Open => document.yes("in_progress"),
+        match form {
+            Form::Finished | Form::Inside => document.time("end_time", span.end_time.max(start)),
+            Form::Open => document.yes("in_progress"),
         }
         if let Some(namespace) = self.role.namespace() {
             document.word("namespace", namespace);

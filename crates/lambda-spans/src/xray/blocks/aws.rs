@@ -5,6 +5,7 @@ use std::slice;
 use opentelemetry::{Array, StringValue, Value};
 
 use crate::xray::attributes::{Attributes, MAX_TEXT};
+use crate::xray::document::Form;
 use crate::xray::json::Members;
 use crate::xray::place::Role;
 
@@ -23,7 +24,7 @@ pub(in crate::xray) fn service<'a>(attributes: &Attributes<'a>) -> Option<&'a st
     attributes.text("rpc.service").or_else(of_method).or_else(|| attributes.text("aws.service"))
 }
 
-pub(in crate::xray) fn write(role: Role, attributes: &mut Attributes<'_>, document: &mut Members<'_>) {
+pub(in crate::xray) fn write(role: Role, form: Form, attributes: &mut Attributes<'_>, document: &mut Members<'_>) {
     document.object("aws", |aws| {
         put(attributes, aws, "account_id", &["cloud.account.id"]);
         match role {
@@ -31,9 +32,10 @@ pub(in crate::xray) fn write(role: Role, attributes: &mut Attributes<'_>, docume
             Role::Aws => of_call(attributes, aws),
             Role::Sql | Role::Remote | Role::Local => {}
         }
-        aws.object("xray", |xray| {
-            xray.word("sdk", "opentelemetry for rust");
-        });
+        // Of the whole document.
+        if form != Form::Inside {
+            aws.object("xray", |xray| xray.word("sdk", "opentelemetry for rust"));
+        }
     });
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use super::Document;
 use super::pace::Pace;
 use super::socket::{Fate, Socket};
 
@@ -29,21 +30,24 @@ impl BlockingDaemon {
         }
     }
 
-    /// Sends each datagram; the number of those that were sent.
-    pub(crate) fn send(&self, datagrams: &[Vec<u8>]) -> usize {
+    /// Sends each document; the number of spans in those that were sent.
+    pub(crate) fn send(&self, documents: &[Document]) -> usize {
         self.connect();
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((socket, pace)) = connection.as_mut() else { return 0 };
         pace.begin(Instant::now());
-        let mut sent = 0;
-        for datagram in datagrams {
+        let (mut sent, mut failed) = (0, false);
+        for Document { datagram, spans } in documents {
             while let Some(pause) = pace.pause(datagram.len(), Instant::now()) {
                 #[expect(clippy::disallowed_methods, reason = "this thread has no runtime that it could stop")]
                 thread::sleep(pause);
             }
-            sent += usize::from(matches!(socket.send(datagram), Fate::Sent | Fate::SentAfter(_)));
+            match socket.send(datagram) {
+                Fate::Sent | Fate::SentAfter(_) => sent += spans,
+                Fate::Full | Fate::Failed(_) => failed = true,
+            }
         }
-        if sent < datagrams.len() {
+        if failed {
             *connection = None;
         }
         sent

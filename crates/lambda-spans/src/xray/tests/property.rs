@@ -3,8 +3,11 @@
 use std::slice;
 
 use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::Resource;
+use proptest::collection::vec;
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::arbitrary;
 use super::validator::faults;
@@ -12,6 +15,7 @@ use crate::accounting::Account;
 use crate::invocation::{Finished, To, XrayContext};
 use crate::sampling::Decision;
 use crate::xray::Xray;
+use crate::xray::daemon::HEADER;
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -34,13 +38,55 @@ proptest! {
         let xray = Xray::new("127.0.0.1:2000".to_owned(), &resource, annotate);
         let account = Account::default();
         let open = xray.in_progress(slice::from_ref(&span), XrayContext { parent, sampled: true }).pop().expect("an open span has a document too");
-        prop_assert_eq!(faults(&open), Vec::<String>::new());
+        prop_assert_eq!(faults(&open.datagram), Vec::<String>::new());
         let finished = Finished { xray: XrayContext { parent, sampled: true }, otlp: Decision::Leave, to: To::Both, caller: None, spans: vec![span] };
         let documents = xray.documents(&[finished], &account);
         prop_assert_eq!(documents.len(), 1);
         for document in &documents {
-            prop_assert_eq!(faults(document), Vec::<String>::new());
+            prop_assert_eq!(faults(&document.datagram), Vec::<String>::new());
         }
         prop_assert_eq!(account.counts(), crate::Counts::default());
+    }
+
+    #[test]
+    fn any_spans_of_an_invocation_are_each_told_once_in_valid_documents(
+        spans in vec(arbitrary::span(), 0..12),
+        above in vec(any::<prop::sample::Index>(), 12),
+        parent in arbitrary::parent(),
+        long in any::<bool>(),
+    ) {
+        let mut spans = spans;
+        // Ids of their own, and parents among them, in circles too.
+        let id = |index: usize| SpanId::from(index as u64 + 1);
+        let count = spans.len();
+        for (index, (span, above)) in spans.iter_mut().zip(above).enumerate() {
+            let trace = TraceId::from(0x5759e988bd862e3fe1be46a994272793_u128);
+            span.span_context = SpanContext::new(trace, id(index), TraceFlags::SAMPLED, false, TraceState::NONE);
+            span.parent_span_id = id(above.index(count + 1));
+            if long {
+                span.attributes.push(KeyValue::new("long", "x".repeat(20_000)));
+            }
+        }
+        let xray = Xray::new("127.0.0.1:2000".to_owned(), &Resource::builder_empty().build(), Vec::new());
+        let account = Account::default();
+        let finished = Finished { xray: XrayContext { parent, sampled: true }, otlp: Decision::Leave, to: To::Both, caller: None, spans };
+        let mut told = Vec::new();
+        for document in xray.documents(&[finished], &account) {
+            prop_assert_eq!(faults(&document.datagram), Vec::<String>::new());
+            let before = told.len();
+            tell(&serde_json::from_slice(document.datagram.strip_prefix(HEADER).unwrap()).unwrap(), &mut told);
+            prop_assert_eq!(told.len() - before, document.spans);
+        }
+        told.sort_unstable();
+        let expected: Vec<String> = (0..count).map(|index| id(index).to_string()).collect();
+        prop_assert_eq!(told, expected);
+    }
+}
+
+/// The ids of the spans in a document.
+fn tell(document: &Value, told: &mut Vec<String>) {
+    told.push(document["id"].as_str().unwrap().to_owned());
+    for below in document["subsegments"].as_array().into_iter().flatten() {
+        tell(below, told);
     }
 }

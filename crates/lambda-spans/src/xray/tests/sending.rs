@@ -2,6 +2,7 @@ use std::net::UdpSocket;
 use std::thread::{self, JoinHandle};
 
 use super::*;
+use crate::xray::Document;
 use crate::{Counts, Dropped};
 
 const BUDGET: Duration = Duration::from_secs(10);
@@ -18,8 +19,12 @@ fn receiver(expected: usize) -> (String, JoinHandle<usize>) {
     (address, reading)
 }
 
-fn documents(count: usize, bytes: usize) -> Vec<Vec<u8>> {
-    vec![vec![b'x'; bytes]; count]
+fn of(bytes: usize) -> Document {
+    Document { datagram: vec![b'x'; bytes], spans: 1 }
+}
+
+fn documents(count: usize, bytes: usize) -> Vec<Document> {
+    (0..count).map(|_| of(bytes)).collect()
 }
 
 fn exported(exported: u64) -> Counts {
@@ -54,7 +59,7 @@ async fn small_and_the_largest_documents_are_paced_alike() {
 async fn a_document_that_cannot_be_sent_takes_no_other_with_it() {
     let (address, reading) = receiver(2);
     let account = Account::default();
-    let all = vec![vec![b'x'; 100], vec![b'x'; 70_000], vec![b'x'; 100]];
+    let all = vec![of(100), of(70_000), of(100)];
     xray(&address).send(all, BUDGET, &account).await;
     assert_eq!(reading.join().unwrap(), 2);
     assert_eq!(account.counts(), Counts { exported: 2, ..dropped(1) });

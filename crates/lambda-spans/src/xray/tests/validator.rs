@@ -112,7 +112,7 @@ pub(super) fn faults(datagram: &[u8]) -> Vec<String> {
     faults.unless(document.len() <= 64 * 1024, || format!("{} bytes are too many", document.len()));
     faults.unless(datagram.len() <= 65_507, || "UDP does not carry it".to_owned());
     match serde_json::from_slice(document) {
-        Ok(document) => faults.of_document(&document),
+        Ok(document) => faults.of_document(&document, false),
         Err(error) => faults.0.push(error.to_string()),
     }
     faults.0
@@ -127,7 +127,8 @@ impl Faults {
         }
     }
 
-    fn of_document(&mut self, document: &Json) {
+    /// `inside`: of the `subsegments` of another.
+    fn of_document(&mut self, document: &Json, inside: bool) {
         self.unless(matches!(document, Json::Object(_)), || "it is no object".to_owned());
         self.unless(!document.has_null(), || "null".to_owned());
         let known = [
@@ -149,14 +150,20 @@ impl Faults {
             "service",
             "sql",
             "start_time",
+            "subsegments",
             "throttle",
             "trace_id",
             "type",
             "user",
         ];
         self.only(document, &known);
-        self.of_place(document);
+        self.of_place(document, inside);
         self.of_times(document);
+        if let Some(subsegments) = document.get("subsegments") {
+            let Json::List(subsegments) = subsegments else { return self.0.push("subsegments are no list".to_owned()) };
+            self.unless(!subsegments.is_empty(), || "no subsegments".to_owned());
+            subsegments.iter().for_each(|subsegment| self.of_document(subsegment, true));
+        }
         let flags = ["fault", "error", "throttle"];
         for flag in flags {
             self.unless(matches!(document.get(flag), None | Some(Json::Yes(true))), || flag.to_owned());
@@ -168,7 +175,7 @@ impl Faults {
         if let Some(annotations) = document.get("annotations") {
             self.of_annotations(annotations);
         }
-        let is_segment = document.get("type").is_none();
+        let is_segment = !inside && document.get("type").is_none();
         for (block, members) in
             [("metadata", None), ("sql", Some(&SQL[..])), ("http", Some(&HTTP)), ("aws", Some(&AWS))]
         {
@@ -189,13 +196,20 @@ impl Faults {
         }
     }
 
-    fn of_place(&mut self, document: &Json) {
+    fn of_place(&mut self, document: &Json, inside: bool) {
         let name = document.get("name").and_then(Json::text).unwrap_or_default();
-        let most = if document.get("type").is_some() { 250 } else { 200 };
+        let most = if inside || document.get("type").is_some() { 250 } else { 200 };
         self.unless((1..=most).contains(&name.chars().count()), || format!("the name {name:?} is too short or long"));
         let allowed = |character: char| character.is_alphanumeric() || r"_.:/%&#=+\-@ ".contains(character);
         self.unless(name.chars().all(allowed), || format!("the name {name:?} has other characters"));
         self.id(document.get("id"), "id");
+        let namespace = document.get("namespace").map(Json::text);
+        self.unless(matches!(namespace, None | Some(Some("aws" | "remote"))), || format!("namespace {namespace:?}"));
+        if inside {
+            // It has these from the document that it is in.
+            let own = ["type", "trace_id", "parent_id", "origin", "in_progress"];
+            return self.unless(own.iter().all(|key| document.get(key).is_none()), || "a place of its own".to_owned());
+        }
         let trace: Vec<_> = document.get("trace_id").and_then(Json::text).unwrap_or_default().split('-').collect();
         let valid = matches!(trace[..], ["1", time, unique] if is_hex(time, 8) && is_hex(unique, 24));
         self.unless(valid, || format!("trace_id {trace:?}"));
@@ -210,8 +224,6 @@ impl Faults {
                 self.unless(document.get("origin").is_none(), || "the origin of a subsegment".to_owned());
             }
         }
-        let namespace = document.get("namespace").map(Json::text);
-        self.unless(matches!(namespace, None | Some(Some("aws" | "remote"))), || format!("namespace {namespace:?}"));
     }
 
     fn of_times(&mut self, document: &Json) {
