@@ -8,7 +8,7 @@ use std::thread;
 use crate::arrivals::Arrived;
 use crate::binaries::Binaries;
 use crate::faults::Outcome;
-use crate::figures::{self, Figure};
+use crate::figures::{self, CPU, Figure};
 use crate::options::Options;
 use crate::series::{Measured, Series};
 use crate::targets::{self, megabytes};
@@ -61,6 +61,7 @@ pub(crate) fn markdown(
         text += &relative(series);
         text += "Ours as a multiple of the best peer in each figure:\n\n";
         text += &against_best_peer(series);
+        text += &without_the_thread(series);
         text += "What arrived, of ";
         write!(text, "{} spans, in the worst round (of these joined to Lambda's trace):\n\n", series.expected())
             .expect("a String");
@@ -132,6 +133,19 @@ fn against_best_peer(series: &Series) -> String {
         format!("{:.2}× {}", figure.ratio(measured, best), best.variant.name)
     })
 }
+
+/// What is ours of the CPU where a process of one thread is compared with one of two.
+fn without_the_thread(series: &Series) -> String {
+    let Some(parked) = series.parked() else { return String::new() };
+    let ours = series.variants.iter().filter(|measured| measured.variant.kind == Kind::Ours);
+    let mut rows = vec![row(["", "CPU above no tracing with a parked thread"]), "|---|---|".to_owned()];
+    rows.extend(ours.map(|measured| row([measured.variant.name, &CPU.show_difference(CPU.above(measured, parked))])));
+    format!("{THREAD}\n\n{}", block(&rows))
+}
+
+const THREAD: &str = "\
+lambda-spans has a parked thread, which rescues an invocation that blocks its runtime. SIGSTOP and SIGCONT wake it in
+each invocation, which costs CPU that Lambda's freeze, a stop of the whole machine, does not:";
 
 fn arrivals(series: &Series) -> String {
     let mut rows = vec![

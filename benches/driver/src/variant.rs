@@ -16,6 +16,9 @@ pub(crate) enum Kind {
     None,
     /// No tracing either, and a wait after each response that is as long as the collector's answer takes.
     Idle,
+    /// No tracing either, and a second thread that does nothing: SIGSTOP and SIGCONT wake each thread of a process,
+    /// which Lambda, that stops the whole machine, does not.
+    Parked,
     Ours,
     Peer,
 }
@@ -24,6 +27,8 @@ pub(crate) const NONE: Variant =
     Variant { name: "none", package: "none", environment: &[], xray: false, kind: Kind::None };
 pub(crate) const IDLE: Variant =
     Variant { name: "none, idle 30 ms", environment: &[("IDLE_MS", "30")], kind: Kind::Idle, ..NONE };
+pub(crate) const PARKED: Variant =
+    Variant { name: "none, parked thread", environment: &[("PARKED_THREAD", "1")], kind: Kind::Parked, ..NONE };
 pub(crate) const OURS_END: Variant = ours("ours-end", &[("LAMBDA_SPANS_FLUSH", "end")]);
 pub(crate) const OURS_ADAPTIVE: Variant = ours("ours-adaptive", &[("LAMBDA_SPANS_FLUSH", "adaptive")]);
 pub(crate) const OFFICIAL: Variant =
@@ -33,8 +38,8 @@ pub(crate) const LITE_ASYNC: Variant = lite("lite-async", &[("LAMBDA_EXTENSION_S
 pub(crate) const LITE_FINALIZE: Variant =
     lite("lite-finalize", &[("LAMBDA_EXTENSION_SPAN_PROCESSOR_MODE", "finalize")]);
 
-pub(crate) const ALL: [Variant; 8] =
-    [NONE, IDLE, OURS_END, OURS_ADAPTIVE, OFFICIAL, LITE_SYNC, LITE_ASYNC, LITE_FINALIZE];
+pub(crate) const ALL: [Variant; 9] =
+    [NONE, IDLE, PARKED, OURS_END, OURS_ADAPTIVE, OFFICIAL, LITE_SYNC, LITE_ASYNC, LITE_FINALIZE];
 
 const fn ours(name: &'static str, environment: &'static [(&'static str, &'static str)]) -> Variant {
     Variant { name, package: "ours", environment, xray: true, kind: Kind::Ours }

@@ -10,6 +10,9 @@ use tower::util::MapFuture;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     subject::begin();
+    if std::env::var_os("PARKED_THREAD").is_some() {
+        std::thread::spawn(std::thread::park);
+    }
     let runtime = Runtime::new(service_fn(subject::handle));
     // An invocation that waits for something after its response costs more than the waiting: what runs next runs on
     // cold caches. With this it does so without any tracing.

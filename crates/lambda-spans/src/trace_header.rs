@@ -76,19 +76,18 @@ fn parse_root(value: &str) -> Option<TraceId> {
     if version != "1" || epoch.len() != 8 || unique.len() != 24 {
         return None;
     }
-    let digits = format!("{epoch}{unique}");
-    is_hex(&digits).then(|| TraceId::from_hex(&digits).ok()).flatten().filter(|id| *id != TraceId::INVALID)
+    let (epoch, unique) = (parse_hex(epoch)?, parse_hex(unique)?);
+    Some(TraceId::from(epoch << 96 | unique)).filter(|id| *id != TraceId::INVALID)
 }
 
 fn parse_parent(value: &str) -> Option<SpanId> {
-    (value.len() == 16 && is_hex(value))
-        .then(|| SpanId::from_hex(value).ok())
-        .flatten()
-        .filter(|id| *id != SpanId::INVALID)
+    let id = parse_hex(value).filter(|_| value.len() == 16)?;
+    u64::try_from(id).ok().map(SpanId::from).filter(|id| *id != SpanId::INVALID)
 }
 
-fn is_hex(value: &str) -> bool {
-    value.bytes().all(|byte| byte.is_ascii_hexdigit())
+/// Digits alone: no sign, no blank.
+fn parse_hex(digits: &str) -> Option<u128> {
+    digits.chars().try_fold(0, |number, digit| Some(number << 4 | u128::from(digit.to_digit(16)?)))
 }
 
 /// `1:a87bd80c:0`, or `a87bd80c:1|68fd508a:5`

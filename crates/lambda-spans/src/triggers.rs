@@ -7,6 +7,7 @@ mod event;
 mod eventbridge;
 mod kinesis;
 mod s3;
+mod skim;
 mod sns;
 mod sqs;
 

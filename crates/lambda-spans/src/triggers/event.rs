@@ -1,10 +1,10 @@
 //! Which service an event comes from, by the few fields that tell. The rest of it is skipped.
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::{Trigger, cognito, dynamodb, eventbridge, kinesis, s3, sns, sqs};
+use super::{Trigger, cognito, dynamodb, eventbridge, kinesis, s3, skim, sns, sqs};
 
 /// A name of AWS's in an attribute; ARNs stay below.
 const MAX_TEXT: usize = 256;
@@ -26,8 +26,6 @@ pub(super) struct Event<'a> {
     pub(super) trigger_source: Option<&'a RawValue>,
     #[serde(borrow, rename = "userPoolId")]
     pub(super) user_pool: Option<&'a RawValue>,
-    #[serde(rename = "requestContext")]
-    request_context: Option<IgnoredAny>,
 }
 
 /// A record of a batch, of any service.
@@ -57,8 +55,14 @@ pub(super) struct Record<'a> {
     pub(super) event_time: Option<&'a RawValue>,
 }
 
+/// One of these names is enough to tell where to read on.
+const TELLING: [&[u8]; 4] = [b"Records", b"detail-type", b"requestContext", b"triggerSource"];
+
 /// `None` for an event of none of the services that are known here.
 pub(super) fn read(event: &[u8]) -> Option<Trigger> {
+    if skim::member(event, |name| TELLING.contains(&name))? == b"requestContext" {
+        return Some(Trigger::faas("http"));
+    }
     let event: Event<'_> = serde_json::from_slice(event).ok()?;
     if let Some(records) = event.records {
         let records: Vec<Record<'_>> = serde_json::from_str(records.get()).ok()?;
@@ -70,9 +74,6 @@ pub(super) fn read(event: &[u8]) -> Option<Trigger> {
             "aws:dynamodb" => Some(dynamodb::trigger(&records)),
             _ => None,
         };
-    }
-    if event.request_context.is_some() {
-        return Some(Trigger::faas("http"));
     }
     eventbridge::trigger(&event).or_else(|| cognito::trigger(&event))
 }

@@ -1,0 +1,92 @@
+//! The names of a JSON object's members, without reading their values: most events are told apart by one name.
+
+use memchr::memchr2;
+
+/// The first member's name of which `known` says that it is enough. Nothing where the text is no object; what is not
+/// JSON in other ways is for whoever reads it.
+pub(super) fn member<'a>(object: &'a [u8], known: impl Fn(&[u8]) -> bool) -> Option<&'a [u8]> {
+    let mut rest = object.trim_ascii_start().strip_prefix(b"{")?;
+    loop {
+        let (name, after) = text(rest.trim_ascii_start())?;
+        if known(name) {
+            return Some(name);
+        }
+        let value = after.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+        rest = after_value(value)?.trim_ascii_start().strip_prefix(b",")?;
+    }
+}
+
+/// What is between the quotes, and what follows.
+fn text(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inside = rest.strip_prefix(b"\"")?;
+    let mut end = 0;
+    loop {
+        end += memchr2(b'"', b'\\', inside.get(end..)?)?;
+        if inside.get(end) == Some(&b'"') {
+            return Some((inside.get(..end)?, inside.get(end + 1..)?));
+        }
+        // The escape and what is escaped.
+        end += 2;
+    }
+}
+
+fn after_value(mut rest: &[u8]) -> Option<&[u8]> {
+    let mut depth = 0_usize;
+    loop {
+        match rest.first()? {
+            b'"' => rest = text(rest)?.1,
+            b'{' | b'[' => {
+                depth += 1;
+                rest = rest.get(1..)?;
+            }
+            b'}' | b']' | b',' if depth == 0 => return Some(rest),
+            b'}' | b']' => {
+                depth -= 1;
+                rest = rest.get(1..)?;
+            }
+            _ => rest = rest.get(1..)?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn found(object: &str) -> Option<&[u8]> {
+        member(object.as_bytes(), |name| name == b"wanted")
+    }
+
+    #[test]
+    fn a_name_is_found_behind_any_values() {
+        let before = r#"{ "a" : "}\"\\", "wante\u0064": 1, "b":{"wanted":[{"c":"]"}, null]},"d" : -1.5e3, "#;
+        assert_eq!(found(&format!(r#"{before}"wanted":"#)), Some(&b"wanted"[..]));
+        assert_eq!(found(&format!(r#"{before}"e": true}}"#)), None);
+    }
+
+    #[test]
+    fn what_is_no_object_has_no_members() {
+        for text in ["", "[]", "\"wanted\"", "{", "{}", "{\"wanted", "{\"a\" 1, \"wanted\": 1}", "{\"a\":\"\\"] {
+            assert_eq!(found(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_parser_finds(names in proptest::collection::vec("[a-c]|wanted", 0..5), value in ".{0,20}") {
+            let nested = serde_json::json!({ "wanted": [value, { "wanted": value }], "a": value });
+            let members: Vec<String> = names.iter().map(|name| format!("{:?}: {nested}", name)).collect();
+            let text = format!("{{{}}}", members.join(", "));
+            let parsed: Value = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(found(&text).is_some(), parsed.get("wanted").is_some());
+        }
+
+        #[test]
+        fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _found = member(&bytes, |name| name == b"wanted");
+        }
+    }
+}
