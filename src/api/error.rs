@@ -7,6 +7,7 @@ use lambda_spans::ErrorType;
 
 use super::body::MAX_BYTES;
 use super::cursor::BadCursor;
+use super::identity::BadToken;
 use crate::domain::Invalid;
 use crate::store::StoreError;
 
@@ -23,6 +24,10 @@ pub(super) enum ApiError {
     Unauthenticated,
     #[error("You are signed in, but this user has no profile yet.")]
     NoProfile,
+    #[error("{0}")]
+    BadToken(BadToken),
+    #[error("The keys of the user pool cannot be had. Try again.")]
+    NoKeySet,
     #[error("{0}")]
     NotFound(&'static str),
     #[error("This route is there, but not for this method; `Allow` lists those it takes.")]
@@ -64,6 +69,8 @@ impl ApiError {
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::BadCursor(_) => (StatusCode::BAD_REQUEST, "bad_cursor"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Self::BadToken(_) => (StatusCode::UNAUTHORIZED, "bad_token"),
+            Self::NoKeySet => (StatusCode::SERVICE_UNAVAILABLE, "no_key_set"),
             Self::NoProfile => (StatusCode::FORBIDDEN, "no_profile"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),

@@ -5,7 +5,7 @@ use lambda_http::Context;
 use serde_json::{Value, json};
 
 use crate::gateway::invoke;
-use crate::support::{TestApp, hours};
+use crate::support::{ANDREW, TestApp, hours, token};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/events/api");
 
@@ -46,7 +46,8 @@ fn answers() -> [(&'static str, u16, Value); 9] {
 }
 
 fn read(file: &str) -> Value {
-    serde_json::from_str(&fs::read_to_string(format!("{FOLDER}/{file}")).unwrap()).unwrap()
+    let event = fs::read_to_string(format!("{FOLDER}/{file}")).unwrap();
+    serde_json::from_str(&event.replace("ACCESS_TOKEN", &token(ANDREW))).unwrap()
 }
 
 #[tokio::test]

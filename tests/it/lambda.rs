@@ -7,6 +7,7 @@ use cruddur::clock::Clock;
 use cruddur::domain::{Activity, Draft};
 use cruddur::store::{self, Store};
 use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, XrayDaemon};
+use local::issuer::{self, Issuer};
 use local::options::Options;
 use local::running::{Running, TABLE};
 use local::seed::ANDREW;
@@ -30,7 +31,7 @@ struct Stack {
 impl Stack {
     async fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let options = Options { port: 0, dynamodb_port: 0, data_dir: folder.path().join("data"), bridge: None };
+        let options = Options::on_free_ports(folder.path().join("data"));
         let aws = Running::start(&options, Clock::system(), |router| router).await.unwrap();
         Self { _folder: folder, aws, xray: XrayDaemon::start().await, otlp: OtlpReceiver::start().await }
     }
@@ -40,6 +41,9 @@ impl Stack {
         vec![
             ("TABLE_NAME", TABLE.to_owned()),
             ("SECRET_ARN", "local".to_owned()),
+            ("COGNITO_USER_POOL_ID", issuer::USER_POOL_ID.to_owned()),
+            ("COGNITO_CLIENT_ID", issuer::CLIENT_ID.to_owned()),
+            ("JWKS_URL", format!("http://{}{}", self.aws.endpoint(), Issuer::key_set_path())),
             ("AWS_ENDPOINT_URL", format!("http://{}", self.aws.endpoint())),
             ("AWS_XRAY_DAEMON_ADDRESS", self.xray.address()),
             ("OTEL_SERVICE_NAME", "backend".to_owned()),
@@ -156,8 +160,9 @@ async fn of_500_invocations_of_a_frozen_process_500_traces_are_complete_in_both_
         assert_eq!(root(xray, Some(PARENT)), root(otlp, None));
         assert!(xray.keys().eq(otlp.keys()), "the same spans in both");
         // The invocation, home-activities, and the queries of two buckets of four shards. In the first also the init
-        // phase with a first call to the table.
-        assert_eq!(otlp.len(), if *trace == trace_id(1) { 12 } else { 10 }, "{trace}");
+        // phase with a first call to the table and the reading of
+        // the key set.
+        assert_eq!(otlp.len(), if *trace == trace_id(1) { 13 } else { 10 }, "{trace}");
     }
 }
 
@@ -331,8 +336,10 @@ async fn a_log_line_names_the_trace_the_span_and_the_request() {
     environment.retain(|(name, _)| *name != "TABLE_NAME");
     environment.push(("TABLE_NAME", "absent".to_owned()));
     let mut broken = Lambda::start(API, &environment).await;
-    assert_eq!(status(&lambda.invoke(event(CREATE, 1, &sampled())).await), 200);
-    let answer = broken.invoke(event(CREATE, 2, &sampled())).await;
+    let token = stack.aws.issuer().access_token(&ANDREW.sub(), Clock::system().now()).unwrap();
+    let create = CREATE.replace("ACCESS_TOKEN", &token);
+    assert_eq!(status(&lambda.invoke(event(&create, 1, &sampled())).await), 200);
+    let answer = broken.invoke(event(&create, 2, &sampled())).await;
     assert!(status(&answer) >= 500);
     broken.frozen().await;
 

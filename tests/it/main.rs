@@ -1,7 +1,9 @@
 //! The one integration binary: every route and promise, at the public edge, on an embedded DynamoDB.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that does not find what it looks for fails")]
 
+mod authorization;
 mod config;
+mod cors;
 mod create;
 mod cursor;
 mod data_model;
@@ -11,6 +13,7 @@ mod errors;
 mod events;
 mod gateway;
 mod home;
+mod identity;
 mod keys;
 mod lambda;
 mod outage;

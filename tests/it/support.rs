@@ -1,22 +1,23 @@
 //! A system of one's own for each test: router, embedded DynamoDB in memory, clock and ids that the test sets.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, Response};
-use cruddur::api::identity::Principal;
-use cruddur::api::{self, AppState, Keys};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderValue, Request, Response};
+use cruddur::api::{self, AppState, Compat, Identity, Keys};
 use cruddur::clock::Clock;
 use cruddur::domain::{Activity, Author, Draft, Handle, Id, Profile};
 use cruddur::store::{self, Store};
 use dynoxide::Database;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use local::issuer::Issuer;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -24,6 +25,9 @@ use uuid::Uuid;
 pub(crate) const TABLE: &str = "cruddur-test";
 pub(crate) const SECRET: &[u8] = b"a secret for tests, of 32 bytes or more";
 pub(crate) const ANDREW: &str = "demo-andrewbrown";
+pub(crate) const ORIGIN: &str = "https://cruddur.example";
+/// The user pool that all apps trust. A key takes a while to make.
+pub(crate) static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::fleeting().unwrap());
 
 pub(crate) struct TestApp {
     pub(crate) state: AppState,
@@ -50,7 +54,14 @@ impl TestApp {
             move || Timestamp::from_millisecond(time.load(Ordering::Relaxed)).unwrap(),
             move |at| numbered(at, ids.fetch_add(1, Ordering::Relaxed)),
         );
-        let state = AppState { store: Store::new(client.clone(), TABLE), clock, keys: Keys::new(SECRET, None) };
+        let state = AppState {
+            store: Store::new(client.clone(), TABLE),
+            clock,
+            keys: Keys::new(SECRET, None),
+            identity: Identity::tokens(Issuer::pool(), async || Ok(ISSUER.key_set().to_string().into_bytes())),
+            origins: [ORIGIN.to_owned()].into_iter().collect(),
+            compat: Compat::Later,
+        };
         Self { state, client, now }
     }
 
@@ -127,8 +138,16 @@ pub(crate) fn request(method: &str, uri: &str) -> axum::http::request::Builder {
 }
 
 pub(crate) fn signed_in(mut request: Request<Body>, sub: &str) -> Request<Body> {
-    request.extensions_mut().insert(Principal { sub: sub.to_owned() });
+    let token = HeaderValue::try_from(format!("Bearer {}", token(sub))).unwrap();
+    request.headers_mut().insert(AUTHORIZATION, token);
     request
+}
+
+/// An access token that outlasts whatever time a test lets pass.
+pub(crate) fn token(sub: &str) -> String {
+    let mut claims = Issuer::claims(sub, at("2026-11-22T12:00:00Z"));
+    claims["exp"] = at("2100-01-01T00:00:00Z").as_second().into();
+    ISSUER.sign(&json!({ "alg": "RS256", "kid": ISSUER.kid() }), &claims).unwrap()
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {

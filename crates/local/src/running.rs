@@ -4,20 +4,21 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use axum::{Extension, Router};
-use cruddur::api::{self, AppState, Keys, identity::Principal};
+use axum::Router;
+use cruddur::api::{self, AppState, Compat, Identity, Keys};
 use cruddur::clock::Clock;
 use cruddur::domain::Id;
 use cruddur::store::{self, Store, StoreError};
 
 use crate::data::{DataError, DataFolder};
 use crate::dynamodb::{DatabaseError, DynamoDb};
+use crate::issuer::{Issuer, IssuerError};
 use crate::listen::{self, ListenError};
-use crate::options::Options;
+use crate::options::{Client, Options};
 use crate::secret::{Secret, SecretError};
 use crate::seed::{self, SeedError};
 use crate::server::Server;
-use crate::{aws, endpoint};
+use crate::{aws, endpoint, sign_in};
 
 /// The one table.
 pub const TABLE: &str = "cruddur";
@@ -34,6 +35,9 @@ pub enum StartError {
     /// The master secret can be neither read nor made.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The user pool cannot start.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
     /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -56,6 +60,8 @@ pub struct Running {
     bridge: Option<Server>,
     database: DynamoDb,
     folder: DataFolder,
+    issuer: Issuer,
+    compat: Option<Client>,
     post: Id,
 }
 
@@ -79,7 +85,8 @@ impl Running {
         let folder = DataFolder::open(&options.data_dir)?;
         let secret = Secret::read_or_make(&folder.secret())?;
         let database = DynamoDb::start(&folder.database())?;
-        let aws = endpoint::router(database.address(), secret.clone());
+        let issuer = Issuer::read_or_make(&folder.issuer())?;
+        let aws = endpoint::router(database.address(), secret.clone(), issuer.clone());
         let bridge = bridge.map(|listener| Server::start(listener, aws.clone())).transpose()?;
         let endpoint = Server::start(endpoint, aws)?;
 
@@ -88,11 +95,16 @@ impl Running {
         store::create_table(&client, TABLE).await.map_err(StartError::Table)?;
         let post = seed::seed(&store, &clock).await?;
 
-        let demo_user = Extension(Principal { sub: seed::ANDREW.sub() });
         let keys = Keys::new(secret.expose().as_bytes(), None);
-        let router = api::router(AppState { store, clock, keys }).layer(demo_user);
+        let (identity, compat) = match options.compat {
+            Some(Client::Week2) => (Identity::plays(seed::ANDREW.sub()), Compat::Week2),
+            None => (verified(issuer.clone()), Compat::Later),
+        };
+        let sign_in = sign_in::router(issuer.clone(), clock.clone());
+        let origins = options.allow_origin.iter().cloned().collect();
+        let router = api::router(AppState { store, clock, keys, identity, origins, compat }).merge(sign_in);
         let api = Server::start(api, traced(router))?;
-        Ok(Self { api, endpoint, bridge, database, folder, post })
+        Ok(Self { api, endpoint, bridge, database, folder, issuer, compat: options.compat, post })
     }
 
     /// Where the API listens.
@@ -115,6 +127,16 @@ impl Running {
         self.folder.path()
     }
 
+    /// The user pool.
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The old client that is served, if one is.
+    pub fn compat(&self) -> Option<Client> {
+        self.compat
+    }
+
     /// A post that could be seen at the start.
     pub fn post(&self) -> Id {
         self.post
@@ -129,4 +151,12 @@ impl Running {
         }
         self.database.stop().await;
     }
+}
+
+/// The very code that verifies Cognito's tokens, with the keys of this machine.
+fn verified(issuer: Issuer) -> Identity {
+    Identity::tokens(Issuer::pool(), move || {
+        let key_set = issuer.key_set().to_string().into_bytes();
+        async { Ok(key_set) }
+    })
 }
