@@ -18,6 +18,7 @@ mod keys;
 mod lambda;
 mod outage;
 mod show;
+mod signup;
 mod spans;
 mod store;
 mod support;

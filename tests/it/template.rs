@@ -1,3 +1,8 @@
+use std::collections::BTreeSet;
+
+use cruddur::api::ROUTES;
+use cruddur::config::{Config, SignupConfig};
+
 use crate::support::{TABLE, TestApp};
 
 const TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml"));
@@ -38,10 +43,33 @@ async fn the_template_makes_the_table_that_we_make() {
 
 #[test]
 fn the_template_sets_what_the_configuration_asks_for() {
-    let function = resource("ApiFunction");
-    let error = cruddur::config::Config::from_lookup(|_| None).unwrap_err();
-    for fault in error.faults() {
-        let set = function.iter().any(|line| line.starts_with(&format!("{}:", fault.name)));
-        assert!(set, "{} is not set for ApiFunction", fault.name);
+    let api = Config::from_lookup(|_| None).unwrap_err();
+    let signup = SignupConfig::from_lookup(|_| None).unwrap_err();
+    for (name, error) in [("ApiFunction", api), ("SignupFunction", signup)] {
+        let function = resource(name);
+        for fault in error.faults() {
+            let set = function.iter().any(|line| line.starts_with(&format!("{}:", fault.name)));
+            assert!(set, "{} is not set for {name}", fault.name);
+        }
     }
+}
+
+#[test]
+fn the_template_has_every_route_and_its_preflight() {
+    let function = resource("ApiFunction");
+    let asked: BTreeSet<(&str, &str)> = function
+        .windows(2)
+        .filter_map(|lines| Some((lines[0].strip_prefix("Method: ")?, lines[1].strip_prefix("Path: ")?)))
+        .collect();
+    let routes = ROUTES.iter().flat_map(|route| [(route.method, route.path), ("OPTIONS", route.path)]);
+    assert_eq!(asked, routes.collect());
+}
+
+#[test]
+fn a_function_has_no_permission_that_it_does_not_use() {
+    let actions = |name| {
+        let lines = resource(name).into_iter();
+        lines.filter_map(|line| line.strip_prefix("- dynamodb:")).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(actions("SignupFunction"), BTreeSet::from(["GetItem", "PutItem"]));
 }

@@ -6,13 +6,15 @@ const MAX_LINES: usize = 400;
 const MAX_BIN_LINES: usize = 30;
 
 /// What each part may not name, from its `use` lines and paths.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("src/domain.rs", DOMAIN),
     ("src/domain", DOMAIN),
     ("src/store.rs", STORE),
     ("src/store", STORE),
     ("src/api.rs", API),
     ("src/api", API),
+    ("src/signup.rs", SIGNUP),
+    ("src/signup", SIGNUP),
     ("src/config.rs", CONFIG),
     ("src/config", CONFIG),
     ("crates/lambda-spans/src", &["cruddur"]),
@@ -21,6 +23,7 @@ const DOMAIN: &[&str] = &[
     "crate::api",
     "crate::clock",
     "crate::config",
+    "crate::signup",
     "crate::store",
     "lambda_spans",
     "aws_",
@@ -31,10 +34,21 @@ const DOMAIN: &[&str] = &[
     "opentelemetry",
     "tracing",
 ];
-const STORE: &[&str] =
-    &["crate::api", "crate::clock", "crate::config", "axum", "lambda_http", "opentelemetry", "StatusCode"];
-const API: &[&str] = &["crate::config", "aws_sdk", "aws_config", "aws_smithy", "opentelemetry"];
-const CONFIG: &[&str] = &["crate::api", "crate::clock", "crate::domain", "crate::store", "axum", "opentelemetry"];
+const STORE: &[&str] = &[
+    "crate::api",
+    "crate::clock",
+    "crate::config",
+    "crate::signup",
+    "axum",
+    "lambda_http",
+    "opentelemetry",
+    "StatusCode",
+];
+const API: &[&str] = &["crate::config", "crate::signup", "aws_sdk", "aws_config", "aws_smithy", "opentelemetry"];
+const SIGNUP: &[&str] =
+    &["crate::api", "crate::config", "aws_sdk", "aws_config", "aws_smithy", "axum", "opentelemetry", "StatusCode"];
+const CONFIG: &[&str] =
+    &["crate::api", "crate::clock", "crate::domain", "crate::signup", "crate::store", "axum", "opentelemetry"];
 
 const NO_NAMES: [&str; 6] = ["utils", "helpers", "common", "manager", "service", "controllers"];
 
