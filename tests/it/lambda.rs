@@ -16,6 +16,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const API: &str = env!("CARGO_BIN_EXE_api");
+const SIGNUP: &str = env!("CARGO_BIN_EXE_signup");
+const CONFIRM: &str = include_str!("../../events/signup/confirm.json");
 const HOME: &str = include_str!("../../events/api/home.json");
 const CREATE: &str = include_str!("../../events/api/create.json");
 const PARENT: &str = "53995c3f42cd8ad8";
@@ -351,6 +353,42 @@ async fn a_log_line_names_the_trace_the_span_and_the_request() {
     assert_eq!(line["requestId"], "00000000-0000-4000-8000-000000000001");
     assert_eq!(line["span_id"].as_str().map(str::len), Some(16));
     lambda.terminate().await;
+}
+
+#[tokio::test]
+async fn the_signup_function_makes_a_profile_or_fails_and_tells_nobody_the_e_mail_address() {
+    let stack = Stack::start().await;
+    let mut environment = stack.environment(stack.otlp.endpoint());
+    environment.retain(|(name, _)| !["SECRET_ARN", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID"].contains(name));
+    environment.push(("RUST_LOG", "info".to_owned()));
+    let mut lambda = Lambda::start(SIGNUP, &environment).await;
+    let answer = lambda.invoke(event(CONFIRM, 1, &sampled())).await;
+    assert!(answer.success, "{}", answer.body);
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(json(&answer.body), json(CONFIRM), "Cognito wants its event back");
+    let store = Store::new(store::client(&local::aws::settings(stack.aws.endpoint())), TABLE);
+    let made = store.profile("8c5d4578-1051-70a9-6e0a-2f1c9b3d4e5f").await.unwrap().unwrap();
+    assert_eq!(made.author.handle.as_str(), "picard");
+
+    environment.push(("TABLE_NAME", "absent".to_owned()));
+    let mut broken = Lambda::start(SIGNUP, &environment).await;
+    let refused = broken.invoke(event(CONFIRM, 2, &sampled())).await;
+    assert!(!refused.success);
+    assert!(refused.body.contains("the profile could not be made; try again"), "{}", refused.body);
+    lambda.frozen().await;
+    broken.frozen().await;
+
+    let spans = stack.otlp.collected().spans;
+    let names: BTreeSet<&str> = spans.iter().map(|(_, span)| span.name.as_str()).collect();
+    for name in ["PostConfirmation_ConfirmSignUp", "create-profile", "DynamoDB.TransactWriteItems"] {
+        assert!(names.contains(name), "{names:?}");
+    }
+    let (_, log) = lambda.terminate().await;
+    let (_, broken_log) = broken.terminate().await;
+    let told = format!("{spans:?}{log}{broken_log}{}{:?}", refused.body, stack.xray.take().await);
+    for private in ["picard", "Picard", "8c5d4578"] {
+        assert!(!told.contains(private), "{private} is in {told}");
+    }
 }
 
 fn attribute(span: &Span, key: &str) -> Option<String> {

@@ -14,6 +14,7 @@ mod events;
 mod gateway;
 mod home;
 mod identity;
+mod key_set;
 mod keys;
 mod lambda;
 mod outage;

@@ -51,12 +51,13 @@ ANSWERS = {
 }
 
 
-def events():
-    """The events in the order of ANSWERS, as (name, path). Every file has an answer and every answer a file."""
+def events(token):
+    """The events in the order of ANSWERS, as (name, text), with `token` where one is needed. Every file has an answer
+    and every answer a file."""
     files = {path.stem: path for path in EVENTS.glob("*.json")}
     if files.keys() != ANSWERS.keys():
         raise SystemExit(f"Only in {EVENTS} or only in {__file__}: {sorted(files.keys() ^ ANSWERS.keys())}")
-    return [(name, files[name]) for name in ANSWERS]
+    return [(name, files[name].read_text().replace("ACCESS_TOKEN", token)) for name in ANSWERS]
 
 
 def showing(activity_uuid):

@@ -19,7 +19,9 @@ def main():
                  if resource["Type"] == "AWS::Serverless::Function"}
 
     router = Path("src/api/router.rs").read_text()
-    report.compare("the routes are those of the router", sorted(routes_of(router)), sorted(
+    routes = routes_of(router)
+    preflights = {("options", path) for _, path in routes}
+    report.compare("the routes are those of the router, with their preflights", sorted(preflights.union(routes)), sorted(
         (event["Properties"]["Method"].lower(), event["Properties"]["Path"])
         for event in functions["ApiFunction"]["Properties"]["Events"].values()))
 
@@ -38,9 +40,7 @@ def main():
 
 
 def routes_of(router):
-    calls = re.findall(r'\.route\("([^"]+)",(.*?)\)\)', router)
-    return [(method, path) for path, handlers in calls
-            for method in re.findall(r"\b(get|post|put|patch|delete)\(", handlers)]
+    return re.findall(r'Route::(get|post|put|patch|delete)\(\s*"([^"]+)"', router)
 
 
 def as_list(value):
