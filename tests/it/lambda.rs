@@ -356,6 +356,23 @@ async fn a_log_line_names_the_trace_the_span_and_the_request() {
 }
 
 #[tokio::test]
+async fn without_the_key_server_the_function_starts_and_serves_whoever_need_not_sign_in() {
+    let stack = Stack::start().await;
+    let mut environment = stack.environment(stack.otlp.endpoint());
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    environment.push(("JWKS_URL", format!("http://{nobody}/")));
+    let mut lambda = Lambda::start(API, &environment).await;
+    assert_eq!(status(&lambda.invoke(event(HOME, 1, &sampled())).await), 200);
+    let token = stack.aws.issuer().access_token(&ANDREW.sub(), Clock::system().now()).unwrap();
+    let create = CREATE.replace("ACCESS_TOKEN", &token);
+    assert_eq!(status(&lambda.invoke(event(&create, 2, &sampled())).await), 503);
+    lambda.frozen().await;
+    let (_, log) = lambda.terminate().await;
+    let told = format!("http://{nobody}/ (JWKS_URL) does not answer");
+    assert!(log.contains(&told), "{log}");
+}
+
+#[tokio::test]
 async fn the_signup_function_makes_a_profile_or_fails_and_tells_nobody_the_e_mail_address() {
     let stack = Stack::start().await;
     let mut environment = stack.environment(stack.otlp.endpoint());
