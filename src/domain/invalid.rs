@@ -13,6 +13,16 @@ pub enum Code {
     MessageControlChars,
     /// No life time, or one that is not offered.
     TtlBlank,
+    /// A message for nobody; the original's spelling.
+    UserRecieverHandleBlank,
+    /// A message for no conversation.
+    MessageGroupUuidBlank,
+    /// A message to oneself.
+    UserReceiverIsSender,
+    /// Nothing to search for: no word in the term.
+    SearchTermBlank,
+    /// A term longer than any post.
+    SearchTermExceedMaxChars,
 }
 
 impl Code {
@@ -25,6 +35,11 @@ impl Code {
             Self::MessageExceedMaxChars1024 => "message_exceed_max_chars_1024",
             Self::MessageControlChars => "message_control_chars",
             Self::TtlBlank => "ttl_blank",
+            Self::UserRecieverHandleBlank => "user_reciever_handle_blank",
+            Self::MessageGroupUuidBlank => "message_group_uuid_blank",
+            Self::UserReceiverIsSender => "user_receiver_is_sender",
+            Self::SearchTermBlank => "search_term_blank",
+            Self::SearchTermExceedMaxChars => "search_term_exceed_max_chars",
         }
     }
 }
@@ -36,7 +51,9 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    pub(super) fn of(code: Code) -> Self {
+    /// One broken rule.
+    #[must_use]
+    pub fn of(code: Code) -> Self {
         Self { codes: vec![code] }
     }
 

@@ -1,6 +1,7 @@
 //! Every key of the table. `docs/data-model.md` shows the same, and a test compares the two.
 
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::domain::{Handle, Id};
 
@@ -35,8 +36,44 @@ pub const REPLY: Entity = Entity { name: "reply", pk: "ACTIVITY#<parent uuid>", 
 pub const PROFILE: Entity = Entity { name: "profile", pk: "USER#<sub>", sk: "PROFILE" };
 /// The claim of a handle by one user.
 pub const HANDLE: Entity = Entity { name: "handle claim", pk: "HANDLE#<handle>", sk: "HANDLE" };
+/// A like of a post or a reply.
+pub const LIKE: Entity = Entity { name: "like", pk: "ACTIVITY#<uuid>", sk: "LIKE#<user_uuid>" };
+/// The one conversation of two users.
+pub const PAIR: Entity = Entity { name: "pair", pk: "PAIR#<smaller user_uuid>#<greater user_uuid>", sk: "PAIR" };
+/// A conversation as one of its users has it.
+pub const MEMBERSHIP: Entity = Entity { name: "membership", pk: "USER#<sub>", sk: "GROUP#<group uuid>" };
+/// A direct message.
+pub const MESSAGE: Entity = Entity { name: "message", pk: "GROUP#<group uuid>", sk: "MESSAGE#<created ms>#<uuid>" };
+/// A post under one of its words, or under the beginning of one.
+pub const WORD: Entity = Entity { name: "word", pk: "WORD#<word or prefix*>#<bucket>#<shard>", sk: "<created ms>#<uuid>" };
+/// Something that concerns a user.
+pub const NOTIFICATION: Entity = Entity { name: "notification", pk: "NOTIFICATIONS#<sub>", sk: "<ms>#<id>" };
+/// Up to where a user has read the notifications.
+pub const NOTIFICATIONS_READ: Entity =
+    Entity { name: "notifications read", pk: "USER#<sub>", sk: "NOTIFICATIONS" };
 /// All kinds of items.
-pub const ENTITIES: [Entity; 4] = [ACTIVITY, REPLY, PROFILE, HANDLE];
+pub const ENTITIES: [Entity; 11] = [
+    ACTIVITY,
+    REPLY,
+    PROFILE,
+    HANDLE,
+    LIKE,
+    PAIR,
+    MEMBERSHIP,
+    MESSAGE,
+    WORD,
+    NOTIFICATION,
+    NOTIFICATIONS_READ,
+];
+
+/// What all sort keys of likes begin with.
+pub const LIKE_PREFIX: &str = "LIKE#";
+/// What all sort keys of memberships begin with.
+pub const MEMBERSHIP_PREFIX: &str = "GROUP#";
+/// What all sort keys of messages begin with.
+pub const MESSAGE_PREFIX: &str = "MESSAGE#";
+/// The longest beginning of a word that has a list of its own, in characters.
+pub const MAX_PREFIX: usize = 3;
 
 /// What all sort keys of replies begin with.
 pub const REPLY_PREFIX: &str = "REPLY#";
@@ -116,6 +153,103 @@ pub fn profile(sub: &str) -> Key {
 #[must_use]
 pub fn handle(handle: &Handle) -> Key {
     Key { pk: format!("HANDLE#{}", handle.as_str()), sk: "HANDLE".to_owned() }
+}
+
+/// The key of a user's like of a post or a reply.
+#[must_use]
+pub fn like(activity: Id, user_uuid: Uuid) -> Key {
+    Key { pk: replies(activity), sk: format!("{LIKE_PREFIX}{user_uuid}") }
+}
+
+/// The key of what two users have together; the same whichever of them comes first.
+#[must_use]
+pub fn pair(a: Uuid, b: Uuid) -> Key {
+    let (smaller, greater) = (a.min(b), a.max(b));
+    Key { pk: format!("PAIR#{smaller}#{greater}"), sk: "PAIR".to_owned() }
+}
+
+/// The key of a user's part in a conversation.
+#[must_use]
+pub fn membership(sub: &str, group: Id) -> Key {
+    Key { pk: format!("USER#{sub}"), sk: format!("{MEMBERSHIP_PREFIX}{group}") }
+}
+
+/// The conversation whose membership has this sort key.
+#[must_use]
+pub fn parse_membership_sk(sk: &str) -> Option<Id> {
+    Id::parse(sk.strip_prefix(MEMBERSHIP_PREFIX)?)
+}
+
+/// The list of a user's conversations, in the index.
+#[must_use]
+pub fn inbox(sub: &str) -> String {
+    format!("INBOX#{sub}")
+}
+
+/// The key of a direct message.
+#[must_use]
+pub fn message(group: Id, id: Id) -> Key {
+    Key { pk: messages(group), sk: message_sk(id) }
+}
+
+/// The partition of a conversation's messages.
+#[must_use]
+pub fn messages(group: Id) -> String {
+    format!("GROUP#{group}")
+}
+
+/// The conversation whose messages are in that partition.
+#[must_use]
+pub fn parse_messages(pk: &str) -> Option<Id> {
+    Id::parse(pk.strip_prefix("GROUP#")?)
+}
+
+/// The sort key of a direct message.
+#[must_use]
+pub fn message_sk(id: Id) -> String {
+    format!("{MESSAGE_PREFIX}{}", activity_sk(id))
+}
+
+/// The message whose sort key this is.
+#[must_use]
+pub fn parse_message_sk(sk: &str) -> Option<Id> {
+    parse_activity_sk(sk.strip_prefix(MESSAGE_PREFIX)?)
+}
+
+/// One partition of the posts that have a word; of [`word_prefix`]es too.
+#[must_use]
+pub fn posts_with_word(word: &str, bucket: i64, shard: u64) -> String {
+    format!("WORD#{word}#{bucket}#{shard}")
+}
+
+/// The key of a post under a word.
+#[must_use]
+pub fn word(word: &str, id: Id) -> Key {
+    Key { pk: posts_with_word(word, bucket(id.created_at()), shard(id)), sk: activity_sk(id) }
+}
+
+/// What stands for all words that begin like this one, by its first characters; no word has a star.
+#[must_use]
+pub fn word_prefix(word: &str, characters: usize) -> String {
+    word.chars().take(characters).chain(['*']).collect()
+}
+
+/// The partition of what concerns a user.
+#[must_use]
+pub fn notifications(sub: &str) -> String {
+    format!("NOTIFICATIONS#{sub}")
+}
+
+/// The key of something that concerns a user.
+#[must_use]
+pub fn notification(sub: &str, id: Id) -> Key {
+    Key { pk: notifications(sub), sk: activity_sk(id) }
+}
+
+/// The key of the mark up to which a user has read.
+#[must_use]
+pub fn notifications_read(sub: &str) -> Key {
+    Key { pk: format!("USER#{sub}"), sk: "NOTIFICATIONS".to_owned() }
 }
 
 /// Spreads by the id's last eight bytes. Stored keys depend on it: it must never change.
