@@ -14,7 +14,6 @@ use super::identity::{Principal, SignedIn};
 use super::page::{Page, next_link};
 use super::{AppState, body};
 use crate::domain::{Activity, Draft, Id, Invalid};
-use crate::store::{StoreError, keys};
 
 /// Replies shown with a post at most.
 const MAX_REPLIES: u16 = 100;
@@ -79,9 +78,9 @@ pub(super) async fn create(
         })?;
         span.record("app.ttl", draft.ttl().as_str());
         let profile = state.store.profile(&principal.sub).await?.ok_or(ApiError::NoProfile)?;
-        let activity = Activity::post(state.clock.new_id(), profile.author, draft);
+        let activity = Activity::post(state.clock.new_id(), profile.author.clone(), draft);
         span.record("app.activity_uuid", display(activity.id()));
-        state.store.create_activity(&principal.sub, &activity).await.map_err(no_profile)?;
+        state.store.create_activity(&profile, &activity).await?;
         Ok(Json(CreatedResponse::from(&activity)))
     }
     .instrument(span)
@@ -107,9 +106,4 @@ impl CreateActivityRequest {
     fn into_domain(self) -> Result<Draft, Invalid> {
         Draft::parse(&self.message.unwrap_or_default(), &self.ttl.unwrap_or_default())
     }
-}
-
-/// The profile went away between its reading and the post.
-fn no_profile(error: StoreError) -> ApiError {
-    if error.is_conflict_on(keys::PROFILE) { ApiError::NoProfile } else { error.into() }
 }

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Handle;
@@ -11,8 +12,8 @@ pub struct Profile {
     pub author: Author,
     /// A few words about the user; may be empty.
     pub bio: String,
-    /// Posts made so far, replies not counted, expired ones counted.
-    pub cruds_count: u64,
+    /// Since when the user has had the present name, in whole milliseconds; each new name has a later time.
+    pub named_at: Timestamp,
 }
 
 /// Who wrote something, as it was when they wrote it.

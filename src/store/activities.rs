@@ -1,10 +1,11 @@
-use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 
-use super::items::{self, CRUDS, number};
-use super::keys::{self, ACTIVITY, PK, PROFILE, SK};
+use super::items;
+use super::keys::{self, ACTIVITY, PK, SK};
 use super::{Store, StoreError};
-use crate::domain::{Activity, Id};
+use crate::domain::{Activity, Id, Profile};
 
 impl Store {
     /// One post, unless it has expired by `now`; a strongly consistent read.
@@ -27,35 +28,30 @@ impl Store {
         Ok(activity.filter(|activity| activity.is_live(now)))
     }
 
-    /// Adds a post and counts it in the profile of its author, both or neither.
+    /// Adds a post of `writer`. The same post again, as after a lost answer, is no error.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on [`keys::PROFILE`] when there is no user `sub`, on [`keys::ACTIVITY`] when the id is
-    /// taken; and those of every write.
-    pub async fn create_activity(&self, sub: &str, activity: &Activity) -> Result<(), StoreError> {
-        let put = Put::builder()
+    /// [`StoreError::Conflict`] on [`keys::ACTIVITY`] when the id is taken; and those of every write.
+    pub async fn create_activity(&self, writer: &Profile, activity: &Activity) -> Result<(), StoreError> {
+        let item = items::of_activity(writer, activity);
+        let put = self
+            .client
+            .put_item()
             .table_name(&*self.table)
-            .set_item(Some(items::of_activity(activity)))
+            .set_item(Some(item.clone()))
             .condition_expression("attribute_not_exists(pk)")
-            .build()?;
-        let count = Update::builder()
-            .table_name(&*self.table)
-            .set_key(Some(items::of_key(keys::profile(sub))))
-            .update_expression("ADD #cruds :one")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_names("#cruds", CRUDS)
-            .expression_attribute_values(":one", number(1))
-            .build()?;
-        self.client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(put).build())
-            .transact_items(TransactWriteItem::builder().update(count).build())
-            // A second attempt after a lost answer is the same write, not a conflict.
-            .client_request_token(activity.id().to_string())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
-            .await
-            .map_err(|error| StoreError::of_transaction(error, &[ACTIVITY, PROFILE]))?;
-        Ok(())
+            .await;
+        match put {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                // An earlier attempt of the client has come through.
+                Some(PutItemError::ConditionalCheckFailedException(taken)) if taken.item() == Some(&item) => Ok(()),
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Err(StoreError::Conflict { on: ACTIVITY }),
+                Some(_) | None => Err(error.into()),
+            },
+        }
     }
 }

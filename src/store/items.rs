@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use super::StoreError;
-use super::keys::{self, ACTIVITY, Entity, Key, PK, PROFILE, REPLY, SK, TTL};
+use super::keys::{self, ACTIVITY, Entity, Key, LIST, LIST_SK, PK, PROFILE, REPLY, SK, TTL};
 use crate::domain::{Activity, Author, Counters, Handle, Id, Message, Profile, Reply};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -13,7 +13,6 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 /// The exact time; the TTL attribute has only whole seconds, and DynamoDB acts on it late.
 pub(super) const EXPIRES_MS: &str = "expires_at_ms";
 pub(super) const REPLIES: &str = "replies_count";
-pub(super) const CRUDS: &str = "cruds_count";
 const REPOSTS: &str = "reposts_count";
 const LIKES: &str = "likes_count";
 const USER_UUID: &str = "user_uuid";
@@ -21,6 +20,12 @@ const HANDLE: &str = "handle";
 const DISPLAY_NAME: &str = "display_name";
 const MESSAGE: &str = "message";
 const PARENT: &str = "reply_to_activity_uuid";
+/// Who wrote it, for ourselves: it is never shown.
+pub(super) const AUTHOR_SUB: &str = "author_sub";
+/// The moment since which the author has had the name that is written beside, as the profile says.
+pub(super) const NAMED_AT: &str = "named_at";
+/// The `traceparent` of the span that wrote the item: what follows from the write is linked to it.
+const TRACE_CONTEXT: &str = "trace_context";
 const SUB: &str = "sub";
 const BIO: &str = "bio";
 
@@ -36,15 +41,29 @@ pub(super) fn of_key(Key { pk, sk }: Key) -> Item {
     HashMap::from([(PK.to_owned(), string(pk)), (SK.to_owned(), string(sk))])
 }
 
-pub(super) fn of_activity(activity: &Activity) -> Item {
-    let mut item = of_key(keys::activity(activity.id()));
+/// The context of the request that is being answered, where it is traced.
+pub(super) fn trace_context() -> Option<(String, AttributeValue)> {
+    let mut headers = Default::default();
+    lambda_spans::inject(&mut headers);
+    let traceparent = headers.get("traceparent")?.to_str().ok()?;
+    Some((TRACE_CONTEXT.to_owned(), string(traceparent)))
+}
+
+/// A post that `writer` makes.
+pub(super) fn of_activity(writer: &Profile, activity: &Activity) -> Item {
+    let key = keys::activity(activity.id());
+    let mut item = listed(keys::posts_of(activity.author().user_uuid), key);
+    item.extend(writer_attributes(writer));
     item.extend(author_attributes(activity.author()));
     item.extend(post_attributes(activity.message(), activity.expires_at(), activity.counters()));
     item
 }
 
-pub(super) fn of_reply(reply: &Reply) -> Item {
-    let mut item = of_key(keys::reply(reply.parent(), reply.id()));
+/// A reply that `writer` makes.
+pub(super) fn of_reply(writer: &Profile, reply: &Reply) -> Item {
+    let key = keys::reply(reply.parent(), reply.id());
+    let mut item = listed(keys::replies_of(reply.author().user_uuid), key);
+    item.extend(writer_attributes(writer));
     item.extend(author_attributes(reply.author()));
     item.extend(post_attributes(reply.message(), reply.expires_at(), reply.counters()));
     item.insert(PARENT.to_owned(), string(reply.parent().to_string()));
@@ -57,8 +76,9 @@ pub(super) fn of_profile(profile: &Profile) -> Item {
     item.extend(named([
         (SUB, string(&profile.sub)),
         (BIO, string(&profile.bio)),
-        (CRUDS, number(profile.cruds_count)),
+        (NAMED_AT, number(profile.named_at.as_millisecond())),
     ]));
+    item.extend(trace_context());
     item
 }
 
@@ -94,8 +114,21 @@ pub(super) fn to_profile(item: &Item) -> Result<Profile, StoreError> {
         sub: read.text(SUB)?.to_owned(),
         author: read.author()?,
         bio: read.text(BIO)?.to_owned(),
-        cruds_count: read.number(CRUDS)?,
+        named_at: read.time(NAMED_AT)?,
     })
+}
+
+/// An item in that list of the index, in the order of its own sort key.
+fn listed(list: String, key: Key) -> Item {
+    let list_sk = string(&key.sk);
+    let mut item = of_key(key);
+    item.extend(named([(LIST, string(list)), (LIST_SK, list_sk)]));
+    item
+}
+
+fn writer_attributes(writer: &Profile) -> impl Iterator<Item = (String, AttributeValue)> {
+    let known = [(AUTHOR_SUB, string(&writer.sub)), (NAMED_AT, number(writer.named_at.as_millisecond()))];
+    named(known).chain(trace_context())
 }
 
 fn author_attributes(author: &Author) -> impl Iterator<Item = (String, AttributeValue)> {
@@ -164,8 +197,12 @@ impl<'a> Reader<'a> {
     }
 
     fn expires_at(&self) -> Result<Timestamp, StoreError> {
-        let ms = self.number(EXPIRES_MS)?;
-        Timestamp::from_millisecond(ms).ok().ok_or_else(|| self.corrupt(EXPIRES_MS))
+        self.time(EXPIRES_MS)
+    }
+
+    fn time(&self, attribute: &'static str) -> Result<Timestamp, StoreError> {
+        let ms = self.number(attribute)?;
+        Timestamp::from_millisecond(ms).ok().ok_or_else(|| self.corrupt(attribute))
     }
 
     fn counters(&self) -> Result<Counters, StoreError> {

@@ -12,6 +12,15 @@ pub const SK: &str = "sk";
 /// The attribute of DynamoDB's TTL: epoch seconds.
 pub const TTL: &str = "expires_at";
 
+/// The one index: items that have both of the next attributes, by them.
+pub const LISTS: &str = "lists";
+/// The index's partition key: whose list of what the item is in.
+pub const LIST: &str = "list";
+/// The index's sort key: where it stands in the list.
+pub const LIST_SK: &str = "list_sk";
+/// What the index has besides keys. No counter: to count must not write the index too.
+pub const LISTED: [&str; 5] = ["display_name", "expires_at_ms", "handle", "message", "user_uuid"];
+
 /// Partitions that share the posts of one bucket, so that none takes all writes.
 pub const SHARDS: u64 = 4;
 /// The time that one bucket of the home feed spans.
@@ -123,6 +132,18 @@ pub fn bucket(created_at: Timestamp) -> i64 {
 /// The buckets from the one of `newest` down to the one of `oldest`; none if they are the wrong way round.
 pub fn buckets(newest: Timestamp, oldest: Timestamp) -> impl Iterator<Item = i64> {
     (bucket(oldest)..=bucket(newest)).rev()
+}
+
+/// The list of a user's posts.
+#[must_use]
+pub fn posts_of(user_uuid: Uuid) -> String {
+    format!("AUTHOR#{user_uuid}")
+}
+
+/// The list of a user's replies.
+#[must_use]
+pub fn replies_of(user_uuid: Uuid) -> String {
+    format!("REPLIES#{user_uuid}")
 }
 
 /// The key of a reply.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use super::items::{self, EXPIRES_MS, REPLIES, number, string};
 use super::keys::{self, ACTIVITY, REPLY, REPLY_PREFIX};
 use super::{Store, StoreError};
-use crate::domain::{Id, Reply};
+use crate::domain::{Id, Profile, Reply};
 
 impl Store {
     /// The first `limit` replies to a post, the oldest first, without those that have expired by `now`.
@@ -30,15 +30,15 @@ impl Store {
         found.items().iter().map(items::to_reply).collect()
     }
 
-    /// Adds a reply and counts it in its post, both or neither.
+    /// Adds a reply of `writer` and counts it in its post, both or neither.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] on [`keys::ACTIVITY`] when the post is not there or had expired when the reply was
     /// made, on [`keys::REPLY`] when the id is taken; and those of every write.
-    pub async fn create_reply(&self, reply: &Reply) -> Result<(), StoreError> {
+    pub async fn create_reply(&self, writer: &Profile, reply: &Reply) -> Result<(), StoreError> {
         let put = Put::builder()
             .table_name(&*self.table)
-            .set_item(Some(items::of_reply(reply)))
+            .set_item(Some(items::of_reply(writer, reply)))
             .condition_expression("attribute_not_exists(pk)")
             .build()?;
         let count = Update::builder()

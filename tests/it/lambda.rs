@@ -51,12 +51,14 @@ impl Stack {
     /// Enough posts for the first round of queries to be the only one.
     async fn fill_a_page(&self) {
         let store = Store::new(store::client(&local::aws::settings(self.aws.endpoint())), TABLE);
-        let sub = ANDREW.sub();
-        let author = store.profile(&sub).await.unwrap().unwrap().author;
+        let andrew = store.profile(&ANDREW.sub()).await.unwrap().unwrap();
         let clock = Clock::system();
         for _ in 0..20 {
             let draft = Draft::parse("Who likes pineapple on their pizza?", "7-days").unwrap();
-            store.create_activity(&sub, &Activity::post(clock.new_id(), author.clone(), draft)).await.unwrap();
+            store
+                .create_activity(&andrew, &Activity::post(clock.new_id(), andrew.author.clone(), draft))
+                .await
+                .unwrap();
         }
     }
 

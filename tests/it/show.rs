@@ -10,7 +10,7 @@ async fn one_activity_is_shown_with_its_replies_the_oldest_first() {
     for (ago, number, message) in [(0, 3, "Second"), (1, 2, "This post has no honor!")] {
         let id = numbered(app.now() - hours(ago), number);
         let reply = Reply::post(id, &parent, worf().author, Message::reply(message).unwrap());
-        app.state.store.create_reply(&reply).await.unwrap();
+        app.state.store.create_reply(&worf(), &reply).await.unwrap();
     }
     let shown = app.get(&format!("/api/activities/{}", parent.id())).await;
     let reply = |uuid: &str, message: &str, created_at: &str| {
@@ -39,7 +39,7 @@ async fn replies_are_not_in_the_feed_and_go_with_their_post() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await;
     let reply = Reply::post(numbered(app.now(), 2), &parent, worf().author, Message::reply("reply").unwrap());
-    app.state.store.create_reply(&reply).await.unwrap();
+    app.state.store.create_reply(&worf(), &reply).await.unwrap();
     assert_eq!(app.get("/api/activities/home").await.messages(), ["parent"]);
     app.pass(hours(1));
     assert_eq!(app.state.store.replies(parent.id(), app.now(), 10).await.unwrap(), []);

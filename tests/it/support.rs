@@ -70,7 +70,7 @@ impl TestApp {
     pub(crate) async fn posted(&self, ago: SignedDuration, number: u64, message: &str, ttl: &str) -> Activity {
         let id = numbered(self.now() - ago, number);
         let activity = Activity::post(id, andrew().author, Draft::parse(message, ttl).unwrap());
-        self.state.store.create_activity(ANDREW, &activity).await.unwrap();
+        self.state.store.create_activity(&andrew(), &activity).await.unwrap();
         activity
     }
 
@@ -158,7 +158,7 @@ pub(crate) fn user(number: u128, sub: &str, handle: &str, display_name: &str) ->
         handle: Handle::parse(handle).unwrap(),
         display_name: display_name.to_owned(),
     };
-    Profile { sub: sub.to_owned(), author, bio: String::new(), cruds_count: 0 }
+    Profile { sub: sub.to_owned(), author, bio: String::new(), named_at: Timestamp::UNIX_EPOCH }
 }
 
 /// What the SDK is told about the endpoint at `url`.

@@ -54,6 +54,11 @@ impl DemoUser {
         Id::new(at, bytes)
     }
 
+    fn profile(self) -> Result<Profile, NotAHandle> {
+        let author = self.author()?;
+        Ok(Profile { sub: self.sub(), author, bio: String::new(), named_at: Timestamp::UNIX_EPOCH })
+    }
+
     fn author(self) -> Result<Author, NotAHandle> {
         Ok(Author {
             user_uuid: self.uuid,
@@ -103,8 +108,7 @@ const HONOR: &str = "This post has no honor!";
 pub async fn seed(store: &Store, clock: &Clock) -> Result<Id, SeedError> {
     for user in USERS {
         if store.profile(&user.sub()).await?.is_none() {
-            let profile = Profile { sub: user.sub(), author: user.author()?, bio: String::new(), cruds_count: 0 };
-            store.put_profile(&profile).await?;
+            store.put_profile(&user.profile()?).await?;
         }
     }
     let now = clock.now();
@@ -116,10 +120,10 @@ pub async fn seed(store: &Store, clock: &Clock) -> Result<Id, SeedError> {
 
 async fn posts(store: &Store, now: Timestamp) -> Result<Id, SeedError> {
     for post in [PRUNE_JUICE, TAILOR] {
-        store.create_activity(&post.author.sub(), &post.activity(now)?).await?;
+        store.create_activity(&post.author.profile()?, &post.activity(now)?).await?;
     }
     let cloud = CLOUD.activity(now)?;
-    store.create_activity(&CLOUD.author.sub(), &cloud).await?;
+    store.create_activity(&CLOUD.author.profile()?, &cloud).await?;
     let reply = Reply::from_parts(
         WORF.id(now - CLOUD.age + SignedDuration::from_hours(1)),
         cloud.id(),
@@ -128,7 +132,7 @@ async fn posts(store: &Store, now: Timestamp) -> Result<Id, SeedError> {
         cloud.expires_at(),
         Counters::default(),
     );
-    store.create_reply(&reply).await?;
+    store.create_reply(&WORF.profile()?, &reply).await?;
     Ok(cloud.id())
 }
 
