@@ -1,22 +1,38 @@
 //! Every access to DynamoDB. One table; its keys are in [`keys`], its access patterns are the methods of [`Store`].
 
 mod activities;
+mod batches;
+mod changes;
 mod client;
+mod conversation_items;
+mod conversations;
 mod error;
 mod home;
 mod items;
 pub mod keys;
+mod messages;
+mod names;
+mod newest;
+mod notification_items;
+mod notifications;
 mod profiles;
+mod removal;
 mod replies;
+mod search;
 mod table;
+mod words;
 
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 
+pub use changes::{Change, Liked, Opened, Record, Sent, Unreadable, Written};
 pub use client::client;
+pub use conversations::InboxPage;
 pub use error::StoreError;
 pub use home::HomePage;
+pub use messages::MessagePage;
+pub use notifications::{NotificationPage, NotificationRow};
 pub use table::create_table;
 
 /// The table and the client to reach it. Cloning is cheap.

@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::{Author, Code, Id, Invalid, Message};
 
-/// One of the two users of a conversation: who they are, and what the other one sees.
+/// A user for ourselves and for others: who it is, and what others see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Party {
     /// The identity provider's id. It never leaves the backend.
@@ -18,7 +18,7 @@ pub struct Conversation {
     /// The conversation's id.
     pub group: Id,
     /// The user on the other side.
-    pub other: Party,
+    pub other: Author,
     /// What was said last.
     pub message: Message,
     /// The id of what was said last, which carries its time.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use super::keys::{self, ACTIVITY, Entity, Key, LIST, LIST_SK, PK, PROFILE, REPLY, SK, TTL};
-use crate::domain::{Activity, Author, Counters, Handle, Id, Message, Profile, Reply};
+use crate::domain::{Activity, Author, Counters, Handle, Id, Message, Party, Profile, Reply};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -14,19 +14,19 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 pub(super) const EXPIRES_MS: &str = "expires_at_ms";
 pub(super) const REPLIES: &str = "replies_count";
 const REPOSTS: &str = "reposts_count";
-const LIKES: &str = "likes_count";
-const USER_UUID: &str = "user_uuid";
-const HANDLE: &str = "handle";
-const DISPLAY_NAME: &str = "display_name";
-const MESSAGE: &str = "message";
-const PARENT: &str = "reply_to_activity_uuid";
+pub(super) const LIKES: &str = "likes_count";
+pub(super) const USER_UUID: &str = "user_uuid";
+pub(super) const HANDLE: &str = "handle";
+pub(super) const DISPLAY_NAME: &str = "display_name";
+pub(super) const MESSAGE: &str = "message";
+pub(super) const PARENT: &str = "reply_to_activity_uuid";
 /// Who wrote it, for ourselves: it is never shown.
 pub(super) const AUTHOR_SUB: &str = "author_sub";
 /// The moment since which the author has had the name that is written beside, as the profile says.
 pub(super) const NAMED_AT: &str = "named_at";
 /// The `traceparent` of the span that wrote the item: what follows from the write is linked to it.
-const TRACE_CONTEXT: &str = "trace_context";
-const SUB: &str = "sub";
+pub(super) const TRACE_CONTEXT: &str = "trace_context";
+pub(super) const SUB: &str = "sub";
 const BIO: &str = "bio";
 
 pub(super) fn string(value: impl Into<String>) -> AttributeValue {
@@ -39,6 +39,12 @@ pub(super) fn number(value: impl ToString) -> AttributeValue {
 
 pub(super) fn of_key(Key { pk, sk }: Key) -> Item {
     HashMap::from([(PK.to_owned(), string(pk)), (SK.to_owned(), string(sk))])
+}
+
+/// The key of an item that was read.
+pub(super) fn to_key(item: &Item) -> Option<Key> {
+    let part = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    Some(Key { pk: part(PK)?, sk: part(SK)? })
 }
 
 /// The context of the request that is being answered, where it is traced.
@@ -84,8 +90,14 @@ pub(super) fn of_profile(profile: &Profile) -> Item {
 
 pub(super) fn of_handle_claim(profile: &Profile) -> Item {
     let mut item = of_key(keys::handle(&profile.author.handle));
+    item.extend(author_attributes(&profile.author));
     item.extend(named([(SUB, string(&profile.sub))]));
     item
+}
+
+pub(super) fn to_handle_claim(item: &Item) -> Result<Party, StoreError> {
+    let read = Reader { item, entity: keys::HANDLE };
+    Ok(Party { sub: read.text(SUB)?.to_owned(), author: read.author()? })
 }
 
 pub(super) fn to_activity(item: &Item) -> Result<Activity, StoreError> {
@@ -131,7 +143,7 @@ fn writer_attributes(writer: &Profile) -> impl Iterator<Item = (String, Attribut
     named(known).chain(trace_context())
 }
 
-fn author_attributes(author: &Author) -> impl Iterator<Item = (String, AttributeValue)> {
+pub(super) fn author_attributes(author: &Author) -> impl Iterator<Item = (String, AttributeValue)> {
     named([
         (USER_UUID, string(author.user_uuid)),
         (HANDLE, string(author.handle.as_str())),
@@ -144,39 +156,43 @@ fn post_attributes(
     expires_at: Timestamp,
     counters: Counters,
 ) -> impl Iterator<Item = (String, AttributeValue)> {
-    // Rounded up: DynamoDB must not delete what is still to be seen.
-    let ttl = expires_at.as_second() + i64::from(expires_at.subsec_nanosecond() > 0);
-    named([
+    let counted = named([
         (MESSAGE, string(message.as_str())),
-        (TTL, number(ttl)),
-        (EXPIRES_MS, number(expires_at.as_millisecond())),
         (REPLIES, number(counters.replies)),
         (REPOSTS, number(counters.reposts)),
         (LIKES, number(counters.likes)),
-    ])
+    ]);
+    counted.chain(expiry_attributes(expires_at))
 }
 
-fn named<const N: usize>(
+/// When an item goes, exactly for our reads and in whole seconds for DynamoDB.
+pub(super) fn expiry_attributes(expires_at: Timestamp) -> impl Iterator<Item = (String, AttributeValue)> {
+    // Rounded up: DynamoDB must not delete what is still to be seen.
+    let ttl = expires_at.as_second() + i64::from(expires_at.subsec_nanosecond() > 0);
+    named([(TTL, number(ttl)), (EXPIRES_MS, number(expires_at.as_millisecond()))])
+}
+
+pub(super) fn named<const N: usize>(
     attributes: [(&'static str, AttributeValue); N],
 ) -> impl Iterator<Item = (String, AttributeValue)> {
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value))
 }
 
 /// Reads one item, and names its kind where it is not as it should be.
-struct Reader<'a> {
-    item: &'a Item,
-    entity: Entity,
+pub(super) struct Reader<'a> {
+    pub(super) item: &'a Item,
+    pub(super) entity: Entity,
 }
 
 impl<'a> Reader<'a> {
-    fn text(&self, attribute: &'static str) -> Result<&'a str, StoreError> {
+    pub(super) fn text(&self, attribute: &'static str) -> Result<&'a str, StoreError> {
         match self.item.get(attribute) {
             Some(AttributeValue::S(text)) => Ok(text),
             _ => Err(self.corrupt(attribute)),
         }
     }
 
-    fn number<T: FromStr>(&self, attribute: &'static str) -> Result<T, StoreError> {
+    pub(super) fn number<T: FromStr>(&self, attribute: &'static str) -> Result<T, StoreError> {
         let number = match self.item.get(attribute) {
             Some(AttributeValue::N(digits)) => digits.parse().ok(),
             _ => None,
@@ -184,11 +200,16 @@ impl<'a> Reader<'a> {
         number.ok_or_else(|| self.corrupt(attribute))
     }
 
-    fn with<T>(&self, attribute: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
+    pub(super) fn with<T>(&self, attribute: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
         parse(self.text(attribute)?).ok_or_else(|| self.corrupt(attribute))
     }
 
-    fn author(&self) -> Result<Author, StoreError> {
+    /// Nothing where the attribute is missing.
+    pub(super) fn optional(&self, attribute: &'static str) -> Result<Option<&'a str>, StoreError> {
+        if self.item.contains_key(attribute) { self.text(attribute).map(Some) } else { Ok(None) }
+    }
+
+    pub(super) fn author(&self) -> Result<Author, StoreError> {
         Ok(Author {
             user_uuid: self.with(USER_UUID, |text| text.parse().ok())?,
             handle: self.with(HANDLE, |text| Handle::parse(text).ok())?,
@@ -196,20 +217,20 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn expires_at(&self) -> Result<Timestamp, StoreError> {
+    pub(super) fn expires_at(&self) -> Result<Timestamp, StoreError> {
         self.time(EXPIRES_MS)
     }
 
-    fn time(&self, attribute: &'static str) -> Result<Timestamp, StoreError> {
+    pub(super) fn time(&self, attribute: &'static str) -> Result<Timestamp, StoreError> {
         let ms = self.number(attribute)?;
         Timestamp::from_millisecond(ms).ok().ok_or_else(|| self.corrupt(attribute))
     }
 
-    fn counters(&self) -> Result<Counters, StoreError> {
+    pub(super) fn counters(&self) -> Result<Counters, StoreError> {
         Ok(Counters { replies: self.number(REPLIES)?, reposts: self.number(REPOSTS)?, likes: self.number(LIKES)? })
     }
 
-    fn corrupt(&self, attribute: &'static str) -> StoreError {
+    pub(super) fn corrupt(&self, attribute: &'static str) -> StoreError {
         StoreError::Corrupt { entity: self.entity, attribute }
     }
 }

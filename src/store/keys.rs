@@ -45,6 +45,8 @@ pub const REPLY: Entity = Entity { name: "reply", pk: "ACTIVITY#<parent uuid>", 
 pub const PROFILE: Entity = Entity { name: "profile", pk: "USER#<sub>", sk: "PROFILE" };
 /// The claim of a handle by one user.
 pub const HANDLE: Entity = Entity { name: "handle claim", pk: "HANDLE#<handle>", sk: "HANDLE" };
+/// Where a reply is.
+pub const REPLY_LOCATOR: Entity = Entity { name: "reply locator", pk: "REPLY#<uuid>", sk: "REPLY" };
 /// A like of a post or a reply.
 pub const LIKE: Entity = Entity { name: "like", pk: "ACTIVITY#<uuid>", sk: "LIKE#<user_uuid>" };
 /// The one conversation of two users.
@@ -61,9 +63,10 @@ pub const NOTIFICATION: Entity = Entity { name: "notification", pk: "NOTIFICATIO
 pub const NOTIFICATIONS_READ: Entity =
     Entity { name: "notifications read", pk: "USER#<sub>", sk: "NOTIFICATIONS" };
 /// All kinds of items.
-pub const ENTITIES: [Entity; 11] = [
+pub const ENTITIES: [Entity; 12] = [
     ACTIVITY,
     REPLY,
+    REPLY_LOCATOR,
     PROFILE,
     HANDLE,
     LIKE,
@@ -90,7 +93,7 @@ pub const REPLY_PREFIX: &str = "REPLY#";
 pub const AFTER_ALL_ACTIVITIES: &str = "A";
 
 /// The primary key of one item.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Partition key.
     pub pk: String,
@@ -108,6 +111,12 @@ pub fn activity(id: Id) -> Key {
 #[must_use]
 pub fn activity_sk(id: Id) -> String {
     format!("{:013}#{id}", id.created_at().as_millisecond())
+}
+
+/// Greater than every such sort key of that millisecond, and smaller than those of the next.
+#[must_use]
+pub fn after_ms(at: Timestamp) -> String {
+    format!("{:013}$", at.as_millisecond())
 }
 
 /// The post whose sort key this is.
@@ -162,6 +171,18 @@ pub fn replies(parent: Id) -> String {
 #[must_use]
 pub fn parse_reply_sk(sk: &str) -> Option<Id> {
     parse_activity_sk(sk.strip_prefix(REPLY_PREFIX)?)
+}
+
+/// The key by which a reply is found without its parent.
+#[must_use]
+pub fn reply_locator(id: Id) -> Key {
+    Key { pk: format!("REPLY#{id}"), sk: "REPLY".to_owned() }
+}
+
+/// The post or reply whose replies and likes are in that partition.
+#[must_use]
+pub fn parse_replies(pk: &str) -> Option<Id> {
+    Id::parse(pk.strip_prefix("ACTIVITY#")?)
 }
 
 /// The key of a user's profile.

@@ -1,0 +1,106 @@
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+
+use super::changes::Sent;
+use super::conversation_items::{of_message, to_message};
+use super::items::{self, string};
+use super::keys::{self, LIST_SK, MESSAGE};
+use super::{Store, StoreError};
+use crate::domain::{DirectMessage, Id};
+
+/// Greater than every sort key of a message.
+const AFTER_ALL: &str = "MESSAGE$";
+
+/// A part of a conversation.
+#[derive(Clone, Debug)]
+pub struct MessagePage {
+    /// Messages, the oldest first.
+    pub messages: Vec<DirectMessage>,
+    /// Where the page of older ones ends: before this message. `None` when there is no older one.
+    pub next: Option<Id>,
+}
+
+impl Store {
+    /// The newest `limit` messages of a conversation, of those that are older than `before` if it is given; a strongly
+    /// consistent read.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    pub async fn messages(&self, group: Id, limit: u16, before: Option<Id>) -> Result<MessagePage, StoreError> {
+        let upper = before.map_or_else(|| AFTER_ALL.to_owned(), keys::message_sk);
+        let found = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .key_condition_expression("pk = :pk AND sk < :before")
+            .expression_attribute_values(":pk", string(keys::messages(group)))
+            .expression_attribute_values(":before", string(upper))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            // One more than is shown tells whether there is more.
+            .limit(i32::from(limit) + 1)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await?;
+        let mut messages = found.items().iter().map(to_message).collect::<Result<Vec<_>, _>>()?;
+        let more = messages.len() > usize::from(limit);
+        messages.truncate(limit.into());
+        messages.reverse();
+        let next = messages.first().filter(|_| more).map(|oldest| oldest.id);
+        Ok(MessagePage { messages, next })
+    }
+
+    /// Adds a message to a conversation that is there, from one of its users to the other.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] on [`keys::MESSAGE`] when the id is taken; and those of every write.
+    pub async fn append_message(
+        &self,
+        message: &DirectMessage,
+        sender_sub: &str,
+        receiver_sub: &str,
+    ) -> Result<(), StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&*self.table)
+            .set_item(Some(of_message(message, sender_sub, receiver_sub)))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        put.map(drop).map_err(|error| match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(_)) => StoreError::Conflict { on: MESSAGE },
+            Some(_) | None => error.into(),
+        })
+    }
+
+    /// Shows a message as the last one of its conversation in both users' lists, unless a newer one is shown.
+    ///
+    /// # Errors
+    /// Those of every write.
+    pub async fn summarise(&self, sent: &Sent) -> Result<(), StoreError> {
+        let to = |sub| self.show_last(sub, &sent.message);
+        tokio::try_join!(to(&sent.sender_sub), to(&sent.receiver_sub))?;
+        Ok(())
+    }
+
+    async fn show_last(&self, sub: &str, last: &DirectMessage) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&*self.table)
+            .set_key(Some(items::of_key(keys::membership(sub, last.group))))
+            .update_expression("SET #message = :message, #position = :position")
+            // The position is time and id of the last message: of two at one time the same one stays, in any order.
+            .condition_expression("attribute_exists(pk) AND #position < :position")
+            .expression_attribute_names("#message", items::MESSAGE)
+            .expression_attribute_names("#position", LIST_SK)
+            .expression_attribute_values(":message", string(last.message.as_str()))
+            .expression_attribute_values(":position", string(keys::activity_sk(last.id)))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        StoreError::unless_unchanged(update)
+    }
+}
