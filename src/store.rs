@@ -4,11 +4,13 @@ mod activities;
 mod client;
 mod error;
 mod home;
+mod idempotency;
 mod items;
 pub mod keys;
 mod profiles;
 mod replies;
 mod table;
+mod transaction;
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use aws_sdk_dynamodb::Client;
 pub use client::client;
 pub use error::StoreError;
 pub use home::HomePage;
+pub use idempotency::{Made, Once, Written};
 pub use table::create_table;
 
 /// The table and the client to reach it. Cloning is cheap.

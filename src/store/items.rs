@@ -131,7 +131,7 @@ fn writer_attributes(writer: &Profile) -> impl Iterator<Item = (String, Attribut
     named(known).chain(trace_context())
 }
 
-fn author_attributes(author: &Author) -> impl Iterator<Item = (String, AttributeValue)> {
+pub(super) fn author_attributes(author: &Author) -> impl Iterator<Item = (String, AttributeValue)> {
     named([
         (USER_UUID, string(author.user_uuid)),
         (HANDLE, string(author.handle.as_str())),
@@ -144,39 +144,45 @@ fn post_attributes(
     expires_at: Timestamp,
     counters: Counters,
 ) -> impl Iterator<Item = (String, AttributeValue)> {
-    // Rounded up: DynamoDB must not delete what is still to be seen.
-    let ttl = expires_at.as_second() + i64::from(expires_at.subsec_nanosecond() > 0);
-    named([
+    expiry_attributes(expires_at).chain(named([
         (MESSAGE, string(message.as_str())),
-        (TTL, number(ttl)),
-        (EXPIRES_MS, number(expires_at.as_millisecond())),
         (REPLIES, number(counters.replies)),
         (REPOSTS, number(counters.reposts)),
         (LIKES, number(counters.likes)),
-    ])
+    ]))
 }
 
-fn named<const N: usize>(
+pub(super) fn expiry_attributes(expires_at: Timestamp) -> impl Iterator<Item = (String, AttributeValue)> {
+    // Rounded up: DynamoDB must not delete what is still to be seen.
+    let ttl = expires_at.as_second() + i64::from(expires_at.subsec_nanosecond() > 0);
+    named([(TTL, number(ttl)), (EXPIRES_MS, number(expires_at.as_millisecond()))])
+}
+
+pub(super) fn named<const N: usize>(
     attributes: [(&'static str, AttributeValue); N],
 ) -> impl Iterator<Item = (String, AttributeValue)> {
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value))
 }
 
 /// Reads one item, and names its kind where it is not as it should be.
-struct Reader<'a> {
-    item: &'a Item,
-    entity: Entity,
+pub(super) struct Reader<'a> {
+    pub(super) item: &'a Item,
+    pub(super) entity: Entity,
 }
 
 impl<'a> Reader<'a> {
-    fn text(&self, attribute: &'static str) -> Result<&'a str, StoreError> {
+    pub(super) fn has(&self, attribute: &str) -> bool {
+        self.item.contains_key(attribute)
+    }
+
+    pub(super) fn text(&self, attribute: &'static str) -> Result<&'a str, StoreError> {
         match self.item.get(attribute) {
             Some(AttributeValue::S(text)) => Ok(text),
             _ => Err(self.corrupt(attribute)),
         }
     }
 
-    fn number<T: FromStr>(&self, attribute: &'static str) -> Result<T, StoreError> {
+    pub(super) fn number<T: FromStr>(&self, attribute: &'static str) -> Result<T, StoreError> {
         let number = match self.item.get(attribute) {
             Some(AttributeValue::N(digits)) => digits.parse().ok(),
             _ => None,
@@ -184,11 +190,11 @@ impl<'a> Reader<'a> {
         number.ok_or_else(|| self.corrupt(attribute))
     }
 
-    fn with<T>(&self, attribute: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
+    pub(super) fn with<T>(&self, attribute: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
         parse(self.text(attribute)?).ok_or_else(|| self.corrupt(attribute))
     }
 
-    fn author(&self) -> Result<Author, StoreError> {
+    pub(super) fn author(&self) -> Result<Author, StoreError> {
         Ok(Author {
             user_uuid: self.with(USER_UUID, |text| text.parse().ok())?,
             handle: self.with(HANDLE, |text| Handle::parse(text).ok())?,
@@ -196,16 +202,16 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn expires_at(&self) -> Result<Timestamp, StoreError> {
+    pub(super) fn expires_at(&self) -> Result<Timestamp, StoreError> {
         self.time(EXPIRES_MS)
     }
 
-    fn time(&self, attribute: &'static str) -> Result<Timestamp, StoreError> {
+    pub(super) fn time(&self, attribute: &'static str) -> Result<Timestamp, StoreError> {
         let ms = self.number(attribute)?;
         Timestamp::from_millisecond(ms).ok().ok_or_else(|| self.corrupt(attribute))
     }
 
-    fn counters(&self) -> Result<Counters, StoreError> {
+    pub(super) fn counters(&self) -> Result<Counters, StoreError> {
         Ok(Counters { replies: self.number(REPLIES)?, reposts: self.number(REPOSTS)?, likes: self.number(LIKES)? })
     }
 

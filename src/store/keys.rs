@@ -45,8 +45,16 @@ pub const REPLY: Entity = Entity { name: "reply", pk: "ACTIVITY#<parent uuid>", 
 pub const PROFILE: Entity = Entity { name: "profile", pk: "USER#<sub>", sk: "PROFILE" };
 /// The claim of a handle by one user.
 pub const HANDLE: Entity = Entity { name: "handle claim", pk: "HANDLE#<handle>", sk: "HANDLE" };
+/// Where a reply is, by its id.
+pub const REPLY_LOCATOR: Entity = Entity { name: "reply locator", pk: "REPLY#<uuid>", sk: "REPLY" };
+/// One user's like of a post or a reply.
+pub const LIKE: Entity = Entity { name: "like", pk: "ACTIVITY#<uuid>", sk: "LIKE#<user uuid>" };
+/// One user's repost of a post or a reply.
+pub const REPOST: Entity = Entity { name: "repost", pk: "ACTIVITY#<uuid>", sk: "REPOST#<user uuid>" };
+/// What was made under an idempotency key.
+pub const IDEMPOTENCY: Entity = Entity { name: "idempotency", pk: "IDEMPOTENCY#<hash>", sk: "IDEMPOTENCY" };
 /// All kinds of items.
-pub const ENTITIES: [Entity; 4] = [ACTIVITY, REPLY, PROFILE, HANDLE];
+pub const ENTITIES: [Entity; 8] = [ACTIVITY, REPLY, REPLY_LOCATOR, LIKE, REPOST, PROFILE, HANDLE, IDEMPOTENCY];
 
 /// What all sort keys of replies begin with.
 pub const REPLY_PREFIX: &str = "REPLY#";
@@ -116,7 +124,7 @@ pub fn reply(parent: Id, id: Id) -> Key {
     Key { pk: replies(parent), sk: format!("{REPLY_PREFIX}{}", activity_sk(id)) }
 }
 
-/// The partition of a post's replies.
+/// The partition of what belongs to a post or a reply: replies, likes, reposts.
 #[must_use]
 pub fn replies(parent: Id) -> String {
     format!("ACTIVITY#{parent}")
@@ -138,6 +146,30 @@ pub fn profile(sub: &str) -> Key {
 #[must_use]
 pub fn handle(handle: &Handle) -> Key {
     Key { pk: format!("HANDLE#{}", handle.as_str()), sk: "HANDLE".to_owned() }
+}
+
+/// The key of where the reply with that id is.
+#[must_use]
+pub fn reply_locator(id: Id) -> Key {
+    Key { pk: format!("REPLY#{id}"), sk: "REPLY".to_owned() }
+}
+
+/// The key of a user's like of a post or a reply.
+#[must_use]
+pub fn like(id: Id, user_uuid: Uuid) -> Key {
+    Key { pk: replies(id), sk: format!("LIKE#{user_uuid}") }
+}
+
+/// The key of a user's repost of a post or a reply.
+#[must_use]
+pub fn repost(id: Id, user_uuid: Uuid) -> Key {
+    Key { pk: replies(id), sk: format!("REPOST#{user_uuid}") }
+}
+
+/// The key of what was made under an idempotency key; `scope` is a hash of that key and of whose and what for it is.
+#[must_use]
+pub fn idempotency(scope: &str) -> Key {
+    Key { pk: format!("IDEMPOTENCY#{scope}"), sk: "IDEMPOTENCY".to_owned() }
 }
 
 /// Spreads by the id's last eight bytes. Stored keys depend on it: it must never change.
