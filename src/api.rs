@@ -9,6 +9,7 @@ mod deadline;
 mod error;
 mod gateway;
 mod health;
+mod idempotency;
 pub mod identity;
 mod keys;
 mod page;

@@ -8,6 +8,7 @@ mod conversation_items;
 mod conversations;
 mod error;
 mod home;
+mod idempotency;
 mod items;
 pub mod keys;
 mod messages;
@@ -20,17 +21,19 @@ mod removal;
 mod replies;
 mod search;
 mod table;
+mod transaction;
 mod words;
 
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 
-pub use changes::{Change, Liked, Opened, Record, Sent, Unreadable, Written};
+pub use changes::{Change, Liked, Opened, Posted, Record, Sent, Unreadable};
 pub use client::client;
 pub use conversations::InboxPage;
 pub use error::StoreError;
 pub use home::HomePage;
+pub use idempotency::{Made, Once, Written};
 pub use messages::MessagePage;
 pub use notifications::{NotificationPage, NotificationRow};
 pub use table::create_table;

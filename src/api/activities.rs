@@ -7,12 +7,13 @@ use serde::Deserialize;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, info_span};
 
+use super::AppState;
 use super::activity_body::{ActivityResponse, CreatedResponse, ShowResponse, rfc3339};
 use super::cursor::{self, Scope};
 use super::error::ApiError;
+use super::idempotency::{Idempotent, answer};
 use super::identity::{Principal, SignedIn};
 use super::page::{Page, next_link};
-use super::{AppState, body};
 use crate::domain::{Activity, Draft, Id, Invalid};
 
 /// Replies shown with a post at most.
@@ -62,13 +63,14 @@ pub(super) async fn home(
 pub(super) async fn create(
     State(state): State<AppState>,
     SignedIn(principal): SignedIn,
-    body::Json(request): body::Json<CreateActivityRequest>,
-) -> Result<Json<CreatedResponse>, ApiError> {
+    Idempotent { request, once }: Idempotent<CreateActivityRequest>,
+) -> Result<Response, ApiError> {
     let span = info_span!(
         "create-activity",
         app.user_id = state.keys.user_id(&principal.sub),
         app.activity_uuid = Empty,
         app.ttl = Empty,
+        app.replayed = Empty,
         app.validation_codes = Empty,
     );
     async {
@@ -77,11 +79,20 @@ pub(super) async fn create(
             span.record("app.validation_codes", display(error));
         })?;
         span.record("app.ttl", draft.ttl().as_str());
-        let profile = state.store.profile(&principal.sub).await?.ok_or(ApiError::NoProfile)?;
-        let activity = Activity::post(state.clock.new_id(), profile.author.clone(), draft);
-        span.record("app.activity_uuid", display(activity.id()));
-        state.store.create_activity(&profile, &activity).await?;
-        Ok(Json(CreatedResponse::from(&activity)))
+        let (profile, before) =
+            tokio::try_join!(state.store.profile(&principal.sub), state.store.made_before(once.as_ref()))?;
+        let written = match before {
+            Some(before) => before,
+            None => {
+                let profile = profile.ok_or(ApiError::NoProfile)?;
+                let activity = Activity::post(state.clock.new_id(), profile.author.clone(), draft.clone());
+                state.store.create_activity(&profile, &activity, once.as_ref()).await?
+            }
+        };
+        span.record("app.activity_uuid", display(written.made.id));
+        span.record("app.replayed", written.replayed.then_some(true));
+        let activity = Activity::post(written.made.id, written.made.author, draft);
+        Ok(answer(written.replayed, CreatedResponse::from(&activity)))
     }
     .instrument(span)
     .await

@@ -44,6 +44,9 @@ const OUR_FAULT: &str = "Something is wrong on our side. `trace_id` names this r
 fn store_detail(error: &StoreError) -> &'static str {
     match error {
         StoreError::Conflict { .. } => "Something else has changed at the same time. Try again.",
+        StoreError::KeyReused => {
+            "This `Idempotency-Key` was sent with another body before: a new write needs a new key."
+        }
         StoreError::Throttled { .. } => "There is too much to do at the moment. Try again.",
         StoreError::Unavailable { .. } => "The database does not answer. Try again.",
         StoreError::Corrupt { .. } | StoreError::Refused { .. } => OUR_FAULT,
@@ -70,6 +73,7 @@ impl ApiError {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedMediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Store(StoreError::Conflict { .. }) => (StatusCode::CONFLICT, "conflict"),
+            Self::Store(StoreError::KeyReused) => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Self::Store(StoreError::Throttled { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "throttled"),
             Self::Store(StoreError::Unavailable { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Store(StoreError::Corrupt { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt_item"),

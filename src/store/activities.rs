@@ -2,7 +2,8 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 
-use super::items;
+use super::idempotency::{Made, Once, Written};
+use super::items::{self, Item};
 use super::keys::{self, ACTIVITY, PK, SK};
 use super::{Store, StoreError};
 use crate::domain::{Activity, Id, Profile};
@@ -28,12 +29,28 @@ impl Store {
         Ok(activity.filter(|activity| activity.is_live(now)))
     }
 
-    /// Adds a post of `writer`. The same post again, as after a lost answer, is no error.
+    /// Adds a post of `writer`, under the key at most once. The same post again, as after a lost answer, is no error.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on [`keys::ACTIVITY`] when the id is taken; and those of every write.
-    pub async fn create_activity(&self, writer: &Profile, activity: &Activity) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] on [`keys::ACTIVITY`] when the id is taken, [`StoreError::KeyReused`]; and those of
+    /// every write.
+    pub async fn create_activity(
+        &self,
+        writer: &Profile,
+        activity: &Activity,
+        once: Option<&Once>,
+    ) -> Result<Written, StoreError> {
         let item = items::of_activity(writer, activity);
+        let author = activity.author().clone();
+        let made = Made { id: activity.id(), author, expires_at: None, message_group_uuid: None };
+        match once {
+            Some(_) => self.commit_once(once, made, |transaction| Ok(transaction.put_new(ACTIVITY, item)?)).await,
+            // One item needs no transaction, which costs twice as much.
+            None => self.put_activity(item).await.map(|()| Written { made, replayed: false }),
+        }
+    }
+
+    async fn put_activity(&self, item: Item) -> Result<(), StoreError> {
         let put = self
             .client
             .put_item()

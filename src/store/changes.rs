@@ -24,9 +24,9 @@ pub struct Record {
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A post or a reply is there.
-    Written(Box<Written>),
+    Posted(Box<Posted>),
     /// A post or a reply was deleted or has expired.
-    Gone(Box<Written>),
+    Gone(Box<Posted>),
     /// Somebody likes something.
     Liked(Liked),
     /// Somebody likes it no more, or what was liked is gone.
@@ -46,7 +46,7 @@ pub enum Change {
 
 /// A post or a reply.
 #[derive(Clone, Debug)]
-pub struct Written {
+pub struct Posted {
     /// The post, or the reply as if it were one.
     pub activity: Activity,
     /// Which of the two it is.
@@ -149,7 +149,7 @@ impl Change {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Written(_) => "activity-written",
+            Self::Posted(_) => "activity-written",
             Self::Gone(_) => "activity-gone",
             Self::Liked(_) => "liked",
             Self::Unliked(_) => "unliked",
@@ -172,8 +172,8 @@ fn kind(pk: &str, sk: &str) -> Option<Entity> {
 
 fn inserted(entity: Entity, item: &Item) -> Result<Change, StoreError> {
     Ok(match entity {
-        ACTIVITY => Change::Written(Box::new(to_post(item)?)),
-        REPLY => Change::Written(Box::new(to_reply(item)?)),
+        ACTIVITY => Change::Posted(Box::new(to_post(item)?)),
+        REPLY => Change::Posted(Box::new(to_reply(item)?)),
         LIKE => Change::Liked(to_like(item)?),
         PAIR => Change::Opened(to_opened(item)?),
         MESSAGE => Change::Sent(Box::new(to_sent(item)?)),
@@ -190,19 +190,19 @@ fn removed(entity: Entity, item: &Item) -> Result<Change, StoreError> {
     })
 }
 
-fn to_post(item: &Item) -> Result<Written, StoreError> {
+fn to_post(item: &Item) -> Result<Posted, StoreError> {
     let activity = items::to_activity(item)?;
     let subject = Subject::Activity(activity.id());
     let author_sub = Reader { item, entity: ACTIVITY }.text(AUTHOR_SUB)?.to_owned();
-    Ok(Written { activity, subject, author_sub, parent_sub: None, trace_context: trace_context(item) })
+    Ok(Posted { activity, subject, author_sub, parent_sub: None, trace_context: trace_context(item) })
 }
 
-fn to_reply(item: &Item) -> Result<Written, StoreError> {
+fn to_reply(item: &Item) -> Result<Posted, StoreError> {
     let read = Reader { item, entity: REPLY };
     let reply: Reply = items::to_reply(item)?;
     let subject = Subject::Reply { parent: reply.parent(), id: reply.id() };
     let (id, author, message) = (reply.id(), reply.author().clone(), reply.message().clone());
-    Ok(Written {
+    Ok(Posted {
         activity: Activity::from_parts(id, author, message, reply.expires_at(), reply.counters()),
         subject,
         author_sub: read.text(AUTHOR_SUB)?.to_owned(),

@@ -1,9 +1,11 @@
-use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem};
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use uuid::Uuid;
 
 use super::conversation_items::{self, of_membership, of_message, of_pair};
+use super::idempotency::{Made, Once, Written};
 use super::items::{self, string};
 use super::keys::{self, AFTER_ALL_ACTIVITIES, Key, LISTS, MEMBERSHIP, MESSAGE, PAIR, PK, SK};
+use super::transaction::Transaction;
 use super::{Store, StoreError};
 use crate::domain::{Conversation, DirectMessage, Id, Party, Profile};
 
@@ -35,37 +37,27 @@ impl Store {
         found.as_ref().map(conversation_items::to_other).transpose()
     }
 
-    /// Begins the one conversation of two users with its first message, all or nothing.
+    /// Begins the one conversation of two users with its first message, all or nothing, under the key at most once.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on [`keys::PAIR`] when they have one already; `Throttled` when one is being begun at
-    /// this moment; and those of every write.
+    /// [`StoreError::Conflict`] on [`keys::PAIR`] when they have one already, [`StoreError::KeyReused`]; and those of
+    /// every write.
     pub async fn open_conversation(
         &self,
         opener: &Profile,
         other: &Profile,
         first: &DirectMessage,
-    ) -> Result<(), StoreError> {
-        let put = |item| {
-            let put = Put::builder().table_name(&*self.table).set_item(Some(item));
-            let put = put.condition_expression("attribute_not_exists(pk)").build()?;
-            Ok(TransactWriteItem::builder().put(put).build())
+        once: Option<&Once>,
+    ) -> Result<Written, StoreError> {
+        let made = made(opener, first);
+        let writes = |transaction: Transaction| {
+            let transaction = transaction
+                .put_new(PAIR, of_pair(first.group, opener, other))?
+                .put_new(MEMBERSHIP, of_membership(opener, other, first))?
+                .put_new(MEMBERSHIP, of_membership(other, opener, first))?;
+            Ok(transaction.put_new(MESSAGE, of_message(first, &opener.sub, &other.sub))?)
         };
-        let writes = [
-            put(of_pair(first.group, opener, other)),
-            put(of_membership(opener, other, first)),
-            put(of_membership(other, opener, first)),
-            put(of_message(first, &opener.sub, &other.sub)),
-        ];
-        self.client
-            .transact_write_items()
-            .set_transact_items(Some(writes.into_iter().collect::<Result<_, StoreError>>()?))
-            .client_request_token(first.id.to_string())
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(|error| StoreError::of_transaction(error, &[PAIR, MEMBERSHIP, MEMBERSHIP, MESSAGE]))?;
-        Ok(())
+        self.commit_once(once, made, writes).await
     }
 
     /// The `limit` conversations of a user with the newest messages, of those whose last message is older than
@@ -112,4 +104,9 @@ impl Store {
             .await?;
         Ok(found.item)
     }
+}
+
+pub(super) fn made(sender: &Profile, message: &DirectMessage) -> Made {
+    let author = sender.author.clone();
+    Made { id: message.id, author, expires_at: None, message_group_uuid: Some(message.group.uuid()) }
 }

@@ -18,6 +18,9 @@ pub enum StoreError {
         /// The item whose condition it is.
         on: Entity,
     },
+    /// The idempotency key stands for another request already; nothing was written.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
     /// Too many requests, or two transactions on one item at once. Worth another try.
     #[error("DynamoDB is too busy")]
     Throttled {

@@ -156,13 +156,12 @@ fn post_attributes(
     expires_at: Timestamp,
     counters: Counters,
 ) -> impl Iterator<Item = (String, AttributeValue)> {
-    let counted = named([
+    expiry_attributes(expires_at).chain(named([
         (MESSAGE, string(message.as_str())),
         (REPLIES, number(counters.replies)),
         (REPOSTS, number(counters.reposts)),
         (LIKES, number(counters.likes)),
-    ]);
-    counted.chain(expiry_attributes(expires_at))
+    ]))
 }
 
 /// When an item goes, exactly for our reads and in whole seconds for DynamoDB.
@@ -185,6 +184,10 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    pub(super) fn has(&self, attribute: &str) -> bool {
+        self.item.contains_key(attribute)
+    }
+
     pub(super) fn text(&self, attribute: &'static str) -> Result<&'a str, StoreError> {
         match self.item.get(attribute) {
             Some(AttributeValue::S(text)) => Ok(text),
@@ -206,7 +209,7 @@ impl<'a> Reader<'a> {
 
     /// Nothing where the attribute is missing.
     pub(super) fn optional(&self, attribute: &'static str) -> Result<Option<&'a str>, StoreError> {
-        if self.item.contains_key(attribute) { self.text(attribute).map(Some) } else { Ok(None) }
+        if self.has(attribute) { self.text(attribute).map(Some) } else { Ok(None) }
     }
 
     pub(super) fn author(&self) -> Result<Author, StoreError> {

@@ -45,31 +45,36 @@ pub const REPLY: Entity = Entity { name: "reply", pk: "ACTIVITY#<parent uuid>", 
 pub const PROFILE: Entity = Entity { name: "profile", pk: "USER#<sub>", sk: "PROFILE" };
 /// The claim of a handle by one user.
 pub const HANDLE: Entity = Entity { name: "handle claim", pk: "HANDLE#<handle>", sk: "HANDLE" };
-/// Where a reply is.
+/// Where a reply is, by its id.
 pub const REPLY_LOCATOR: Entity = Entity { name: "reply locator", pk: "REPLY#<uuid>", sk: "REPLY" };
-/// A like of a post or a reply.
-pub const LIKE: Entity = Entity { name: "like", pk: "ACTIVITY#<uuid>", sk: "LIKE#<user_uuid>" };
+/// One user's like of a post or a reply.
+pub const LIKE: Entity = Entity { name: "like", pk: "ACTIVITY#<uuid>", sk: "LIKE#<user uuid>" };
+/// One user's repost of a post or a reply.
+pub const REPOST: Entity = Entity { name: "repost", pk: "ACTIVITY#<uuid>", sk: "REPOST#<user uuid>" };
+/// What was made under an idempotency key.
+pub const IDEMPOTENCY: Entity = Entity { name: "idempotency", pk: "IDEMPOTENCY#<hash>", sk: "IDEMPOTENCY" };
 /// The one conversation of two users.
-pub const PAIR: Entity = Entity { name: "pair", pk: "PAIR#<smaller user_uuid>#<greater user_uuid>", sk: "PAIR" };
+pub const PAIR: Entity = Entity { name: "pair", pk: "PAIR#<smaller user uuid>#<greater user uuid>", sk: "PAIR" };
 /// A conversation as one of its users has it.
 pub const MEMBERSHIP: Entity = Entity { name: "membership", pk: "USER#<sub>", sk: "GROUP#<group uuid>" };
 /// A direct message.
 pub const MESSAGE: Entity = Entity { name: "message", pk: "GROUP#<group uuid>", sk: "MESSAGE#<created ms>#<uuid>" };
 /// A post under one of its words, or under the beginning of one.
-pub const WORD: Entity = Entity { name: "word", pk: "WORD#<word or prefix*>#<bucket>#<shard>", sk: "<created ms>#<uuid>" };
+pub const WORD: Entity = Entity { name: "word", pk: "WORD#<word>#<bucket>#<shard>", sk: "<created ms>#<uuid>" };
 /// Something that concerns a user.
 pub const NOTIFICATION: Entity = Entity { name: "notification", pk: "NOTIFICATIONS#<sub>", sk: "<ms>#<id>" };
 /// Up to where a user has read the notifications.
-pub const NOTIFICATIONS_READ: Entity =
-    Entity { name: "notifications read", pk: "USER#<sub>", sk: "NOTIFICATIONS" };
+pub const NOTIFICATIONS_READ: Entity = Entity { name: "notifications read", pk: "USER#<sub>", sk: "NOTIFICATIONS" };
 /// All kinds of items.
-pub const ENTITIES: [Entity; 12] = [
+pub const ENTITIES: [Entity; 14] = [
     ACTIVITY,
     REPLY,
     REPLY_LOCATOR,
+    LIKE,
+    REPOST,
     PROFILE,
     HANDLE,
-    LIKE,
+    IDEMPOTENCY,
     PAIR,
     MEMBERSHIP,
     MESSAGE,
@@ -78,8 +83,6 @@ pub const ENTITIES: [Entity; 12] = [
     NOTIFICATIONS_READ,
 ];
 
-/// What all sort keys of likes begin with.
-pub const LIKE_PREFIX: &str = "LIKE#";
 /// What all sort keys of memberships begin with.
 pub const MEMBERSHIP_PREFIX: &str = "GROUP#";
 /// What all sort keys of messages begin with.
@@ -161,7 +164,7 @@ pub fn reply(parent: Id, id: Id) -> Key {
     Key { pk: replies(parent), sk: format!("{REPLY_PREFIX}{}", activity_sk(id)) }
 }
 
-/// The partition of a post's replies.
+/// The partition of what belongs to a post or a reply: replies, likes, reposts.
 #[must_use]
 pub fn replies(parent: Id) -> String {
     format!("ACTIVITY#{parent}")
@@ -171,12 +174,6 @@ pub fn replies(parent: Id) -> String {
 #[must_use]
 pub fn parse_reply_sk(sk: &str) -> Option<Id> {
     parse_activity_sk(sk.strip_prefix(REPLY_PREFIX)?)
-}
-
-/// The key by which a reply is found without its parent.
-#[must_use]
-pub fn reply_locator(id: Id) -> Key {
-    Key { pk: format!("REPLY#{id}"), sk: "REPLY".to_owned() }
 }
 
 /// The post or reply whose replies and likes are in that partition.
@@ -197,10 +194,28 @@ pub fn handle(handle: &Handle) -> Key {
     Key { pk: format!("HANDLE#{}", handle.as_str()), sk: "HANDLE".to_owned() }
 }
 
+/// The key of where the reply with that id is.
+#[must_use]
+pub fn reply_locator(id: Id) -> Key {
+    Key { pk: format!("REPLY#{id}"), sk: "REPLY".to_owned() }
+}
+
 /// The key of a user's like of a post or a reply.
 #[must_use]
-pub fn like(activity: Id, user_uuid: Uuid) -> Key {
-    Key { pk: replies(activity), sk: format!("{LIKE_PREFIX}{user_uuid}") }
+pub fn like(id: Id, user_uuid: Uuid) -> Key {
+    Key { pk: replies(id), sk: format!("LIKE#{user_uuid}") }
+}
+
+/// The key of a user's repost of a post or a reply.
+#[must_use]
+pub fn repost(id: Id, user_uuid: Uuid) -> Key {
+    Key { pk: replies(id), sk: format!("REPOST#{user_uuid}") }
+}
+
+/// The key of what was made under an idempotency key; `scope` is a hash of that key and of whose and what for it is.
+#[must_use]
+pub fn idempotency(scope: &str) -> Key {
+    Key { pk: format!("IDEMPOTENCY#{scope}"), sk: "IDEMPOTENCY".to_owned() }
 }
 
 /// The key of what two users have together; the same whichever of them comes first.

@@ -1,12 +1,13 @@
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
 use super::changes::Sent;
 use super::conversation_items::{of_message, to_message};
+use super::conversations::made;
+use super::idempotency::{Once, Written};
 use super::items::{self, string};
 use super::keys::{self, LIST_SK, MESSAGE};
 use super::{Store, StoreError};
-use crate::domain::{DirectMessage, Id};
+use crate::domain::{DirectMessage, Id, Profile};
 
 /// Greater than every sort key of a message.
 const AFTER_ALL: &str = "MESSAGE$";
@@ -50,29 +51,31 @@ impl Store {
         Ok(MessagePage { messages, next })
     }
 
-    /// Adds a message to a conversation that is there, from one of its users to the other.
+    /// Adds a message of `sender` to a conversation that is there, under the key at most once.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on [`keys::MESSAGE`] when the id is taken; and those of every write.
+    /// [`StoreError::KeyReused`], and those of every write.
     pub async fn append_message(
         &self,
         message: &DirectMessage,
-        sender_sub: &str,
+        sender: &Profile,
         receiver_sub: &str,
-    ) -> Result<(), StoreError> {
-        let put = self
-            .client
+        once: Option<&Once>,
+    ) -> Result<Written, StoreError> {
+        let item = of_message(message, &sender.sub, receiver_sub);
+        let made = made(sender, message);
+        if once.is_some() {
+            return self.commit_once(once, made, |transaction| Ok(transaction.put_new(MESSAGE, item)?)).await;
+        }
+        // One item needs no transaction, which costs twice as much. The id is new: what stands under it is this.
+        self.client
             .put_item()
             .table_name(&*self.table)
-            .set_item(Some(of_message(message, sender_sub, receiver_sub)))
-            .condition_expression("attribute_not_exists(pk)")
+            .set_item(Some(item))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
-            .await;
-        put.map(drop).map_err(|error| match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(_)) => StoreError::Conflict { on: MESSAGE },
-            Some(_) | None => error.into(),
-        })
+            .await?;
+        Ok(Written { made, replayed: false })
     }
 
     /// Shows a message as the last one of its conversation in both users' lists, unless a newer one is shown.

@@ -13,10 +13,7 @@ const ACTIVITY_UUID: &str = "activity_uuid";
 
 pub(super) fn of_notification(sub: &str, notification: &Notification) -> Item {
     let mut item = items::of_key(keys::notification(sub, notification.id));
-    item.extend(named([
-        (KIND, string(notification.kind.as_str())),
-        (HANDLE, string(notification.actor.as_str())),
-    ]));
+    item.extend(named([(KIND, string(notification.kind.as_str())), (HANDLE, string(notification.actor.as_str()))]));
     item.extend(subject(notification.subject));
     item.extend(items::expiry_attributes(notification.expires_at));
     item.extend(notification.trace_context.iter().map(|context| (TRACE_CONTEXT.to_owned(), string(context))));

@@ -53,8 +53,7 @@ impl Store {
     ) -> Result<NotificationPage, StoreError> {
         let newest = self.newest_notifications(sub, now, limit, before);
         let ((notifications, next), read_at) = tokio::try_join!(newest, self.read_at(sub))?;
-        let (unread, found) =
-            tokio::try_join!(self.unread(sub, now, read_at), self.items(told_of(&notifications)))?;
+        let (unread, found) = tokio::try_join!(self.unread(sub, now, read_at), self.items(told_of(&notifications)))?;
         let rows = notifications.into_iter().filter_map(|notification| {
             let unread = notification.id.created_at() > read_at;
             row(notification, unread, &found, now).transpose()
@@ -131,8 +130,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`], and those of every read.
     pub async fn subject(&self, id: Id) -> Result<Option<(Subject, Counters)>, StoreError> {
-        let (post, locator) =
-            tokio::try_join!(self.item(keys::activity(id)), self.item(keys::reply_locator(id)))?;
+        let (post, locator) = tokio::try_join!(self.item(keys::activity(id)), self.item(keys::reply_locator(id)))?;
         if let Some(item) = post {
             return Ok(Some((Subject::Activity(id), Reader { item: &item, entity: keys::ACTIVITY }.counters()?)));
         }

@@ -2,7 +2,7 @@ use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem};
 
 use super::keys::{self, HANDLE, PK, PROFILE, SK};
 use super::{Store, StoreError, items};
-use crate::domain::Profile;
+use crate::domain::{Handle, Party, Profile};
 
 impl Store {
     /// The user with that identity; a strongly consistent read.
@@ -22,6 +22,14 @@ impl Store {
             .send()
             .await?;
         found.item().map(items::to_profile).transpose()
+    }
+
+    /// Who has a handle; a strongly consistent read.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    pub async fn party(&self, handle: &Handle) -> Result<Option<Party>, StoreError> {
+        self.item(keys::handle(handle)).await?.as_ref().map(items::to_handle_claim).transpose()
     }
 
     /// Adds a user and claims the handle, both or neither.

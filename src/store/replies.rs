@@ -1,4 +1,4 @@
-use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use jiff::Timestamp;
 
 use super::items::{self, EXPIRES_MS, REPLIES, number, string};
@@ -36,30 +36,17 @@ impl Store {
     /// [`StoreError::Conflict`] on [`keys::ACTIVITY`] when the post is not there or had expired when the reply was
     /// made, on [`keys::REPLY`] when the id is taken; and those of every write.
     pub async fn create_reply(&self, writer: &Profile, reply: &Reply) -> Result<(), StoreError> {
-        let put = Put::builder()
-            .table_name(&*self.table)
-            .set_item(Some(items::of_reply(writer, reply)))
-            .condition_expression("attribute_not_exists(pk)")
-            .build()?;
-        let count = Update::builder()
-            .table_name(&*self.table)
-            .set_key(Some(items::of_key(keys::activity(reply.parent()))))
-            .update_expression("ADD #replies :one")
-            .condition_expression("attribute_exists(pk) AND #expires > :now")
-            .expression_attribute_names("#replies", REPLIES)
-            .expression_attribute_names("#expires", EXPIRES_MS)
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":now", number(reply.created_at().as_millisecond()))
-            .build()?;
-        self.client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(put).build())
-            .transact_items(TransactWriteItem::builder().update(count).build())
-            .client_request_token(reply.id().to_string())
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(|error| StoreError::of_transaction(error, &[REPLY, ACTIVITY]))?;
-        Ok(())
+        let transaction =
+            self.transaction().put_new(REPLY, items::of_reply(writer, reply))?.update(ACTIVITY, |update| {
+                update
+                    .set_key(Some(items::of_key(keys::activity(reply.parent()))))
+                    .update_expression("ADD #replies :one")
+                    .condition_expression("attribute_exists(pk) AND #expires > :now")
+                    .expression_attribute_names("#replies", REPLIES)
+                    .expression_attribute_names("#expires", EXPIRES_MS)
+                    .expression_attribute_values(":one", number(1))
+                    .expression_attribute_values(":now", number(reply.created_at().as_millisecond()))
+            })?;
+        self.commit(&transaction).await
     }
 }

@@ -56,7 +56,7 @@ impl Stack {
         for _ in 0..20 {
             let draft = Draft::parse("Who likes pineapple on their pizza?", "7-days").unwrap();
             store
-                .create_activity(&andrew, &Activity::post(clock.new_id(), andrew.author.clone(), draft))
+                .create_activity(&andrew, &Activity::post(clock.new_id(), andrew.author.clone(), draft), None)
                 .await
                 .unwrap();
         }

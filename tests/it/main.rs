@@ -11,6 +11,7 @@ mod errors;
 mod events;
 mod gateway;
 mod home;
+mod idempotency;
 mod keys;
 mod lambda;
 mod outage;

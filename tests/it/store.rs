@@ -35,8 +35,8 @@ async fn a_user_and_a_handle_are_taken_once() {
 async fn the_same_post_again_is_no_error_and_another_with_its_id_is() {
     let app = TestApp::new().await;
     let activity = app.posted(hours(0), 1, "once", "1-day").await;
-    app.state.store.create_activity(&andrew(), &activity).await.unwrap();
-    let error = app.state.store.create_activity(&worf(), &activity).await.unwrap_err();
+    app.state.store.create_activity(&andrew(), &activity, None).await.unwrap();
+    let error = app.state.store.create_activity(&worf(), &activity, None).await.unwrap_err();
     assert!(matches!(error, StoreError::Conflict { on } if on == keys::ACTIVITY), "{error}");
     assert_eq!(app.get("/api/activities/home").await.messages(), ["once"]);
 }

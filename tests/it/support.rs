@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -34,7 +36,7 @@ pub(crate) struct TestApp {
 impl TestApp {
     /// With the users `andrewbrown` and `worf`; it is 2026-11-22T12:00:00.250Z.
     pub(crate) async fn new() -> Self {
-        let client = store::client(&sdk(&dynamodb().await));
+        let client = patient(&store::client(&sdk(&dynamodb().await)));
         store::create_table(&client, TABLE).await.unwrap();
         let app = Self::on(client);
         app.state.store.put_profile(&andrew()).await.unwrap();
@@ -70,7 +72,7 @@ impl TestApp {
     pub(crate) async fn posted(&self, ago: SignedDuration, number: u64, message: &str, ttl: &str) -> Activity {
         let id = numbered(self.now() - ago, number);
         let activity = Activity::post(id, andrew().author, Draft::parse(message, ttl).unwrap());
-        self.state.store.create_activity(&andrew(), &activity).await.unwrap();
+        self.state.store.create_activity(&andrew(), &activity, None).await.unwrap();
         activity
     }
 
@@ -170,6 +172,13 @@ pub(crate) fn sdk(url: &str) -> SdkConfig {
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(url)
         .build()
+}
+
+/// The same client, but for its limits: a hundred requests at once, or a busy machine, are no outage.
+fn patient(client: &Client) -> Client {
+    let limit = Duration::from_secs(60);
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(limit).operation_timeout(limit).build();
+    Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())
 }
 
 async fn dynamodb() -> String {

@@ -120,10 +120,10 @@ pub async fn seed(store: &Store, clock: &Clock) -> Result<Id, SeedError> {
 
 async fn posts(store: &Store, now: Timestamp) -> Result<Id, SeedError> {
     for post in [PRUNE_JUICE, TAILOR] {
-        store.create_activity(&post.author.profile()?, &post.activity(now)?).await?;
+        store.create_activity(&post.author.profile()?, &post.activity(now)?, None).await?;
     }
     let cloud = CLOUD.activity(now)?;
-    store.create_activity(&CLOUD.author.profile()?, &cloud).await?;
+    store.create_activity(&CLOUD.author.profile()?, &cloud, None).await?;
     let reply = Reply::from_parts(
         WORF.id(now - CLOUD.age + SignedDuration::from_hours(1)),
         cloud.id(),
