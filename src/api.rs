@@ -12,8 +12,13 @@ mod health;
 mod idempotency;
 pub mod identity;
 mod keys;
+mod listing;
+mod message_body;
+mod messages;
+mod notifications;
 mod page;
 mod router;
+mod search;
 
 use crate::clock::Clock;
 use crate::store::Store;

@@ -1,6 +1,7 @@
 //! The settings of our binaries: the environment, read once, all faults told at once.
 
 mod secret;
+mod stream;
 
 use std::fmt;
 use std::io::Write;
@@ -10,6 +11,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use lambda_spans::{Fault, Settings, Spans};
 
 pub use secret::{Secret, SecretError};
+pub use stream::StreamConfig;
 
 /// The settings of the `api` function.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use lambda_spans::HttpLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::ApiError;
-use super::{AppState, activities, answer, body, deadline, health};
+use super::{AppState, activities, answer, body, deadline, health, messages, notifications, search};
 
 /// Every route there is.
 ///
@@ -20,7 +20,12 @@ pub fn router(state: AppState) -> Router {
         .route("/api/health-check", get(health::check))
         .route("/api/activities", post(activities::create))
         .route("/api/activities/home", get(activities::home))
+        .route("/api/activities/notifications", get(notifications::list).put(notifications::mark_read))
+        .route("/api/activities/search", get(search::search))
         .route("/api/activities/{activity_uuid}", get(activities::show))
+        .route("/api/message_groups", get(messages::groups))
+        .route("/api/messages", post(messages::create))
+        .route("/api/messages/{message_group_uuid}", get(messages::list))
         .fallback(async || ApiError::NotFound("There is no such route."))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(body::MAX_BYTES))
