@@ -1,5 +1,7 @@
 //! A system of one's own for each test: router, embedded DynamoDB in memory, clock and ids that the test sets.
 
+mod stream;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,15 +32,18 @@ pub(crate) const ANDREW: &str = "demo-andrewbrown";
 pub(crate) struct TestApp {
     pub(crate) state: AppState,
     pub(crate) client: Client,
+    pub(crate) database: Option<Database>,
+    pub(crate) settled: usize,
     now: Arc<AtomicI64>,
 }
 
 impl TestApp {
     /// With the users `andrewbrown` and `worf`; it is 2026-11-22T12:00:00.250Z.
     pub(crate) async fn new() -> Self {
-        let client = patient(&store::client(&sdk(&dynamodb().await)));
+        let database = Database::memory().unwrap();
+        let client = patient(&store::client(&sdk(&dynamodb(database.clone()).await)));
         store::create_table(&client, TABLE).await.unwrap();
-        let app = Self::on(client);
+        let app = Self { database: Some(database), ..Self::on(client) };
         app.state.store.put_profile(&andrew()).await.unwrap();
         app.state.store.put_profile(&worf()).await.unwrap();
         app
@@ -53,7 +58,7 @@ impl TestApp {
             move |at| numbered(at, ids.fetch_add(1, Ordering::Relaxed)),
         );
         let state = AppState { store: Store::new(client.clone(), TABLE), clock, keys: Keys::new(SECRET, None) };
-        Self { state, client, now }
+        Self { state, client, database: None, settled: 0, now }
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -82,6 +87,15 @@ impl TestApp {
 
     pub(crate) async fn get_as(&self, sub: &str, uri: &str) -> Answer {
         self.send(signed_in(request("GET", uri).body(Body::empty()).unwrap(), sub)).await
+    }
+
+    pub(crate) async fn put_as(&self, sub: &str, uri: &str) -> Answer {
+        self.send(signed_in(request("PUT", uri).body(Body::empty()).unwrap(), sub)).await
+    }
+
+    pub(crate) async fn post_as(&self, sub: &str, uri: &str, body: &Value) -> Answer {
+        let request = request("POST", uri).header("content-type", "application/json");
+        self.send(signed_in(request.body(Body::from(body.to_string())).unwrap(), sub)).await
     }
 
     /// Posts as `andrewbrown`.
@@ -181,9 +195,9 @@ fn patient(client: &Client) -> Client {
     Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())
 }
 
-async fn dynamodb() -> String {
+async fn dynamodb(database: Database) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
+    tokio::spawn(dynoxide::server::serve_on(listener, database));
     url
 }
