@@ -1,6 +1,9 @@
 //! A system of one's own for each test: router, embedded DynamoDB in memory, clock and ids that the test sets.
 
+mod contract;
 mod stream;
+
+pub(crate) use contract::TRACEPARENT;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
