@@ -18,13 +18,13 @@ use crate::store::NotificationRow;
 const UNREAD_COUNT: HeaderName = HeaderName::from_static("x-unread-count");
 
 /// Who did what, as a post in a list: its `uuid`, `message` and counters are those of the post or reply that it is
-/// about, its name is of who did it. A conversation is private: its row has no message.
+/// about, its name is of who did it. A conversation is private: its row has an empty one.
 #[derive(Serialize)]
 struct NotificationResponse {
     uuid: String,
     display_name: String,
     handle: String,
-    message: Option<String>,
+    message: String,
     replies_count: u64,
     reposts_count: u64,
     likes_count: u64,
@@ -92,7 +92,7 @@ impl From<&NotificationRow> for NotificationResponse {
             uuid: notification.subject.id().to_string(),
             display_name: row.actor.display_name.clone(),
             handle: row.actor.handle.as_str().to_owned(),
-            message: row.activity.as_ref().map(|activity| activity.message().as_str().to_owned()),
+            message: row.activity.as_ref().map(|activity| activity.message().as_str().to_owned()).unwrap_or_default(),
             replies_count: counters.replies,
             reposts_count: counters.reposts,
             likes_count: counters.likes,

@@ -61,6 +61,6 @@ fn all_words(term: &SearchTerm) -> Filter {
     let values: HashMap<_, _> = wanted.enumerate().map(|(at, word)| (format!(":w{at}"), string(word))).collect();
     let mut names: Vec<&String> = values.keys().collect();
     names.sort_unstable();
-    let expression = names.iter().map(|name| format!(" AND contains(#words, {name})")).collect();
-    Filter { expression, names: HashMap::from([("#words".to_owned(), WORDS.to_owned())]), values }
+    let expression = names.iter().map(|name| format!(" AND contains(#w, {name})")).collect();
+    Filter { expression, names: HashMap::from([("#w".to_owned(), WORDS.to_owned())]), values }
 }

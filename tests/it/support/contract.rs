@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use cruddur::domain::{Activity, Id, Profile};
 use cruddur::store::keys::{self, Key};
 use jiff::Timestamp;
@@ -56,16 +56,28 @@ impl TestApp {
     }
 
     pub(crate) async fn like(&self, activity: &Activity, owner_sub: &str, liker: &Profile, at: Timestamp) {
-        let mut item = key(keys::like(activity.id(), liker.author.user_uuid));
-        item.extend(author(liker));
-        item.extend(expiry(activity));
-        item.extend([
-            ("sub".to_owned(), text(&liker.sub)),
-            ("owner_sub".to_owned(), text(owner_sub)),
-            ("created_at_ms".to_owned(), number(at.as_millisecond())),
-            ("trace_context".to_owned(), text(TRACEPARENT)),
-        ]);
-        self.put_item(item).await;
+        self.put_item(like(activity, owner_sub, liker, at)).await;
+    }
+
+    pub(crate) async fn likes(&self, activity: &Activity, owner_sub: &str, likers: &[Profile], at: Timestamp) {
+        for likers in likers.chunks(25) {
+            let puts = likers.iter().map(|liker| {
+                let put = PutRequest::builder().set_item(Some(like(activity, owner_sub, liker, at))).build().unwrap();
+                WriteRequest::builder().put_request(put).build()
+            });
+            self.client.batch_write_item().request_items(TABLE, puts.collect()).send().await.unwrap();
+        }
+    }
+
+    /// A new name, as the profile's update writes it.
+    pub(crate) async fn rename(&self, profile: &Profile, display_name: &str) {
+        for of in [keys::profile(&profile.sub), keys::handle(&profile.author.handle)] {
+            let update = self.client.update_item().table_name(TABLE).set_key(Some(key(of)));
+            let update = update.update_expression("SET display_name = :name, named_at = :at");
+            let update = update.expression_attribute_values(":name", text(display_name));
+            let update = update.expression_attribute_values(":at", number(self.now().as_millisecond()));
+            update.send().await.unwrap();
+        }
     }
 
     pub(crate) async fn unlike(&self, activity: Id, liker: &Profile) {
@@ -95,6 +107,19 @@ impl TestApp {
         locator.extend(expiry(parent));
         self.put_item(locator).await;
     }
+}
+
+fn like(activity: &Activity, owner_sub: &str, liker: &Profile, at: Timestamp) -> Item {
+    let mut item = key(keys::like(activity.id(), liker.author.user_uuid));
+    item.extend(author(liker));
+    item.extend(expiry(activity));
+    item.extend([
+        ("sub".to_owned(), text(&liker.sub)),
+        ("owner_sub".to_owned(), text(owner_sub)),
+        ("created_at_ms".to_owned(), number(at.as_millisecond())),
+        ("trace_context".to_owned(), text(TRACEPARENT)),
+    ]);
+    item
 }
 
 fn author(profile: &Profile) -> Item {
