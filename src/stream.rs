@@ -69,6 +69,13 @@ pub fn limit(deadline: u64, now: Timestamp) -> Duration {
     Duration::from_millis(deadline.saturating_sub(now)).saturating_sub(RESERVE)
 }
 
+/// Whether anything follows from a record; of one that cannot be read, that it fails. The template's filter lets through
+/// the same, so that what is written here does not invoke us again.
+#[must_use]
+pub fn follows(record: &Value) -> bool {
+    !matches!(Record::read(record), Ok(Record { change: Change::Other, .. }))
+}
+
 /// Does what follows from each record, in their order, for as long as `limit` allows, and stops at the first failure.
 pub async fn consume(store: &Store, batch: &Batch, limit: Duration) -> Failures {
     let deadline = tokio::time::Instant::now() + limit;

@@ -31,7 +31,7 @@ impl Stack {
     async fn start() -> Self {
         let folder = TempDir::new().unwrap();
         let options = Options { port: 0, dynamodb_port: 0, data_dir: folder.path().join("data"), bridge: None };
-        let aws = Running::start(&options, Clock::system(), |router| router).await.unwrap();
+        let aws = Running::start(&options, Clock::system(), None).await.unwrap();
         Self { _folder: folder, aws, xray: XrayDaemon::start().await, otlp: OtlpReceiver::start().await }
     }
 

@@ -1,7 +1,7 @@
 //! Cruddur on one's own machine.
 //!
 //! [`running::Running::start`] puts together what AWS is in the cloud: an [`endpoint`] that answers for DynamoDB
-//! ([`dynamodb`], a database in a [`data`] folder) and for Secrets Manager ([`secret`]), and the API itself, which acts
+//! ([`dynamodb`], a database in a [`data`] folder, whose changes [`stream`] follows) and for Secrets Manager ([`secret`]), and the API itself, which acts
 //! as one of the demo users that [`seed`] makes.
 
 pub mod aws;
@@ -16,3 +16,4 @@ pub mod secret;
 pub mod secrets_manager;
 pub mod seed;
 pub mod server;
+pub mod stream;

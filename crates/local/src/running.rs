@@ -4,11 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use axum::{Extension, Router};
+use axum::Extension;
 use cruddur::api::{self, AppState, Keys, identity::Principal};
 use cruddur::clock::Clock;
 use cruddur::domain::Id;
 use cruddur::store::{self, Store, StoreError};
+use lambda_spans::Spans;
 
 use crate::data::{DataError, DataFolder};
 use crate::dynamodb::{DatabaseError, DynamoDb};
@@ -17,6 +18,7 @@ use crate::options::Options;
 use crate::secret::{Secret, SecretError};
 use crate::seed::{self, SeedError};
 use crate::server::Server;
+use crate::stream::Pump;
 use crate::{aws, endpoint};
 
 /// The one table.
@@ -54,21 +56,18 @@ pub struct Running {
     api: Server,
     endpoint: Server,
     bridge: Option<Server>,
+    pump: Pump,
     database: DynamoDb,
     folder: DataFolder,
     post: Id,
 }
 
 impl Running {
-    /// Starts everything; `traced` wraps the API's router.
+    /// Starts everything; with `spans`, requests and what follows from them are traced.
     ///
     /// # Errors
     /// When a port is taken, or the data cannot be used.
-    pub async fn start(
-        options: &Options,
-        clock: Clock,
-        traced: impl FnOnce(Router) -> Router,
-    ) -> Result<Self, StartError> {
+    pub async fn start(options: &Options, clock: Clock, spans: Option<&Spans>) -> Result<Self, StartError> {
         let api = listen::on_loopback(options.port, "--port").await?;
         let endpoint = listen::on_loopback(options.dynamodb_port, "--dynamodb-port").await?;
         let bridge = match options.bridge {
@@ -87,12 +86,13 @@ impl Running {
         let store = Store::new(client.clone(), TABLE);
         store::create_table(&client, TABLE).await.map_err(StartError::Table)?;
         let post = seed::seed(&store, &clock).await?;
+        let pump = Pump::start(database.database(), store.clone(), folder.stream(), spans.cloned());
 
         let demo_user = Extension(Principal { sub: seed::ANDREW.sub() });
         let keys = Keys::new(secret.expose().as_bytes(), None);
         let router = api::router(AppState { store, clock, keys }).layer(demo_user);
-        let api = Server::start(api, traced(router))?;
-        Ok(Self { api, endpoint, bridge, database, folder, post })
+        let api = Server::start(api, spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone())))?;
+        Ok(Self { api, pump, endpoint, bridge, database, folder, post })
     }
 
     /// Where the API listens.
@@ -120,9 +120,15 @@ impl Running {
         self.post
     }
 
+    /// Returns when all that follows from the changes so far is done: notifications, the search index, and so on.
+    pub async fn settled(&self) {
+        self.pump.settled().await;
+    }
+
     /// Answers what is under way, closes the database, and gives the data folder free.
     pub async fn stop(self) {
         self.api.stop().await;
+        self.pump.stop().await;
         self.endpoint.stop().await;
         if let Some(bridge) = self.bridge {
             bridge.stop().await;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 async fn start(folder: &Path) -> Result<Running, StartError> {
     let folder = folder.to_str().unwrap();
     let options = Options::parse_from(["local", "--port", "0", "--dynamodb-port", "0", "--data-dir", folder]);
-    Running::start(&options, Clock::system(), |router| router).await
+    Running::start(&options, Clock::system(), None).await
 }
 
 async fn send(request: Request<Body>) -> (StatusCode, Value) {
