@@ -9,11 +9,17 @@ mod deadline;
 mod error;
 mod gateway;
 mod health;
+mod home;
 mod idempotency;
 pub mod identity;
 mod keys;
 mod page;
+mod path;
+mod profile;
+mod reactions;
+mod replies;
 mod router;
+mod users;
 
 use crate::clock::Clock;
 use crate::store::Store;

@@ -1,13 +1,19 @@
 //! Every access to DynamoDB. One table; its keys are in [`keys`], its access patterns are the methods of [`Store`].
 
 mod activities;
+mod batch;
 mod client;
+mod delete;
 mod error;
+mod feed;
 mod home;
 mod idempotency;
 mod items;
 pub mod keys;
+mod pages;
+mod posts;
 mod profiles;
+mod reactions;
 mod replies;
 mod table;
 mod transaction;
@@ -18,8 +24,11 @@ use aws_sdk_dynamodb::Client;
 
 pub use client::client;
 pub use error::StoreError;
+pub use feed::{FeedPage, ListedPost};
 pub use home::HomePage;
 pub use idempotency::{Made, Once, Written};
+pub use posts::StoredPost;
+pub use replies::RepliesPage;
 pub use table::create_table;
 
 /// The table and the client to reach it. Cloning is cheap.
