@@ -24,6 +24,8 @@ pub(super) enum ApiError {
     #[error("You are signed in, but this user has no profile yet.")]
     NoProfile,
     #[error("{0}")]
+    Forbidden(&'static str),
+    #[error("{0}")]
     NotFound(&'static str),
     #[error("This route is there, but not for this method; `Allow` lists those it takes.")]
     MethodNotAllowed,
@@ -33,6 +35,8 @@ pub(super) enum ApiError {
     UnsupportedMediaType(String),
     #[error("{}", store_detail(.0))]
     Store(#[from] StoreError),
+    #[error("The database does not answer.")]
+    Unhealthy(#[source] Option<StoreError>),
     #[error("{OUR_FAULT}")]
     Panic,
     #[error("There was not enough time left to answer. Try again.")]
@@ -68,6 +72,7 @@ impl ApiError {
             Self::BadCursor(_) => (StatusCode::BAD_REQUEST, "bad_cursor"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::NoProfile => (StatusCode::FORBIDDEN, "no_profile"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
@@ -78,6 +83,7 @@ impl ApiError {
             Self::Store(StoreError::Unavailable { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Store(StoreError::Corrupt { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt_item"),
             Self::Store(StoreError::Refused { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "store_refused"),
+            Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "panic"),
             Self::OutOfTime => (StatusCode::SERVICE_UNAVAILABLE, "out_of_time"),
         }

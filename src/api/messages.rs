@@ -128,7 +128,7 @@ pub(super) async fn create(
 /// The conversation of the user with the one of that handle, if they have one.
 async fn with(state: &AppState, principal: &Principal, handle: &str) -> Result<Option<Id>, ApiError> {
     let handle = Handle::parse(handle).map_err(|_not_one| NO_SUCH_USER)?;
-    let (me, other) = tokio::try_join!(state.store.profile(&principal.sub), state.store.party(&handle))?;
+    let (me, other) = tokio::try_join!(state.store.profile(&principal.sub), state.store.user(&handle))?;
     let other = other.filter(|other| other.sub != principal.sub).ok_or(NO_SUCH_USER)?;
     let me = me.ok_or(ApiError::NoProfile)?;
     Ok(state.store.conversation_of(me.author.user_uuid, other.author.user_uuid).await?)
@@ -155,7 +155,7 @@ impl Post<'_> {
         if handle == self.me.author.handle {
             return Err(Invalid::of(Code::UserReceiverIsSender).into());
         }
-        let other = store.party(&handle).await?.ok_or(NO_SUCH_USER)?;
+        let other = store.user(&handle).await?.ok_or(NO_SUCH_USER)?;
         for _ in 0..ATTEMPTS {
             if let Some(group) = store.conversation_of(self.me.author.user_uuid, other.author.user_uuid).await? {
                 return self.append(group, &other.sub).await;

@@ -3,15 +3,6 @@ use uuid::Uuid;
 
 use super::{Author, Code, Id, Invalid, Message};
 
-/// A user for ourselves and for others: who it is, and what others see.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Party {
-    /// The identity provider's id. It never leaves the backend.
-    pub sub: String,
-    /// What others see.
-    pub author: Author,
-}
-
 /// A conversation as one of its two users sees it in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {

@@ -1,38 +1,16 @@
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
-use jiff::Timestamp;
-
 use super::idempotency::{Made, Once, Written};
 use super::items::{self, Item};
-use super::keys::{self, ACTIVITY, PK, SK};
+use super::keys::ACTIVITY;
 use super::{Store, StoreError};
-use crate::domain::{Activity, Id, Profile};
+use crate::domain::{Activity, Profile};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 
 impl Store {
-    /// One post, unless it has expired by `now`; a strongly consistent read.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
-    pub async fn activity(&self, id: Id, now: Timestamp) -> Result<Option<Activity>, StoreError> {
-        let key = keys::activity(id);
-        let found = self
-            .client
-            .get_item()
-            .table_name(&*self.table)
-            .key(PK, items::string(key.pk))
-            .key(SK, items::string(key.sk))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await?;
-        let activity = found.item().map(items::to_activity).transpose()?;
-        Ok(activity.filter(|activity| activity.is_live(now)))
-    }
-
     /// Adds a post of `writer`, under the key at most once. The same post again, as after a lost answer, is no error.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on [`keys::ACTIVITY`] when the id is taken, [`StoreError::KeyReused`]; and those of
+    /// [`StoreError::Conflict`] on [`ACTIVITY`] when the id is taken, [`StoreError::KeyReused`]; and those of
     /// every write.
     pub async fn create_activity(
         &self,

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::conversation_items::{self, GROUP, RECEIVER_SUB, SENDER_SUB};
-use super::items::{self, AUTHOR_SUB, DISPLAY_NAME, Item, Reader, SUB, TRACE_CONTEXT};
+use super::items::{self, AUTHOR_SUB, DISPLAY_NAME, Item, PARENT_SUB, Reader, SUB, TRACE_CONTEXT};
 use super::keys::{self, ACTIVITY, Entity, LIKE, MESSAGE, PAIR, PK, PROFILE, REPLY, SK};
+use super::reactions::{CREATED_MS, OWNER_SUB};
 use crate::domain::{Activity, DirectMessage, Handle, Id, Reply, Subject};
 
 /// One record of the stream.
@@ -206,7 +207,7 @@ fn to_reply(item: &Item) -> Result<Posted, StoreError> {
         activity: Activity::from_parts(id, author, message, reply.expires_at(), reply.counters()),
         subject,
         author_sub: read.text(AUTHOR_SUB)?.to_owned(),
-        parent_sub: read.optional("parent_sub")?.map(str::to_owned),
+        parent_sub: read.optional(PARENT_SUB)?.map(str::to_owned),
         trace_context: trace_context(item),
     })
 }
@@ -218,8 +219,8 @@ fn to_like(item: &Item) -> Result<Liked, StoreError> {
         user_uuid: read.with(items::USER_UUID, |text| text.parse().ok())?,
         handle: read.with(items::HANDLE, |text| Handle::parse(text).ok())?,
         sub: read.text(SUB)?.to_owned(),
-        owner_sub: read.text("owner_sub")?.to_owned(),
-        at: read.time("created_at_ms")?,
+        owner_sub: read.text(OWNER_SUB)?.to_owned(),
+        at: read.time(CREATED_MS)?,
         expires_at: read.expires_at()?,
         trace_context: trace_context(item),
     })

@@ -3,7 +3,7 @@
 use super::StoreError;
 use super::items::{self, Item, MESSAGE, NAMED_AT, Reader, SUB, USER_UUID, named, number, string};
 use super::keys::{self, LIST, LIST_SK, MEMBERSHIP, PAIR, PK, SK};
-use crate::domain::{Author, Conversation, DirectMessage, Id, Message, Party, Profile};
+use crate::domain::{Author, Conversation, DirectMessage, Id, Message, Profile, User};
 
 /// The conversation of a pair.
 pub(super) const GROUP: &str = "message_group_uuid";
@@ -58,9 +58,9 @@ pub(super) fn to_pair(item: &Item) -> Result<Id, StoreError> {
 }
 
 /// The other user, from the conversation's own item.
-pub(super) fn to_other(item: &Item) -> Result<Party, StoreError> {
+pub(super) fn to_other(item: &Item) -> Result<User, StoreError> {
     let read = Reader { item, entity: MEMBERSHIP };
-    Ok(Party { sub: read.text(OTHER_SUB)?.to_owned(), author: read.author()? })
+    Ok(User { sub: read.text(OTHER_SUB)?.to_owned(), author: read.author()? })
 }
 
 /// A row of the list of conversations, as the index has it.

@@ -7,7 +7,7 @@ use super::items::{self, string};
 use super::keys::{self, AFTER_ALL_ACTIVITIES, Key, LISTS, MEMBERSHIP, MESSAGE, PAIR, PK, SK};
 use super::transaction::Transaction;
 use super::{Store, StoreError};
-use crate::domain::{Conversation, DirectMessage, Id, Party, Profile};
+use crate::domain::{Conversation, DirectMessage, Id, Profile, User};
 
 /// A part of a user's list of conversations.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
-    pub async fn partner(&self, sub: &str, group: Id) -> Result<Option<Party>, StoreError> {
+    pub async fn partner(&self, sub: &str, group: Id) -> Result<Option<User>, StoreError> {
         let found = self.item(keys::membership(sub, group)).await?;
         found.as_ref().map(conversation_items::to_other).transpose()
     }

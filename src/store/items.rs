@@ -5,21 +5,25 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use super::StoreError;
-use super::keys::{self, ACTIVITY, Entity, Key, LIST, LIST_SK, PK, PROFILE, REPLY, SK, TTL};
-use crate::domain::{Activity, Author, Counters, Handle, Id, Message, Party, Profile, Reply};
+use super::keys::{self, ACTIVITY, Entity, HANDLE as HANDLE_CLAIM, Key, LIST, LIST_SK, PK, PROFILE, REPLY, SK, TTL};
+use crate::domain::{Activity, Author, Counters, Handle, Id, Message, Profile, Reply, User};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The exact time; the TTL attribute has only whole seconds, and DynamoDB acts on it late.
 pub(super) const EXPIRES_MS: &str = "expires_at_ms";
 pub(super) const REPLIES: &str = "replies_count";
-const REPOSTS: &str = "reposts_count";
+pub(super) const REPOSTS: &str = "reposts_count";
 pub(super) const LIKES: &str = "likes_count";
 pub(super) const USER_UUID: &str = "user_uuid";
 pub(super) const HANDLE: &str = "handle";
 pub(super) const DISPLAY_NAME: &str = "display_name";
 pub(super) const MESSAGE: &str = "message";
 pub(super) const PARENT: &str = "reply_to_activity_uuid";
+/// Who wrote what a reply answers, for ourselves.
+pub(super) const PARENT_SUB: &str = "parent_sub";
+/// What the parent answers, where that is a reply itself: without it a reply's id does not say where the reply is.
+pub(super) const GRANDPARENT: &str = "grandparent_uuid";
 /// Who wrote it, for ourselves: it is never shown.
 pub(super) const AUTHOR_SUB: &str = "author_sub";
 /// The moment since which the author has had the name that is written beside, as the profile says.
@@ -27,7 +31,7 @@ pub(super) const NAMED_AT: &str = "named_at";
 /// The `traceparent` of the span that wrote the item: what follows from the write is linked to it.
 pub(super) const TRACE_CONTEXT: &str = "trace_context";
 pub(super) const SUB: &str = "sub";
-const BIO: &str = "bio";
+pub(super) const BIO: &str = "bio";
 
 pub(super) fn string(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
@@ -95,11 +99,6 @@ pub(super) fn of_handle_claim(profile: &Profile) -> Item {
     item
 }
 
-pub(super) fn to_handle_claim(item: &Item) -> Result<Party, StoreError> {
-    let read = Reader { item, entity: keys::HANDLE };
-    Ok(Party { sub: read.text(SUB)?.to_owned(), author: read.author()? })
-}
-
 pub(super) fn to_activity(item: &Item) -> Result<Activity, StoreError> {
     let read = Reader { item, entity: ACTIVITY };
     let id = read.with(SK, keys::parse_activity_sk)?;
@@ -118,6 +117,11 @@ pub(super) fn to_reply(item: &Item) -> Result<Reply, StoreError> {
     let parent = read.with(PARENT, Id::parse)?;
     let message = Message::accepted(read.text(MESSAGE)?.to_owned());
     Ok(Reply::from_parts(id, parent, read.author()?, message, read.expires_at()?, read.counters()?))
+}
+
+pub(super) fn to_user(claim: &Item) -> Result<User, StoreError> {
+    let read = Reader { item: claim, entity: HANDLE_CLAIM };
+    Ok(User { sub: read.text(SUB)?.to_owned(), author: read.author()? })
 }
 
 pub(super) fn to_profile(item: &Item) -> Result<Profile, StoreError> {

@@ -122,6 +122,12 @@ pub fn after_ms(at: Timestamp) -> String {
     format!("{:013}$", at.as_millisecond())
 }
 
+/// What no sort key of a post since then is less than.
+#[must_use]
+pub fn activities_since(at: Timestamp) -> String {
+    format!("{:013}", at.as_millisecond().max(0))
+}
+
 /// The post whose sort key this is.
 #[must_use]
 pub fn parse_activity_sk(sk: &str) -> Option<Id> {

@@ -2,11 +2,11 @@ use futures_util::future::try_join_all;
 
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
-use super::batches::WRITES;
 use super::conversation_items::OTHER_SUB;
 use super::items::{self, DISPLAY_NAME, Item, NAMED_AT, number, string};
 use super::keys::{self, Key, LIST, LISTS, MEMBERSHIP_PREFIX};
 use super::removal::of_subject;
+use super::writes::WRITES;
 use super::{Store, StoreError};
 use crate::domain::{Profile, Subject};
 

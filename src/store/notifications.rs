@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use super::items::{self, EXPIRES_MS, Item, Reader, number, string};
 use super::keys::{self, AFTER_ALL_ACTIVITIES, Key, NOTIFICATIONS_READ};
 use super::notification_items::{of_notification, to_notification};
+use super::reactions::CREATED_MS;
 use super::removal::{deletion, of_subject};
 use super::{Store, StoreError};
-use crate::domain::{Activity, Author, Counters, Handle, Id, Notification, Subject};
+use crate::domain::{Activity, Author, Handle, Id, Notification, Subject};
 
 const READ_MS: &str = "read_ms";
 /// What is counted of what a user has not read; more is as good as this.
@@ -53,7 +54,8 @@ impl Store {
     ) -> Result<NotificationPage, StoreError> {
         let newest = self.newest_notifications(sub, now, limit, before);
         let ((notifications, next), read_at) = tokio::try_join!(newest, self.read_at(sub))?;
-        let (unread, found) = tokio::try_join!(self.unread(sub, now, read_at), self.items(told_of(&notifications)))?;
+        let told = told_of(&notifications);
+        let (unread, found) = tokio::try_join!(self.unread(sub, now, read_at), self.items(&told))?;
         let rows = notifications.into_iter().filter_map(|notification| {
             let unread = notification.id.created_at() > read_at;
             row(notification, unread, &found, now).transpose()
@@ -111,9 +113,9 @@ impl Store {
     /// [`StoreError::Corrupt`], and those of every read.
     pub async fn subs_of(&self, handles: &[Handle]) -> Result<Vec<String>, StoreError> {
         let keys: Vec<Key> = handles.iter().map(keys::handle).collect();
-        let found = self.items(keys.clone()).await?;
+        let found = self.items(&keys).await?;
         let claims = keys.iter().filter_map(|key| found.get(key));
-        claims.map(|claim| Ok(items::to_handle_claim(claim)?.sub)).collect()
+        claims.map(|claim| Ok(items::to_user(claim)?.sub)).collect()
     }
 
     /// When a user began to like a post or reply, if they still do; a strongly consistent read.
@@ -122,22 +124,7 @@ impl Store {
     /// [`StoreError::Corrupt`], and those of every read.
     pub async fn liked_at(&self, activity: Id, user_uuid: uuid::Uuid) -> Result<Option<Timestamp>, StoreError> {
         let like = self.item(keys::like(activity, user_uuid)).await?;
-        like.map(|item| Reader { item: &item, entity: keys::LIKE }.time("created_at_ms")).transpose()
-    }
-
-    /// Whether an id is a post's or a reply's, and how it is counted; `None` when it is gone. Strongly consistent.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read.
-    pub async fn subject(&self, id: Id) -> Result<Option<(Subject, Counters)>, StoreError> {
-        let (post, locator) = tokio::try_join!(self.item(keys::activity(id)), self.item(keys::reply_locator(id)))?;
-        if let Some(item) = post {
-            return Ok(Some((Subject::Activity(id), Reader { item: &item, entity: keys::ACTIVITY }.counters()?)));
-        }
-        let Some(item) = locator else { return Ok(None) };
-        let parent = Reader { item: &item, entity: keys::REPLY_LOCATOR }.with(items::PARENT, Id::parse)?;
-        let Some(item) = self.item(keys::reply(parent, id)).await? else { return Ok(None) };
-        Ok(Some((Subject::Reply { parent, id }, Reader { item: &item, entity: keys::REPLY }.counters()?)))
+        like.map(|item| Reader { item: &item, entity: keys::LIKE }.time(CREATED_MS)).transpose()
     }
 
     async fn newest_notifications(
@@ -217,7 +204,7 @@ fn row(
     now: Timestamp,
 ) -> Result<Option<NotificationRow>, StoreError> {
     let Some(claim) = found.get(&keys::handle(&notification.actor)) else { return Ok(None) };
-    let actor = items::to_handle_claim(claim)?.author;
+    let actor = items::to_user(claim)?.author;
     let activity = match of_subject(notification.subject) {
         None => None,
         Some(key) => {

@@ -1,8 +1,8 @@
 use aws_sdk_dynamodb::types::{DeleteRequest, ReturnConsumedCapacity, WriteRequest};
 
-use super::batches::WRITES;
 use super::items::{self, Item, string};
 use super::keys::{self, Key};
+use super::writes::WRITES;
 use super::{Store, StoreError};
 use crate::domain::{Id, Subject};
 

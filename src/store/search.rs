@@ -42,7 +42,7 @@ impl Store {
         };
         let (found, next) = self.newest(&newest).await?;
         let ids = found.iter().map(items::to_position).collect::<Result<Vec<_>, _>>()?;
-        let mut posts = self.items(ids.iter().map(|id| keys::activity(*id)).collect()).await?;
+        let mut posts = self.items(&ids.iter().map(|id| keys::activity(*id)).collect::<Vec<_>>()).await?;
         let activities = ids.iter().filter_map(|id| posts.remove(&keys::activity(*id)));
         let activities = activities.map(|item| items::to_activity(&item)).collect::<Result<Vec<_>, _>>()?;
         Ok(HomePage { activities: activities.into_iter().filter(|post| post.is_live(now)).collect(), next })

@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::builders::{PutBuilder, UpdateBuilder};
-use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
+use aws_sdk_dynamodb::types::{Delete, Put, ReturnConsumedCapacity, TransactWriteItem, Update};
 
 use super::items::Item;
 use super::keys::Entity;
@@ -46,6 +46,15 @@ impl Transaction {
     ) -> Result<Self, BuildError> {
         let update = update(Update::builder().table_name(&*self.table)).build()?;
         Ok(self.with(on, TransactWriteItem::builder().update(update).build()))
+    }
+
+    pub(super) fn delete(
+        self,
+        on: Entity,
+        delete: impl FnOnce(DeleteBuilder) -> DeleteBuilder,
+    ) -> Result<Self, BuildError> {
+        let delete = delete(Delete::builder().table_name(&*self.table)).build()?;
+        Ok(self.with(on, TransactWriteItem::builder().delete(delete).build()))
     }
 
     fn with(mut self, on: Entity, write: TransactWriteItem) -> Self {

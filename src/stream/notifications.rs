@@ -1,4 +1,6 @@
-use crate::domain::{Id, Kind, Notification, Subject, Ttl, mentions};
+use jiff::Timestamp;
+
+use crate::domain::{Id, Kind, Notification, Post, Subject, Ttl, mentions};
 use crate::store::{Liked, Opened, Posted, Store, StoreError};
 
 /// Of a post that more people like, nobody is told each time: a list of that is read by no one, and would grow with
@@ -32,10 +34,15 @@ pub(super) async fn of_like(store: &Store, liked: &Liked) -> Result<(), StoreErr
     if liked.sub == liked.owner_sub {
         return Ok(());
     }
-    let Some((subject, counters)) = store.subject(liked.activity).await? else { return Ok(()) };
-    if counters.likes > MAX_LIKES_TOLD {
+    // Of any time: one that has expired is told of no more, by its own end.
+    let Some(stored) = store.post(liked.activity, Timestamp::UNIX_EPOCH).await? else { return Ok(()) };
+    if stored.post.counters().likes > MAX_LIKES_TOLD {
         return Ok(());
     }
+    let subject = match &stored.post {
+        Post::Activity(activity) => Subject::Activity(activity.id()),
+        Post::Reply(reply) => Subject::Reply { parent: reply.parent(), id: reply.id() },
+    };
     let notification = Notification {
         id: like_id(liked),
         kind: Kind::Like,

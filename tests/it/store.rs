@@ -45,14 +45,17 @@ async fn the_same_post_again_is_no_error_and_another_with_its_id_is() {
 async fn a_reply_needs_a_live_post() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await;
+    let stored = app.state.store.post(parent.id(), app.now()).await.unwrap().unwrap();
     let reply = |number, after| {
         let id = numbered(parent.created_at() + after, number);
-        Reply::post(id, &parent, worf().author, Message::reply("reply").unwrap())
+        Reply::post(id, &stored.post, worf().author, Message::reply("reply").unwrap())
     };
-    app.state.store.create_reply(&worf(), &reply(2, SignedDuration::from_millis(3_599_999))).await.unwrap();
-    let error = app.state.store.create_reply(&worf(), &reply(3, hours(1))).await.unwrap_err();
+    let store = &app.state.store;
+    let in_time = reply(2, SignedDuration::from_millis(3_599_999));
+    store.create_reply(&worf(), &stored, &in_time, None).await.unwrap();
+    let error = store.create_reply(&worf(), &stored, &reply(3, hours(1)), None).await.unwrap_err();
     assert!(error.is_conflict_on(keys::ACTIVITY), "{error}");
-    let shown = app.state.store.activity(parent.id(), app.now()).await.unwrap().unwrap();
+    let shown = store.post(parent.id(), app.now()).await.unwrap().unwrap().post;
     assert_eq!(shown.counters().replies, 1);
 }
 

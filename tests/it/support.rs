@@ -19,7 +19,7 @@ use axum::http::{Request, Response};
 use cruddur::api::identity::Principal;
 use cruddur::api::{self, AppState, Keys};
 use cruddur::clock::Clock;
-use cruddur::domain::{Activity, Author, Draft, Handle, Id, Profile};
+use cruddur::domain::{Activity, Author, Draft, Handle, Id, Message, Profile, Reply};
 use cruddur::store::{self, Store};
 use dynoxide::Database;
 use jiff::{SignedDuration, Timestamp};
@@ -82,6 +82,26 @@ impl TestApp {
         let activity = Activity::post(id, andrew().author, Draft::parse(message, ttl).unwrap());
         self.state.store.create_activity(&andrew(), &activity, None).await.unwrap();
         activity
+    }
+
+    /// A reply of `worf` in the store, made `ago` before now, to a post or a reply.
+    pub(crate) async fn replied(&self, parent: Id, ago: SignedDuration, number: u64, message: &str) -> Reply {
+        let id = numbered(self.now() - ago, number);
+        let parent = self.state.store.post(parent, self.now()).await.unwrap().unwrap();
+        let reply = Reply::post(id, &parent.post, worf().author, Message::reply(message).unwrap());
+        self.state.store.create_reply(&worf(), &parent, &reply, None).await.unwrap();
+        reply
+    }
+
+    /// Asks as that user, without a body.
+    pub(crate) async fn ask_as(&self, sub: &str, method: &str, uri: &str) -> Answer {
+        self.send(signed_in(request(method, uri).body(Body::empty()).unwrap(), sub)).await
+    }
+
+    /// Sends JSON as that user.
+    pub(crate) async fn send_as(&self, sub: &str, method: &str, uri: &str, body: impl Into<Body>) -> Answer {
+        let request = request(method, uri).header("content-type", "application/json");
+        self.send(signed_in(request.body(body.into()).unwrap(), sub)).await
     }
 
     pub(crate) async fn get(&self, uri: &str) -> Answer {

@@ -1,7 +1,7 @@
 //! The demo users and posts.
 
 use cruddur::clock::Clock;
-use cruddur::domain::{Activity, Author, Counters, Handle, Id, Message, NotAHandle, Profile, Reply};
+use cruddur::domain::{Activity, Author, Counters, Handle, Id, Message, NotAHandle, Profile, Reaction, Reply};
 use cruddur::store::{Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use uuid::{Uuid, uuid};
@@ -12,6 +12,9 @@ pub enum SeedError {
     /// The store refused.
     #[error("the demo data cannot be stored")]
     Store(#[from] StoreError),
+    /// Somebody else has removed the demo post at once.
+    #[error("the demo post is gone again")]
+    Gone,
     /// A demo user is not one by the domain's rules.
     #[error("a demo user has no valid name")]
     Handle(#[from] NotAHandle),
@@ -73,7 +76,6 @@ struct DemoPost {
     message: &'static str,
     age: SignedDuration,
     left: SignedDuration,
-    likes: u64,
 }
 
 const CLOUD: DemoPost = DemoPost {
@@ -81,21 +83,18 @@ const CLOUD: DemoPost = DemoPost {
     message: "Cloud is (very) fun!",
     age: SignedDuration::from_hours(2 * 24),
     left: SignedDuration::from_hours(5 * 24),
-    likes: 5,
 };
 const PRUNE_JUICE: DemoPost = DemoPost {
     author: WORF,
     message: "I am out of prune juice",
     age: SignedDuration::from_hours(7 * 24),
     left: SignedDuration::from_hours(9 * 24),
-    likes: 0,
 };
 const TAILOR: DemoPost = DemoPost {
     author: GAREK,
     message: "My dear doctor, I am just simple tailor",
     age: SignedDuration::from_hours(1),
     left: SignedDuration::from_hours(12),
-    likes: 0,
 };
 const HONOR: &str = "This post has no honor!";
 
@@ -124,16 +123,14 @@ async fn posts(store: &Store, now: Timestamp) -> Result<Id, SeedError> {
     }
     let cloud = CLOUD.activity(now)?;
     store.create_activity(&CLOUD.author.profile()?, &cloud, None).await?;
-    let reply = Reply::from_parts(
-        WORF.id(now - CLOUD.age + SignedDuration::from_hours(1)),
-        cloud.id(),
-        WORF.author()?,
-        Message::accepted(HONOR.to_owned()),
-        cloud.expires_at(),
-        Counters::default(),
-    );
-    store.create_reply(&WORF.profile()?, &reply).await?;
-    Ok(cloud.id())
+    let cloud = store.post(cloud.id(), now).await?.ok_or(SeedError::Gone)?;
+    let replied_at = now - CLOUD.age + SignedDuration::from_hours(1);
+    let reply = Reply::post(WORF.id(replied_at), &cloud.post, WORF.author()?, Message::accepted(HONOR.to_owned()));
+    store.create_reply(&WORF.profile()?, &cloud, &reply, None).await?;
+    for user in [ALT, BAYKO, LONDO, WORF, GAREK] {
+        store.react(Reaction::Like, &user.profile()?, &cloud, replied_at).await?;
+    }
+    Ok(cloud.post.id())
 }
 
 impl DemoPost {
@@ -143,7 +140,7 @@ impl DemoPost {
             self.author.author()?,
             Message::accepted(self.message.to_owned()),
             now + self.left,
-            Counters { likes: self.likes, ..Counters::default() },
+            Counters::default(),
         ))
     }
 }

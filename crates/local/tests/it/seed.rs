@@ -79,11 +79,11 @@ async fn the_reply_is_worfs_and_is_counted() {
     let fixture = Fixture::start().await;
     let store = empty_store(&fixture).await;
     let id = seed(&store, &clock(now())).await.unwrap();
-    let replies = store.replies(id, now(), 100).await.unwrap();
+    let replies = store.replies(id, now(), 100, None).await.unwrap().replies;
     assert_eq!(replies.len(), 1);
     assert_eq!(replies[0].author().handle.as_str(), "worf");
     assert_eq!(replies[0].message().as_str(), "This post has no honor!");
-    let counters = store.activity(id, now()).await.unwrap().unwrap().counters();
+    let counters = store.post(id, now()).await.unwrap().unwrap().post.counters();
     assert_eq!((counters.replies, counters.likes), (1, 5));
 }
 
