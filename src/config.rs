@@ -5,7 +5,7 @@ mod key_set;
 mod lookup;
 mod origins;
 mod secret;
-mod signup;
+mod table;
 
 use std::fmt;
 use std::io::Write;
@@ -19,7 +19,7 @@ pub use key_set::{KeySetError, key_set};
 use lookup::Lookup;
 pub use origins::is_origin;
 pub use secret::{Secret, SecretError};
-pub use signup::SignupConfig;
+pub use table::TableConfig;
 
 /// The settings of the `api` function.
 #[derive(Debug)]

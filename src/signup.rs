@@ -71,13 +71,13 @@ pub async fn confirm(store: &Store, clock: &Clock, event: Value) -> Result<Value
 async fn create(store: &Store, clock: &Clock, sub: &str, event: &Value) -> Result<(), SignupError> {
     let preferred = text(event, "/request/userAttributes/preferred_username");
     let name = text(event, "/request/userAttributes/name");
-    let user_uuid = clock.new_id().uuid();
+    let (named_at, user_uuid) = (clock.now(), clock.new_id().uuid());
     Span::current().record("app.user_uuid", tracing::field::display(user_uuid));
     for (tries, handle) in names::handles(preferred, sub).enumerate() {
         Span::current().record("app.handle_tries", tries + 1);
         let display_name = names::display_name(name, &handle);
         let author = Author { user_uuid, handle, display_name };
-        let profile = Profile { sub: sub.to_owned(), author, bio: String::new(), cruds_count: 0 };
+        let profile = Profile { sub: sub.to_owned(), author, bio: String::new(), named_at };
         match put(store, &profile).await {
             Ok(()) => return Ok(()),
             Err(error) if error.is_conflict_on(keys::PROFILE) => return Ok(()),

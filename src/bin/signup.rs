@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use cruddur::clock::Clock;
-use cruddur::config::{self, SignupConfig};
+use cruddur::config::{self, TableConfig};
 use cruddur::signup;
 use cruddur::store::{self, Store};
 use lambda_http::lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Error> {
-    let config = SignupConfig::from_env()?;
+    let config = TableConfig::from_env()?;
     let spans = Spans::install(config.spans)?;
     let (store, clock) = (Store::new(store::client(&config::aws(&spans).await), config.table_name), Clock::system());
     // A table that does not answer now may do so when the first event comes.

@@ -2,9 +2,8 @@ use std::iter;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::Handle;
+use crate::domain::{Handle, ProfileEdit};
 
-const MAX_DISPLAY_NAME: usize = 50;
 /// How many digits are put behind a handle that is taken, one number after the other.
 const DIGITS: [usize; 4] = [4, 6, 8, 12];
 /// For whoever has no name that could be a handle.
@@ -26,9 +25,9 @@ pub(super) fn handles(preferred: Option<&str>, sub: &str) -> impl Iterator<Item 
 
 /// The name as shown; the handle where there is none that can be shown.
 pub(super) fn display_name(name: Option<&str>, handle: &Handle) -> String {
-    let name = name.map(str::trim).filter(|name| !name.is_empty() && !is_address(name));
-    let shown = name.filter(|name| name.chars().count() <= MAX_DISPLAY_NAME && !name.contains(char::is_control));
-    shown.unwrap_or(handle.as_str()).to_owned()
+    let name = name.filter(|name| !is_address(name));
+    let edit = name.and_then(|name| ProfileEdit::parse(name, "").ok());
+    edit.map_or_else(|| handle.as_str().to_owned(), |edit| edit.display_name)
 }
 
 /// A wish with everything that no handle may have replaced; none of an e-mail address, which stays in the pool.

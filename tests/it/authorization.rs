@@ -12,7 +12,7 @@ use local::issuer::Issuer;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::support::{ANDREW, Answer, ISSUER, TestApp, at, hours, request, signed_in, token};
+use crate::support::{ANDREW, Answer, ISSUER, TestApp, at, hours, request, signed_in, token, user};
 
 /// What a route answers: to Andrew, whose things the paths name; to Worf; and to everybody who is nobody.
 struct Row {
@@ -30,32 +30,64 @@ const fn row(method: &'static str, path: &'static str, body: &'static str, [owne
 
 const POST: &str = r#"{"message": "x", "ttl": "1-day"}"#;
 
+const MESSAGE: &str = r#"{"message": "x"}"#;
+const TO_GROUP: &str = r#"{"message": "x", "message_group_uuid": "{message_group_uuid}"}"#;
+const PROFILE: &str = r#"{"display_name": "x", "bio": ""}"#;
+
 #[rustfmt::skip]
-const ROWS: [Row; 4] = [
+const ROWS: [Row; 21] = [
     row("GET", "/api/health-check", "", [200, 200, 200]),
-    row("POST", "/api/activities", POST, [200, 200, 401]),
     row("GET", "/api/activities/home", "", [200, 200, 200]),
+    row("GET", "/api/activities/notifications", "", [200, 200, 401]),
+    row("PUT", "/api/activities/notifications", "", [200, 200, 401]),
+    row("GET", "/api/activities/search", "", [200, 200, 200]),
+    row("GET", "/api/activities/@{handle}", "", [200, 200, 200]),
+    row("GET", "/api/activities/@{handle}/status/{activity_uuid}", "", [200, 200, 200]),
     row("GET", "/api/activities/{activity_uuid}", "", [200, 200, 200]),
+    row("POST", "/api/activities", POST, [200, 200, 401]),
+    // That there is the post is no secret.
+    row("DELETE", "/api/activities/{activity_uuid}", "", [200, 403, 401]),
+    row("POST", "/api/activities/{activity_uuid}/reply", MESSAGE, [200, 200, 401]),
+    row("PUT", "/api/activities/{activity_uuid}/like", "", [200, 200, 401]),
+    row("DELETE", "/api/activities/{activity_uuid}/like", "", [200, 200, 401]),
+    row("PUT", "/api/activities/{activity_uuid}/repost", "", [200, 200, 401]),
+    row("DELETE", "/api/activities/{activity_uuid}/repost", "", [200, 200, 401]),
+    row("GET", "/api/users/@{handle}/short", "", [200, 200, 200]),
+    row("POST", "/api/profile/update", PROFILE, [200, 200, 401]),
+    row("PUT", "/api/profile/update", PROFILE, [200, 200, 401]),
+    row("GET", "/api/message_groups", "", [200, 200, 401]),
+    // That there is the conversation is between those who have it.
+    row("GET", "/api/messages/{message_group_uuid}", "", [200, 404, 401]),
+    row("POST", "/api/messages", TO_GROUP, [200, 404, 401]),
 ];
 
 /// A system in which everything that the paths name is Andrew's.
 struct World {
     app: TestApp,
     activity: String,
+    group: String,
 }
 
 impl World {
     async fn new() -> Self {
         let app = TestApp::new().await;
         let activity = app.posted(hours(1), 1, "Andrew's", "1-day").await.id().to_string();
-        Self { app, activity }
+        app.state.store.put_profile(&user(3, "demo-bayko", "bayko", "Andrew Bayko")).await.unwrap();
+        let opened = app.post_as(ANDREW, "/api/messages", &json!({ "message": "Andrew's", "handle": "bayko" })).await;
+        let group = opened.body["message_group_uuid"].as_str().unwrap().to_owned();
+        Self { app, activity, group }
     }
 
     fn request(&self, row: &Row) -> Request<Body> {
-        let path = row.path.replace("{activity_uuid}", &self.activity).replace("{handle}", "andrewbrown");
+        let filled = |text: &str| {
+            let text = text.replace("{activity_uuid}", &self.activity).replace("{handle}", "andrewbrown");
+            text.replace("{message_group_uuid}", &self.group)
+        };
+        let path = filled(row.path);
         assert!(!path.contains('{'), "nothing stands for the parameter of {path}");
-        let request = request(row.method, &path).header("content-type", "application/json");
-        request.body(Body::from(row.body)).unwrap()
+        let query = if path.ends_with("/search") { "?term=andrew" } else { "" };
+        let request = request(row.method, &format!("{path}{query}")).header("content-type", "application/json");
+        request.body(Body::from(filled(row.body))).unwrap()
     }
 
     async fn with_authorization(&self, row: &Row, authorization: Option<&str>) -> Answer {
@@ -168,12 +200,12 @@ async fn the_owner_and_another_user_get_what_is_theirs() {
 async fn who_is_not_believed_is_nobody_on_every_route() {
     for row in &ROWS {
         let world = World::new().await;
+        let before = world.app.contents().await;
         for (who, authorization) in nobodies() {
             let answer = world.with_authorization(row, authorization.as_deref()).await;
             assert_eq!(answer.status, row.nobody, "{} {} as {who}: {}", row.method, row.path, answer.body);
         }
-        let home = world.app.get("/api/activities/home").await;
-        assert_eq!(home.messages(), ["Andrew's"], "{} {} by nobody has changed nothing", row.method, row.path);
+        assert_eq!(world.app.contents().await, before, "{} {} by nobody has changed nothing", row.method, row.path);
     }
 }
 

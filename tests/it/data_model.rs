@@ -1,4 +1,4 @@
-use cruddur::store::keys::{ENTITIES, Entity, PK, SK, TTL};
+use cruddur::store::keys::{ENTITIES, Entity, LIST, LIST_SK, LISTED, LISTS, PK, SK, TTL};
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/data-model.md"));
 
@@ -16,6 +16,14 @@ fn the_documented_items_are_those_of_the_code() {
     let code = ENTITIES.map(|Entity { name, pk, sk }| format!("{name} | {pk} | {sk}"));
     assert_eq!(documented, code);
     assert!(DOCUMENT.contains(&format!("`{PK}`, sort key `{SK}`")) && DOCUMENT.contains(&format!("TTL on `{TTL}`")));
+}
+
+#[test]
+fn the_documented_index_is_that_of_the_code() {
+    assert!(DOCUMENT.contains(&format!("One index, `{LISTS}`: partition key `{LIST}`, sort key `{LIST_SK}`")));
+    let paragraph = DOCUMENT.lines().skip_while(|line| !line.starts_with("One index")).take_while(|l| !l.is_empty());
+    let paragraph: String = paragraph.collect();
+    assert!(LISTED.iter().all(|attribute| paragraph.contains(&format!("`{attribute}`"))), "{paragraph}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Stack {
     async fn start() -> Self {
         let folder = TempDir::new().unwrap();
         let options = Options::on_free_ports(folder.path().join("data"));
-        let aws = Running::start(&options, Clock::system(), |router| router).await.unwrap();
+        let aws = Running::start(&options, Clock::system(), None).await.unwrap();
         Self { _folder: folder, aws, xray: XrayDaemon::start().await, otlp: OtlpReceiver::start().await }
     }
 
@@ -57,12 +57,14 @@ impl Stack {
     /// Enough posts for the first round of queries to be the only one.
     async fn fill_a_page(&self) {
         let store = Store::new(store::client(&local::aws::settings(self.aws.endpoint())), TABLE);
-        let sub = ANDREW.sub();
-        let author = store.profile(&sub).await.unwrap().unwrap().author;
+        let andrew = store.profile(&ANDREW.sub()).await.unwrap().unwrap();
         let clock = Clock::system();
         for _ in 0..20 {
             let draft = Draft::parse("Who likes pineapple on their pizza?", "7-days").unwrap();
-            store.create_activity(&sub, &Activity::post(clock.new_id(), author.clone(), draft)).await.unwrap();
+            store
+                .create_activity(&andrew, &Activity::post(clock.new_id(), andrew.author.clone(), draft), None)
+                .await
+                .unwrap();
         }
     }
 

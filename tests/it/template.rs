@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use cruddur::api::ROUTES;
-use cruddur::config::{Config, SignupConfig};
+use cruddur::config::{Config, TableConfig};
 
 use crate::support::{TABLE, TestApp};
 
@@ -31,7 +31,20 @@ async fn the_template_makes_the_table_that_we_make() {
         let name = format!("- AttributeName: {}", attribute.attribute_name());
         assert_has(&template, &[&name, &format!("AttributeType: {}", attribute.attribute_type())]);
     }
-    assert_eq!(template.iter().filter(|line| line.starts_with("- AttributeName")).count(), 4);
+    for index in ours.global_secondary_indexes() {
+        assert_has(&template, &[&format!("- IndexName: {}", index.index_name().unwrap())]);
+        for key in index.key_schema() {
+            let name = format!("- AttributeName: {}", key.attribute_name());
+            assert_has(&template, &[&name, &format!("KeyType: {}", key.key_type().as_str())]);
+        }
+        let projection = index.projection().unwrap();
+        let mut attributes: Vec<_> = projection.non_key_attributes().iter().map(|name| format!("- {name}")).collect();
+        attributes.insert(0, "NonKeyAttributes:".to_owned());
+        attributes.insert(0, format!("ProjectionType: {}", projection.projection_type().unwrap()));
+        assert_has(&template, &attributes.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    assert_eq!(template.iter().filter(|line| line.starts_with("- AttributeName")).count(), 8);
+    assert_eq!(template.iter().filter(|line| line.starts_with("- IndexName")).count(), 1);
     let stream = ours.stream_specification().unwrap().stream_view_type().unwrap();
     assert_has(&template, &[&format!("StreamViewType: {stream}")]);
     assert_has(&template, &["BillingMode: PAY_PER_REQUEST"]);
@@ -44,7 +57,7 @@ async fn the_template_makes_the_table_that_we_make() {
 #[test]
 fn the_template_sets_what_the_configuration_asks_for() {
     let api = Config::from_lookup(|_| None).unwrap_err();
-    let signup = SignupConfig::from_lookup(|_| None).unwrap_err();
+    let signup = TableConfig::from_lookup(|_| None).unwrap_err();
     for (name, error) in [("ApiFunction", api), ("SignupFunction", signup)] {
         let function = resource(name);
         for fault in error.faults() {

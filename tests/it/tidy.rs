@@ -119,7 +119,18 @@ fn only_config_reads_the_environment() {
 fn only_keys_rs_makes_keys() {
     for file in rust_files(&Path::new(ROOT).join("src")) {
         if !file.ends_with("src/store/keys.rs") {
-            for prefix in ["HOME#", "ACTIVITY#", "REPLY#", "USER#", "HANDLE#"] {
+            for prefix in [
+                "HOME#",
+                "ACTIVITY#",
+                "REPLY#",
+                "USER#",
+                "HANDLE#",
+                "LIKE#",
+                "REPOST#",
+                "AUTHOR#",
+                "REPLIES#",
+                "IDEMPOTENCY#",
+            ] {
                 assert!(!code(&file).contains(prefix), "{} makes a key {prefix}", file.display());
             }
         }

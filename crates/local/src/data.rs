@@ -71,6 +71,11 @@ impl DataFolder {
         self.path.join("issuer")
     }
 
+    /// Where the place in the database's stream is kept.
+    pub fn stream(&self) -> PathBuf {
+        self.path.join("stream")
+    }
+
     /// Where the master secret is.
     pub fn secret(&self) -> PathBuf {
         self.path.join("secret")

@@ -4,11 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use axum::Router;
 use cruddur::api::{self, AppState, Compat, Identity, Keys};
 use cruddur::clock::Clock;
 use cruddur::domain::Id;
 use cruddur::store::{self, Store, StoreError};
+use lambda_spans::Spans;
 
 use crate::data::{DataError, DataFolder};
 use crate::dynamodb::{DatabaseError, DynamoDb};
@@ -18,6 +18,7 @@ use crate::options::{Client, Options};
 use crate::secret::{Secret, SecretError};
 use crate::seed::{self, SeedError};
 use crate::server::Server;
+use crate::stream::Pump;
 use crate::{aws, endpoint, sign_in};
 
 /// The one table.
@@ -58,6 +59,7 @@ pub struct Running {
     api: Server,
     endpoint: Server,
     bridge: Option<Server>,
+    pump: Pump,
     database: DynamoDb,
     folder: DataFolder,
     issuer: Issuer,
@@ -66,15 +68,11 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts everything; `traced` wraps the API's router.
+    /// Starts everything; with `spans`, requests and what follows from them are traced.
     ///
     /// # Errors
     /// When a port is taken, or the data cannot be used.
-    pub async fn start(
-        options: &Options,
-        clock: Clock,
-        traced: impl FnOnce(Router) -> Router,
-    ) -> Result<Self, StartError> {
+    pub async fn start(options: &Options, clock: Clock, spans: Option<&Spans>) -> Result<Self, StartError> {
         let api = listen::on_loopback(options.port, "--port").await?;
         let endpoint = listen::on_loopback(options.dynamodb_port, "--dynamodb-port").await?;
         let bridge = match options.bridge {
@@ -94,6 +92,7 @@ impl Running {
         let store = Store::new(client.clone(), TABLE);
         store::create_table(&client, TABLE).await.map_err(StartError::Table)?;
         let post = seed::seed(&store, &clock).await?;
+        let pump = Pump::start(database.database(), store.clone(), folder.stream(), spans.cloned());
 
         let keys = Keys::new(secret.expose().as_bytes(), None);
         let (identity, compat) = match options.compat {
@@ -103,8 +102,8 @@ impl Running {
         let sign_in = sign_in::router(issuer.clone(), clock.clone());
         let origins = options.allow_origin.iter().cloned().collect();
         let router = api::router(AppState { store, clock, keys, identity, origins, compat }).merge(sign_in);
-        let api = Server::start(api, traced(router))?;
-        Ok(Self { api, endpoint, bridge, database, folder, issuer, compat: options.compat, post })
+        let api = Server::start(api, spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone())))?;
+        Ok(Self { api, pump, endpoint, bridge, database, folder, issuer, compat: options.compat, post })
     }
 
     /// Where the API listens.
@@ -142,9 +141,15 @@ impl Running {
         self.post
     }
 
+    /// Returns when all that follows from the changes so far is done: notifications, the search index, and so on.
+    pub async fn settled(&self) {
+        self.pump.settled().await;
+    }
+
     /// Answers what is under way, closes the database, and gives the data folder free.
     pub async fn stop(self) {
         self.api.stop().await;
+        self.pump.stop().await;
         self.endpoint.stop().await;
         if let Some(bridge) = self.bridge {
             bridge.stop().await;

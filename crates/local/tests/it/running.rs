@@ -21,7 +21,7 @@ async fn start(folder: &Path) -> Result<Running, StartError> {
 async fn start_with(folder: &Path, flags: &[&str]) -> Result<Running, StartError> {
     let always = ["local", "--port", "0", "--dynamodb-port", "0", "--data-dir", folder.to_str().unwrap()];
     let options = Options::parse_from(always.iter().chain(flags));
-    Running::start(&options, Clock::system(), |router| router).await
+    Running::start(&options, Clock::system(), None).await
 }
 
 async fn send(request: Request<Body>) -> (StatusCode, Value) {

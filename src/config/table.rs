@@ -3,16 +3,16 @@ use lambda_spans::Settings;
 use super::lookup::Lookup;
 use super::{ConfigError, table_name, variable};
 
-/// The settings of the `signup` function.
+/// The settings of a function that needs the table alone: `signup`, `stream`.
 #[derive(Debug)]
-pub struct SignupConfig {
+pub struct TableConfig {
     /// The DynamoDB table, `TABLE_NAME`.
     pub table_name: String,
     /// Those of tracing.
     pub spans: Settings,
 }
 
-impl SignupConfig {
+impl TableConfig {
     /// The settings of this process.
     ///
     /// # Errors
