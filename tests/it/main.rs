@@ -3,7 +3,9 @@
 
 mod authorization;
 mod config;
+mod conflicts;
 mod cors;
+mod costs;
 mod create;
 mod cursor;
 mod data_model;
