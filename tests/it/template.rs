@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::support::{TABLE, TestApp};
 
 const TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml"));
@@ -57,4 +59,33 @@ fn the_template_sets_what_the_configuration_asks_for() {
         let set = function.iter().any(|line| line.starts_with(&format!("{}:", fault.name)));
         assert!(set, "{} is not set for ApiFunction", fault.name);
     }
+}
+
+/// A path as API Gateway sees it, which knows no `@` before a variable and for which one name is like another.
+fn shape(path: &str) -> String {
+    let parts = path.split('/').map(|part| if part.ends_with('}') { "{}" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn the_template_has_the_routes_of_the_router() {
+    let router = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/router.rs"));
+    let mut routes = BTreeSet::new();
+    for line in router.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")) {
+        let (path, handlers) = line.split_once('"').unwrap();
+        for method in ["get", "put", "post", "delete"] {
+            if handlers.contains(&format!(" {method}(")) || handlers.contains(&format!(".{method}(")) {
+                routes.insert(format!("{} {}", method.to_uppercase(), shape(path)));
+            }
+        }
+    }
+    let function = resource("ApiFunction");
+    let values = |key: &str| -> Vec<&str> { function.iter().filter_map(|line| line.strip_prefix(key)).collect() };
+    let template: Vec<_> = values("Method: ")
+        .iter()
+        .zip(values("Path: "))
+        .map(|(method, path)| format!("{method} {}", shape(path)))
+        .collect();
+    assert_eq!(template.iter().cloned().collect::<BTreeSet<_>>(), routes);
+    assert_eq!(template.len(), routes.len(), "no route is there twice");
 }
