@@ -6,13 +6,15 @@ const MAX_LINES: usize = 400;
 const MAX_BIN_LINES: usize = 30;
 
 /// What each part may not name, from its `use` lines and paths.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("src/domain.rs", DOMAIN),
     ("src/domain", DOMAIN),
     ("src/store.rs", STORE),
     ("src/store", STORE),
     ("src/api.rs", API),
     ("src/api", API),
+    ("src/stream.rs", STREAM),
+    ("src/stream", STREAM),
     ("src/config.rs", CONFIG),
     ("src/config", CONFIG),
     ("crates/lambda-spans/src", &["cruddur"]),
@@ -34,6 +36,8 @@ const DOMAIN: &[&str] = &[
 const STORE: &[&str] =
     &["crate::api", "crate::clock", "crate::config", "axum", "lambda_http", "opentelemetry", "StatusCode"];
 const API: &[&str] = &["crate::config", "aws_sdk", "aws_config", "aws_smithy", "opentelemetry"];
+const STREAM: &[&str] =
+    &["crate::api", "crate::clock", "crate::config", "aws_", "axum", "http::", "lambda_http", "opentelemetry"];
 const CONFIG: &[&str] = &["crate::api", "crate::clock", "crate::domain", "crate::store", "axum", "opentelemetry"];
 
 const NO_NAMES: [&str; 6] = ["utils", "helpers", "common", "manager", "service", "controllers"];
