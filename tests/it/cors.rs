@@ -18,7 +18,7 @@ async fn a_preflight_is_answered_before_anybody_is_asked_who_they_are() {
     assert_eq!(answer.status, 200);
     for (name, value) in [
         ("access-control-allow-origin", ORIGIN),
-        ("access-control-allow-methods", "GET,POST"),
+        ("access-control-allow-methods", "DELETE,GET,POST,PUT"),
         (
             "access-control-allow-headers",
             "authorization,content-type,idempotency-key,traceparent,tracestate,x-amzn-trace-id",

@@ -61,10 +61,12 @@ fn answers() -> Vec<(&'static str, u16, Value)> {
     let other = "`cursor` was altered, or was made for another route or another user: begin again without it.";
     let nobody = problem(401, "Unauthorized", "unauthenticated", "Sign in first: this route needs a user.");
     let gone = problem(404, "Not Found", "not_found", "There is no such activity, or it has expired.");
+    let no_conversation = problem(404, "Not Found", "not_found", "There is no such conversation of yours.");
     vec![
         ("create.json", 200, created),
         ("create_anonymous.json", 401, nobody),
         ("create_bad_input.json", 422, json!(["ttl_blank", "message_blank"])),
+        ("create_message.json", 200, json!({ "message_group_uuid": "01a20320-a2fa-7000-8000-000000000000" })),
         ("delete.json", 200, json!({ "uuid": "01a202e9-b47a-7000-8000-000000000009" })),
         ("health_check.json", 200, json!({ "success": true, "ver": 1 })),
         ("health_check_deep.json", 200, json!({ "success": true, "ver": 1 })),
@@ -73,8 +75,14 @@ fn answers() -> Vec<(&'static str, u16, Value)> {
         ("home_cursor.json", 400, problem(400, "Bad Request", "bad_cursor", other)),
         ("home_stage_in_path.json", 200, json!([post("A post")])),
         ("like.json", 200, reactions(1, 0, true, false)),
+        ("message_groups.json", 200, json!([])),
+        ("messages.json", 404, no_conversation),
+        ("messages_with_user.json", 200, json!([])),
+        ("notifications.json", 200, json!([])),
+        ("read_notifications.json", 200, json!({ "unread_count": 0 })),
         ("reply.json", 200, replied),
         ("repost.json", 200, reactions(0, 1, false, true)),
+        ("search.json", 200, json!([])),
         ("short_user.json", 200, worf),
         ("show.json", 404, gone),
         ("show_status.json", 200, json!({ "activity": post("A post"), "replies": [] })),

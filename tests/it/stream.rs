@@ -232,3 +232,63 @@ async fn an_old_name_that_is_told_late_does_not_come_back() {
     let profile = profile.key("pk", AttributeValue::S(key.pk)).key("sk", AttributeValue::S(key.sk));
     assert_eq!(profile.send().await.unwrap().item.unwrap()["display_name"].as_s().unwrap(), "Second");
 }
+
+/// Whether a record matches one of the template's filters, which know only equality and prefixes.
+fn is_let_through(record: &Value) -> bool {
+    let template = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml"));
+    let patterns = template.lines().filter_map(|line| line.trim().strip_prefix("- Pattern: '")?.strip_suffix('\''));
+    let patterns: Vec<Value> = patterns.map(|pattern| serde_json::from_str(pattern).unwrap()).collect();
+    assert_eq!(patterns.len(), 3);
+    let matches = |wanted: &Value, found: &Value| {
+        wanted.is_null()
+            || wanted.as_array().unwrap().iter().any(|one| match one["prefix"].as_str() {
+                Some(prefix) => found.as_str().unwrap().starts_with(prefix),
+                None => one == found,
+            })
+    };
+    patterns.iter().any(|pattern| {
+        let key = |name: &str| matches(&pattern["dynamodb"]["Keys"][name]["S"], &record["dynamodb"]["Keys"][name]["S"]);
+        matches(&pattern["eventName"], &record["eventName"]) && key("pk") && key("sk")
+    })
+}
+
+#[tokio::test]
+async fn the_templates_filter_lets_through_what_something_follows_from_and_little_else() {
+    let (mut app, _) = busy().await;
+    app.settle().await;
+    let records = app.records();
+    let followed = records.iter().filter(|record| cruddur::stream::follows(record));
+    assert!(followed.clone().count() > 10);
+    assert!(followed.clone().all(is_let_through));
+    let own = records.iter().filter(|record| {
+        let pk = record["dynamodb"]["Keys"]["pk"]["S"].as_str().unwrap();
+        pk.starts_with("WORD#") || pk.starts_with("NOTIFICATIONS#")
+    });
+    assert!(own.clone().count() > 50);
+    assert!(!own.into_iter().any(is_let_through));
+}
+
+#[tokio::test]
+async fn what_the_api_writes_is_what_the_consumer_reads() {
+    let mut app = TestApp::new().await;
+    let post = app.posted(hours(1), 1, "Who likes pineapple?", "1-day").await;
+    let path = format!("/api/activities/{}", post.id());
+    let reply = app.post_as(WORF, &format!("{path}/reply"), &json!({ "message": "No honor!" })).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    app.pass(SignedDuration::from_secs(1));
+    assert_eq!(app.put_as(WORF, &format!("{path}/like")).await.status, 200);
+    let reply = reply.body["uuid"].as_str().unwrap().to_owned();
+    assert_eq!(app.put_as(ANDREW, &format!("/api/activities/{reply}/like")).await.status, 200);
+    app.settle().await;
+    let told = app.get_as(ANDREW, "/api/activities/notifications").await;
+    assert_eq!(told.messages(), ["Who likes pineapple?", "No honor!"]);
+    assert_eq!(told.body[0]["likes_count"], 1);
+    let told = app.get_as(WORF, "/api/activities/notifications").await;
+    assert_eq!((told.messages(), &told.body[0]["kind"]), (vec!["No honor!"], &json!("like")));
+    let renamed = app.post_as(WORF, "/api/profile/update", &json!({ "display_name": "Worf, son of Mogh" })).await;
+    assert_eq!(renamed.status, 200, "{}", renamed.body);
+    app.settle().await;
+    assert_eq!(app.get(&path).await.body["replies"][0]["display_name"], "Worf, son of Mogh");
+    let told = app.get_as(ANDREW, "/api/activities/notifications").await;
+    assert_eq!(told.body[0]["display_name"], "Worf, son of Mogh");
+}

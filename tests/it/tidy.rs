@@ -6,7 +6,7 @@ const MAX_LINES: usize = 400;
 const MAX_BIN_LINES: usize = 30;
 
 /// What each part may not name, from its `use` lines and paths.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("src/domain.rs", DOMAIN),
     ("src/domain", DOMAIN),
     ("src/store.rs", STORE),
@@ -15,6 +15,8 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("src/api", API),
     ("src/signup.rs", SIGNUP),
     ("src/signup", SIGNUP),
+    ("src/stream.rs", STREAM),
+    ("src/stream", STREAM),
     ("src/config.rs", CONFIG),
     ("src/config", CONFIG),
     ("crates/lambda-spans/src", &["cruddur"]),
@@ -25,6 +27,7 @@ const DOMAIN: &[&str] = &[
     "crate::config",
     "crate::signup",
     "crate::store",
+    "crate::stream",
     "lambda_spans",
     "aws_",
     "lambda_",
@@ -39,16 +42,37 @@ const STORE: &[&str] = &[
     "crate::clock",
     "crate::config",
     "crate::signup",
+    "crate::stream",
     "axum",
     "lambda_http",
     "opentelemetry",
     "StatusCode",
 ];
-const API: &[&str] = &["crate::config", "crate::signup", "aws_sdk", "aws_config", "aws_smithy", "opentelemetry"];
+const API: &[&str] =
+    &["crate::config", "crate::signup", "crate::stream", "aws_sdk", "aws_config", "aws_smithy", "opentelemetry"];
 const SIGNUP: &[&str] =
-    &["crate::api", "crate::config", "aws_sdk", "aws_config", "aws_smithy", "axum", "opentelemetry", "StatusCode"];
-const CONFIG: &[&str] =
-    &["crate::api", "crate::clock", "crate::domain", "crate::signup", "crate::store", "axum", "opentelemetry"];
+    &["crate::api", "crate::config", "crate::stream", "aws_", "axum", "http::", "lambda_http", "opentelemetry"];
+const STREAM: &[&str] = &[
+    "crate::api",
+    "crate::clock",
+    "crate::config",
+    "crate::signup",
+    "aws_",
+    "axum",
+    "http::",
+    "lambda_http",
+    "opentelemetry",
+];
+const CONFIG: &[&str] = &[
+    "crate::api",
+    "crate::clock",
+    "crate::domain",
+    "crate::signup",
+    "crate::store",
+    "crate::stream",
+    "axum",
+    "opentelemetry",
+];
 
 const NO_NAMES: [&str; 6] = ["utils", "helpers", "common", "manager", "service", "controllers"];
 

@@ -69,6 +69,11 @@ ANSWERS = {
 }
 
 
+_, _, METHOD_NOT_ALLOWED = _problem(
+    405, "Method Not Allowed", "method_not_allowed",
+    "This route is there, but not for this method; `Allow` lists those it takes.")
+
+
 def events(token):
     """The events in the order of ANSWERS, as (name, text), with `token` where one is needed. Every file has an answer
     and every answer a file."""

@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from answers import ANSWERS, HELLO, SHOWN, Report, events, masked, of_proxy_response
+from answers import ANSWERS, HELLO, METHOD_NOT_ALLOWED, SHOWN, Report, events, masked, of_proxy_response
 from engine import bridge_address, docker_engine
 from local import KEY_SET_PATH, SETTINGS, local_aws
 from rie import emulator_path, free_port
@@ -70,7 +70,7 @@ def ask_routes(report, arguments, created):
             ("GET", "/api/activities/home?limit=1", (200, [HELLO])),
             ("GET", f"/api/activities/{created}", (200, SHOWN[2])),
             ("POST", "/api/activities", (401, unauthenticated)),
-            ("DELETE", "/api/activities/home", no_route),
+            ("DELETE", "/api/activities/home", (405, METHOD_NOT_ALLOWED)),
             ("GET", "/api/nothing-here", no_route),
         ]:
             report.compare(f"sam local start-api, {method} {path}", expected, ask(method, path))
