@@ -5,12 +5,12 @@ use serde::Serialize;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-use super::AppState;
 use super::activity_body::rfc3339;
 use super::cursor::{self, Scope};
 use super::error::ApiError;
 use super::page::{Page, link_next};
 use super::path::{AtHandle, NO_SUCH_USER};
+use super::{AppState, Compat};
 use crate::domain::{Author, Profile};
 use crate::store::ListedPost;
 
@@ -69,8 +69,11 @@ pub(super) async fn feed(
         let profile = profile.ok_or(NO_SUCH_USER)?;
         Span::current().record("app.result_length", found.posts.len());
         let activities = found.posts.iter().map(FeedPostResponse::from).collect();
-        let mut response =
-            Json(UserFeedResponse { profile: ProfileResponse::new(profile, count), activities }).into_response();
+        let profile = ProfileResponse::new(profile, count);
+        let mut response = match state.compat {
+            Compat::Later => Json(UserFeedResponse { profile, activities }).into_response(),
+            Compat::Week2 => Json(activities).into_response(),
+        };
         let cursor = found.next.map(|next| cursor::seal(&state.keys, scope, next, now));
         link_next(&mut response, cursor.as_deref(), page.limit);
         Ok(response)

@@ -154,6 +154,20 @@ async fn for_the_week_2_client_everybody_is_andrew() {
         let (status, made) = send_post(&running, authorization).await;
         assert_eq!((status, &made["handle"]), (StatusCode::OK, &json!("andrewbrown")), "{made}");
     }
+    // The same shapes as the original's, whatever more they have.
+    let fields = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let feed = read(&running, "/api/activities/@andrewbrown").await;
+    assert_eq!(feed[0]["message"], "Hello", "a plain array");
+    assert_eq!(fields(&feed[0]), ["created_at", "display_name", "expires_at", "handle", "message", "uuid"]);
+    let request =
+        Request::post(format!("http://{}/api/messages", running.api())).header("content-type", "application/json");
+    let body = json!({ "message": "Hello", "user_receiver_handle": "bayko" }).to_string();
+    let (status, sent) = send(request.body(Body::from(body)).unwrap()).await;
+    assert_eq!((status, &sent["handle"], &sent["message"]), (StatusCode::OK, &json!("andrewbrown"), &json!("Hello")));
+    let messages = read(&running, "/api/messages/@bayko").await;
+    assert_eq!(fields(&messages[0]), ["created_at", "display_name", "handle", "message", "uuid"]);
+    assert!(read(&running, "/api/message_groups").await.is_array());
+    assert!(read(&running, "/api/activities/notifications").await.is_array());
     let text = local::banner::text(&running);
     assert!(text.contains("Every request acts as the demo user andrewbrown (Andrew Brown)."), "{text}");
     assert!(!text.contains("TOKEN"), "{text}");
