@@ -3,7 +3,7 @@ use cruddur::store::keys::{ENTITIES, Entity, LIST, LIST_SK, LISTED, LISTS, PK, S
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/data-model.md"));
 
 /// The rows of the table under that heading, without the header; code marks removed.
-fn rows(heading: &str) -> Vec<Vec<String>> {
+pub(crate) fn rows(heading: &str) -> Vec<Vec<String>> {
     let section = DOCUMENT.lines().skip_while(|line| *line != format!("## {heading}")).skip(1);
     let table = section.take_while(|line| !line.starts_with("## ")).filter(|line| line.starts_with('|')).skip(2);
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();

@@ -159,4 +159,20 @@ async fn nothing_private_is_in_any_answer() {
         let text = Value::to_string(&answer.body);
         assert!(!text.contains(ANDREW) && !text.contains(&uuid), "{text}");
     }
+    let post = "/api/activities/01a20320-a2fa-7000-8000-000000000001";
+    app.replied(numbered(app.now(), 1), hours(0), 2, "reply").await;
+    for (sub, method, path, status) in [
+        (ANDREW, "GET", "/api/activities/@andrewbrown".to_owned(), 200),
+        (ANDREW, "GET", format!("/api/activities/@andrewbrown/status/{}", numbered(app.now(), 1)), 200),
+        (ANDREW, "GET", "/api/users/@andrewbrown/short".to_owned(), 200),
+        (ANDREW, "PUT", format!("{post}/like"), 200),
+        (ANDREW, "DELETE", format!("{post}/repost"), 200),
+        ("demo-worf", "DELETE", post.to_owned(), 403),
+        (ANDREW, "DELETE", post.to_owned(), 200),
+    ] {
+        let answer = app.ask_as(sub, method, &path).await;
+        let text = Value::to_string(&answer.body);
+        assert_eq!(answer.status, status, "{text}");
+        assert!(!text.contains("demo-") && !text.contains("sub"), "{text}");
+    }
 }

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that does not find what it looks for fails")]
 
 mod config;
+mod conflicts;
+mod costs;
 mod create;
 mod cursor;
 mod data_model;

@@ -8,7 +8,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::support::{ANDREW, TABLE, TestApp, answer, hours, request};
+use crate::support::{ANDREW, TABLE, TestApp, answer, hours, request, signed_in};
 
 type Fields = BTreeMap<String, String>;
 
@@ -118,6 +118,82 @@ async fn a_refused_post_records_the_codes() {
 }
 
 #[tokio::test]
+async fn what_is_done_to_a_post_names_the_post_and_whose_act_it_is() {
+    let app = TestApp::new().await;
+    let id = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let post = "01a202e9-b47a-7000-8000-000000000001";
+    for (method, what, name) in [
+        ("PUT", "/like", "like-activity"),
+        ("DELETE", "/like", "unlike-activity"),
+        ("PUT", "/repost", "repost-activity"),
+        ("DELETE", "/repost", "undo-repost-activity"),
+        ("DELETE", "", "delete-activity"),
+    ] {
+        let (recorded, _guard) = record();
+        app.ask_as(ANDREW, method, &format!("/api/activities/{id}{what}")).await;
+        let expected = fields([("app.activity_uuid", post), ("app.user_id", ANDREWS_HASH)]);
+        assert_eq!(recorded.fields(name), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_names_itself_and_its_parent_and_a_replay_says_that_it_is_one() {
+    let app = TestApp::new().await;
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
+    for replayed in [None, Some("true")] {
+        let (recorded, _guard) = record();
+        let request = request("POST", &format!("/api/activities/{parent}/reply"));
+        let request = request.header("content-type", "application/json").header("idempotency-key", "k");
+        app.send(signed_in(request.body(r#"{"message": "y"}"#.into()).unwrap(), ANDREW)).await;
+        let mut expected = fields([
+            ("app.activity_uuid", "01a20320-a2fa-7000-8000-000000000000"),
+            ("app.reply_to_activity_uuid", "01a202e9-b47a-7000-8000-000000000001"),
+            ("app.user_id", ANDREWS_HASH),
+        ]);
+        expected.extend(replayed.map(|replayed| ("app.replayed".to_owned(), replayed.to_owned())));
+        assert_eq!(recorded.fields("create-reply"), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_page_records_how_much_is_on_it() {
+    let app = TestApp::new().await;
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
+    app.replied(parent, hours(0), 2, "y").await;
+    let (recorded, _guard) = record();
+    app.get(&format!("/api/activities/{parent}")).await;
+    let shown = fields([("app.activity_uuid", "01a202e9-b47a-7000-8000-000000000001"), ("app.result_length", "1")]);
+    assert_eq!(recorded.fields("show-activity"), shown);
+    app.get("/api/activities/@andrewbrown").await;
+    let feed = fields([("app.now", "2026-11-22T12:00:00.250Z"), ("app.result_length", "1")]);
+    assert_eq!(recorded.fields("user-feed"), feed);
+}
+
+#[tokio::test]
+async fn what_a_request_writes_carries_its_trace() {
+    let app = TestApp::new().await;
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
+    let (post, like) = (format!("/api/activities/{parent}/reply"), format!("/api/activities/{parent}/like"));
+    for (method, path, body, written) in [
+        ("POST", "/api/activities", r#"{"message": "x", "ttl": "1-day"}"#, 2),
+        ("POST", post.as_str(), r#"{"message": "x"}"#, 2),
+        ("PUT", like.as_str(), "", 1),
+        ("PUT", "/api/profile/update", r#"{"display_name": "x"}"#, 2),
+    ] {
+        let request = request(method, path).header("content-type", "application/json").header("idempotency-key", "k");
+        let request = signed_in(request.body(body.into()).unwrap(), ANDREW);
+        let answer = answer(spans.server(app.router()), request).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let trace = format!("00-{}-", answer.header("x-trace-id").unwrap());
+        let items = app.client.scan().table_name(TABLE).send().await.unwrap().items.unwrap();
+        let contexts = items.iter().filter_map(|item| item.get("trace_context")?.as_s().ok());
+        assert_eq!(contexts.filter(|context| context.starts_with(&trace)).count(), written, "{method} {path}");
+    }
+}
+
+#[tokio::test]
 async fn every_answer_has_the_trace_id_and_a_problem_says_it_too() {
     let app = TestApp::new().await;
     let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
@@ -160,6 +236,21 @@ async fn no_span_and_no_log_line_of_ours_has_what_is_private() {
     app.post(r#"{"canary-field": "canary-value"}"#).await;
     app.get_as(ANDREW, "/api/activities/home?limit=canary-limit&cursor=canary-cursor").await;
     app.get_as(ANDREW, "/api/activities/home?cursor=canary-cursor").await;
+    let id = app.posted(hours(0), 77, "canary-message", "1-day").await.id();
+    for (method, path, body) in [
+        ("POST", format!("/api/activities/{id}/reply"), r#"{"message": "canary-reply", "activity_uuid": null}"#),
+        ("POST", format!("/api/activities/{id}/reply"), r#"{"message": "canary-reply", "activity_uuid": "canary"}"#),
+        ("PUT", "/api/profile/update".to_owned(), r#"{"display_name": "canary-name", "bio": "canary-bio"}"#),
+        ("PUT", "/api/profile/update".to_owned(), r#"{"display_name": "canary\t", "bio": "canary\u0000"}"#),
+    ] {
+        let request = request(method, &path).header("content-type", "application/json");
+        let request = request.header("idempotency-key", "canary-key").body(body.into()).unwrap();
+        app.send(signed_in(request, ANDREW)).await;
+    }
+    app.ask_as(ANDREW, "PUT", &format!("/api/activities/{id}/like")).await;
+    app.get(&format!("/api/activities/{id}")).await;
+    app.get("/api/activities/@canary_handle").await;
+    app.get("/api/users/@canary_handle/short").await;
     let values = recorded.values();
     assert!(!values.contains("canary") && !values.contains(ANDREW), "{values}");
 }
