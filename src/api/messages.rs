@@ -11,7 +11,7 @@ use super::identity::{Principal, SignedIn};
 use super::listing::Listing;
 use super::message_body::{ConversationResponse, CreateMessageRequest, MessageResponse, OpenedResponse, SentResponse};
 use super::page::Page;
-use crate::domain::{Addressee, Code, DirectMessage, Handle, Id, Invalid, Letter, Message, Profile};
+use crate::domain::{Addressee, Code, DirectMessage, Handle, Id, Invalid, Letter, Message, Profile, User};
 use crate::store::{Once, StoreError, Written, keys};
 
 const NO_SUCH_CONVERSATION: ApiError = ApiError::NotFound("There is no such conversation of yours.");
@@ -98,16 +98,20 @@ pub(super) async fn create(
         let Letter { message, to } = request.letter().inspect_err(|error| {
             span.record("app.validation_codes", display(error));
         })?;
-        let (me, before) =
-            tokio::try_join!(state.store.profile(&principal.sub), state.store.made_before(once.as_ref()))?;
+        let (me, before, receiver) = tokio::try_join!(
+            state.store.profile(&principal.sub),
+            state.store.made_before(once.as_ref()),
+            receiver(&state, &principal, &to),
+        )?;
         let sent = match before {
             Some(before) => before,
             None => {
-                let post = Post { state: &state, me: me.ok_or(ApiError::NoProfile)?, message: &message, once };
-                match to {
-                    Addressee::Group(group) => post.to_group(&group).await?,
-                    Addressee::Handle(handle) => post.to_user(&handle).await?,
-                }
+                let me = me.ok_or(ApiError::NoProfile)?;
+                let receiver = receiver.ok_or(match to {
+                    Addressee::Group(_) => NO_SUCH_CONVERSATION,
+                    Addressee::Handle(_) => NO_SUCH_USER,
+                })?;
+                Post { state: &state, me, message: &message, once }.to(receiver).await?
             }
         };
         let made = &sent.made;
@@ -134,6 +138,27 @@ async fn with(state: &AppState, principal: &Principal, handle: &str) -> Result<O
     Ok(state.store.conversation_of(me.author.user_uuid, other.author.user_uuid).await?)
 }
 
+/// Whom a message is for, and the conversation where that is known.
+struct Receiver {
+    user: User,
+    group: Option<Id>,
+}
+
+/// `None` when there is no such user, or no such conversation of the user's.
+async fn receiver(state: &AppState, principal: &Principal, to: &Addressee) -> Result<Option<Receiver>, StoreError> {
+    match to {
+        Addressee::Group(group) => {
+            let Some(group) = Id::parse(group) else { return Ok(None) };
+            let user = state.store.partner(&principal.sub, group).await?;
+            Ok(user.map(|user| Receiver { user, group: Some(group) }))
+        }
+        Addressee::Handle(handle) => {
+            let Ok(handle) = Handle::parse(handle) else { return Ok(None) };
+            Ok(state.store.user(&handle).await?.map(|user| Receiver { user, group: None }))
+        }
+    }
+}
+
 /// A message on its way.
 struct Post<'a> {
     state: &'a AppState,
@@ -143,19 +168,14 @@ struct Post<'a> {
 }
 
 impl Post<'_> {
-    async fn to_group(&self, group: &str) -> Result<Written, ApiError> {
-        let group = Id::parse(group).ok_or(NO_SUCH_CONVERSATION)?;
-        let other = self.state.store.partner(&self.me.sub, group).await?.ok_or(NO_SUCH_CONVERSATION)?;
-        self.append(group, &other.sub).await
-    }
-
-    async fn to_user(&self, handle: &str) -> Result<Written, ApiError> {
+    async fn to(&self, Receiver { user: other, group }: Receiver) -> Result<Written, ApiError> {
         let store = &self.state.store;
-        let handle = Handle::parse(handle).map_err(|_not_one| NO_SUCH_USER)?;
-        if handle == self.me.author.handle {
+        if let Some(group) = group {
+            return self.append(group, &other.sub).await;
+        }
+        if other.sub == self.me.sub {
             return Err(Invalid::of(Code::UserReceiverIsSender).into());
         }
-        let other = store.user(&handle).await?.ok_or(NO_SUCH_USER)?;
         for _ in 0..ATTEMPTS {
             if let Some(group) = store.conversation_of(self.me.author.user_uuid, other.author.user_uuid).await? {
                 return self.append(group, &other.sub).await;

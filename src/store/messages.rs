@@ -95,8 +95,9 @@ impl Store {
             .table_name(&*self.table)
             .set_key(Some(items::of_key(keys::membership(sub, last.group))))
             .update_expression("SET #message = :message, #position = :position")
-            // The position is time and id of the last message: of two at one time the same one stays, in any order.
-            .condition_expression("attribute_exists(pk) AND #position < :position")
+            // The position is time and id of the last message: of two at one time the same one stays, in any order. The
+            // message itself again is no failure, which would be one in the trace.
+            .condition_expression("attribute_exists(pk) AND #position <= :position")
             .expression_attribute_names("#message", items::MESSAGE)
             .expression_attribute_names("#position", LIST_SK)
             .expression_attribute_values(":message", string(last.message.as_str()))

@@ -105,7 +105,7 @@ impl Store {
             .table_name(&*self.table)
             .set_key(Some(items::of_key(key)))
             .update_expression("SET #name = :name, #since = :since")
-            .condition_expression("attribute_exists(pk) AND (attribute_not_exists(#since) OR #since < :since)")
+            .condition_expression("attribute_exists(pk) AND (attribute_not_exists(#since) OR #since <= :since)")
             .expression_attribute_names("#name", DISPLAY_NAME)
             .expression_attribute_names("#since", NAMED_AT)
             .expression_attribute_values(":name", string(&profile.author.display_name))

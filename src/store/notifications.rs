@@ -77,7 +77,7 @@ impl Store {
             .table_name(&*self.table)
             .set_key(Some(items::of_key(keys::notifications_read(sub))))
             .update_expression("SET #read = :read")
-            .condition_expression("attribute_not_exists(pk) OR #read < :read")
+            .condition_expression("attribute_not_exists(pk) OR #read <= :read")
             .expression_attribute_names("#read", READ_MS)
             .expression_attribute_values(":read", number(newest.id.created_at().as_millisecond()))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)

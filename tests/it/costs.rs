@@ -95,7 +95,9 @@ impl Metered {
         let meter = Meter::default();
         let app = TestApp::new().await;
         let client = Client::from_conf(app.client.config().to_builder().interceptor(meter.clone()).build());
-        Self { app: TestApp::on(client), meter, rows: Vec::new() }
+        let mut metered = TestApp::on(client);
+        metered.database = app.database;
+        Self { app: metered, meter, rows: Vec::new() }
     }
 
     /// Adds the row of what happens in `request`.
@@ -176,6 +178,28 @@ async fn the_costs_of_the_routes_are_the_documented_ones() {
     metered.send("update profile", WORF, "PUT", "/api/profile/update", None, edit).await;
     metered.send("delete a reply", WORF, "DELETE", &format!("/api/activities/{replied}"), None, none.clone()).await;
     metered.send("delete a post", ANDREW, "DELETE", &format!("/api/activities/{made}"), None, none).await;
+
+    metered.app.posted(hours(0), 950, &format!("{} @worf", "ж".repeat(270)), "7-days").await;
+    metered.app.settle().await;
+    metered.get("search, 20 of 25 posts", None, "/api/activities/search?term=%D0%B6%D0%B6").await;
+    metered.get("search, nothing found", None, "/api/activities/search?term=nothing").await;
+    metered.get("notifications", Some(WORF), "/api/activities/notifications").await;
+    metered.cost("notifications read", async |app| app.put_as(WORF, "/api/activities/notifications").await).await;
+    let long = "ж".repeat(1024);
+    let first = json!({ "message": long, "user_receiver_handle": "worf" });
+    metered.send("message to a user, the first", ANDREW, "POST", "/api/messages", None, first.clone()).await;
+    metered.send("message to a user", ANDREW, "POST", "/api/messages", None, first.clone()).await;
+    metered.send("message to a user, with a key", ANDREW, "POST", "/api/messages", Some("m"), first).await;
+    let groups = metered.app.get_as(WORF, "/api/message_groups").await;
+    let group = groups.body[0]["uuid"].as_str().unwrap().to_owned();
+    let next = json!({ "message": long, "message_group_uuid": group });
+    for _ in 0..22 {
+        metered.app.post_as(WORF, "/api/messages", &next).await;
+    }
+    metered.send("message to a conversation", WORF, "POST", "/api/messages", None, next).await;
+    metered.get("message groups", Some(WORF), "/api/message_groups").await;
+    metered.get("messages, 20 of 26", Some(WORF), &format!("/api/messages/{group}")).await;
+    metered.get("messages, 20 of 26, by the handle", Some(WORF), "/api/messages/@andrewbrown").await;
 
     let expected: Vec<String> = metered.rows.iter().map(|row| row.join(" | ")).collect();
     let documented: Vec<String> = rows("Costs").iter().map(|row| row.join(" | ")).collect();

@@ -263,3 +263,83 @@ async fn no_span_and_no_log_line_of_ours_has_what_is_private() {
     let values = recorded.values();
     assert!(!values.contains("canary") && !values.contains(ANDREW), "{values}");
 }
+
+#[tokio::test]
+async fn from_a_notification_one_finds_the_request_that_caused_it() {
+    let mut app = TestApp::new().await;
+    let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
+    let mut causes = Vec::new();
+    for (path, body) in [
+        ("/api/activities", r#"{"message": "Hello @worf", "ttl": "1-day"}"#),
+        ("/api/messages", r#"{"message": "Hello", "handle": "worf"}"#),
+    ] {
+        let request = request("POST", path).header("content-type", "application/json");
+        let request = signed_in(request.body(body.into()).unwrap(), ANDREW);
+        causes.push(answer(spans.server(app.router()), request).await.header("x-trace-id").unwrap().to_owned());
+        app.pass(jiff::SignedDuration::from_secs(1));
+    }
+    drop(guard);
+    app.settle().await;
+    let told = app.get_as("demo-worf", "/api/activities/notifications").await;
+    let told: Vec<_> = told.body.as_array().unwrap().iter().map(|row| row["trace_id"].as_str().unwrap()).collect();
+    causes.reverse();
+    assert_eq!(told, causes);
+}
+
+#[tokio::test]
+async fn what_follows_from_a_record_is_told_in_the_apps_terms() {
+    let app = TestApp::new().await;
+    app.posted(hours(1), 1, "canary @worf", "1-day").await;
+    let (recorded, _guard) = record();
+    app.consume(&app.records()).await;
+    let names: Vec<_> = recorded.0.lock().unwrap().iter().map(|entry| entry.name).collect();
+    let ours = ["stream-record", "index-words", "notify", "correct-name"];
+    assert_eq!(names.iter().filter(|name| ours.contains(name)).collect::<Vec<_>>(), ours.iter().collect::<Vec<_>>());
+    assert_eq!(recorded.fields("stream-record"), fields([("otel.name", "activity-written")]));
+    assert!(!recorded.values().contains("canary"));
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_consumed_is_logged_with_its_writers_trace_and_nothing_of_what_it_holds() {
+    let app = TestApp::new().await;
+    app.posted(hours(1), 1, "canary", "1-day").await;
+    let mut record_ = app.records().pop().unwrap();
+    record_["dynamodb"]["SequenceNumber"] = "4421584500000000017450439091".into();
+    record_["dynamodb"]["NewImage"]["handle"]["S"] = "Not A Handle, canary".into();
+    record_["dynamodb"]["NewImage"]["trace_context"] = serde_json::json!({ "S": crate::support::TRACEPARENT });
+    let (recorded, _guard) = record();
+    assert_eq!(app.consume(&[record_]).await.failures.len(), 1);
+    let expected = fields([
+        ("message", "the record cannot be understood"),
+        ("error.type", "unreadable"),
+        ("error.causes", "activity item (HOME#<bucket>#<shard>): attribute `handle` is missing or has the wrong form"),
+        ("app.sequence_number", "4421584500000000017450439091"),
+        ("app.writer_trace_id", "4bf92f3577b34da6a3ce929d0e0e4736"),
+    ]);
+    assert_eq!(recorded.fields("event"), expected);
+    assert!(!recorded.values().contains("canary"));
+}
+
+#[tokio::test]
+async fn messages_notifications_and_search_record_what_they_are_about_and_nothing_that_is_private() {
+    let app = TestApp::new().await;
+    let (recorded, _guard) = record();
+    let body = serde_json::json!({ "message": "canary-message", "handle": "worf" });
+    let group = app.post_as(ANDREW, "/api/messages", &body).await.body["message_group_uuid"].clone();
+    let group = group.as_str().unwrap();
+    let sent = recorded.fields("create-message");
+    assert_eq!(sent["app.message_group_uuid"], group);
+    assert_eq!(sent["app.user_id"], ANDREWS_HASH);
+    app.get_as(ANDREW, &format!("/api/messages/{group}")).await;
+    assert_eq!(recorded.fields("messages")["app.result_length"], "1");
+    app.get_as(ANDREW, "/api/message_groups").await;
+    assert_eq!(recorded.fields("message-groups")["app.result_length"], "1");
+    app.get_as(ANDREW, "/api/activities/notifications").await;
+    assert_eq!(recorded.fields("notifications")["app.unread_count"], "0");
+    app.get("/api/activities/search?term=canary-term").await;
+    assert_eq!(recorded.fields("search-activities")["app.words"], "2");
+    app.post_as(ANDREW, "/api/messages", &serde_json::json!({ "message": "", "handle": "canary" })).await;
+    let values = recorded.values();
+    assert!(!values.contains("canary") && !values.contains(ANDREW), "{values}");
+}
