@@ -18,6 +18,7 @@ mod home;
 mod idempotency;
 mod keys;
 mod lambda;
+mod model;
 mod outage;
 mod profile;
 mod reactions;
