@@ -23,6 +23,7 @@ mod key_set;
 mod keys;
 mod lambda;
 mod messages;
+mod model;
 mod notifications;
 mod outage;
 mod profile;
