@@ -4,23 +4,40 @@ mod activities;
 mod activity_body;
 mod answer;
 mod body;
+mod compat;
+mod cors;
 mod cursor;
 mod deadline;
 mod error;
 mod gateway;
 mod health;
-pub mod identity;
+mod home;
+mod idempotency;
+mod identity;
 mod keys;
+mod listing;
+mod message_body;
+mod messages;
+mod notifications;
 mod page;
+mod path;
+mod profile;
+mod reactions;
+mod replies;
 mod router;
+mod search;
+mod users;
 
 use crate::clock::Clock;
 use crate::store::Store;
 
+pub use compat::Compat;
+pub use cors::Origins;
 pub use deadline::Deadline;
 pub use gateway::gateway;
+pub use identity::{Identity, Pool, ReadError};
 pub use keys::Keys;
-pub use router::router;
+pub use router::{Access, ROUTES, Route, router};
 
 /// What every handler may use. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -31,4 +48,10 @@ pub struct AppState {
     pub clock: Clock,
     /// Keys of cursors and of hashed user ids.
     pub keys: Keys,
+    /// How users are told.
+    pub identity: Identity,
+    /// The web pages that may call.
+    pub origins: Origins,
+    /// The contract that is spoken.
+    pub compat: Compat,
 }

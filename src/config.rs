@@ -1,6 +1,11 @@
 //! The settings of our binaries: the environment, read once, all faults told at once.
 
+mod cognito;
+mod key_set;
+mod lookup;
+mod origins;
 mod secret;
+mod table;
 
 use std::fmt;
 use std::io::Write;
@@ -9,7 +14,12 @@ use std::process::ExitCode;
 use aws_config::{BehaviorVersion, SdkConfig};
 use lambda_spans::{Fault, Settings, Spans};
 
+pub use cognito::Cognito;
+pub use key_set::{KeySetError, key_set};
+use lookup::Lookup;
+pub use origins::is_origin;
 pub use secret::{Secret, SecretError};
+pub use table::TableConfig;
 
 /// The settings of the `api` function.
 #[derive(Debug)]
@@ -18,6 +28,10 @@ pub struct Config {
     pub table_name: String,
     /// The Secrets Manager secret with the master key, `SECRET_ARN`: an ARN or a name.
     pub secret_arn: String,
+    /// The user pool.
+    pub cognito: Cognito,
+    /// The origins of the web pages that may call, `ALLOWED_ORIGINS`.
+    pub origins: Vec<String>,
     /// Those of tracing.
     pub spans: Settings,
 }
@@ -42,21 +56,23 @@ impl Config {
     /// # Errors
     /// All settings that are missing or cannot be used, together.
     pub fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let required = |name, meaning: &str| {
-            let value = get(name).filter(|value| !value.trim().is_empty());
-            value.ok_or_else(|| Fault { name, problem: format!("missing, set it to {meaning}") })
-        };
-        let table_name = required("TABLE_NAME", "the name of the DynamoDB table, `cruddur` on a laptop");
+        let mut settings = Lookup::new(get);
+        let table_name = table_name(&mut settings);
         let secret_arn =
-            required("SECRET_ARN", "the ARN or the name of the Secrets Manager secret with the master key");
-        match (table_name, secret_arn, Settings::from_lookup(&get)) {
-            (Ok(table_name), Ok(secret_arn), Ok(spans)) => Ok(Self { table_name, secret_arn, spans }),
-            (table_name, secret_arn, spans) => {
-                let ours = [table_name.err(), secret_arn.err()].into_iter().flatten();
-                Err(ConfigError { faults: ours.chain(spans.err().into_iter().flatten()).collect() })
-            }
-        }
+            settings.required("SECRET_ARN", "the ARN or the name of the Secrets Manager secret with the master key");
+        let cognito = Cognito::from_lookup(&mut settings);
+        let origins = origins::from_lookup(&mut settings);
+        let spans = settings.spans()?;
+        // What is missing is a fault, of which there is none.
+        let (Some(table_name), Some(secret_arn), Some(cognito)) = (table_name, secret_arn, cognito) else {
+            return Err(ConfigError { faults: Vec::new() });
+        };
+        Ok(Self { table_name, secret_arn, cognito, origins, spans })
     }
+}
+
+fn table_name<G: Fn(&str) -> Option<String>>(settings: &mut Lookup<G>) -> Option<String> {
+    settings.required("TABLE_NAME", "the name of the DynamoDB table, `cruddur` on a laptop")
 }
 
 impl ConfigError {

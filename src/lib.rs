@@ -5,6 +5,8 @@
 //! | [`domain`] | activities, replies, profiles and their rules: values, no I/O | nothing of ours |
 //! | [`store`] | every access to DynamoDB; all keys in `store/keys.rs` | `domain` |
 //! | [`api`] | HTTP: routes, bodies, errors, cursors; all routes in `api/router.rs` | `domain`, `store` |
+//! | [`signup`] | the user pool's trigger: new users get their profile | `domain`, `store` |
+//! | [`stream`] | what follows from a change of the table: notifications, search index, names, removal | `domain`, `store` |
 //! | [`config`] | the environment, read once; the master secret | nothing of ours |
 //! | [`clock`] | time and new ids, replaceable in tests | `domain` |
 //!
@@ -16,4 +18,6 @@ pub mod api;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod signup;
 pub mod store;
+pub mod stream;

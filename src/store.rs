@@ -1,22 +1,50 @@
 //! Every access to DynamoDB. One table; its keys are in [`keys`], its access patterns are the methods of [`Store`].
 
 mod activities;
+mod batch;
+mod changes;
 mod client;
+mod conversation_items;
+mod conversations;
+mod delete;
 mod error;
+mod feed;
 mod home;
+mod idempotency;
 mod items;
 pub mod keys;
+mod messages;
+mod names;
+mod newest;
+mod notification_items;
+mod notifications;
+mod pages;
+mod posts;
 mod profiles;
+mod reactions;
+mod removal;
 mod replies;
+mod search;
 mod table;
+mod transaction;
+mod words;
+mod writes;
 
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 
+pub use changes::{Change, Liked, Opened, Posted, Record, Sent, Unreadable};
 pub use client::client;
+pub use conversations::InboxPage;
 pub use error::StoreError;
+pub use feed::{FeedPage, ListedPost};
 pub use home::HomePage;
+pub use idempotency::{Made, Once, Written};
+pub use messages::MessagePage;
+pub use notifications::{NotificationPage, NotificationRow};
+pub use posts::StoredPost;
+pub use replies::RepliesPage;
 pub use table::create_table;
 
 /// The table and the client to reach it. Cloning is cheap.

@@ -1,24 +1,20 @@
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, State};
-use axum::http::header::LINK;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, info_span};
 
-use super::activity_body::{ActivityResponse, CreatedResponse, ShowResponse, rfc3339};
+use super::AppState;
+use super::activity_body::{CreatedResponse, ShowResponse};
 use super::cursor::{self, Scope};
 use super::error::ApiError;
-use super::identity::{Principal, SignedIn};
-use super::page::{Page, next_link};
-use super::{AppState, body};
-use crate::domain::{Activity, Draft, Id, Invalid};
-use crate::store::{StoreError, keys};
-
-/// Replies shown with a post at most.
-const MAX_REPLIES: u16 = 100;
-const NO_SUCH_ACTIVITY: ApiError = ApiError::NotFound("There is no such activity, or it has expired.");
+use super::idempotency::{Idempotent, answer};
+use super::identity::SignedIn;
+use super::page::{MAX_LIMIT, Page, link_next};
+use super::path::{ActivityUuid, AtHandle, NO_SUCH_ACTIVITY};
+use crate::domain::{Activity, Draft, Id, Invalid, Post};
+use crate::store::StoreError;
 
 /// What a client sends to post. What is missing is treated as blank, as the original does.
 #[derive(Deserialize)]
@@ -28,48 +24,24 @@ pub(super) struct CreateActivityRequest {
     ttl: Option<String>,
 }
 
-/// The newest posts that have not expired.
-pub(super) async fn home(
-    State(state): State<AppState>,
-    principal: Option<Extension<Principal>>,
-    page: Page,
-) -> Result<Response, ApiError> {
-    let now = state.clock.now();
-    let principal = principal.map(|Extension(principal)| principal);
-    let scope = Scope { route: "/api/activities/home", principal: principal.as_ref() };
-    let span = info_span!(
-        "home-activities",
-        app.now = rfc3339(now),
-        app.result_length = Empty,
-        app.user_id = principal.as_ref().map(|principal| state.keys.user_id(&principal.sub)),
-    );
-    async {
-        let before = page.cursor.map(|cursor| cursor::open(&state.keys, scope, &cursor, now)).transpose()?;
-        let found = state.store.home(now, page.limit, before).await?;
-        Span::current().record("app.result_length", found.activities.len());
-        let rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
-        let mut response = Json(rows).into_response();
-        let link = found.next.and_then(|next| next_link(&cursor::seal(&state.keys, scope, next, now), page.limit));
-        if let Some(link) = link {
-            response.headers_mut().insert(LINK, link);
-        }
-        Ok(response)
-    }
-    .instrument(span)
-    .await
+/// What is said of a post that is no more.
+#[derive(Serialize)]
+pub(super) struct DeletedResponse {
+    uuid: String,
 }
 
 /// A new post of the user who signed in.
 pub(super) async fn create(
     State(state): State<AppState>,
     SignedIn(principal): SignedIn,
-    body::Json(request): body::Json<CreateActivityRequest>,
-) -> Result<Json<CreatedResponse>, ApiError> {
+    Idempotent { request, once }: Idempotent<CreateActivityRequest>,
+) -> Result<Response, ApiError> {
     let span = info_span!(
         "create-activity",
         app.user_id = state.keys.user_id(&principal.sub),
         app.activity_uuid = Empty,
         app.ttl = Empty,
+        app.replayed = Empty,
         app.validation_codes = Empty,
     );
     async {
@@ -78,38 +50,93 @@ pub(super) async fn create(
             span.record("app.validation_codes", display(error));
         })?;
         span.record("app.ttl", draft.ttl().as_str());
-        let profile = state.store.profile(&principal.sub).await?.ok_or(ApiError::NoProfile)?;
-        let activity = Activity::post(state.clock.new_id(), profile.author, draft);
-        span.record("app.activity_uuid", display(activity.id()));
-        state.store.create_activity(&principal.sub, &activity).await.map_err(no_profile)?;
-        Ok(Json(CreatedResponse::from(&activity)))
+        let (profile, before) =
+            tokio::try_join!(state.store.profile(&principal.sub), state.store.made_before(once.as_ref()))?;
+        let written = match before {
+            Some(before) => before,
+            None => {
+                let profile = profile.ok_or(ApiError::NoProfile)?;
+                let activity = Activity::post(state.clock.new_id(), profile.author.clone(), draft.clone());
+                state.store.create_activity(&profile, &activity, once.as_ref()).await?
+            }
+        };
+        span.record("app.activity_uuid", display(written.made.id));
+        span.record("app.replayed", written.replayed.then_some(true));
+        let activity = Activity::post(written.made.id, written.made.author, draft);
+        Ok(answer(written.replayed, CreatedResponse::from(&activity)))
     }
     .instrument(span)
     .await
 }
 
-/// One post with its replies, the oldest first.
+/// One post or reply with the replies to it, the oldest first.
 pub(super) async fn show(
     State(state): State<AppState>,
-    activity_uuid: Result<Path<String>, PathRejection>,
-) -> Result<Json<ShowResponse>, ApiError> {
-    let Ok(Path(activity_uuid)) = activity_uuid else {
-        return Err(ApiError::BadRequest("The path is not valid UTF-8.".to_owned()));
-    };
-    let id = Id::parse(&activity_uuid).ok_or(NO_SUCH_ACTIVITY)?;
-    let now = state.clock.now();
-    let (activity, replies) = tokio::join!(state.store.activity(id, now), state.store.replies(id, now, MAX_REPLIES));
-    let activity = activity?.ok_or(NO_SUCH_ACTIVITY)?;
-    Ok(Json(ShowResponse::new(&activity, &replies?)))
+    ActivityUuid(id): ActivityUuid,
+    page: Page,
+) -> Result<Response, ApiError> {
+    shown(&state, id, page, |_| true).await
+}
+
+/// The same by the address that the original's pages have: the handle must be the author's.
+pub(super) async fn show_status(
+    State(state): State<AppState>,
+    AtHandle(handle): AtHandle,
+    ActivityUuid(id): ActivityUuid,
+    page: Page,
+) -> Result<Response, ApiError> {
+    shown(&state, id, page, |post| post.author().handle == handle).await
+}
+
+async fn shown(state: &AppState, id: Id, page: Page, is_meant: impl Fn(&Post) -> bool) -> Result<Response, ApiError> {
+    let span = info_span!("show-activity", app.activity_uuid = display(id), app.result_length = Empty);
+    async {
+        let now = state.clock.now();
+        // The replies are public and the same for everyone, whatever the address.
+        let route = format!("/api/activities/{id}");
+        let scope = Scope { route: &route, principal: None };
+        let after = page.cursor.map(|cursor| cursor::open(&state.keys, scope, &cursor, now)).transpose()?;
+        let limit = page.asked.unwrap_or(MAX_LIMIT);
+        let (found, replies) = tokio::join!(state.store.post(id, now), state.store.replies(id, now, limit, after));
+        let post = found?.map(|found| found.post).filter(is_meant).ok_or(NO_SUCH_ACTIVITY)?;
+        let replies = replies?;
+        Span::current().record("app.result_length", replies.replies.len());
+        let mut response = Json(ShowResponse::new(&post, &replies.replies)).into_response();
+        let cursor = replies.next.map(|next| cursor::seal(&state.keys, scope, next, now));
+        link_next(&mut response, cursor.as_deref(), limit);
+        Ok(response)
+    }
+    .instrument(span)
+    .await
+}
+
+/// Takes back what the user who signed in has posted.
+pub(super) async fn delete(
+    State(state): State<AppState>,
+    SignedIn(principal): SignedIn,
+    ActivityUuid(id): ActivityUuid,
+) -> Result<Json<DeletedResponse>, ApiError> {
+    let user_id = state.keys.user_id(&principal.sub);
+    let span = info_span!("delete-activity", app.user_id = user_id, app.activity_uuid = display(id));
+    async {
+        let found = state.store.post(id, state.clock.now()).await?.ok_or(NO_SUCH_ACTIVITY)?;
+        if !found.is_by(&principal.sub) {
+            return Err(ApiError::Forbidden("Only who wrote it can delete it."));
+        }
+        state.store.delete(&principal.sub, &found).await.map_err(gone)?;
+        Ok(Json(DeletedResponse { uuid: id.to_string() }))
+    }
+    .instrument(span)
+    .await
+}
+
+/// What was there when it was read went away before it was changed.
+pub(super) fn gone(error: StoreError) -> ApiError {
+    if matches!(error, StoreError::Conflict { .. }) { NO_SUCH_ACTIVITY } else { error.into() }
 }
 
 impl CreateActivityRequest {
     fn into_domain(self) -> Result<Draft, Invalid> {
         Draft::parse(&self.message.unwrap_or_default(), &self.ttl.unwrap_or_default())
     }
-}
-
-/// The profile went away between its reading and the post.
-fn no_profile(error: StoreError) -> ApiError {
-    if error.is_conflict_on(keys::PROFILE) { ApiError::NoProfile } else { error.into() }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::domain::{Activity, Reply};
+use crate::domain::{Activity, Post, Reply};
 
 /// A post in a list.
 #[derive(Serialize)]
@@ -17,6 +17,12 @@ pub(super) struct ActivityResponse {
     likes_count: u64,
     expires_at: String,
     created_at: String,
+    /// Only of a reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to_activity_uuid: Option<String>,
+    /// Only where a user asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) liked: Option<bool>,
 }
 
 /// A post that was just made.
@@ -68,6 +74,30 @@ impl From<&Activity> for ActivityResponse {
             likes_count: activity.counters().likes,
             expires_at: rfc3339(activity.expires_at()),
             created_at: rfc3339(activity.created_at()),
+            reply_to_activity_uuid: None,
+            liked: None,
+        }
+    }
+}
+
+impl From<&Post> for ActivityResponse {
+    fn from(post: &Post) -> Self {
+        let reply = match post {
+            Post::Activity(activity) => return activity.into(),
+            Post::Reply(reply) => reply,
+        };
+        Self {
+            uuid: reply.id().to_string(),
+            display_name: reply.author().display_name.clone(),
+            handle: reply.author().handle.as_str().to_owned(),
+            message: reply.message().as_str().to_owned(),
+            replies_count: reply.counters().replies,
+            reposts_count: reply.counters().reposts,
+            likes_count: reply.counters().likes,
+            expires_at: rfc3339(reply.expires_at()),
+            created_at: rfc3339(reply.created_at()),
+            reply_to_activity_uuid: Some(reply.parent().to_string()),
+            liked: None,
         }
     }
 }
@@ -86,9 +116,23 @@ impl From<&Activity> for CreatedResponse {
     }
 }
 
+impl From<&Reply> for CreatedResponse {
+    fn from(reply: &Reply) -> Self {
+        Self {
+            uuid: reply.id().to_string(),
+            display_name: reply.author().display_name.clone(),
+            handle: reply.author().handle.as_str().to_owned(),
+            message: reply.message().as_str().to_owned(),
+            created_at: rfc3339(reply.created_at()),
+            expires_at: rfc3339(reply.expires_at()),
+            reply_to_activity_uuid: Some(reply.parent().to_string()),
+        }
+    }
+}
+
 impl ShowResponse {
-    pub(super) fn new(activity: &Activity, replies: &[Reply]) -> Self {
-        Self { activity: activity.into(), replies: replies.iter().map(ReplyResponse::from).collect() }
+    pub(super) fn new(post: &Post, replies: &[Reply]) -> Self {
+        Self { activity: post.into(), replies: replies.iter().map(ReplyResponse::from).collect() }
     }
 }
 

@@ -59,7 +59,9 @@ fn write_error(response: &mut Response, error: &ApiError, accepts_problem: bool,
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        let has_token = matches!(error, ApiError::BadToken(_));
+        let challenge = if has_token { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

@@ -9,20 +9,13 @@ use super::error::ApiError;
 /// The longest body, in bytes: far above the longest message, far below what is slow to read.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
-/// A JSON body. What is wrong with it is told with the field and the place.
-pub(super) struct Json<T>(pub(super) T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        expect_json(request.headers())?;
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
-            _ => ApiError::BadRequest("The body ended before it was complete.".to_owned()),
-        })?;
-        parse(&bytes).map(Self)
-    }
+/// The bytes of a body that is said to be JSON.
+pub(super) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    expect_json(request.headers())?;
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
+        _ => ApiError::BadRequest("The body ended before it was complete.".to_owned()),
+    })
 }
 
 fn expect_json(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -36,7 +29,8 @@ fn expect_json(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::UnsupportedMediaType(format!("`{}`", String::from_utf8_lossy(media_type))))
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+/// The JSON value. What is wrong with it is told with the field and the place.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| bad_json(&error))?;
     json.end().map_err(|error| bad_json(&error))?;

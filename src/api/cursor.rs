@@ -16,7 +16,7 @@ const PAYLOAD: usize = 1 + 8 + 16;
 /// Where a list was left, and for whom: a cursor is good for one route and one user only.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
-    pub(super) route: &'static str,
+    pub(super) route: &'a str,
     pub(super) principal: Option<&'a Principal>,
 }
 

@@ -7,6 +7,7 @@ use lambda_spans::ErrorType;
 
 use super::body::MAX_BYTES;
 use super::cursor::BadCursor;
+use super::identity::BadToken;
 use crate::domain::Invalid;
 use crate::store::StoreError;
 
@@ -24,6 +25,12 @@ pub(super) enum ApiError {
     #[error("You are signed in, but this user has no profile yet.")]
     NoProfile,
     #[error("{0}")]
+    BadToken(BadToken),
+    #[error("The keys of the user pool cannot be had. Try again.")]
+    NoKeySet,
+    #[error("{0}")]
+    Forbidden(&'static str),
+    #[error("{0}")]
     NotFound(&'static str),
     #[error("This route is there, but not for this method; `Allow` lists those it takes.")]
     MethodNotAllowed,
@@ -33,6 +40,8 @@ pub(super) enum ApiError {
     UnsupportedMediaType(String),
     #[error("{}", store_detail(.0))]
     Store(#[from] StoreError),
+    #[error("The database does not answer.")]
+    Unhealthy(#[source] Option<StoreError>),
     #[error("{OUR_FAULT}")]
     Panic,
     #[error("There was not enough time left to answer. Try again.")]
@@ -44,6 +53,9 @@ const OUR_FAULT: &str = "Something is wrong on our side. `trace_id` names this r
 fn store_detail(error: &StoreError) -> &'static str {
     match error {
         StoreError::Conflict { .. } => "Something else has changed at the same time. Try again.",
+        StoreError::KeyReused => {
+            "This `Idempotency-Key` was sent with another body before: a new write needs a new key."
+        }
         StoreError::Throttled { .. } => "There is too much to do at the moment. Try again.",
         StoreError::Unavailable { .. } => "The database does not answer. Try again.",
         StoreError::Corrupt { .. } | StoreError::Refused { .. } => OUR_FAULT,
@@ -64,16 +76,21 @@ impl ApiError {
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::BadCursor(_) => (StatusCode::BAD_REQUEST, "bad_cursor"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Self::BadToken(_) => (StatusCode::UNAUTHORIZED, "bad_token"),
+            Self::NoKeySet => (StatusCode::SERVICE_UNAVAILABLE, "no_key_set"),
             Self::NoProfile => (StatusCode::FORBIDDEN, "no_profile"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedMediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Store(StoreError::Conflict { .. }) => (StatusCode::CONFLICT, "conflict"),
+            Self::Store(StoreError::KeyReused) => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Self::Store(StoreError::Throttled { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "throttled"),
             Self::Store(StoreError::Unavailable { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Store(StoreError::Corrupt { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt_item"),
             Self::Store(StoreError::Refused { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "store_refused"),
+            Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "panic"),
             Self::OutOfTime => (StatusCode::SERVICE_UNAVAILABLE, "out_of_time"),
         }

@@ -5,14 +5,14 @@ use jiff::Timestamp;
 use lambda_http::RequestExt;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyRequestContext;
 use lambda_http::request::RequestContext;
-use serde_json::Value;
 use tower::util::MapRequest;
 
 use super::deadline::Deadline;
-use super::identity::Principal;
 
 /// The router as API Gateway's REST events need it: the stage is taken from the path, and the request carries the
-/// [`Principal`] of the event's authorizer and the invocation's [`Deadline`].
+/// invocation's [`Deadline`].
+///
+/// What an authorizer of the gateway says of the user is not read: the token itself is verified for every request.
 pub fn gateway(router: Router) -> MapRequest<Router, fn(lambda_http::Request) -> lambda_http::Request> {
     MapRequest::new(router, from_event)
 }
@@ -24,9 +24,6 @@ fn from_event(mut request: lambda_http::Request) -> lambda_http::Request {
     let Some(RequestContext::ApiGatewayV1(context)) = request.request_context_ref().cloned() else {
         return request;
     };
-    if let Some(principal) = principal(&context) {
-        request.extensions_mut().insert(principal);
-    }
     let path = request.uri().path();
     let rest = route_path(path, request.raw_http_path(), &context).to_owned();
     if rest != path
@@ -40,11 +37,6 @@ fn from_event(mut request: lambda_http::Request) -> lambda_http::Request {
 fn deadline(epoch_ms: u64) -> Option<Deadline> {
     let at = Timestamp::from_millisecond(i64::try_from(epoch_ms).ok()?).ok()?;
     Some(Deadline(at))
-}
-
-fn principal(context: &ApiGatewayProxyRequestContext) -> Option<Principal> {
-    let sub = context.authorizer.fields.get("claims")?.get("sub").and_then(Value::as_str)?;
-    Some(Principal { sub: sub.to_owned() }).filter(|principal| !principal.sub.is_empty())
 }
 
 /// The path without the stage, wherever it comes from: the event's own path (`raw`), or `lambda_http`, which puts the

@@ -1,5 +1,14 @@
+use std::time::Duration;
+
 use axum::Json;
+use axum::extract::{RawQuery, State};
 use serde::Serialize;
+
+use super::AppState;
+use super::error::ApiError;
+
+/// The longest that the table is waited for.
+const LIMIT: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 pub(super) struct HealthResponse {
@@ -7,7 +16,19 @@ pub(super) struct HealthResponse {
     ver: u8,
 }
 
-/// That the function answers; the table is not asked.
-pub(super) async fn check() -> Json<HealthResponse> {
-    Json(HealthResponse { success: true, ver: 1 })
+/// That the function answers; with `?deep`, that the table does too.
+pub(super) async fn check(
+    State(state): State<AppState>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<HealthResponse>, ApiError> {
+    if query.as_deref().is_some_and(is_deep) {
+        let asked = tokio::time::timeout(LIMIT, state.store.warm_up()).await;
+        asked.map_err(|_elapsed| ApiError::Unhealthy(None))?.map_err(|error| ApiError::Unhealthy(Some(error)))?;
+    }
+    Ok(Json(HealthResponse { success: true, ver: 1 }))
+}
+
+/// `deep`, whatever its value: API Gateway passes on one that is empty as `deep=`.
+fn is_deep(query: &str) -> bool {
+    query.split('&').any(|parameter| parameter.split('=').next() == Some("deep"))
 }

@@ -1,16 +1,20 @@
 use axum::extract::{FromRequestParts, Query};
 use axum::http::HeaderValue;
+use axum::http::header::LINK;
 use axum::http::request::Parts;
+use axum::response::Response;
 use serde::Deserialize;
 
 use super::error::ApiError;
 
 const DEFAULT_LIMIT: u16 = 20;
-const MAX_LIMIT: u16 = 100;
+pub(super) const MAX_LIMIT: u16 = 100;
 
 /// The part of a list that is asked for: `?limit=&cursor=`. Other parameters are ignored.
 pub(super) struct Page {
     pub(super) limit: u16,
+    /// The limit, if one is asked for: not every list has the same without.
+    pub(super) asked: Option<u16>,
     pub(super) cursor: Option<String>,
 }
 
@@ -28,7 +32,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
             Query::from_request_parts(parts, state).await.map_err(|rejection| {
                 ApiError::BadRequest(format!("The query cannot be read: {}.", rejection.body_text()))
             })?;
-        Ok(Self { limit: limit.as_deref().map_or(Ok(DEFAULT_LIMIT), parse_limit)?, cursor })
+        let asked = limit.as_deref().map(parse_limit).transpose()?;
+        Ok(Self { limit: asked.unwrap_or(DEFAULT_LIMIT), asked, cursor })
     }
 }
 
@@ -43,4 +48,11 @@ fn parse_limit(text: &str) -> Result<u16, ApiError> {
 /// A `Link` to the next page: a query alone, so that it holds behind any stage and domain.
 pub(super) fn next_link(cursor: &str, limit: u16) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("<?cursor={cursor}&limit={limit}>; rel=\"next\"")).ok()
+}
+
+/// Adds the `Link` to the next page, if there is one.
+pub(super) fn link_next(response: &mut Response, cursor: Option<&str>, limit: u16) {
+    if let Some(link) = cursor.and_then(|cursor| next_link(cursor, limit)) {
+        response.headers_mut().insert(LINK, link);
+    }
 }

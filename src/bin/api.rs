@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use cruddur::api::{self, AppState, Keys};
+use cruddur::api::{self, AppState, Compat, Identity, Keys, Pool};
 use cruddur::clock::Clock;
 use cruddur::config::{self, Config, Secret};
 use cruddur::store::{self, Store};
-use lambda_http::Error;
 use lambda_spans::Spans;
 
 // One thread: a function has one request at a time, and parallel queries wait on the network, not on us.
@@ -15,14 +14,17 @@ async fn main() -> ExitCode {
     run().await.map_or_else(|error| config::cannot_start(&*error), |()| ExitCode::SUCCESS)
 }
 
-async fn run() -> Result<(), Error> {
-    let config = Config::from_env()?;
-    let spans = Spans::install(config.spans)?;
-    let aws = config::aws(&spans).await;
-    let store = Store::new(store::client(&aws), config.table_name);
-    // A table that does not answer now may do so when the first request comes.
-    let (secret, _warm) = tokio::join!(Secret::read(&aws, &config.secret_arn), store.warm_up());
-    let secret = secret?;
-    let keys = Keys::new(&secret.current, secret.previous.as_deref());
-    spans.run(api::gateway(api::router(AppState { store, clock: Clock::system(), keys }))).await
+async fn run() -> Result<(), lambda_http::Error> {
+    let Config { table_name, secret_arn, cognito, origins, spans } = Config::from_env()?;
+    let spans = Spans::install(spans)?;
+    let (aws, clock) = (config::aws(&spans).await, Clock::system());
+    let store = Store::new(store::client(&aws), table_name);
+    let pool = Pool { issuer: cognito.issuer, client_id: cognito.client_id };
+    let identity = Identity::tokens(pool, config::key_set(cognito.jwks_url, &spans));
+    // A table or a pool that does not answer now may do so when the first request comes.
+    let warm_up = async { tokio::join!(store.warm_up(), identity.warm_up(clock.now())) };
+    let (secret, _warm) = tokio::join!(Secret::read(&aws, &secret_arn), warm_up);
+    let keys = secret.map(|secret| Keys::new(&secret.current, secret.previous.as_deref()))?;
+    let (origins, compat) = (origins.into_iter().collect(), Compat::Later);
+    spans.run(api::gateway(api::router(AppState { store, clock, keys, identity, origins, compat }))).await
 }

@@ -11,8 +11,28 @@ pub enum Code {
     MessageExceedMaxChars1024,
     /// A control character other than a line feed.
     MessageControlChars,
+    /// No name to show, or white space alone.
+    DisplayNameBlank,
+    /// A name of more than 50 characters.
+    DisplayNameExceedMaxChars,
+    /// A control character in a name, of those that turn the writing direction too.
+    DisplayNameControlChars,
+    /// A bio of more than 500 characters.
+    BioExceedMaxChars,
+    /// A control character other than a line feed in a bio.
+    BioControlChars,
     /// No life time, or one that is not offered.
     TtlBlank,
+    /// A message for nobody; the original's spelling.
+    UserRecieverHandleBlank,
+    /// A message for no conversation.
+    MessageGroupUuidBlank,
+    /// A message to oneself.
+    UserReceiverIsSender,
+    /// Nothing to search for: no word in the term.
+    SearchTermBlank,
+    /// A term longer than any post.
+    SearchTermExceedMaxChars,
 }
 
 impl Code {
@@ -24,7 +44,17 @@ impl Code {
             Self::MessageExceedMaxChars => "message_exceed_max_chars",
             Self::MessageExceedMaxChars1024 => "message_exceed_max_chars_1024",
             Self::MessageControlChars => "message_control_chars",
+            Self::DisplayNameBlank => "display_name_blank",
+            Self::DisplayNameExceedMaxChars => "display_name_exceed_max_chars",
+            Self::DisplayNameControlChars => "display_name_control_chars",
+            Self::BioExceedMaxChars => "bio_exceed_max_chars",
+            Self::BioControlChars => "bio_control_chars",
             Self::TtlBlank => "ttl_blank",
+            Self::UserRecieverHandleBlank => "user_reciever_handle_blank",
+            Self::MessageGroupUuidBlank => "message_group_uuid_blank",
+            Self::UserReceiverIsSender => "user_receiver_is_sender",
+            Self::SearchTermBlank => "search_term_blank",
+            Self::SearchTermExceedMaxChars => "search_term_exceed_max_chars",
         }
     }
 }
@@ -36,7 +66,9 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    pub(super) fn of(code: Code) -> Self {
+    /// One broken rule.
+    #[must_use]
+    pub fn of(code: Code) -> Self {
         Self { codes: vec![code] }
     }
 

@@ -1,6 +1,6 @@
 use super::{Code, Invalid};
 
-/// The text of a post or a reply: trimmed, not blank, of bounded length, no control characters but line feeds.
+/// The text of a post, a reply or a direct message: trimmed, not blank, of bounded length, no control characters but line feeds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message(String);
 
@@ -9,6 +9,8 @@ impl Message {
     pub const MAX_POST: usize = 280;
     /// The longest reply, in Unicode code points after trimming.
     pub const MAX_REPLY: usize = 1024;
+    /// The longest direct message, in Unicode code points after trimming.
+    pub const MAX_DIRECT: usize = 1024;
 
     /// # Errors
     /// Every rule for posts that `text` breaks.
@@ -20,6 +22,12 @@ impl Message {
     /// Every rule for replies that `text` breaks.
     pub fn reply(text: &str) -> Result<Self, Invalid> {
         Self::parse(text, Self::MAX_REPLY, Code::MessageExceedMaxChars1024)
+    }
+
+    /// # Errors
+    /// Every rule for direct messages that `text` breaks.
+    pub fn direct(text: &str) -> Result<Self, Invalid> {
+        Self::parse(text, Self::MAX_DIRECT, Code::MessageExceedMaxChars1024)
     }
 
     /// A message that was accepted before, perhaps under other limits than today's.

@@ -1,8 +1,8 @@
 use jiff::Timestamp;
 
-use super::{Activity, Author, Counters, Id, Message};
+use super::{Author, Counters, Id, Message, Post};
 
-/// An answer to a post. It lives as long as that post.
+/// An answer to a post, or to another reply. It lives as long as what it answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     id: Id,
@@ -16,7 +16,7 @@ pub struct Reply {
 impl Reply {
     /// A new reply to `parent`, created when `id` says; [`Message::reply`] makes its message.
     #[must_use]
-    pub fn post(id: Id, parent: &Activity, author: Author, message: Message) -> Self {
+    pub fn post(id: Id, parent: &Post, author: Author, message: Message) -> Self {
         Self::from_parts(id, parent.id(), author, message, parent.expires_at(), Counters::default())
     }
 
@@ -39,7 +39,7 @@ impl Reply {
         self.id
     }
 
-    /// The post that it answers.
+    /// What it answers.
     #[must_use]
     pub fn parent(&self) -> Id {
         self.parent

@@ -3,6 +3,7 @@ use std::error::Error;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 
 use super::keys::Entity;
 
@@ -17,6 +18,9 @@ pub enum StoreError {
         /// The item whose condition it is.
         on: Entity,
     },
+    /// The idempotency key stands for another request already; nothing was written.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
     /// Too many requests, or two transactions on one item at once. Worth another try.
     #[error("DynamoDB is too busy")]
     Throttled {
@@ -50,6 +54,22 @@ impl StoreError {
     #[must_use]
     pub fn is_conflict_on(&self, entity: Entity) -> bool {
         matches!(self, Self::Conflict { on } if *on == entity)
+    }
+
+    /// DynamoDB has again and again done only a part of what it was asked.
+    pub(super) fn left_over() -> Self {
+        Self::Throttled { source: "a part of the batch was left over".into() }
+    }
+
+    /// For an update whose condition fails only where there is nothing to do any more.
+    pub(super) fn unless_unchanged<T>(result: Result<T, SdkError<UpdateItemError, HttpResponse>>) -> Result<(), Self> {
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                Some(_) | None => Err(error.into()),
+            },
+        }
     }
 
     /// The error of a transaction whose writes are on `entities`, in that order; the first is the new item.

@@ -2,12 +2,12 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, StreamSpecification,
-    StreamViewType, TimeToLiveSpecification, TimeToLiveStatus,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
 use super::StoreError;
-use super::keys::{PK, SK, TTL};
+use super::keys::{LIST, LIST_SK, LISTED, LISTS, PK, SK, TTL};
 
 /// Makes the table that `template.yaml` makes, on a DynamoDB whose tables are there at once, as the embedded one's are.
 ///
@@ -24,6 +24,9 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError>
         .key_schema(key(SK, KeyType::Range)?)
         .attribute_definitions(text_attribute(PK)?)
         .attribute_definitions(text_attribute(SK)?)
+        .attribute_definitions(text_attribute(LIST)?)
+        .attribute_definitions(text_attribute(LIST_SK)?)
+        .global_secondary_indexes(lists()?)
         .billing_mode(BillingMode::PayPerRequest)
         .stream_specification(stream.build()?)
         .send()
@@ -34,6 +37,16 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError>
         }
         Ok(_) | Err(_) => expire_items(client, name).await,
     }
+}
+
+fn lists() -> Result<GlobalSecondaryIndex, BuildError> {
+    let projection = Projection::builder().projection_type(ProjectionType::Include);
+    GlobalSecondaryIndex::builder()
+        .index_name(LISTS)
+        .key_schema(key(LIST, KeyType::Hash)?)
+        .key_schema(key(LIST_SK, KeyType::Range)?)
+        .projection(projection.set_non_key_attributes(Some(LISTED.map(str::to_owned).into())).build())
+        .build()
 }
 
 async fn expire_items(client: &Client, table: &str) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::process::Command;
 
-use cruddur::config::{Config, Secret, SecretError};
+use cruddur::config::{Cognito, Config, Secret, SecretError};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -10,17 +10,26 @@ use crate::support::sdk;
 #[test]
 fn every_missing_setting_is_named_at_once_with_what_to_do() {
     let error = Config::from_lookup(|_| None).unwrap_err();
-    assert_eq!(error.faults().iter().map(|fault| fault.name).collect::<Vec<_>>(), ["TABLE_NAME", "SECRET_ARN"]);
+    assert_eq!(
+        error.faults().iter().map(|fault| fault.name).collect::<Vec<_>>(),
+        ["TABLE_NAME", "SECRET_ARN", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID"]
+    );
     assert_eq!(
         error.to_string(),
         "the settings cannot be used; TABLE_NAME: missing, set it to the name of the DynamoDB table, `cruddur` on a \
-         laptop; SECRET_ARN: missing, set it to the ARN or the name of the Secrets Manager secret with the master key"
+         laptop; SECRET_ARN: missing, set it to the ARN or the name of the Secrets Manager secret with the master key; \
+         COGNITO_USER_POOL_ID: missing, set it to the id of the Cognito user pool; COGNITO_CLIENT_ID: missing, set it \
+         to the id of the user pool's client"
     );
 }
 
 #[test]
 fn the_binary_tells_its_faults_in_one_json_line_and_fails() {
-    let output = Command::new(env!("CARGO_BIN_EXE_api")).env_clear().env("TABLE_NAME", "cruddur").output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_api"))
+        .env_clear()
+        .envs([("TABLE_NAME", "cruddur"), ("COGNITO_USER_POOL_ID", "us-east-1_local"), ("COGNITO_CLIENT_ID", "local")])
+        .output()
+        .unwrap();
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"".as_slice()));
     let line: Value = serde_json::from_slice(&output.stderr).unwrap();
     let message = "cannot start: the settings cannot be used; SECRET_ARN: missing, set it to the ARN or the name of \
@@ -32,9 +41,8 @@ fn the_binary_tells_its_faults_in_one_json_line_and_fails() {
 fn faults_of_tracing_are_told_together_with_ours() {
     let get = |name: &str| match name {
         "TABLE_NAME" => Some("  ".to_owned()),
-        "SECRET_ARN" => Some("arn".to_owned()),
         "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("not a url".to_owned()),
-        _ => None,
+        _ => whole(name),
     };
     let error = Config::from_lookup(get).unwrap_err();
     let names: Vec<_> = error.faults().iter().map(|fault| fault.name).collect();
@@ -43,13 +51,92 @@ fn faults_of_tracing_are_told_together_with_ours() {
 
 #[test]
 fn a_whole_configuration_is_read() {
-    let get = |name: &str| match name {
-        "TABLE_NAME" => Some("cruddur".to_owned()),
-        "SECRET_ARN" => Some("local".to_owned()),
-        _ => None,
-    };
-    let config = Config::from_lookup(get).unwrap();
+    let config = Config::from_lookup(whole).unwrap();
     assert_eq!((config.table_name.as_str(), config.secret_arn.as_str()), ("cruddur", "local"));
+    let cognito = Cognito {
+        issuer: "https://cognito-idp.ca-central-1.amazonaws.com/ca-central-1_A1b2C3d4E".to_owned(),
+        client_id: "4h1example2client3id4567890".to_owned(),
+        jwks_url: "https://cognito-idp.ca-central-1.amazonaws.com/ca-central-1_A1b2C3d4E/.well-known/jwks.json"
+            .to_owned(),
+    };
+    assert_eq!(config.cognito, cognito);
+    assert!(config.origins.is_empty());
+}
+
+/// Settings with nothing wrong in them.
+fn whole(name: &str) -> Option<String> {
+    let value = match name {
+        "TABLE_NAME" => "cruddur",
+        "SECRET_ARN" => "local",
+        "COGNITO_USER_POOL_ID" => "ca-central-1_A1b2C3d4E",
+        "COGNITO_CLIENT_ID" => "4h1example2client3id4567890",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+fn with(name: &str, value: &str) -> Result<Config, String> {
+    let get = |asked: &str| if asked == name { Some(value.to_owned()) } else { whole(asked) };
+    Config::from_lookup(get).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_pool_is_named_by_its_region_and_its_id() {
+    for pool in ["ca-central-1", "_A1b2", "ca-central-1_", "CA-central-1_A1", "eu-west-1_a/../b", "eu-west-1_a b"] {
+        let told = format!(
+            "the settings cannot be used; COGNITO_USER_POOL_ID: must be an id such as `us-east-1_A1b2C3d4E`, found \
+             `{pool}`"
+        );
+        assert_eq!(with("COGNITO_USER_POOL_ID", pool).unwrap_err(), told);
+    }
+    let china = with("COGNITO_USER_POOL_ID", "cn-north-1_A1b2").unwrap().cognito.issuer;
+    assert_eq!(china, "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_A1b2");
+}
+
+#[test]
+fn keys_come_over_https_or_from_this_machine() {
+    for url in [
+        "https://keys.example/jwks.json",
+        "http://localhost:8000/jwks.json",
+        "http://127.0.0.1:8000/jwks.json",
+        "http://172.17.0.1/jwks.json",
+        "http://host.docker.internal:8000/jwks.json",
+    ] {
+        assert_eq!(with("JWKS_URL", url).unwrap().cognito.jwks_url, url);
+    }
+    for url in
+        ["http://keys.example/jwks.json", "http://localhost.evil.example/", "http://8.8.8.8/", "https://", "jwks"]
+    {
+        let told = format!(
+            "the settings cannot be used; JWKS_URL: must be an https URL, or an http URL on this machine, found `{url}`"
+        );
+        assert_eq!(with("JWKS_URL", url).unwrap_err(), told);
+    }
+}
+
+#[test]
+fn origins_are_a_list_and_each_is_exact() {
+    let config = with("ALLOWED_ORIGINS", "https://cruddur.com, http://localhost:3000 ,").unwrap();
+    assert_eq!(config.origins, ["https://cruddur.com", "http://localhost:3000"]);
+    for origin in [
+        "*",
+        "null",
+        "cruddur.com",
+        "https://cruddur.com/",
+        "https://*.cruddur.com",
+        "https://Cruddur.com",
+        "https://",
+        "https://a:b",
+        "https://a:0443",
+        "ftp://a",
+        "https://user@a",
+    ] {
+        let told = format!(
+            "the settings cannot be used; ALLOWED_ORIGINS: must be a list of origins such as `https://cruddur.com` with \
+             commas between, found `{origin}`"
+        );
+        assert_eq!(with("ALLOWED_ORIGINS", origin).unwrap_err(), told);
+    }
 }
 
 /// Answers as Secrets Manager: with `current`, and with `previous` or that there is none.

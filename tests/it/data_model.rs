@@ -1,9 +1,9 @@
-use cruddur::store::keys::{ENTITIES, Entity, PK, SK, TTL};
+use cruddur::store::keys::{ENTITIES, Entity, LIST, LIST_SK, LISTED, LISTS, PK, SK, TTL};
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/data-model.md"));
 
 /// The rows of the table under that heading, without the header; code marks removed.
-fn rows(heading: &str) -> Vec<Vec<String>> {
+pub(crate) fn rows(heading: &str) -> Vec<Vec<String>> {
     let section = DOCUMENT.lines().skip_while(|line| *line != format!("## {heading}")).skip(1);
     let table = section.take_while(|line| !line.starts_with("## ")).filter(|line| line.starts_with('|')).skip(2);
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
@@ -19,6 +19,14 @@ fn the_documented_items_are_those_of_the_code() {
 }
 
 #[test]
+fn the_documented_index_is_that_of_the_code() {
+    assert!(DOCUMENT.contains(&format!("One index, `{LISTS}`: partition key `{LIST}`, sort key `{LIST_SK}`")));
+    let paragraph = DOCUMENT.lines().skip_while(|line| !line.starts_with("One index")).take_while(|l| !l.is_empty());
+    let paragraph: String = paragraph.collect();
+    assert!(LISTED.iter().all(|attribute| paragraph.contains(&format!("`{attribute}`"))), "{paragraph}");
+}
+
+#[test]
 fn every_method_of_the_store_is_a_documented_access_pattern() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store");
     let mut methods = Vec::new();
@@ -28,7 +36,8 @@ fn every_method_of_the_store_is_a_documented_access_pattern() {
         methods.extend(names.map(str::to_owned));
     }
     methods.sort_unstable();
-    let mut documented: Vec<_> = rows("Access patterns").iter().map(|row| row[0].clone()).collect();
+    let tables = ["Access patterns", "Access patterns of the stream's consumer"].map(rows);
+    let mut documented: Vec<_> = tables.iter().flatten().map(|row| row[0].clone()).collect();
     documented.sort_unstable();
     assert_eq!(documented, methods);
 }

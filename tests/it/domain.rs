@@ -1,5 +1,5 @@
 use cruddur::clock::Clock;
-use cruddur::domain::{Code, Draft, Handle, Id, Message, Ttl};
+use cruddur::domain::{Code, Draft, Handle, Id, Message, ProfileEdit, Ttl};
 use jiff::Timestamp;
 
 use crate::support::at;
@@ -42,6 +42,22 @@ fn a_handle_is_one_to_thirty_lower_case_letters_digits_and_underscores() {
     for bad in ["", "Andrew", "a b", "a#b", "é", &"a".repeat(31)] {
         assert!(Handle::parse(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn a_profile_is_trimmed_and_each_part_has_its_rules() {
+    let edit = ProfileEdit::parse("  Worf  ", " a\nb ").unwrap();
+    assert_eq!((edit.display_name.as_str(), edit.bio.as_str()), ("Worf", "a\nb"));
+    let codes = |name: &str, bio: &str| ProfileEdit::parse(name, bio).unwrap_err().codes().to_vec();
+    assert_eq!(codes("\u{2066}a", ""), [Code::DisplayNameControlChars]);
+    let long = format!("\u{7}{}", "x".repeat(500));
+    let all = [
+        Code::DisplayNameExceedMaxChars,
+        Code::DisplayNameControlChars,
+        Code::BioExceedMaxChars,
+        Code::BioControlChars,
+    ];
+    assert_eq!(codes(&long, &long), all);
 }
 
 #[test]

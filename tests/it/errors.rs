@@ -135,7 +135,7 @@ async fn an_item_of_the_wrong_form_is_a_500_that_does_not_quote_it() {
     let detail = "Something is wrong on our side. `trace_id` names this request.";
     let home = app.get("/api/activities/home").await;
     assert_problem(&home, 500, "Internal Server Error", "corrupt_item", detail);
-    let error = app.state.store.activity(activity.id(), app.now()).await.unwrap_err();
+    let error = app.state.store.post(activity.id(), app.now()).await.unwrap_err();
     let told = "activity item (HOME#<bucket>#<shard>): attribute `likes_count` is missing or has the wrong form";
     assert_eq!(error.to_string(), told);
 }
@@ -158,5 +158,21 @@ async fn nothing_private_is_in_any_answer() {
         assert_eq!(answer.status, 200);
         let text = Value::to_string(&answer.body);
         assert!(!text.contains(ANDREW) && !text.contains(&uuid), "{text}");
+    }
+    let post = "/api/activities/01a20320-a2fa-7000-8000-000000000001";
+    app.replied(numbered(app.now(), 1), hours(0), 2, "reply").await;
+    for (sub, method, path, status) in [
+        (ANDREW, "GET", "/api/activities/@andrewbrown".to_owned(), 200),
+        (ANDREW, "GET", format!("/api/activities/@andrewbrown/status/{}", numbered(app.now(), 1)), 200),
+        (ANDREW, "GET", "/api/users/@andrewbrown/short".to_owned(), 200),
+        (ANDREW, "PUT", format!("{post}/like"), 200),
+        (ANDREW, "DELETE", format!("{post}/repost"), 200),
+        ("demo-worf", "DELETE", post.to_owned(), 403),
+        (ANDREW, "DELETE", post.to_owned(), 200),
+    ] {
+        let answer = app.ask_as(sub, method, &path).await;
+        let text = Value::to_string(&answer.body);
+        assert_eq!(answer.status, status, "{text}");
+        assert!(!text.contains("demo-") && !text.contains("sub"), "{text}");
     }
 }

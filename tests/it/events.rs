@@ -5,7 +5,7 @@ use lambda_http::Context;
 use serde_json::{Value, json};
 
 use crate::gateway::invoke;
-use crate::support::{TestApp, hours};
+use crate::support::{ANDREW, TestApp, hours, token};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/events/api");
 
@@ -21,32 +21,83 @@ fn post(message: &str) -> Value {
     })
 }
 
+fn reactions(likes: u64, reposts: u64, liked: bool, reposted: bool) -> Value {
+    json!({
+        "uuid": "01a202e9-b47a-7000-8000-000000000009", "likes_count": likes, "reposts_count": reposts,
+        "liked": liked, "reposted": reposted,
+    })
+}
+
+fn short(uuid: &str, handle: &str, display_name: &str) -> Value {
+    json!({ "uuid": uuid, "handle": handle, "display_name": display_name })
+}
+
 /// Every file of the folder, and what a system with one post answers to it.
-fn answers() -> [(&'static str, u16, Value); 9] {
+fn answers() -> Vec<(&'static str, u16, Value)> {
     let created = json!({
         "uuid": "01a20320-a2fa-7000-8000-000000000000", "display_name": "Andrew Brown", "handle": "andrewbrown",
         "message": "Hello from Lambda", "created_at": "2026-11-22T12:00:00.250Z",
         "expires_at": "2026-11-29T12:00:00.250Z", "reply_to_activity_uuid": null,
     });
+    let replied = json!({
+        "uuid": "01a20320-a2fa-7000-8000-000000000000", "display_name": "Andrew Brown", "handle": "andrewbrown",
+        "message": "This post has no honor!", "created_at": "2026-11-22T12:00:00.250Z",
+        "expires_at": "2026-11-23T11:00:00.250Z",
+        "reply_to_activity_uuid": "01a202e9-b47a-7000-8000-000000000009",
+    });
+    let feed = json!({
+        "profile": {
+            "uuid": "00000000-0000-0000-0000-000000000001", "handle": "andrewbrown",
+            "display_name": "Andrew Brown", "bio": "", "cruds_count": 1,
+        },
+        "activities": [{
+            "uuid": "01a202e9-b47a-7000-8000-000000000009", "display_name": "Andrew Brown",
+            "handle": "andrewbrown", "message": "A post",
+            "created_at": "2026-11-22T11:00:00.250Z", "expires_at": "2026-11-23T11:00:00.250Z",
+        }],
+    });
+    let andrew = short("00000000-0000-0000-0000-000000000001", "andrewbrown", "Andrew Brown");
+    let worf = short("00000000-0000-0000-0000-000000000002", "worf", "Worf");
     let other = "`cursor` was altered, or was made for another route or another user: begin again without it.";
     let nobody = problem(401, "Unauthorized", "unauthenticated", "Sign in first: this route needs a user.");
     let gone = problem(404, "Not Found", "not_found", "There is no such activity, or it has expired.");
-    [
+    let no_conversation = problem(404, "Not Found", "not_found", "There is no such conversation of yours.");
+    vec![
         ("create.json", 200, created),
         ("create_anonymous.json", 401, nobody),
         ("create_bad_input.json", 422, json!(["ttl_blank", "message_blank"])),
+        ("create_message.json", 200, json!({ "message_group_uuid": "01a20320-a2fa-7000-8000-000000000000" })),
+        ("delete.json", 200, json!({ "uuid": "01a202e9-b47a-7000-8000-000000000009" })),
         ("health_check.json", 200, json!({ "success": true, "ver": 1 })),
+        ("health_check_deep.json", 200, json!({ "success": true, "ver": 1 })),
         ("home.json", 200, json!([post("A post")])),
         // Of another deployment's secret.
         ("home_cursor.json", 400, problem(400, "Bad Request", "bad_cursor", other)),
         ("home_stage_in_path.json", 200, json!([post("A post")])),
+        ("like.json", 200, reactions(1, 0, true, false)),
+        ("message_groups.json", 200, json!([])),
+        ("messages.json", 404, no_conversation),
+        ("messages_with_user.json", 200, json!([])),
+        ("notifications.json", 200, json!([])),
+        ("read_notifications.json", 200, json!({ "unread_count": 0 })),
+        ("reply.json", 200, replied),
+        ("repost.json", 200, reactions(0, 1, false, true)),
+        ("search.json", 200, json!([])),
+        ("short_user.json", 200, worf),
         ("show.json", 404, gone),
+        ("show_status.json", 200, json!({ "activity": post("A post"), "replies": [] })),
+        ("undo_repost.json", 200, reactions(0, 0, false, false)),
         ("unknown_route.json", 404, problem(404, "Not Found", "not_found", "There is no such route.")),
+        ("unlike.json", 200, reactions(0, 0, false, false)),
+        ("update_profile.json", 200, andrew.clone()),
+        ("update_profile_by_post.json", 200, andrew),
+        ("user_feed.json", 200, feed),
     ]
 }
 
 fn read(file: &str) -> Value {
-    serde_json::from_str(&fs::read_to_string(format!("{FOLDER}/{file}")).unwrap()).unwrap()
+    let event = fs::read_to_string(format!("{FOLDER}/{file}")).unwrap();
+    serde_json::from_str(&event.replace("ACCESS_TOKEN", &token(ANDREW))).unwrap()
 }
 
 #[tokio::test]
@@ -61,8 +112,8 @@ async fn every_event_of_the_folder_gets_its_answer() {
 #[test]
 fn every_file_of_the_folder_is_in_the_table_above() {
     let found = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let named = answers().map(|(file, ..)| file.to_owned());
-    assert_eq!(found.collect::<BTreeSet<_>>(), BTreeSet::from(named));
+    let named = answers().into_iter().map(|(file, ..)| file.to_owned());
+    assert_eq!(found.collect::<BTreeSet<_>>(), named.collect());
 }
 
 #[tokio::test]

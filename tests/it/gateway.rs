@@ -5,7 +5,7 @@ use lambda_http::{Context, RequestExt};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::support::{TestApp, hours};
+use crate::support::{ANDREW, TestApp, hours, token};
 
 /// What the function answers to `event`, which was read by lambda_http as in Lambda.
 pub(crate) async fn invoke(app: &TestApp, event: &Value, context: Context) -> (u16, Value) {
@@ -59,19 +59,21 @@ async fn the_query_stays_when_the_stage_goes() {
 }
 
 #[tokio::test]
-async fn no_header_makes_a_user() {
+async fn a_token_makes_a_user_and_what_an_authorizer_says_does_not() {
     let app = TestApp::new().await;
     let mut event = event("/api/activities", "prod", Some("/prod/api/activities"));
     event["httpMethod"] = json!("POST");
     event["headers"] =
         json!({ "authorization": "Bearer x", "x-user": "demo-worf", "content-type": "application/json" });
     event["body"] = json!(r#"{"message": "x", "ttl": "1-day"}"#);
-    for authorizer in [json!(null), json!({}), json!({ "claims": {} }), json!({ "claims": { "sub": "" } })] {
+    let says_worf = json!({ "claims": { "sub": "demo-worf" } });
+    for authorizer in [json!(null), json!({}), says_worf.clone()] {
         event["requestContext"]["authorizer"] = authorizer;
         assert_eq!(invoke(&app, &event, Context::default()).await.0, 401);
     }
-    event["requestContext"]["authorizer"] = json!({ "claims": { "sub": "demo-worf" } });
-    assert_eq!(invoke(&app, &event, Context::default()).await.0, 200);
+    event["headers"]["authorization"] = json!(format!("Bearer {}", token(ANDREW)));
+    let (status, body) = invoke(&app, &event, Context::default()).await;
+    assert_eq!((status, &body["handle"]), (200, &json!("andrewbrown")));
 }
 
 #[tokio::test]

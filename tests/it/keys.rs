@@ -4,6 +4,7 @@ use cruddur::domain::{Handle, Id};
 use cruddur::store::keys::{self, Key};
 use jiff::Timestamp;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use crate::support::{at, hours, numbered};
 
@@ -17,8 +18,17 @@ fn every_key_has_its_documented_form() {
     let parent = Id::parse("01a20320-a2fa-7000-8000-000000000001").unwrap();
     assert_eq!(keys::activity(id), key("HOME#2909#0", "1759923691008#0199c3a0-5e00-7a11-8b22-c33d44e55f66"));
     let reply = keys::reply(parent, id);
-    assert_eq!(reply.pk, "ACTIVITY#01a20320-a2fa-7000-8000-000000000001");
-    assert_eq!(reply.sk, "REPLY#1759923691008#0199c3a0-5e00-7a11-8b22-c33d44e55f66");
+    assert_eq!(reply.pk.as_str(), "ACTIVITY#01a20320-a2fa-7000-8000-000000000001");
+    assert_eq!(reply.sk.as_str(), "REPLY#1759923691008#0199c3a0-5e00-7a11-8b22-c33d44e55f66");
+    let user = Uuid::from_u128(2);
+    assert_eq!(keys::reply_locator(id), key("REPLY#0199c3a0-5e00-7a11-8b22-c33d44e55f66", "REPLY"));
+    let like = keys::like(parent, user);
+    assert_eq!((like.pk, like.sk.as_str()), (reply.pk.clone(), "LIKE#00000000-0000-0000-0000-000000000002"));
+    let repost = keys::repost(parent, user);
+    assert_eq!((repost.pk, repost.sk.as_str()), (reply.pk, "REPOST#00000000-0000-0000-0000-000000000002"));
+    assert_eq!(keys::idempotency("abc"), key("IDEMPOTENCY#abc", "IDEMPOTENCY"));
+    assert_eq!(keys::posts_of(user), "AUTHOR#00000000-0000-0000-0000-000000000002");
+    assert_eq!(keys::replies_of(user), "REPLIES#00000000-0000-0000-0000-000000000002");
     assert_eq!(keys::profile("demo-worf"), key("USER#demo-worf", "PROFILE"));
     assert_eq!(keys::handle(&Handle::parse("worf").unwrap()), key("HANDLE#worf", "HANDLE"));
 }

@@ -7,6 +7,7 @@ use cruddur::clock::Clock;
 use cruddur::domain::{Activity, Draft};
 use cruddur::store::{self, Store};
 use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, XrayDaemon};
+use local::issuer::{self, Issuer};
 use local::options::Options;
 use local::running::{Running, TABLE};
 use local::seed::ANDREW;
@@ -15,6 +16,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const API: &str = env!("CARGO_BIN_EXE_api");
+const SIGNUP: &str = env!("CARGO_BIN_EXE_signup");
+const CONFIRM: &str = include_str!("../../events/signup/confirm.json");
 const HOME: &str = include_str!("../../events/api/home.json");
 const CREATE: &str = include_str!("../../events/api/create.json");
 const PARENT: &str = "53995c3f42cd8ad8";
@@ -30,8 +33,8 @@ struct Stack {
 impl Stack {
     async fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let options = Options { port: 0, dynamodb_port: 0, data_dir: folder.path().join("data"), bridge: None };
-        let aws = Running::start(&options, Clock::system(), |router| router).await.unwrap();
+        let options = Options::on_free_ports(folder.path().join("data"));
+        let aws = Running::start(&options, Clock::system(), None).await.unwrap();
         Self { _folder: folder, aws, xray: XrayDaemon::start().await, otlp: OtlpReceiver::start().await }
     }
 
@@ -40,6 +43,9 @@ impl Stack {
         vec![
             ("TABLE_NAME", TABLE.to_owned()),
             ("SECRET_ARN", "local".to_owned()),
+            ("COGNITO_USER_POOL_ID", issuer::USER_POOL_ID.to_owned()),
+            ("COGNITO_CLIENT_ID", issuer::CLIENT_ID.to_owned()),
+            ("JWKS_URL", format!("http://{}{}", self.aws.endpoint(), Issuer::key_set_path())),
             ("AWS_ENDPOINT_URL", format!("http://{}", self.aws.endpoint())),
             ("AWS_XRAY_DAEMON_ADDRESS", self.xray.address()),
             ("OTEL_SERVICE_NAME", "backend".to_owned()),
@@ -51,12 +57,14 @@ impl Stack {
     /// Enough posts for the first round of queries to be the only one.
     async fn fill_a_page(&self) {
         let store = Store::new(store::client(&local::aws::settings(self.aws.endpoint())), TABLE);
-        let sub = ANDREW.sub();
-        let author = store.profile(&sub).await.unwrap().unwrap().author;
+        let andrew = store.profile(&ANDREW.sub()).await.unwrap().unwrap();
         let clock = Clock::system();
         for _ in 0..20 {
             let draft = Draft::parse("Who likes pineapple on their pizza?", "7-days").unwrap();
-            store.create_activity(&sub, &Activity::post(clock.new_id(), author.clone(), draft)).await.unwrap();
+            store
+                .create_activity(&andrew, &Activity::post(clock.new_id(), andrew.author.clone(), draft), None)
+                .await
+                .unwrap();
         }
     }
 
@@ -156,8 +164,9 @@ async fn of_500_invocations_of_a_frozen_process_500_traces_are_complete_in_both_
         assert_eq!(root(xray, Some(PARENT)), root(otlp, None));
         assert!(xray.keys().eq(otlp.keys()), "the same spans in both");
         // The invocation, home-activities, and the queries of two buckets of four shards. In the first also the init
-        // phase with a first call to the table.
-        assert_eq!(otlp.len(), if *trace == trace_id(1) { 12 } else { 10 }, "{trace}");
+        // phase with a first call to the table and the reading of
+        // the key set.
+        assert_eq!(otlp.len(), if *trace == trace_id(1) { 13 } else { 10 }, "{trace}");
     }
 }
 
@@ -331,8 +340,10 @@ async fn a_log_line_names_the_trace_the_span_and_the_request() {
     environment.retain(|(name, _)| *name != "TABLE_NAME");
     environment.push(("TABLE_NAME", "absent".to_owned()));
     let mut broken = Lambda::start(API, &environment).await;
-    assert_eq!(status(&lambda.invoke(event(CREATE, 1, &sampled())).await), 200);
-    let answer = broken.invoke(event(CREATE, 2, &sampled())).await;
+    let token = stack.aws.issuer().access_token(&ANDREW.sub(), Clock::system().now()).unwrap();
+    let create = CREATE.replace("ACCESS_TOKEN", &token);
+    assert_eq!(status(&lambda.invoke(event(&create, 1, &sampled())).await), 200);
+    let answer = broken.invoke(event(&create, 2, &sampled())).await;
     assert!(status(&answer) >= 500);
     broken.frozen().await;
 
@@ -344,6 +355,59 @@ async fn a_log_line_names_the_trace_the_span_and_the_request() {
     assert_eq!(line["requestId"], "00000000-0000-4000-8000-000000000001");
     assert_eq!(line["span_id"].as_str().map(str::len), Some(16));
     lambda.terminate().await;
+}
+
+#[tokio::test]
+async fn without_the_key_server_the_function_starts_and_serves_whoever_need_not_sign_in() {
+    let stack = Stack::start().await;
+    let mut environment = stack.environment(stack.otlp.endpoint());
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    environment.push(("JWKS_URL", format!("http://{nobody}/")));
+    let mut lambda = Lambda::start(API, &environment).await;
+    assert_eq!(status(&lambda.invoke(event(HOME, 1, &sampled())).await), 200);
+    let token = stack.aws.issuer().access_token(&ANDREW.sub(), Clock::system().now()).unwrap();
+    let create = CREATE.replace("ACCESS_TOKEN", &token);
+    assert_eq!(status(&lambda.invoke(event(&create, 2, &sampled())).await), 503);
+    lambda.frozen().await;
+    let (_, log) = lambda.terminate().await;
+    let told = format!("http://{nobody}/ (JWKS_URL) does not answer");
+    assert!(log.contains(&told), "{log}");
+}
+
+#[tokio::test]
+async fn the_signup_function_makes_a_profile_or_fails_and_tells_nobody_the_e_mail_address() {
+    let stack = Stack::start().await;
+    let mut environment = stack.environment(stack.otlp.endpoint());
+    environment.retain(|(name, _)| !["SECRET_ARN", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID"].contains(name));
+    environment.push(("RUST_LOG", "info".to_owned()));
+    let mut lambda = Lambda::start(SIGNUP, &environment).await;
+    let answer = lambda.invoke(event(CONFIRM, 1, &sampled())).await;
+    assert!(answer.success, "{}", answer.body);
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(json(&answer.body), json(CONFIRM), "Cognito wants its event back");
+    let store = Store::new(store::client(&local::aws::settings(stack.aws.endpoint())), TABLE);
+    let made = store.profile("8c5d4578-1051-70a9-6e0a-2f1c9b3d4e5f").await.unwrap().unwrap();
+    assert_eq!(made.author.handle.as_str(), "picard");
+
+    environment.push(("TABLE_NAME", "absent".to_owned()));
+    let mut broken = Lambda::start(SIGNUP, &environment).await;
+    let refused = broken.invoke(event(CONFIRM, 2, &sampled())).await;
+    assert!(!refused.success);
+    assert!(refused.body.contains("the profile could not be made; try again"), "{}", refused.body);
+    lambda.frozen().await;
+    broken.frozen().await;
+
+    let spans = stack.otlp.collected().spans;
+    let names: BTreeSet<&str> = spans.iter().map(|(_, span)| span.name.as_str()).collect();
+    for name in ["PostConfirmation_ConfirmSignUp", "create-profile", "DynamoDB.TransactWriteItems"] {
+        assert!(names.contains(name), "{names:?}");
+    }
+    let (_, log) = lambda.terminate().await;
+    let (_, broken_log) = broken.terminate().await;
+    let told = format!("{spans:?}{log}{broken_log}{}{:?}", refused.body, stack.xray.take().await);
+    for private in ["picard", "Picard", "8c5d4578"] {
+        assert!(!told.contains(private), "{private} is in {told}");
+    }
 }
 
 fn attribute(span: &Span, key: &str) -> Option<String> {

@@ -1,16 +1,13 @@
-use cruddur::domain::{Message, Reply};
 use serde_json::json;
 
-use crate::support::{TestApp, hours, numbered, worf};
+use crate::support::{TestApp, hours};
 
 #[tokio::test]
 async fn one_activity_is_shown_with_its_replies_the_oldest_first() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(2), 1, "Cloud is (very) fun!", "1-day").await;
     for (ago, number, message) in [(0, 3, "Second"), (1, 2, "This post has no honor!")] {
-        let id = numbered(app.now() - hours(ago), number);
-        let reply = Reply::post(id, &parent, worf().author, Message::reply(message).unwrap());
-        app.state.store.create_reply(&reply).await.unwrap();
+        app.replied(parent.id(), hours(ago), number, message).await;
     }
     let shown = app.get(&format!("/api/activities/{}", parent.id())).await;
     let reply = |uuid: &str, message: &str, created_at: &str| {
@@ -38,11 +35,10 @@ async fn one_activity_is_shown_with_its_replies_the_oldest_first() {
 async fn replies_are_not_in_the_feed_and_go_with_their_post() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await;
-    let reply = Reply::post(numbered(app.now(), 2), &parent, worf().author, Message::reply("reply").unwrap());
-    app.state.store.create_reply(&reply).await.unwrap();
+    app.replied(parent.id(), hours(0), 2, "reply").await;
     assert_eq!(app.get("/api/activities/home").await.messages(), ["parent"]);
     app.pass(hours(1));
-    assert_eq!(app.state.store.replies(parent.id(), app.now(), 10).await.unwrap(), []);
+    assert_eq!(app.state.store.replies(parent.id(), app.now(), 10, None).await.unwrap().replies, []);
     assert_eq!(app.get(&format!("/api/activities/{}", parent.id())).await.status, 404);
 }
 
@@ -55,7 +51,7 @@ async fn what_is_not_there_is_404_whatever_the_id_looks_like() {
         "ffffffff-ffff-7fff-bfff-ffffffffffff",
         "0199c3a05e007a118b22c33d44e55f66",
         "abc",
-        "@andrewbrown",
+        "@",
     ] {
         let shown = app.get(&format!("/api/activities/{id}")).await;
         let expected = json!({

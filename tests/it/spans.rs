@@ -8,7 +8,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::support::{ANDREW, TABLE, TestApp, answer, hours, request};
+use crate::support::{ANDREW, TABLE, TestApp, answer, hours, request, signed_in};
 
 type Fields = BTreeMap<String, String>;
 
@@ -118,6 +118,82 @@ async fn a_refused_post_records_the_codes() {
 }
 
 #[tokio::test]
+async fn what_is_done_to_a_post_names_the_post_and_whose_act_it_is() {
+    let app = TestApp::new().await;
+    let id = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let post = "01a202e9-b47a-7000-8000-000000000001";
+    for (method, what, name) in [
+        ("PUT", "/like", "like-activity"),
+        ("DELETE", "/like", "unlike-activity"),
+        ("PUT", "/repost", "repost-activity"),
+        ("DELETE", "/repost", "undo-repost-activity"),
+        ("DELETE", "", "delete-activity"),
+    ] {
+        let (recorded, _guard) = record();
+        app.ask_as(ANDREW, method, &format!("/api/activities/{id}{what}")).await;
+        let expected = fields([("app.activity_uuid", post), ("app.user_id", ANDREWS_HASH)]);
+        assert_eq!(recorded.fields(name), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_names_itself_and_its_parent_and_a_replay_says_that_it_is_one() {
+    let app = TestApp::new().await;
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
+    for replayed in [None, Some("true")] {
+        let (recorded, _guard) = record();
+        let request = request("POST", &format!("/api/activities/{parent}/reply"));
+        let request = request.header("content-type", "application/json").header("idempotency-key", "k");
+        app.send(signed_in(request.body(r#"{"message": "y"}"#.into()).unwrap(), ANDREW)).await;
+        let mut expected = fields([
+            ("app.activity_uuid", "01a20320-a2fa-7000-8000-000000000000"),
+            ("app.reply_to_activity_uuid", "01a202e9-b47a-7000-8000-000000000001"),
+            ("app.user_id", ANDREWS_HASH),
+        ]);
+        expected.extend(replayed.map(|replayed| ("app.replayed".to_owned(), replayed.to_owned())));
+        assert_eq!(recorded.fields("create-reply"), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_page_records_how_much_is_on_it() {
+    let app = TestApp::new().await;
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
+    app.replied(parent, hours(0), 2, "y").await;
+    let (recorded, _guard) = record();
+    app.get(&format!("/api/activities/{parent}")).await;
+    let shown = fields([("app.activity_uuid", "01a202e9-b47a-7000-8000-000000000001"), ("app.result_length", "1")]);
+    assert_eq!(recorded.fields("show-activity"), shown);
+    app.get("/api/activities/@andrewbrown").await;
+    let feed = fields([("app.now", "2026-11-22T12:00:00.250Z"), ("app.result_length", "1")]);
+    assert_eq!(recorded.fields("user-feed"), feed);
+}
+
+#[tokio::test]
+async fn what_a_request_writes_carries_its_trace() {
+    let app = TestApp::new().await;
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
+    let (post, like) = (format!("/api/activities/{parent}/reply"), format!("/api/activities/{parent}/like"));
+    for (method, path, body, written) in [
+        ("POST", "/api/activities", r#"{"message": "x", "ttl": "1-day"}"#, 2),
+        ("POST", post.as_str(), r#"{"message": "x"}"#, 2),
+        ("PUT", like.as_str(), "", 1),
+        ("PUT", "/api/profile/update", r#"{"display_name": "x"}"#, 2),
+    ] {
+        let request = request(method, path).header("content-type", "application/json").header("idempotency-key", "k");
+        let request = signed_in(request.body(body.into()).unwrap(), ANDREW);
+        let answer = answer(spans.server(app.router()), request).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let trace = format!("00-{}-", answer.header("x-trace-id").unwrap());
+        let items = app.client.scan().table_name(TABLE).send().await.unwrap().items.unwrap();
+        let contexts = items.iter().filter_map(|item| item.get("trace_context")?.as_s().ok());
+        assert_eq!(contexts.filter(|context| context.starts_with(&trace)).count(), written, "{method} {path}");
+    }
+}
+
+#[tokio::test]
 async fn every_answer_has_the_trace_id_and_a_problem_says_it_too() {
     let app = TestApp::new().await;
     let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
@@ -160,6 +236,110 @@ async fn no_span_and_no_log_line_of_ours_has_what_is_private() {
     app.post(r#"{"canary-field": "canary-value"}"#).await;
     app.get_as(ANDREW, "/api/activities/home?limit=canary-limit&cursor=canary-cursor").await;
     app.get_as(ANDREW, "/api/activities/home?cursor=canary-cursor").await;
+    for path in ["/api/activities/home", "/api/activities"] {
+        let method = if path.ends_with("home") { "GET" } else { "POST" };
+        for authorization in ["Bearer canary-token", "canary-scheme x", "Bearer a.canary.b"] {
+            let request =
+                request(method, path).header("authorization", authorization).header("origin", "https://canary");
+            app.send(request.body(axum::body::Body::empty()).unwrap()).await;
+        }
+    }
+    app.get_as("canary-sub", "/api/activities/home").await;
+    let id = app.posted(hours(0), 77, "canary-message", "1-day").await.id();
+    for (method, path, body) in [
+        ("POST", format!("/api/activities/{id}/reply"), r#"{"message": "canary-reply", "activity_uuid": null}"#),
+        ("POST", format!("/api/activities/{id}/reply"), r#"{"message": "canary-reply", "activity_uuid": "canary"}"#),
+        ("PUT", "/api/profile/update".to_owned(), r#"{"display_name": "canary-name", "bio": "canary-bio"}"#),
+        ("PUT", "/api/profile/update".to_owned(), r#"{"display_name": "canary\t", "bio": "canary\u0000"}"#),
+    ] {
+        let request = request(method, &path).header("content-type", "application/json");
+        let request = request.header("idempotency-key", "canary-key").body(body.into()).unwrap();
+        app.send(signed_in(request, ANDREW)).await;
+    }
+    app.ask_as(ANDREW, "PUT", &format!("/api/activities/{id}/like")).await;
+    app.get(&format!("/api/activities/{id}")).await;
+    app.get("/api/activities/@canary_handle").await;
+    app.get("/api/users/@canary_handle/short").await;
+    let values = recorded.values();
+    assert!(!values.contains("canary") && !values.contains(ANDREW), "{values}");
+}
+
+#[tokio::test]
+async fn from_a_notification_one_finds_the_request_that_caused_it() {
+    let mut app = TestApp::new().await;
+    let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
+    let mut causes = Vec::new();
+    for (path, body) in [
+        ("/api/activities", r#"{"message": "Hello @worf", "ttl": "1-day"}"#),
+        ("/api/messages", r#"{"message": "Hello", "handle": "worf"}"#),
+    ] {
+        let request = request("POST", path).header("content-type", "application/json");
+        let request = signed_in(request.body(body.into()).unwrap(), ANDREW);
+        causes.push(answer(spans.server(app.router()), request).await.header("x-trace-id").unwrap().to_owned());
+        app.pass(jiff::SignedDuration::from_secs(1));
+    }
+    drop(guard);
+    app.settle().await;
+    let told = app.get_as("demo-worf", "/api/activities/notifications").await;
+    let told: Vec<_> = told.body.as_array().unwrap().iter().map(|row| row["trace_id"].as_str().unwrap()).collect();
+    causes.reverse();
+    assert_eq!(told, causes);
+}
+
+#[tokio::test]
+async fn what_follows_from_a_record_is_told_in_the_apps_terms() {
+    let app = TestApp::new().await;
+    app.posted(hours(1), 1, "canary @worf", "1-day").await;
+    let (recorded, _guard) = record();
+    app.consume(&app.records()).await;
+    let names: Vec<_> = recorded.0.lock().unwrap().iter().map(|entry| entry.name).collect();
+    let ours = ["stream-record", "index-words", "notify", "correct-name"];
+    assert_eq!(names.iter().filter(|name| ours.contains(name)).collect::<Vec<_>>(), ours.iter().collect::<Vec<_>>());
+    assert_eq!(recorded.fields("stream-record"), fields([("otel.name", "activity-written")]));
+    assert!(!recorded.values().contains("canary"));
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_consumed_is_logged_with_its_writers_trace_and_nothing_of_what_it_holds() {
+    let app = TestApp::new().await;
+    app.posted(hours(1), 1, "canary", "1-day").await;
+    let mut record_ = app.records().pop().unwrap();
+    record_["dynamodb"]["SequenceNumber"] = "4421584500000000017450439091".into();
+    record_["dynamodb"]["NewImage"]["handle"]["S"] = "Not A Handle, canary".into();
+    record_["dynamodb"]["NewImage"]["trace_context"] = serde_json::json!({ "S": crate::support::TRACEPARENT });
+    let (recorded, _guard) = record();
+    assert_eq!(app.consume(&[record_]).await.failures.len(), 1);
+    let expected = fields([
+        ("message", "the record cannot be understood"),
+        ("error.type", "unreadable"),
+        ("error.causes", "activity item (HOME#<bucket>#<shard>): attribute `handle` is missing or has the wrong form"),
+        ("app.sequence_number", "4421584500000000017450439091"),
+        ("app.writer_trace_id", "4bf92f3577b34da6a3ce929d0e0e4736"),
+    ]);
+    assert_eq!(recorded.fields("event"), expected);
+    assert!(!recorded.values().contains("canary"));
+}
+
+#[tokio::test]
+async fn messages_notifications_and_search_record_what_they_are_about_and_nothing_that_is_private() {
+    let app = TestApp::new().await;
+    let (recorded, _guard) = record();
+    let body = serde_json::json!({ "message": "canary-message", "handle": "worf" });
+    let group = app.post_as(ANDREW, "/api/messages", &body).await.body["message_group_uuid"].clone();
+    let group = group.as_str().unwrap();
+    let sent = recorded.fields("create-message");
+    assert_eq!(sent["app.message_group_uuid"], group);
+    assert_eq!(sent["app.user_id"], ANDREWS_HASH);
+    app.get_as(ANDREW, &format!("/api/messages/{group}")).await;
+    assert_eq!(recorded.fields("messages")["app.result_length"], "1");
+    app.get_as(ANDREW, "/api/message_groups").await;
+    assert_eq!(recorded.fields("message-groups")["app.result_length"], "1");
+    app.get_as(ANDREW, "/api/activities/notifications").await;
+    assert_eq!(recorded.fields("notifications")["app.unread_count"], "0");
+    app.get("/api/activities/search?term=canary-term").await;
+    assert_eq!(recorded.fields("search-activities")["app.words"], "2");
+    app.post_as(ANDREW, "/api/messages", &serde_json::json!({ "message": "", "handle": "canary" })).await;
     let values = recorded.values();
     assert!(!values.contains("canary") && !values.contains(ANDREW), "{values}");
 }

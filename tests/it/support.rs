@@ -1,22 +1,30 @@
 //! A system of one's own for each test: router, embedded DynamoDB in memory, clock and ids that the test sets.
 
-use std::sync::Arc;
+mod contract;
+mod stream;
+
+pub(crate) use contract::TRACEPARENT;
+
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, Response};
-use cruddur::api::identity::Principal;
-use cruddur::api::{self, AppState, Keys};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderValue, Request, Response};
+use cruddur::api::{self, AppState, Compat, Identity, Keys};
 use cruddur::clock::Clock;
-use cruddur::domain::{Activity, Author, Draft, Handle, Id, Profile};
+use cruddur::domain::{Activity, Author, Draft, Handle, Id, Message, Profile, Reply};
 use cruddur::store::{self, Store};
 use dynoxide::Database;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use local::issuer::Issuer;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -24,22 +32,33 @@ use uuid::Uuid;
 pub(crate) const TABLE: &str = "cruddur-test";
 pub(crate) const SECRET: &[u8] = b"a secret for tests, of 32 bytes or more";
 pub(crate) const ANDREW: &str = "demo-andrewbrown";
+pub(crate) const ORIGIN: &str = "https://cruddur.example";
+/// The user pool that all apps trust. A key takes a while to make.
+pub(crate) static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::fleeting().unwrap());
 
 pub(crate) struct TestApp {
     pub(crate) state: AppState,
     pub(crate) client: Client,
+    pub(crate) database: Option<Database>,
+    pub(crate) settled: usize,
     now: Arc<AtomicI64>,
 }
 
 impl TestApp {
     /// With the users `andrewbrown` and `worf`; it is 2026-11-22T12:00:00.250Z.
     pub(crate) async fn new() -> Self {
-        let client = store::client(&sdk(&dynamodb().await));
-        store::create_table(&client, TABLE).await.unwrap();
-        let app = Self::on(client);
+        let app = Self::empty().await;
         app.state.store.put_profile(&andrew()).await.unwrap();
         app.state.store.put_profile(&worf()).await.unwrap();
         app
+    }
+
+    /// Without any user.
+    pub(crate) async fn empty() -> Self {
+        let database = Database::memory().unwrap();
+        let client = patient(&store::client(&sdk(&dynamodb(database.clone()).await)));
+        store::create_table(&client, TABLE).await.unwrap();
+        Self { database: Some(database), ..Self::on(client) }
     }
 
     /// On any DynamoDB, which may be none at all.
@@ -50,8 +69,15 @@ impl TestApp {
             move || Timestamp::from_millisecond(time.load(Ordering::Relaxed)).unwrap(),
             move |at| numbered(at, ids.fetch_add(1, Ordering::Relaxed)),
         );
-        let state = AppState { store: Store::new(client.clone(), TABLE), clock, keys: Keys::new(SECRET, None) };
-        Self { state, client, now }
+        let state = AppState {
+            store: Store::new(client.clone(), TABLE),
+            clock,
+            keys: Keys::new(SECRET, None),
+            identity: Identity::tokens(Issuer::pool(), async || Ok(ISSUER.key_set().to_string().into_bytes())),
+            origins: [ORIGIN.to_owned()].into_iter().collect(),
+            compat: Compat::Later,
+        };
+        Self { state, client, database: None, settled: 0, now }
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -70,8 +96,28 @@ impl TestApp {
     pub(crate) async fn posted(&self, ago: SignedDuration, number: u64, message: &str, ttl: &str) -> Activity {
         let id = numbered(self.now() - ago, number);
         let activity = Activity::post(id, andrew().author, Draft::parse(message, ttl).unwrap());
-        self.state.store.create_activity(ANDREW, &activity).await.unwrap();
+        self.state.store.create_activity(&andrew(), &activity, None).await.unwrap();
         activity
+    }
+
+    /// A reply of `worf` in the store, made `ago` before now, to a post or a reply.
+    pub(crate) async fn replied(&self, parent: Id, ago: SignedDuration, number: u64, message: &str) -> Reply {
+        let id = numbered(self.now() - ago, number);
+        let parent = self.state.store.post(parent, self.now()).await.unwrap().unwrap();
+        let reply = Reply::post(id, &parent.post, worf().author, Message::reply(message).unwrap());
+        self.state.store.create_reply(&worf(), &parent, &reply, None).await.unwrap();
+        reply
+    }
+
+    /// Asks as that user, without a body.
+    pub(crate) async fn ask_as(&self, sub: &str, method: &str, uri: &str) -> Answer {
+        self.send(signed_in(request(method, uri).body(Body::empty()).unwrap(), sub)).await
+    }
+
+    /// Sends JSON as that user.
+    pub(crate) async fn send_as(&self, sub: &str, method: &str, uri: &str, body: impl Into<Body>) -> Answer {
+        let request = request(method, uri).header("content-type", "application/json");
+        self.send(signed_in(request.body(body.into()).unwrap(), sub)).await
     }
 
     pub(crate) async fn get(&self, uri: &str) -> Answer {
@@ -80,6 +126,15 @@ impl TestApp {
 
     pub(crate) async fn get_as(&self, sub: &str, uri: &str) -> Answer {
         self.send(signed_in(request("GET", uri).body(Body::empty()).unwrap(), sub)).await
+    }
+
+    pub(crate) async fn put_as(&self, sub: &str, uri: &str) -> Answer {
+        self.send(signed_in(request("PUT", uri).body(Body::empty()).unwrap(), sub)).await
+    }
+
+    pub(crate) async fn post_as(&self, sub: &str, uri: &str, body: &Value) -> Answer {
+        let request = request("POST", uri).header("content-type", "application/json");
+        self.send(signed_in(request.body(Body::from(body.to_string())).unwrap(), sub)).await
     }
 
     /// Posts as `andrewbrown`.
@@ -127,8 +182,16 @@ pub(crate) fn request(method: &str, uri: &str) -> axum::http::request::Builder {
 }
 
 pub(crate) fn signed_in(mut request: Request<Body>, sub: &str) -> Request<Body> {
-    request.extensions_mut().insert(Principal { sub: sub.to_owned() });
+    let token = HeaderValue::try_from(format!("Bearer {}", token(sub))).unwrap();
+    request.headers_mut().insert(AUTHORIZATION, token);
     request
+}
+
+/// An access token that outlasts whatever time a test lets pass.
+pub(crate) fn token(sub: &str) -> String {
+    let mut claims = Issuer::claims(sub, at("2026-11-22T12:00:00Z"));
+    claims["exp"] = at("2100-01-01T00:00:00Z").as_second().into();
+    ISSUER.sign(&json!({ "alg": "RS256", "kid": ISSUER.kid() }), &claims).unwrap()
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -158,7 +221,7 @@ pub(crate) fn user(number: u128, sub: &str, handle: &str, display_name: &str) ->
         handle: Handle::parse(handle).unwrap(),
         display_name: display_name.to_owned(),
     };
-    Profile { sub: sub.to_owned(), author, bio: String::new(), cruds_count: 0 }
+    Profile { sub: sub.to_owned(), author, bio: String::new(), named_at: Timestamp::UNIX_EPOCH }
 }
 
 /// What the SDK is told about the endpoint at `url`.
@@ -172,9 +235,16 @@ pub(crate) fn sdk(url: &str) -> SdkConfig {
         .build()
 }
 
-async fn dynamodb() -> String {
+/// The same client, but for its limits: a hundred requests at once, or a busy machine, are no outage.
+fn patient(client: &Client) -> Client {
+    let limit = Duration::from_secs(60);
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(limit).operation_timeout(limit).build();
+    Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())
+}
+
+async fn dynamodb(database: Database) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
+    tokio::spawn(dynoxide::server::serve_on(listener, database));
     url
 }

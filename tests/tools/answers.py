@@ -25,6 +25,16 @@ def _problem(status, title, code, detail):
         "trace_id": "<trace id>"}
 
 
+def _short(uuid, handle, display_name):
+    return {"uuid": uuid, "handle": handle, "display_name": display_name}
+
+
+def _without_counts(post):
+    return {key: value for key, value in post.items() if not key.endswith("_count")}
+
+
+GONE = _problem(404, "Not Found", "not_found", "There is no such activity, or it has expired.")
+ANDREW = _short("0c0d3a4e-6f0b-4b52-9d5c-7a1f2e8b6a01", "andrewbrown", "Andrew Brown")
 HELLO = _post("andrewbrown", "Andrew Brown", "Hello from Lambda")
 DEMO = [
     _post("garek", "Garek", "My dear doctor, I am just simple tailor"),
@@ -46,17 +56,31 @@ ANSWERS = {
     "create_bad_input": (422, "application/json", ["ttl_blank", "message_blank"]),
     "create_anonymous": _problem(
         401, "Unauthorized", "unauthenticated", "Sign in first: this route needs a user."),
-    "show": _problem(404, "Not Found", "not_found", "There is no such activity, or it has expired."),
+    "show": GONE,
+    "user_feed": (200, "application/json", {
+        "profile": {**ANDREW, "bio": "", "cruds_count": 2}, "activities": [_without_counts(HELLO), _without_counts(DEMO[1])]}),
+    "short_user": (200, "application/json", _short("c93a7e15-4d60-4b8f-a2d1-5f8c1b7e0d05", "worf", "Worf")),
+    "update_profile": (200, "application/json", ANDREW),
+    "update_profile_by_post": (200, "application/json", ANDREW),
+    "health_check_deep": (200, "application/json", {"success": True, "ver": 1}),
+    # The post of these events is in the database of `cargo test` alone.
+    **dict.fromkeys(["show_status", "reply", "like", "unlike", "repost", "undo_repost", "delete"], GONE),
     "unknown_route": _problem(404, "Not Found", "not_found", "There is no such route."),
 }
 
 
-def events():
-    """The events in the order of ANSWERS, as (name, path). Every file has an answer and every answer a file."""
+_, _, METHOD_NOT_ALLOWED = _problem(
+    405, "Method Not Allowed", "method_not_allowed",
+    "This route is there, but not for this method; `Allow` lists those it takes.")
+
+
+def events(token):
+    """The events in the order of ANSWERS, as (name, text), with `token` where one is needed. Every file has an answer
+    and every answer a file."""
     files = {path.stem: path for path in EVENTS.glob("*.json")}
     if files.keys() != ANSWERS.keys():
         raise SystemExit(f"Only in {EVENTS} or only in {__file__}: {sorted(files.keys() ^ ANSWERS.keys())}")
-    return [(name, files[name]) for name in ANSWERS]
+    return [(name, files[name].read_text().replace("ACCESS_TOKEN", token)) for name in ANSWERS]
 
 
 def showing(activity_uuid):

@@ -1,19 +1,24 @@
 """The local server, for its DynamoDB and its Secrets Manager, on free ports and with new data."""
 
 import contextlib
+import json
 import re
 import subprocess
 import tempfile
+import urllib.request
 from pathlib import Path
 
 from waiting import wait_until
 
-SETTINGS = {"TABLE_NAME": "cruddur", "SECRET_ARN": "local"}
+SETTINGS = {"TABLE_NAME": "cruddur", "SECRET_ARN": "local",
+            "COGNITO_USER_POOL_ID": "us-east-1_local", "COGNITO_CLIENT_ID": "local"}
+KEY_SET_PATH = "/us-east-1_local/.well-known/jwks.json"
 
 
 @contextlib.contextmanager
 def local_aws(bridge=None):
-    """Yields the port that DynamoDB and Secrets Manager answer on: on loopback, and on `bridge` if it is given."""
+    """Yields the port that DynamoDB, Secrets Manager and the user pool's key set answer on (on loopback, and on
+    `bridge` if it is given), and an access token of andrewbrown."""
     with tempfile.TemporaryDirectory(prefix="cruddur-data-") as folder:
         output = Path(folder, "output")
         with output.open("w") as out:
@@ -24,7 +29,16 @@ def local_aws(bridge=None):
         try:
             wait_until("the local server is ready", lambda: "Ctrl-C ends it" in output.read_text(), server,
                        seconds=30, log=output)
-            yield int(re.search(r"DynamoDB +http://127\.0\.0\.1:(\d+)", output.read_text())[1])
+            banner = output.read_text()
+            api = re.search(r"API +(http://127\.0\.0\.1:\d+)", banner)[1]
+            yield int(re.search(r"DynamoDB +http://127\.0\.0\.1:(\d+)", banner)[1]), access_token(api)
         finally:
             server.terminate()
             server.wait(timeout=30)
+
+
+def access_token(api):
+    request = urllib.request.Request(f"{api}/local/sign-in", data=b'{"handle":"andrewbrown"}',
+                                     headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)["access_token"]

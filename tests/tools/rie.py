@@ -18,15 +18,15 @@ import urllib.request
 from pathlib import Path
 
 from answers import ANSWERS, SHOWN, Report, events, of_proxy_response, showing
-from local import SETTINGS, local_aws
+from local import KEY_SET_PATH, SETTINGS, local_aws
 from waiting import wait_until
 
 
 def main(bootstrap):
     report = Report()
-    with local_aws() as aws_port, emulator(bootstrap, f"http://127.0.0.1:{aws_port}") as (invoke, log):
-        for name, path in events():
-            answer = invoke(path.read_text())
+    with local_aws() as (aws_port, token), emulator(bootstrap, f"http://127.0.0.1:{aws_port}") as (invoke, log):
+        for name, event in events(token):
+            answer = invoke(event)
             if report.compare(name, ANSWERS[name], of_proxy_response(answer)) and name == "create":
                 created = json.loads(json.loads(answer)["body"])["uuid"]
                 report.compare("show the created post", SHOWN, of_proxy_response(invoke(showing(created))))
@@ -53,6 +53,7 @@ def emulator(bootstrap, aws_endpoint):
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_ENDPOINT_URL": aws_endpoint,
+        "JWKS_URL": aws_endpoint + KEY_SET_PATH,
         **SETTINGS,
     }
 

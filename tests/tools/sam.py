@@ -17,9 +17,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from answers import ANSWERS, HELLO, SHOWN, Report, events, masked, of_proxy_response
+from answers import ANSWERS, HELLO, METHOD_NOT_ALLOWED, SHOWN, Report, events, masked, of_proxy_response
 from engine import bridge_address, docker_engine
-from local import SETTINGS, local_aws
+from local import KEY_SET_PATH, SETTINGS, local_aws
 from rie import emulator_path, free_port
 from waiting import wait_until
 
@@ -29,27 +29,28 @@ CONTAINER_IMAGE = f"{IMAGE}-rapid-x86_64"
 
 def main(built):
     report = Report()
-    with docker_engine(), base_image(), local_aws(bridge=bridge_address()) as aws_port, \
+    with docker_engine(), base_image(), local_aws(bridge=bridge_address()) as (aws_port, token), \
             tempfile.NamedTemporaryFile("w", suffix=".json") as env_vars:
         # What env.local.json says, with the port that is used here.
         variables = json.loads(Path("env.local.json").read_text())
         assert variables["ApiFunction"].items() > SETTINGS.items(), variables
         variables["ApiFunction"]["AWS_ENDPOINT_URL"] = f"http://host.docker.internal:{aws_port}"
+        variables["ApiFunction"]["JWKS_URL"] = f"http://host.docker.internal:{aws_port}{KEY_SET_PATH}"
         json.dump(variables, env_vars)
         env_vars.flush()
         arguments = ["--template-file", f"{built}/template.yaml", "--config-file", Path("samconfig.toml").absolute(),
                      "--parameter-overrides", "Architecture=x86_64", "--env-vars", env_vars.name, "--skip-pull-image"]
-        created = invoke_events(report, arguments)
+        created = invoke_events(report, arguments, token)
         ask_routes(report, arguments, created)
     report.end()
 
 
-def invoke_events(report, arguments):
+def invoke_events(report, arguments, token):
     """Returns the id of the post that was made."""
     created = None
-    for name, path in events():
-        run = subprocess.run(["sam", "local", "invoke", "ApiFunction", "--event", path, *arguments],
-                             capture_output=True, text=True)
+    for name, event in events(token):
+        run = subprocess.run(["sam", "local", "invoke", "ApiFunction", "--event", "-", *arguments],
+                             input=event, capture_output=True, text=True)
         if not report.compare(f"sam local invoke, {name}", ANSWERS[name], of_proxy_response(run.stdout)):
             print(run.stderr)
         elif name == "create":
@@ -58,7 +59,7 @@ def invoke_events(report, arguments):
 
 
 def ask_routes(report, arguments, created):
-    # Without an authorizer nobody is signed in, here as in the cloud.
+    # Without a token nobody is signed in, here as in the cloud.
     _, _, unauthenticated = ANSWERS["create_anonymous"]
     # What API Gateway itself says where the template has no route.
     no_route = 403, {"message": "Missing Authentication Token"}
@@ -69,7 +70,7 @@ def ask_routes(report, arguments, created):
             ("GET", "/api/activities/home?limit=1", (200, [HELLO])),
             ("GET", f"/api/activities/{created}", (200, SHOWN[2])),
             ("POST", "/api/activities", (401, unauthenticated)),
-            ("DELETE", "/api/activities/home", no_route),
+            ("DELETE", "/api/activities/home", (405, METHOD_NOT_ALLOWED)),
             ("GET", "/api/nothing-here", no_route),
         ]:
             report.compare(f"sam local start-api, {method} {path}", expected, ask(method, path))

@@ -70,7 +70,7 @@ pub use flush::FlushMode;
 pub use http::{ErrorType, HttpLayer, HttpService, StreamLayer, StreamService, TracedBody};
 pub use invocation::{request_id, trace_id};
 pub use lambda::{LambdaLayer, LambdaService};
-pub use propagation::{Baggage, ContextMode, inject};
+pub use propagation::{Baggage, ContextMode, inject, link, trace_id_of};
 pub use settings::{Fault, Faults, Settings};
 pub use spans::{InstallError, Spans};
 pub use triggers::{EventLayer, EventService};

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::invocation::Invocation;
 use crate::trace_header::{TraceHeader, xray_form};
@@ -105,6 +106,25 @@ pub fn inject(headers: &mut HeaderMap) {
     }
 }
 
+/// Links a span to the one that `traceparent` names, such as the writer of a record that is now processed. Anything
+/// that is no `traceparent` does nothing.
+///
+/// ```
+/// let span = tracing::info_span!("record");
+/// lambda_spans::link(&span, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+/// ```
+pub fn link(span: &tracing::Span, traceparent: &str) {
+    if let Some(writer) = traceparent::parse(traceparent) {
+        span.add_link(writer);
+    }
+}
+
+/// The trace that a `traceparent` names: 32 lower-case hexadecimal digits. `None` for anything that is none.
+#[must_use]
+pub fn trace_id_of(traceparent: &str) -> Option<String> {
+    traceparent::parse(traceparent).map(|writer| writer.trace_id().to_string())
+}
+
 /// `X-Amzn-Trace-Id` for a request made within the span of `context`.
 pub(crate) fn xray_header(context: &Context) -> Option<String> {
     let invocation = context.get::<Invocation>()?;
@@ -135,6 +155,12 @@ mod tests {
         assert_eq!(one.trace_id(), TraceId::from(0x4bf92f3577b34da6a3ce929d0e0e4736_u128));
         assert_eq!(caller(&headers(&[PARENT, PARENT])), None);
         assert_eq!(caller(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn only_a_traceparent_names_a_trace() {
+        assert_eq!(trace_id_of(PARENT).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(trace_id_of("4bf92f3577b34da6a3ce929d0e0e4736"), None);
     }
 
     #[test]

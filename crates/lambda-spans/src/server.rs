@@ -88,6 +88,27 @@ where
     }
 }
 
+impl Spans {
+    /// Runs what a long-running process does besides answering requests, such as a batch from a queue, as a trace of
+    /// its own. `span` is its root: made with `parent: None`, and not entered yet.
+    ///
+    /// It is exported like the requests of [`Spans::server`], which must have been called.
+    pub async fn trace<F: Future>(&self, span: tracing::Span, work: F) -> F::Output {
+        if !self.enabled() {
+            return work.await;
+        }
+        let trace_id = new_trace_id();
+        let inbound = Inbound::new(self.context);
+        let invocation = Invocation::root(trace_id, trace_id.to_string(), self.pipeline.outbox.clone(), inbound);
+        // Fails only for a span that nobody records.
+        span.set_parent(invocation.context()).ok();
+        let open = Open { invocation, pipeline: self.pipeline.clone(), root: span.context() };
+        let output = work.instrument(span).await;
+        drop(open);
+        output
+    }
+}
+
 /// A request under way. It ends also when its client goes away and the handler is dropped.
 struct Open {
     invocation: Invocation,

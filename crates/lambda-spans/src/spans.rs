@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use axum::Router;
 use opentelemetry_otlp::ExporterBuildError;
 use tokio::task::JoinHandle;
@@ -235,6 +235,12 @@ impl Spans {
     /// Its connections are made within a second; the SDK's own connect and read timeouts have no effect on it.
     pub fn http_client(&self) -> SharedHttpClient {
         self.stack.client()
+    }
+
+    /// The connector of [`http_client`](Self::http_client), for requests that are not an AWS SDK's. It has no time
+    /// limit but that of connecting, and makes no spans.
+    pub fn http_connector(&self, url: &str) -> SharedHttpConnector {
+        self.stack.connector(url)
     }
 
     /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`], or

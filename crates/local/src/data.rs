@@ -1,7 +1,7 @@
-//! The folder that holds the database and the secret, for one process at a time.
+//! The folder that holds the database, the secret and the key, for one process at a time.
 
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// A data folder that cannot be used.
@@ -66,10 +66,33 @@ impl DataFolder {
         self.path.join("dynamodb.sqlite")
     }
 
+    /// Where the key of the local user pool is.
+    pub fn issuer(&self) -> PathBuf {
+        self.path.join("issuer")
+    }
+
+    /// Where the place in the database's stream is kept.
+    pub fn stream(&self) -> PathBuf {
+        self.path.join("stream")
+    }
+
     /// Where the master secret is.
     pub fn secret(&self) -> PathBuf {
         self.path.join("secret")
     }
+}
+
+/// Writes a file that only its owner can read; under another name first, so that a crash leaves no half of it.
+pub(crate) fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
+    let unfinished = file.with_extension("unfinished");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut writer = options.open(&unfinished)?;
+    writer.write_all(content)?;
+    writer.sync_all()?;
+    fs::rename(unfinished, file)
 }
 
 fn make_private(folder: &Path) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! The embedded DynamoDB: its file, its listener and the deletion of what has expired.
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -36,12 +37,18 @@ pub enum DatabaseError {
 ///
 /// It has a thread of its own: SQLite blocks, a request that DynamoDB refuses is no log line of ours, and when the
 /// thread has ended the file is certainly closed.
-#[derive(Debug)]
 pub struct DynamoDb {
     address: SocketAddr,
+    database: Database,
     stop: oneshot::Sender<()>,
     thread: thread::JoinHandle<()>,
     sweep: JoinHandle<()>,
+}
+
+impl fmt::Debug for DynamoDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamoDb").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl DynamoDb {
@@ -58,11 +65,11 @@ impl DynamoDb {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
 
-        let swept = database.clone();
+        let (kept, swept) = (database.clone(), database.clone());
         let thread =
             thread::Builder::new().name("dynamodb".to_owned()).spawn(|| serve(runtime, listener, database, stopped))?;
         let sweep = tokio::spawn(sweep(swept));
-        Ok(Self { address, stop, thread, sweep })
+        Ok(Self { address, database: kept, stop, thread, sweep })
     }
 
     /// Where it listens.
@@ -70,9 +77,15 @@ impl DynamoDb {
         self.address
     }
 
+    /// The database itself, whose stream no SDK of ours reads. Who has it keeps the file open.
+    pub fn database(&self) -> Database {
+        self.database.clone()
+    }
+
     /// Answers what is under way, then closes the file.
     pub async fn stop(self) {
         self.sweep.abort();
+        drop(self.database);
         drop(self.stop);
         let ended = tokio::task::spawn_blocking(|| self.thread.join().is_ok()).await;
         if !matches!(ended, Ok(true)) {

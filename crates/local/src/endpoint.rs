@@ -1,16 +1,17 @@
-//! The AWS endpoint of this machine: DynamoDB and Secrets Manager on one port.
+//! The AWS endpoint of this machine: DynamoDB, Secrets Manager and the user pool's key set on one port.
 
 use std::net::SocketAddr;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::uri::{PathAndQuery, Scheme};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 
+use crate::issuer::Issuer;
 use crate::secret::Secret;
 use crate::secrets_manager;
 
@@ -22,20 +23,24 @@ struct Endpoint {
     database: SocketAddr,
     client: Client<HttpConnector, Body>,
     secret: Secret,
+    issuer: Issuer,
 }
 
-/// Answers for Secrets Manager with `secret`, and sends all else on to the embedded DynamoDB at `database`.
+/// Answers for Secrets Manager with `secret`, for the user pool with the keys of `issuer`, and sends all else on to the embedded DynamoDB at `database`.
 ///
 /// A request from a web page is refused: any page can reach a port of the machine it is read on, and neither service
 /// asks for a password here.
-pub fn router(database: SocketAddr, secret: Secret) -> Router {
+pub fn router(database: SocketAddr, secret: Secret, issuer: Issuer) -> Router {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    Router::new().fallback(answer).with_state(Endpoint { database, client, secret })
+    Router::new().fallback(answer).with_state(Endpoint { database, client, secret, issuer })
 }
 
 async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response {
     if request.headers().contains_key(header::ORIGIN) {
         return (StatusCode::FORBIDDEN, "This endpoint is for AWS clients, not for web pages.\n").into_response();
+    }
+    if request.method() == Method::GET && request.uri().path() == Issuer::key_set_path() {
+        return Json(endpoint.issuer.key_set()).into_response();
     }
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     match target.and_then(|target| target.strip_prefix(secrets_manager::TARGET_PREFIX)) {

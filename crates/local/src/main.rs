@@ -43,7 +43,7 @@ async fn main() -> ExitCode {
 async fn run(options: Options) -> Result<(), Failure> {
     let settings = Settings::from_env().map_err(|faults| Failure::Settings(Faults(faults)))?;
     let spans = Spans::install(settings.with_terminal().with_default_service_name("cruddur-local"))?;
-    let running = Running::start(&options, Clock::system(), |router| spans.server(router)).await?;
+    let running = Running::start(&options, Clock::system(), Some(&spans)).await?;
     print(io::stdout(), &banner::text(&running));
 
     asked_to_end().await.map_err(Failure::Signal)?;

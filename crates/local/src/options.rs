@@ -3,6 +3,8 @@
 use std::net::{AddrParseError, Ipv4Addr};
 use std::path::PathBuf;
 
+use cruddur::config::is_origin;
+
 /// Runs Cruddur on this machine: the API and an embedded DynamoDB, with demo data.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "local")]
@@ -22,6 +24,40 @@ pub struct Options {
     /// Answer for DynamoDB and Secrets Manager on Docker's bridge too, so that containers (`sam local`) reach them
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "172.17.0.1", value_parser = bridge)]
     pub bridge: Option<Ipv4Addr>,
+
+    /// Serve an old client of the original: nobody signs in, everybody is the demo user andrewbrown
+    #[arg(long, value_name = "CLIENT")]
+    pub compat: Option<Client>,
+
+    /// An origin whose web pages may call the API; may be given several times
+    #[arg(long, value_name = "ORIGIN", value_parser = origin, default_values = PAGES)]
+    pub allow_origin: Vec<String>,
+}
+
+impl Options {
+    /// Two free ports and a data folder, as without other flags.
+    pub fn on_free_ports(data_dir: PathBuf) -> Self {
+        let allow_origin = PAGES.map(str::to_owned).into();
+        Self { port: 0, dynamodb_port: 0, data_dir, bridge: None, compat: None, allow_origin }
+    }
+}
+
+/// Where the original's web client is served by default.
+const PAGES: [&str; 2] = ["http://localhost:3000", "http://127.0.0.1:3000"];
+
+/// A client of the original that is older than what the API speaks by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Client {
+    /// That of the weeks 0 to 2
+    Week2,
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    if is_origin(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("it is not an origin such as http://localhost:3000: scheme, host and port, nothing after them".to_owned())
+    }
 }
 
 /// Only addresses that no router passes on: the database has no password.

@@ -1,9 +1,11 @@
 //! The master secret: made once, kept beside the data, never printed.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+use crate::data;
 
 const BYTES: usize = 64;
 
@@ -48,7 +50,7 @@ impl Secret {
             Ok(_) => Err(SecretError::Damaged { file: file.to_owned() }),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let secret = Self::random()?;
-                secret.write(file).map_err(unusable)?;
+                data::write_private(file, secret.0.as_bytes()).map_err(unusable)?;
                 Ok(secret)
             }
             Err(error) => Err(unusable(error)),
@@ -64,19 +66,6 @@ impl Secret {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes).map_err(SecretError::NoRandomness)?;
         Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
-    }
-
-    /// Written under another name first, so that a crash leaves no half of a secret.
-    fn write(&self, file: &Path) -> io::Result<()> {
-        let unfinished = file.with_extension("unfinished");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut writer = options.open(&unfinished)?;
-        writer.write_all(self.0.as_bytes())?;
-        writer.sync_all()?;
-        fs::rename(unfinished, file)
     }
 }
 

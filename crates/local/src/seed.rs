@@ -1,7 +1,7 @@
 //! The demo users and posts.
 
 use cruddur::clock::Clock;
-use cruddur::domain::{Activity, Author, Counters, Handle, Id, Message, NotAHandle, Profile, Reply};
+use cruddur::domain::{Activity, Author, Counters, Handle, Id, Message, NotAHandle, Profile, Reaction, Reply};
 use cruddur::store::{Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use uuid::{Uuid, uuid};
@@ -12,6 +12,9 @@ pub enum SeedError {
     /// The store refused.
     #[error("the demo data cannot be stored")]
     Store(#[from] StoreError),
+    /// Somebody else has removed the demo post at once.
+    #[error("the demo post is gone again")]
+    Gone,
     /// A demo user is not one by the domain's rules.
     #[error("a demo user has no valid name")]
     Handle(#[from] NotAHandle),
@@ -54,6 +57,11 @@ impl DemoUser {
         Id::new(at, bytes)
     }
 
+    fn profile(self) -> Result<Profile, NotAHandle> {
+        let author = self.author()?;
+        Ok(Profile { sub: self.sub(), author, bio: String::new(), named_at: Timestamp::UNIX_EPOCH })
+    }
+
     fn author(self) -> Result<Author, NotAHandle> {
         Ok(Author {
             user_uuid: self.uuid,
@@ -68,7 +76,6 @@ struct DemoPost {
     message: &'static str,
     age: SignedDuration,
     left: SignedDuration,
-    likes: u64,
 }
 
 const CLOUD: DemoPost = DemoPost {
@@ -76,21 +83,18 @@ const CLOUD: DemoPost = DemoPost {
     message: "Cloud is (very) fun!",
     age: SignedDuration::from_hours(2 * 24),
     left: SignedDuration::from_hours(5 * 24),
-    likes: 5,
 };
 const PRUNE_JUICE: DemoPost = DemoPost {
     author: WORF,
     message: "I am out of prune juice",
     age: SignedDuration::from_hours(7 * 24),
     left: SignedDuration::from_hours(9 * 24),
-    likes: 0,
 };
 const TAILOR: DemoPost = DemoPost {
     author: GAREK,
     message: "My dear doctor, I am just simple tailor",
     age: SignedDuration::from_hours(1),
     left: SignedDuration::from_hours(12),
-    likes: 0,
 };
 const HONOR: &str = "This post has no honor!";
 
@@ -103,8 +107,7 @@ const HONOR: &str = "This post has no honor!";
 pub async fn seed(store: &Store, clock: &Clock) -> Result<Id, SeedError> {
     for user in USERS {
         if store.profile(&user.sub()).await?.is_none() {
-            let profile = Profile { sub: user.sub(), author: user.author()?, bio: String::new(), cruds_count: 0 };
-            store.put_profile(&profile).await?;
+            store.put_profile(&user.profile()?).await?;
         }
     }
     let now = clock.now();
@@ -116,20 +119,18 @@ pub async fn seed(store: &Store, clock: &Clock) -> Result<Id, SeedError> {
 
 async fn posts(store: &Store, now: Timestamp) -> Result<Id, SeedError> {
     for post in [PRUNE_JUICE, TAILOR] {
-        store.create_activity(&post.author.sub(), &post.activity(now)?).await?;
+        store.create_activity(&post.author.profile()?, &post.activity(now)?, None).await?;
     }
     let cloud = CLOUD.activity(now)?;
-    store.create_activity(&CLOUD.author.sub(), &cloud).await?;
-    let reply = Reply::from_parts(
-        WORF.id(now - CLOUD.age + SignedDuration::from_hours(1)),
-        cloud.id(),
-        WORF.author()?,
-        Message::accepted(HONOR.to_owned()),
-        cloud.expires_at(),
-        Counters::default(),
-    );
-    store.create_reply(&reply).await?;
-    Ok(cloud.id())
+    store.create_activity(&CLOUD.author.profile()?, &cloud, None).await?;
+    let cloud = store.post(cloud.id(), now).await?.ok_or(SeedError::Gone)?;
+    let replied_at = now - CLOUD.age + SignedDuration::from_hours(1);
+    let reply = Reply::post(WORF.id(replied_at), &cloud.post, WORF.author()?, Message::accepted(HONOR.to_owned()));
+    store.create_reply(&WORF.profile()?, &cloud, &reply, None).await?;
+    for user in [ALT, BAYKO, LONDO, WORF, GAREK] {
+        store.react(Reaction::Like, &user.profile()?, &cloud, replied_at).await?;
+    }
+    Ok(cloud.post.id())
 }
 
 impl DemoPost {
@@ -139,7 +140,7 @@ impl DemoPost {
             self.author.author()?,
             Message::accepted(self.message.to_owned()),
             now + self.left,
-            Counters { likes: self.likes, ..Counters::default() },
+            Counters::default(),
         ))
     }
 }

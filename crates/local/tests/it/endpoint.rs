@@ -81,6 +81,19 @@ async fn data_and_secret_survive_a_restart() {
 }
 
 #[tokio::test]
+async fn the_user_pools_keys_are_where_cognito_has_them() {
+    let fixture = Fixture::start().await;
+    let url = format!("http://{}/us-east-1_local/.well-known/jwks.json", fixture.server.address());
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+    let response =
+        client.request(axum::http::Request::get(url).body(axum::body::Body::empty()).unwrap()).await.unwrap();
+    let body = axum::body::to_bytes(axum::body::Body::new(response.into_body()), usize::MAX).await.unwrap();
+    let keys: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let names: Vec<_> = keys["keys"][0].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["alg", "e", "kid", "kty", "n", "use"], "nothing that is secret");
+}
+
+#[tokio::test]
 async fn a_web_page_is_refused() {
     let fixture = Fixture::start().await;
     let target = "secretsmanager.GetSecretValue";

@@ -5,4 +5,5 @@
 mod endpoint;
 mod running;
 mod seed;
+mod stream;
 mod support;

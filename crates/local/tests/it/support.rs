@@ -1,6 +1,7 @@
 //! The AWS endpoint with a database and a secret of its own.
 
 use local::dynamodb::DynamoDb;
+use local::issuer::Issuer;
 use local::secret::Secret;
 use local::server::Server;
 use local::{aws, endpoint};
@@ -21,8 +22,9 @@ impl Fixture {
     pub(crate) async fn start_in(folder: TempDir) -> Self {
         let secret = Secret::read_or_make(&folder.path().join("secret")).unwrap();
         let database = DynamoDb::start(&folder.path().join("dynamodb.sqlite")).unwrap();
+        let issuer = Issuer::fleeting().unwrap();
         let listener = local::listen::on_loopback(0, "--dynamodb-port").await.unwrap();
-        let server = Server::start(listener, endpoint::router(database.address(), secret.clone())).unwrap();
+        let server = Server::start(listener, endpoint::router(database.address(), secret.clone(), issuer)).unwrap();
         Self { folder, secret, database, server }
     }
 

@@ -1,0 +1,69 @@
+use std::collections::HashSet;
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse, Response};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
+
+use super::AppState;
+use super::activity_body::{ActivityResponse, rfc3339};
+use super::cursor::{self, Scope};
+use super::error::ApiError;
+use super::identity::Principal;
+use super::page::{Page, link_next};
+use crate::domain::{Activity, Profile};
+
+/// The newest posts that have not expired; for a user who signed in, with which of them the user likes.
+pub(super) async fn home(
+    State(state): State<AppState>,
+    principal: Option<Extension<Principal>>,
+    page: Page,
+) -> Result<Response, ApiError> {
+    let now = state.clock.now();
+    let principal = principal.map(|Extension(principal)| principal);
+    let scope = Scope { route: "/api/activities/home", principal: principal.as_ref() };
+    let span = info_span!(
+        "home-activities",
+        app.now = rfc3339(now),
+        app.result_length = Empty,
+        app.user_id = principal.as_ref().map(|principal| state.keys.user_id(&principal.sub)),
+    );
+    async {
+        let before = page.cursor.map(|cursor| cursor::open(&state.keys, scope, &cursor, now)).transpose()?;
+        let (found, profile) =
+            tokio::try_join!(state.store.home(now, page.limit, before), profile(&state, principal.as_ref()))?;
+        Span::current().record("app.result_length", found.activities.len());
+        let mut rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
+        if principal.is_some() {
+            let liked = liked(&state, profile, &found.activities).await?;
+            for (row, activity) in rows.iter_mut().zip(&found.activities) {
+                row.liked = Some(liked.contains(&activity.id()));
+            }
+        }
+        let mut response = Json(rows).into_response();
+        let cursor = found.next.map(|next| cursor::seal(&state.keys, scope, next, now));
+        link_next(&mut response, cursor.as_deref(), page.limit);
+        Ok(response)
+    }
+    .instrument(span)
+    .await
+}
+
+async fn profile(state: &AppState, principal: Option<&Principal>) -> Result<Option<Profile>, crate::store::StoreError> {
+    match principal {
+        Some(principal) => state.store.profile(&principal.sub).await,
+        None => Ok(None),
+    }
+}
+
+/// A user without a profile yet can have liked nothing.
+async fn liked(
+    state: &AppState,
+    profile: Option<Profile>,
+    activities: &[Activity],
+) -> Result<HashSet<crate::domain::Id>, ApiError> {
+    let Some(profile) = profile else { return Ok(HashSet::new()) };
+    let ids: Vec<_> = activities.iter().map(Activity::id).collect();
+    Ok(state.store.liked(&profile, &ids).await?)
+}

@@ -1,0 +1,53 @@
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Extension, Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span, info_span};
+
+use super::AppState;
+use super::activity_body::ActivityResponse;
+use super::error::ApiError;
+use super::identity::Principal;
+use super::listing::Listing;
+use super::page::Page;
+use crate::domain::SearchTerm;
+
+/// What a client searches for.
+#[derive(Deserialize)]
+pub(super) struct SearchQuery {
+    term: Option<String>,
+}
+
+/// The newest posts that have all the words.
+pub(super) async fn search(
+    State(state): State<AppState>,
+    principal: Option<Extension<Principal>>,
+    page: Page,
+    query: Result<Query<SearchQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query
+        .map_err(|rejection| ApiError::BadRequest(format!("The query cannot be read: {}.", rejection.body_text())))?;
+    let principal = principal.map(|Extension(principal)| principal);
+    let span = info_span!(
+        "search-activities",
+        app.result_length = Empty,
+        app.user_id = principal.as_ref().map(|principal| state.keys.user_id(&principal.sub)),
+        app.validation_codes = Empty,
+        app.words = Empty,
+    );
+    async {
+        let span = Span::current();
+        let term = SearchTerm::parse(&query.term.unwrap_or_default()).inspect_err(|error| {
+            span.record("app.validation_codes", display(error));
+        })?;
+        span.record("app.words", term.exact().len() + 1);
+        let list = Listing::open(&state, "/api/activities/search", principal.as_ref(), page)?;
+        let found = state.store.search(&term, list.now, list.limit, list.before).await?;
+        span.record("app.result_length", found.activities.len());
+        let rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
+        Ok(list.respond(rows, found.next))
+    }
+    .instrument(span)
+    .await
+}

@@ -1,0 +1,28 @@
+//! The `signup` function: makes profiles for the user pool.
+
+use std::process::ExitCode;
+
+use cruddur::clock::Clock;
+use cruddur::config::{self, TableConfig};
+use cruddur::signup;
+use cruddur::store::{self, Store};
+use lambda_http::lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_spans::Spans;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    run().await.map_or_else(|error| config::cannot_start(&*error), |()| ExitCode::SUCCESS)
+}
+
+async fn run() -> Result<(), Error> {
+    let config = TableConfig::from_env()?;
+    let spans = Spans::install(config.spans)?;
+    let (store, clock) = (Store::new(store::client(&config::aws(&spans).await), config.table_name), Clock::system());
+    // A table that does not answer now may do so when the first event comes.
+    let _warm = store.warm_up().await;
+    let confirm = move |event: LambdaEvent<_>| {
+        let (store, clock) = (store.clone(), clock.clone());
+        async move { Ok::<_, Error>(signup::confirm(&store, &clock, event.payload).await?) }
+    };
+    spans.run_event(service_fn(confirm)).await
+}

@@ -1,0 +1,111 @@
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
+use aws_sdk_dynamodb::types::{Delete, Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+
+use super::items::Item;
+use super::keys::Entity;
+use super::{Store, StoreError};
+
+/// DynamoDB lets one of two transactions on an item fail; that one tries again so many times, after these pauses and up
+/// to as long again.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+];
+
+/// Writes that happen together or not at all, each with the kind of item that it is on.
+pub(super) struct Transaction {
+    table: Arc<str>,
+    writes: Vec<(Entity, TransactWriteItem)>,
+}
+
+impl Transaction {
+    /// Adds an item whose key must be free.
+    pub(super) fn put_new(self, on: Entity, item: Item) -> Result<Self, BuildError> {
+        self.put(on, |put| put.set_item(Some(item)).condition_expression("attribute_not_exists(pk)"))
+    }
+
+    pub(super) fn put(self, on: Entity, put: impl FnOnce(PutBuilder) -> PutBuilder) -> Result<Self, BuildError> {
+        let put = put(Put::builder().table_name(&*self.table)).build()?;
+        Ok(self.with(on, TransactWriteItem::builder().put(put).build()))
+    }
+
+    pub(super) fn update(
+        self,
+        on: Entity,
+        update: impl FnOnce(UpdateBuilder) -> UpdateBuilder,
+    ) -> Result<Self, BuildError> {
+        let update = update(Update::builder().table_name(&*self.table)).build()?;
+        Ok(self.with(on, TransactWriteItem::builder().update(update).build()))
+    }
+
+    pub(super) fn delete(
+        self,
+        on: Entity,
+        delete: impl FnOnce(DeleteBuilder) -> DeleteBuilder,
+    ) -> Result<Self, BuildError> {
+        let delete = delete(Delete::builder().table_name(&*self.table)).build()?;
+        Ok(self.with(on, TransactWriteItem::builder().delete(delete).build()))
+    }
+
+    fn with(mut self, on: Entity, write: TransactWriteItem) -> Self {
+        self.writes.push((on, write));
+        self
+    }
+}
+
+impl Store {
+    /// A transaction without a write yet. Where several conditions do not hold, the first one added is told.
+    pub(super) fn transaction(&self) -> Transaction {
+        Transaction { table: self.table.clone(), writes: Vec::new() }
+    }
+
+    /// Carries it out; again, a few times, where another transaction has one of the items at that moment.
+    pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), StoreError> {
+        let (entities, writes): (Vec<_>, Vec<_>) = transaction.writes.iter().cloned().unzip();
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            // Each call has a token of its own, made by the SDK, which its attempts share: an attempt after a lost
+            // answer is the same write.
+            let error = match self
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(writes.clone()))
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+            {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            match pauses.next() {
+                Some(pause) if is_conflict(&error) => tokio::time::sleep(pause + up_to(pause)).await,
+                Some(_) | None => return Err(StoreError::of_transaction(error, &entities)),
+            }
+        }
+    }
+}
+
+/// Whether nothing but another transaction was in the way.
+fn is_conflict(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> bool {
+    let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() else {
+        return false;
+    };
+    let mut reasons = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code()).peekable();
+    reasons.peek().is_some() && reasons.all(|reason| matches!(reason, "None" | "TransactionConflict"))
+}
+
+/// A random part of `pause`: those who met once shall not meet again.
+fn up_to(pause: Duration) -> Duration {
+    let random = u32::try_from(RandomState::new().build_hasher().finish() >> 48).unwrap_or(u32::MAX);
+    pause * random / (1 << 16)
+}

@@ -1,0 +1,171 @@
+//! What follows from a change of the table: notifications, the search index, summaries of conversations, names, and the
+//! removal of what belonged to something that is gone.
+//!
+//! A stream tells each change at least once, those of one item in order, those of different items in any. So whatever
+//! is done here can be done again, and in any order, with the same effect: keys follow from the cause, values from the
+//! table as it is, conditions refuse what is older. After something was put for a cause, a look tells whether the cause
+//! is still there; if it is not, what was put is taken away again.
+
+mod conversations;
+mod names;
+mod notifications;
+mod removal;
+mod search_index;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tracing::{Instrument, info_span};
+
+use crate::store::{Change, Record, Store, StoreError, Unreadable};
+
+/// A batch of records, as Lambda's event has it. Each is read by itself, so that a bad one spoils no other.
+#[derive(Debug, Deserialize)]
+pub struct Batch {
+    /// The records, in the order of their arrival.
+    #[serde(rename = "Records")]
+    pub records: Vec<Value>,
+}
+
+/// Which records come again: all from the named one on. None when all is done.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Failures {
+    /// At most one.
+    #[serde(rename = "batchItemFailures")]
+    pub failures: Vec<Failure>,
+}
+
+/// The first record that was not done.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// Its sequence number; empty where it has none, which Lambda takes for the whole batch.
+    #[serde(rename = "itemIdentifier")]
+    pub sequence_number: String,
+}
+
+/// Why a record was not done.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    /// It can never be done.
+    #[error("the record cannot be understood")]
+    Unreadable(#[from] Unreadable),
+    /// It may be done another time.
+    #[error("what follows from the record could not be written")]
+    Store(#[from] StoreError),
+    /// As the last.
+    #[error("there was no time left")]
+    OutOfTime,
+}
+
+/// Left for the answer's way and the traces' export.
+const RESERVE: Duration = Duration::from_secs(2);
+
+/// The time for the records of an invocation that Lambda ends at `deadline`, in epoch milliseconds.
+#[must_use]
+pub fn limit(deadline: u64, now: Timestamp) -> Duration {
+    let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    Duration::from_millis(deadline.saturating_sub(now)).saturating_sub(RESERVE)
+}
+
+/// Whether anything follows from a record; of one that cannot be read, that it fails. The template's filter lets through
+/// the same, so that what is written here does not invoke us again.
+#[must_use]
+pub fn follows(record: &Value) -> bool {
+    !matches!(Record::read(record), Ok(Record { change: Change::Other, .. }))
+}
+
+/// Does what follows from each record, in their order, for as long as `limit` allows, and stops at the first failure.
+pub async fn consume(store: &Store, batch: &Batch, limit: Duration) -> Failures {
+    let deadline = tokio::time::Instant::now() + limit;
+    for record in &batch.records {
+        let (context, done) = match Record::read(record) {
+            Ok(Record { trace_context, change: Change::Other }) => (trace_context, Ok(())),
+            Ok(Record { trace_context, change }) => {
+                let span = info_span!("stream-record", otel.name = change.name(), error.r#type = tracing::field::Empty);
+                if let Some(context) = &trace_context {
+                    lambda_spans::link(&span, context);
+                }
+                // Boxed: what follows is a deep tree of futures.
+                let work = tokio::time::timeout_at(deadline, Box::pin(follow(store, &change)));
+                let done = work.instrument(span.clone()).await.unwrap_or(Err(Fault::OutOfTime));
+                if let Err(fault) = &done {
+                    span.record("error.type", fault.name());
+                }
+                (trace_context, done)
+            }
+            Err(unreadable) => (trace_context(record), Err(unreadable.into())),
+        };
+        if let Err(fault) = done {
+            let sequence_number = sequence_number(record);
+            tell(&fault, &sequence_number, context.as_deref());
+            return Failures { failures: vec![Failure { sequence_number }] };
+        }
+    }
+    Failures::default()
+}
+
+async fn follow(store: &Store, change: &Change) -> Result<(), Fault> {
+    match change {
+        Change::Posted(posted) => {
+            search_index::add(store, posted).instrument(info_span!("index-words")).await?;
+            notifications::of_post(store, posted).instrument(info_span!("notify")).await?;
+            names::correct(store, posted).instrument(info_span!("correct-name")).await?;
+            // It may have gone in the meantime, and its end been told before its beginning.
+            if !store.is_there(posted.subject).await? {
+                removal::of(store, posted).instrument(info_span!("remove-belongings")).await?;
+            }
+        }
+        Change::Gone(posted) => removal::of(store, posted).instrument(info_span!("remove-belongings")).await?,
+        Change::Liked(liked) => notifications::of_like(store, liked).instrument(info_span!("notify")).await?,
+        Change::Unliked(liked) => {
+            notifications::withdraw_like(store, liked).instrument(info_span!("withdraw-notification")).await?;
+        }
+        Change::Renamed { sub } => names::rewrite(store, sub).instrument(info_span!("rewrite-names")).await?,
+        Change::Opened(opened) => {
+            notifications::of_conversation(store, opened).instrument(info_span!("notify")).await?
+        }
+        Change::Sent(sent) => {
+            conversations::summarise(store, sent).instrument(info_span!("summarise-conversation")).await?
+        }
+        Change::Other => {}
+    }
+    Ok(())
+}
+
+impl Fault {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable",
+            Self::Store(_) => "store",
+            Self::OutOfTime => "out_of_time",
+        }
+    }
+}
+
+/// A record that fails again and again goes to the dead letters: what is logged here is by what it is found.
+fn tell(fault: &Fault, sequence_number: &str, writer: Option<&str>) {
+    let causes = std::iter::successors(std::error::Error::source(fault), |&cause| cause.source());
+    let causes = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    tracing::error!(
+        error.r#type = fault.name(),
+        error.causes = causes,
+        app.sequence_number = sequence_number,
+        app.writer_trace_id = writer.and_then(lambda_spans::trace_id_of),
+        "{fault}"
+    );
+}
+
+fn sequence_number(record: &Value) -> String {
+    let number = record.get("dynamodb").and_then(|change| change.get("SequenceNumber")).and_then(Value::as_str);
+    number.unwrap_or_default().to_owned()
+}
+
+/// The writer's context of a record that is not as it should be.
+fn trace_context(record: &Value) -> Option<String> {
+    let change = record.get("dynamodb")?;
+    let image = change.get("NewImage").or_else(|| change.get("OldImage"))?;
+    let text = image.get("trace_context")?.get("S")?.as_str()?;
+    Some(text.to_owned())
+}

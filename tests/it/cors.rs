@@ -1,0 +1,89 @@
+use axum::body::Body;
+use serde_json::json;
+
+use crate::support::{Answer, ORIGIN, TestApp, request};
+
+async fn preflight(app: &TestApp, origin: &str, path: &str) -> Answer {
+    let request = request("OPTIONS", path)
+        .header("origin", origin)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type,traceparent");
+    app.send(request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_before_anybody_is_asked_who_they_are() {
+    let app = TestApp::new().await;
+    let answer = preflight(&app, ORIGIN, "/api/activities").await;
+    assert_eq!(answer.status, 200);
+    for (name, value) in [
+        ("access-control-allow-origin", ORIGIN),
+        ("access-control-allow-methods", "DELETE,GET,POST,PUT"),
+        (
+            "access-control-allow-headers",
+            "authorization,content-type,idempotency-key,traceparent,tracestate,x-amzn-trace-id",
+        ),
+        ("access-control-max-age", "3600"),
+        ("vary", "origin"),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+}
+
+#[tokio::test]
+async fn the_page_of_another_origin_is_let_in_nowhere() {
+    let app = TestApp::new().await;
+    for origin in [
+        "https://evil.example",
+        "https://cruddur.example.evil.example",
+        "http://cruddur.example",
+        "https://cruddur.example:8443",
+        "HTTPS://CRUDDUR.EXAMPLE",
+        "null",
+        "*",
+    ] {
+        let answer = preflight(&app, origin, "/api/activities").await;
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
+        for (method, path) in [("GET", "/api/activities/home"), ("POST", "/api/activities"), ("GET", "/nowhere")] {
+            let request = request(method, path).header("origin", origin).body(Body::empty()).unwrap();
+            let answer = app.send(request).await;
+            assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
+            assert_eq!(answer.header("vary"), Some("origin"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn our_page_reads_every_answer_and_the_headers_that_matter() {
+    let app = TestApp::new().await;
+    for (method, path, status) in [
+        ("GET", "/api/activities/home", 200),
+        ("POST", "/api/activities", 401),
+        ("GET", "/api/nothing-here", 404),
+        ("DELETE", "/api/activities", 405),
+    ] {
+        let request = request(method, path).header("origin", ORIGIN).body(Body::empty()).unwrap();
+        let answer = app.send(request).await;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (status, Some(ORIGIN)));
+        let exposed = "link,retry-after,idempotent-replayed,x-trace-id,x-unread-count";
+        assert_eq!(answer.header("access-control-expose-headers"), Some(exposed));
+    }
+}
+
+#[tokio::test]
+async fn without_origins_no_page_is_let_in() {
+    let mut app = TestApp::new().await;
+    app.state.origins = [].into_iter().collect();
+    assert_eq!(preflight(&app, ORIGIN, "/api/activities").await.header("access-control-allow-origin"), None);
+}
+
+#[tokio::test]
+async fn a_panic_can_be_read_by_our_page() {
+    let mut app = TestApp::new().await;
+    app.state.clock = cruddur::clock::Clock::new(|| panic!("canary"), |at| crate::support::numbered(at, 0));
+    let request = request("GET", "/api/health-check").header("origin", ORIGIN).body(Body::empty()).unwrap();
+    let answer = app.send(request).await;
+    assert_eq!((answer.status, &answer.body["code"]), (500, &json!("panic")));
+    assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
+}

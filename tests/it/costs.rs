@@ -1,0 +1,207 @@
+//! What each route costs in DynamoDB's terms, as its own answers say, beside the table of `docs/data-model.md`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
+};
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use axum::body::Body;
+use serde_json::{Value, json};
+
+use crate::data_model::rows;
+use crate::support::{ANDREW, Answer, TestApp, hours, request, signed_in};
+
+const WORF: &str = "demo-worf";
+/// As long as a post may be, in a script of two bytes.
+fn message() -> String {
+    "ж".repeat(280)
+}
+
+/// Operations since the last reading.
+#[derive(Debug, Default)]
+struct Spent {
+    calls: BTreeMap<String, u32>,
+    /// Operations that began before any of the same round had ended are one round.
+    rounds: u32,
+    round_has_an_end: bool,
+    read: f64,
+    written: f64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Meter(Arc<Mutex<Spent>>);
+
+impl Intercept for Meter {
+    fn name(&self) -> &'static str {
+        "Meter"
+    }
+
+    fn read_before_serialization(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let mut spent = self.0.lock().unwrap();
+        if spent.rounds == 0 || spent.round_has_an_end {
+            spent.rounds += 1;
+            spent.round_has_an_end = false;
+        }
+        Ok(())
+    }
+
+    fn read_after_execution(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // What fails here is a condition of a transaction; the output's type is that of its operation.
+        let output = context.output_or_error().and_then(Result::ok).map(|output| format!("{output:?}"));
+        let operation = output.as_deref().map_or("TransactWriteItems", operation_of).to_owned();
+        let body: Value = serde_json::from_slice(context.response().unwrap().body().bytes().unwrap()).unwrap();
+        let consumed = &body["ConsumedCapacity"];
+        let tables = consumed.as_array().map_or(std::slice::from_ref(consumed), Vec::as_slice);
+        let units: f64 = tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum();
+        let mut spent = self.0.lock().unwrap();
+        spent.round_has_an_end = true;
+        match operation.as_str() {
+            "GetItem" | "BatchGetItem" | "Query" => spent.read += units,
+            _ => spent.written += units,
+        }
+        *spent.calls.entry(operation).or_default() += 1;
+        Ok(())
+    }
+}
+
+/// `TypeErasedBox[Clone]:GetItemOutput { … }`
+fn operation_of(output: &str) -> &str {
+    let (before, _) = output.split_once("Output {").unwrap();
+    before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap()
+}
+
+struct Metered {
+    app: TestApp,
+    meter: Meter,
+    rows: Vec<[String; 5]>,
+}
+
+impl Metered {
+    async fn new() -> Self {
+        let meter = Meter::default();
+        let app = TestApp::new().await;
+        let client = Client::from_conf(app.client.config().to_builder().interceptor(meter.clone()).build());
+        let mut metered = TestApp::on(client);
+        metered.database = app.database;
+        Self { app: metered, meter, rows: Vec::new() }
+    }
+
+    /// Adds the row of what happens in `request`.
+    async fn cost(&mut self, name: &str, request: impl AsyncFnOnce(&TestApp) -> Answer) -> Answer {
+        std::mem::take(&mut *self.meter.0.lock().unwrap());
+        let answer = request(&self.app).await;
+        assert_eq!(answer.status, 200, "{name}: {}", answer.body);
+        let spent = std::mem::take(&mut *self.meter.0.lock().unwrap());
+        let calls: Vec<_> = spent.calls.iter().map(|(operation, count)| format!("{count} {operation}")).collect();
+        let numbers = [spent.rounds.to_string(), spent.read.to_string(), spent.written.to_string()];
+        let [rounds, read, written] = numbers;
+        self.rows.push([name.to_owned(), calls.join(", "), rounds, read, written]);
+        answer
+    }
+
+    async fn get(&mut self, name: &str, sub: Option<&str>, uri: &str) {
+        self.cost(name, async |app| match sub {
+            Some(sub) => app.get_as(sub, uri).await,
+            None => app.get(uri).await,
+        })
+        .await;
+    }
+
+    async fn send(&mut self, name: &str, sub: &str, method: &str, uri: &str, key: Option<&str>, body: Value) -> String {
+        let answer = self.cost(name, async |app| {
+            let mut request = request(method, uri).header("content-type", "application/json");
+            if let Some(key) = key {
+                request = request.header("idempotency-key", key);
+            }
+            app.send(signed_in(request.body(Body::from(body.to_string())).unwrap(), sub)).await
+        });
+        answer.await.body["uuid"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn the_costs_of_the_routes_are_the_documented_ones() {
+    let mut metered = Metered::new().await;
+    let message = message();
+    metered.app.posted(hours(24 * 25), 900, &message, "30-days").await;
+    metered.get("home, a post in the oldest bucket", None, "/api/activities/home").await;
+    let mut posts = Vec::new();
+    for number in 0..24 {
+        posts.push(metered.app.posted(hours(1), number, &message, "7-days").await.id());
+    }
+    let post = posts[0];
+    for number in 100..120 {
+        metered.app.replied(post, hours(0), number, &message).await;
+    }
+    let reply = metered.app.replied(post, hours(0), 120, &message).await.id();
+    let shown = format!("/api/activities/{post}");
+    let (new, answer) = (json!({ "message": message, "ttl": "7-days" }), json!({ "message": message }));
+    let none = Value::Null;
+    metered.get("home, 20 posts", None, "/api/activities/home").await;
+    metered.get("home, 20 posts, signed in", Some(WORF), "/api/activities/home").await;
+    metered.get("user feed, 20 of 25 posts", None, "/api/activities/@andrewbrown").await;
+    metered.get("show, a post and 21 replies", None, &shown).await;
+    metered.get("show, a reply", None, &format!("/api/activities/{reply}")).await;
+    metered.get("short user", None, "/api/users/@worf/short").await;
+    metered.get("deep health check", None, "/api/health-check?deep").await;
+    metered.send("post", ANDREW, "POST", "/api/activities", None, new.clone()).await;
+    let made = metered.send("post with a key", ANDREW, "POST", "/api/activities", Some("k"), new.clone()).await;
+    metered.send("post with a key, again", ANDREW, "POST", "/api/activities", Some("k"), new).await;
+    let to_post = format!("{shown}/reply");
+    let replied = metered.send("reply to a post", WORF, "POST", &to_post, None, answer.clone()).await;
+    let to_reply = format!("/api/activities/{reply}/reply");
+    metered.send("reply to a reply", WORF, "POST", &to_reply, None, answer).await;
+    for (name, method, what) in [
+        ("like", "PUT", "like"),
+        ("like, again", "PUT", "like"),
+        ("unlike", "DELETE", "like"),
+        ("repost", "PUT", "repost"),
+        ("undo repost", "DELETE", "repost"),
+    ] {
+        metered.send(name, WORF, method, &format!("{shown}/{what}"), None, none.clone()).await;
+    }
+    let edit = json!({ "display_name": "Lieutenant Worf", "bio": "Today is a good day." });
+    metered.send("update profile", WORF, "PUT", "/api/profile/update", None, edit).await;
+    metered.send("delete a reply", WORF, "DELETE", &format!("/api/activities/{replied}"), None, none.clone()).await;
+    metered.send("delete a post", ANDREW, "DELETE", &format!("/api/activities/{made}"), None, none).await;
+
+    metered.app.posted(hours(0), 950, &format!("{} @worf", "ж".repeat(270)), "7-days").await;
+    metered.app.settle().await;
+    metered.get("search, 20 of 25 posts", None, "/api/activities/search?term=%D0%B6%D0%B6").await;
+    metered.get("search, nothing found", None, "/api/activities/search?term=nothing").await;
+    metered.get("notifications", Some(WORF), "/api/activities/notifications").await;
+    metered.cost("notifications read", async |app| app.put_as(WORF, "/api/activities/notifications").await).await;
+    let long = "ж".repeat(1024);
+    let first = json!({ "message": long, "user_receiver_handle": "worf" });
+    metered.send("message to a user, the first", ANDREW, "POST", "/api/messages", None, first.clone()).await;
+    metered.send("message to a user", ANDREW, "POST", "/api/messages", None, first.clone()).await;
+    metered.send("message to a user, with a key", ANDREW, "POST", "/api/messages", Some("m"), first).await;
+    let groups = metered.app.get_as(WORF, "/api/message_groups").await;
+    let group = groups.body[0]["uuid"].as_str().unwrap().to_owned();
+    let next = json!({ "message": long, "message_group_uuid": group });
+    for _ in 0..22 {
+        metered.app.post_as(WORF, "/api/messages", &next).await;
+    }
+    metered.send("message to a conversation", WORF, "POST", "/api/messages", None, next).await;
+    metered.get("message groups", Some(WORF), "/api/message_groups").await;
+    metered.get("messages, 20 of 26", Some(WORF), &format!("/api/messages/{group}")).await;
+    metered.get("messages, 20 of 26, by the handle", Some(WORF), "/api/messages/@andrewbrown").await;
+
+    let expected: Vec<String> = metered.rows.iter().map(|row| row.join(" | ")).collect();
+    let documented: Vec<String> = rows("Costs").iter().map(|row| row.join(" | ")).collect();
+    assert_eq!(documented, expected, "the table should be\n| {} |", expected.join(" |\n| "));
+}

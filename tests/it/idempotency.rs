@@ -1,0 +1,141 @@
+use axum::body::Body;
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::support::{ANDREW, Answer, TestApp, hours, request, signed_in};
+
+const HELLO: &str = r#"{"message": "Hello", "ttl": "1-hour"}"#;
+const OTHER: &str = r#"{"message": "Other", "ttl": "1-hour"}"#;
+
+async fn post(app: &TestApp, sub: &str, key: &str, body: &str) -> Answer {
+    let request = request("POST", "/api/activities").header("content-type", "application/json");
+    let request = request.header("idempotency-key", key).body(Body::from(body.to_owned())).unwrap();
+    app.send(signed_in(request, sub)).await
+}
+
+#[tokio::test]
+async fn a_hundred_parallel_posts_with_one_key_make_one_post() {
+    let app = TestApp::new().await;
+    let answers = join_all((0..100).map(|_| post(&app, ANDREW, "one", HELLO))).await;
+    let first = &answers[0].body;
+    for answer in &answers {
+        assert_eq!((answer.status, &answer.body), (200, first));
+    }
+    let replayed = answers.iter().filter(|answer| answer.header("idempotent-replayed") == Some("true"));
+    assert_eq!(replayed.count(), 99);
+    assert_eq!(app.get("/api/activities/home?limit=100").await.messages(), ["Hello"]);
+}
+
+#[tokio::test]
+async fn a_replay_is_the_first_answer_to_the_letter() {
+    let app = TestApp::new().await;
+    let first = post(&app, ANDREW, "k", HELLO).await;
+    app.pass(SignedDuration::from_secs(1));
+    let again = post(&app, ANDREW, "k", HELLO).await;
+    let expected = json!({
+        "uuid": "01a20320-a2fa-7000-8000-000000000000",
+        "display_name": "Andrew Brown",
+        "handle": "andrewbrown",
+        "message": "Hello",
+        "created_at": "2026-11-22T12:00:00.250Z",
+        "expires_at": "2026-11-22T13:00:00.250Z",
+        "reply_to_activity_uuid": null,
+    });
+    assert_eq!((&first.body, first.header("idempotent-replayed")), (&expected, None));
+    assert_eq!((&again.body, again.header("idempotent-replayed")), (&expected, Some("true")));
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_body_is_a_422_problem_and_writes_nothing() {
+    let app = TestApp::new().await;
+    post(&app, ANDREW, "k", HELLO).await;
+    let other = post(&app, ANDREW, "k", OTHER).await;
+    let expected = json!({
+        "type": "about:blank",
+        "title": "Unprocessable Entity",
+        "status": 422,
+        "detail": "This `Idempotency-Key` was sent with another body before: a new write needs a new key.",
+        "code": "idempotency_key_reused",
+    });
+    assert_eq!((other.status, other.body), (422, expected));
+    assert_eq!(app.get("/api/activities/home").await.messages(), ["Hello"]);
+}
+
+#[tokio::test]
+async fn fifty_parallel_posts_with_one_key_and_two_bodies_make_one_post() {
+    let app = TestApp::new().await;
+    let answers = join_all((0..50).map(|n| post(&app, ANDREW, "one", if n % 2 == 0 { HELLO } else { OTHER }))).await;
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 25);
+    assert_eq!(statuses.iter().filter(|status| **status == 422).count(), 25);
+    assert_eq!(app.get("/api/activities/home?limit=100").await.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_key_of_another_user_is_another_key() {
+    let app = TestApp::new().await;
+    let andrews = post(&app, ANDREW, "k", HELLO).await;
+    let worfs = post(&app, "demo-worf", "k", HELLO).await;
+    assert_eq!((andrews.status, worfs.status), (200, 200));
+    assert_eq!((&andrews.body["handle"], &worfs.body["handle"]), (&json!("andrewbrown"), &json!("worf")));
+    assert_eq!(worfs.header("idempotent-replayed"), None);
+}
+
+#[tokio::test]
+async fn a_post_that_has_expired_is_still_replayed_and_not_made_again() {
+    let app = TestApp::new().await;
+    let first = post(&app, ANDREW, "k", HELLO).await;
+    app.pass(hours(24) - SignedDuration::from_millis(1));
+    let again = post(&app, ANDREW, "k", HELLO).await;
+    assert_eq!((&again.body, again.header("idempotent-replayed")), (&first.body, Some("true")));
+    assert_eq!(app.get("/api/activities/home").await.body, json!([]));
+}
+
+#[tokio::test]
+async fn after_24_hours_a_key_is_new() {
+    let app = TestApp::new().await;
+    let first = post(&app, ANDREW, "k", HELLO).await;
+    app.pass(hours(24));
+    let again = post(&app, ANDREW, "k", OTHER).await;
+    assert_eq!((again.status, again.header("idempotent-replayed")), (200, None));
+    assert_ne!(again.body["uuid"], first.body["uuid"]);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_five_minutes_off_replays_as_well() {
+    for minutes in [-5, 5] {
+        let app = TestApp::new().await;
+        let first = post(&app, ANDREW, "k", HELLO).await;
+        app.pass(SignedDuration::from_mins(minutes));
+        let again = post(&app, ANDREW, "k", HELLO).await;
+        assert_eq!((&again.body, again.header("idempotent-replayed")), (&first.body, Some("true")), "{minutes}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_post_leaves_its_key_free() {
+    let app = TestApp::new().await;
+    assert_eq!(post(&app, ANDREW, "k", r#"{"message": "", "ttl": "1-hour"}"#).await.status, 422);
+    assert_eq!(post(&app, "nobody", "k", HELLO).await.status, 403);
+    let made = post(&app, ANDREW, "k", HELLO).await;
+    assert_eq!((made.status, made.header("idempotent-replayed")), (200, None));
+}
+
+#[tokio::test]
+async fn a_key_is_one_value_of_1_to_255_visible_ascii_characters() {
+    let app = TestApp::new().await;
+    assert_eq!(post(&app, ANDREW, &"!".repeat(255), HELLO).await.status, 200);
+    let long = "x".repeat(256);
+    for (key, found) in
+        [("", "none"), ("a b", "another character"), ("é", "another character"), (&long, "256 characters")]
+    {
+        let answer = post(&app, ANDREW, key, HELLO).await;
+        let detail =
+            format!("`Idempotency-Key` must be one value of 1 to 255 visible ASCII characters; found {found}.");
+        assert_eq!((answer.status, &answer.body["detail"]), (400, &json!(detail)));
+    }
+    let request = request("POST", "/api/activities").header("content-type", "application/json");
+    let twice = request.header("idempotency-key", "a").header("idempotency-key", "b").body(Body::from(HELLO)).unwrap();
+    assert_eq!(app.send(signed_in(twice, ANDREW)).await.status, 400);
+}

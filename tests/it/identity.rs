@@ -1,0 +1,208 @@
+//! The key set: when it is read, and what happens when it cannot be.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use axum::body::Body;
+use cruddur::api::{AppState, Identity, ReadError};
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+use local::issuer::Issuer;
+use serde_json::{Value, json};
+
+use crate::support::{ANDREW, Answer, ISSUER, TestApp, at, request, sdk, token};
+
+/// A key server that can be out of service and can change its keys, and counts how often it is asked.
+#[derive(Clone)]
+struct KeyServer {
+    asked: Arc<AtomicUsize>,
+    up: Arc<AtomicBool>,
+    rotated: Arc<AtomicBool>,
+}
+
+impl KeyServer {
+    fn new() -> Self {
+        Self { asked: Arc::default(), up: Arc::new(AtomicBool::new(true)), rotated: Arc::default() }
+    }
+
+    async fn read(self) -> Result<Vec<u8>, ReadError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        // Others get their turn, as while one waits for the network.
+        tokio::task::yield_now().await;
+        if !self.up.load(Ordering::Relaxed) {
+            return Err("out of service".into());
+        }
+        let mut keys = ISSUER.key_set();
+        if self.rotated.load(Ordering::Relaxed) {
+            keys["keys"][0]["kid"] = json!("new");
+        }
+        Ok(keys.to_string().into_bytes())
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn set_up(&self, up: bool) {
+        self.up.store(up, Ordering::Relaxed);
+    }
+}
+
+fn app(keys: &KeyServer) -> TestApp {
+    let mut app = TestApp::on(cruddur::store::client(&sdk("http://127.0.0.1:9")));
+    let keys = keys.clone();
+    let identity = Identity::tokens(Issuer::pool(), move || keys.clone().read());
+    app.state = AppState { identity, ..app.state };
+    app
+}
+
+/// 422 for a user, whose input is empty; no table is needed for that.
+async fn post_with(app: &TestApp, token: &str) -> Answer {
+    let request = request("POST", "/api/activities").header("authorization", format!("Bearer {token}"));
+    app.send(request.header("content-type", "application/json").body(Body::from("{}")).unwrap()).await
+}
+
+fn of_kid(kid: &str) -> String {
+    let claims = Issuer::claims(ANDREW, at("2026-11-22T12:00:00Z"));
+    ISSUER.sign(&json!({ "alg": "RS256", "kid": kid }), &claims).unwrap()
+}
+
+#[tokio::test]
+async fn a_key_set_read_at_the_start_is_not_read_again() {
+    let keys = KeyServer::new();
+    let app = app(&keys);
+    app.state.identity.warm_up(app.now()).await;
+    for _ in 0..3 {
+        assert_eq!(post_with(&app, &token(ANDREW)).await.status, 422);
+    }
+    assert_eq!(keys.asked(), 1);
+}
+
+#[tokio::test]
+async fn many_requests_at_once_read_it_once() {
+    let keys = KeyServer::new();
+    let app = app(&keys);
+    let token = token(ANDREW);
+    let answers = join_all((0..20).map(|_| post_with(&app, &token))).await;
+    assert!(answers.iter().all(|answer| answer.status == 422));
+    assert_eq!(keys.asked(), 1);
+}
+
+#[tokio::test]
+async fn unknown_keys_make_it_be_read_once_a_minute_at_most() {
+    let keys = KeyServer::new();
+    let app = app(&keys);
+    app.state.identity.warm_up(app.now()).await;
+    app.pass(SignedDuration::from_secs(60));
+    for n in 0..50 {
+        assert_eq!(post_with(&app, &of_kid(&format!("made-up-{n}"))).await.status, 401);
+    }
+    assert_eq!(keys.asked(), 2);
+    app.pass(SignedDuration::from_secs(60));
+    assert_eq!(post_with(&app, &of_kid("made-up")).await.status, 401);
+    assert_eq!(keys.asked(), 3);
+}
+
+#[tokio::test]
+async fn a_new_key_is_found_when_a_token_names_it() {
+    let keys = KeyServer::new();
+    let app = app(&keys);
+    app.state.identity.warm_up(app.now()).await;
+    keys.rotated.store(true, Ordering::Relaxed);
+    app.pass(SignedDuration::from_secs(60));
+    assert_eq!(post_with(&app, &of_kid("new")).await.status, 422);
+    assert_eq!(post_with(&app, &token(ANDREW)).await.status, 401, "the old key is no longer in the set");
+}
+
+#[tokio::test]
+async fn a_key_that_was_taken_away_ends_within_an_hour() {
+    let keys = KeyServer::new();
+    let app = app(&keys);
+    app.state.identity.warm_up(app.now()).await;
+    keys.rotated.store(true, Ordering::Relaxed);
+    app.pass(SignedDuration::from_secs(3599));
+    assert_eq!(post_with(&app, &token(ANDREW)).await.status, 422);
+    app.pass(SignedDuration::from_secs(1));
+    assert_eq!(post_with(&app, &token(ANDREW)).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_outage_of_the_key_server_fails_no_request_with_a_known_key() {
+    let keys = KeyServer::new();
+    let app = app(&keys);
+    app.state.identity.warm_up(app.now()).await;
+    keys.set_up(false);
+    for _ in 0..48 {
+        app.pass(SignedDuration::from_hours(1));
+        assert_eq!(post_with(&app, &token(ANDREW)).await.status, 422);
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_cannot_be_told_from_others_is_asked_to_come_back() {
+    let keys = KeyServer::new();
+    keys.set_up(false);
+    let app = app(&keys);
+    app.state.identity.warm_up(app.now()).await;
+    let answer = post_with(&app, &token(ANDREW)).await;
+    let expected: Value = json!({
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "The keys of the user pool cannot be had. Try again.",
+        "code": "no_key_set",
+    });
+    assert_eq!((answer.status, answer.header("retry-after"), &answer.body), (503, Some("1"), &expected));
+    assert_eq!(keys.asked(), 1, "it was asked a moment ago");
+
+    keys.set_up(true);
+    app.pass(SignedDuration::from_secs(5));
+    assert_eq!(post_with(&app, &token(ANDREW)).await.status, 422);
+}
+
+#[tokio::test]
+async fn an_answer_without_keys_does_not_end_the_known_ones() {
+    for text in ["", "{}", r#"{"keys": []}"#, r#"{"keys": [{"kty": "EC", "kid": "a"}]}"#, "<html>"] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let read = move || {
+            let first = asked.fetch_add(1, Ordering::Relaxed) == 0;
+            let text = if first { ISSUER.key_set().to_string() } else { text.to_owned() };
+            async { Ok(text.into_bytes()) }
+        };
+        let mut app = TestApp::on(cruddur::store::client(&sdk("http://127.0.0.1:9")));
+        app.state.identity = Identity::tokens(Issuer::pool(), read);
+        app.state.identity.warm_up(app.now()).await;
+        app.pass(SignedDuration::from_hours(2));
+        assert_eq!(post_with(&app, &token(ANDREW)).await.status, 422, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn keys_for_other_uses_sign_nothing() {
+    for (name, value) in [("use", "enc"), ("alg", "RS512"), ("kty", "oct"), ("n", "***")] {
+        let mut app = TestApp::on(cruddur::store::client(&sdk("http://127.0.0.1:9")));
+        let mut keys = ISSUER.key_set();
+        let mut other = keys["keys"][0].clone();
+        other["kid"] = json!("other");
+        other[name] = json!(value);
+        keys["keys"].as_array_mut().unwrap().push(other);
+        let text = keys.to_string();
+        app.state.identity = Identity::tokens(Issuer::pool(), move || {
+            let text = text.clone();
+            async { Ok(text.into_bytes()) }
+        });
+        assert_eq!(post_with(&app, &of_kid("other")).await.status, 401, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn where_everybody_is_the_same_user_no_token_is_looked_at() {
+    let mut app = TestApp::new().await;
+    app.state.identity = Identity::plays(ANDREW.to_owned());
+    for authorization in ["Bearer null", "Bearer x", "nonsense"] {
+        let request = request("POST", "/api/activities").header("authorization", authorization);
+        let body = Body::from(r#"{"message": "x", "ttl": "1-day"}"#);
+        let answer = app.send(request.header("content-type", "application/json").body(body).unwrap()).await;
+        assert_eq!((answer.status, &answer.body["handle"]), (200, &json!("andrewbrown")));
+    }
+}

@@ -1,0 +1,56 @@
+//! The key set over HTTP, as the function reads it.
+
+use std::error::Error;
+
+use axum::Router;
+use axum::http::StatusCode;
+use cruddur::config::key_set;
+use lambda_spans::{Settings, Spans};
+use tokio::net::TcpListener;
+
+/// What is read from a server that answers everything with that.
+async fn read_from(status: u16, body: String) -> Result<Vec<u8>, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/pool/.well-known/jwks.json", listener.local_addr().unwrap());
+    let router = Router::new().fallback(async move || (StatusCode::from_u16(status).unwrap(), body));
+    tokio::spawn(async { axum::serve(listener, router).await });
+    read(&url).await.map_err(|error| error.replace(&url, "<url>"))
+}
+
+async fn read(url: &str) -> Result<Vec<u8>, String> {
+    let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
+    let error = match key_set(url.to_owned(), &spans)().await {
+        Ok(text) => return Ok(text),
+        Err(error) => error,
+    };
+    assert!(error.source().is_none_or(|cause: &(dyn Error + 'static)| !cause.to_string().is_empty()));
+    Err(error.to_string())
+}
+
+#[tokio::test]
+async fn what_the_server_answers_is_read() {
+    assert_eq!(read_from(200, "{}".to_owned()).await.unwrap(), b"{}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_key_set_is_told_with_the_address() {
+    assert_eq!(read_from(404, String::new()).await.unwrap_err(), "<url> (JWKS_URL) answers with status 404");
+    assert_eq!(read_from(302, String::new()).await.unwrap_err(), "<url> (JWKS_URL) answers with status 302");
+    let endless = read_from(200, "x".repeat(64 * 1024 + 1)).await.unwrap_err();
+    assert_eq!(endless, "what <url> (JWKS_URL) answers cannot be read");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    assert_eq!(read(&url).await.unwrap_err(), format!("{url} (JWKS_URL) does not answer"));
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    assert_eq!(read(&url).await.unwrap_err(), format!("{url} (JWKS_URL) does not answer within 1500 ms"));
+}

@@ -1,0 +1,145 @@
+use cruddur::domain::{SearchTerm, words};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::support::{ANDREW, TestApp, hours};
+
+fn encoded(term: &str) -> String {
+    term.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+async fn search(app: &TestApp, term: &str) -> Vec<String> {
+    let found = app.get(&format!("/api/activities/search?term={}", encoded(term))).await;
+    assert_eq!(found.status, 200, "{}", found.body);
+    found.messages().into_iter().map(str::to_owned).collect()
+}
+
+/// Posts of one hour ago and less, the first the oldest, that the consumer has heard of.
+async fn posted(messages: &[&str]) -> TestApp {
+    let mut app = TestApp::new().await;
+    for (number, message) in (0..).zip(messages) {
+        let ago = hours(1) - SignedDuration::from_secs(i64::try_from(number).unwrap());
+        app.posted(ago, number, message, "1-day").await;
+    }
+    app.settle().await;
+    app
+}
+
+#[test]
+fn words_are_those_of_unicode_in_lower_case_and_compatibility_form() {
+    let cases: [(&str, &[&str]); 8] = [
+        ("Cloud is (very) fun!", &["cloud", "is", "very", "fun"]),
+        ("fun, FUN, Fun", &["fun"]),
+        ("Don't   panic\n3.14", &["don't", "panic", "3.14"]),
+        ("\u{FB01}ne \u{FF21}\u{FF22}", &["fine", "ab"]),
+        ("Straße cafe\u{301} CAFÉ", &["straße", "café"]),
+        ("東京タワー Привет", &["東", "京", "タワー", "привет"]),
+        ("@worf #rust a_b", &["worf", "rust", "a_b"]),
+        ("!? … 👍", &[]),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(words(text), expected, "{text}");
+    }
+    assert_eq!(words(&"x".repeat(100)), ["x".repeat(64)]);
+}
+
+#[test]
+fn the_last_word_of_a_term_is_the_one_that_may_be_incomplete() {
+    let term = SearchTerm::parse(" the cat THE ").unwrap();
+    assert_eq!((term.exact(), term.prefix()), (&["the".to_owned(), "cat".to_owned()][..], "the"));
+}
+
+#[tokio::test]
+async fn a_post_is_found_by_all_of_its_words_in_any_order_the_last_by_its_beginning() {
+    let app = posted(&["Cloud is (very) fun!", "The cloud of Oort", "I am out of prune juice"]).await;
+    assert_eq!(search(&app, "cloud").await, ["The cloud of Oort", "Cloud is (very) fun!"]);
+    assert_eq!(search(&app, "FUN cloud").await, ["Cloud is (very) fun!"]);
+    assert_eq!(search(&app, "cloud fu").await, ["Cloud is (very) fun!"]);
+    for term in ["p", "pr", "pru", "prun", "prune", "prune juice", "of out"] {
+        assert_eq!(search(&app, term).await.last().unwrap(), "I am out of prune juice", "{term}");
+    }
+    for term in ["fu cloud", "clouds", "prunes", "une", "cloud juice"] {
+        assert_eq!(search(&app, term).await, [""; 0], "{term}");
+    }
+}
+
+#[tokio::test]
+async fn every_script_is_found_however_it_was_typed() {
+    let app = posted(&["Grüße aus Köln", "東京は晴れ", "Привет мир", "cafe\u{301}", "नमस्ते दुनिया"]).await;
+    for (term, expected) in [
+        ("KÖLN grüße", "Grüße aus Köln"),
+        ("東京", "東京は晴れ"),
+        ("мир привет", "Привет мир"),
+        ("CAFÉ", "cafe\u{301}"),
+        ("नमस्ते", "नमस्ते दुनिया"),
+    ] {
+        assert_eq!(search(&app, term).await, [expected], "{term}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_found_has_the_fields_of_a_list_as_they_are_now() {
+    let app = posted(&["Cloud is (very) fun!"]).await;
+    let found = app.get("/api/activities/search?term=cloud").await;
+    let expected = json!([{
+        "uuid": "01a202e9-b47a-7000-8000-000000000000", "display_name": "Andrew Brown", "handle": "andrewbrown",
+        "message": "Cloud is (very) fun!", "replies_count": 0, "reposts_count": 0, "likes_count": 0,
+        "expires_at": "2026-11-23T11:00:00.250Z", "created_at": "2026-11-22T11:00:00.250Z",
+    }]);
+    assert_eq!(found.body, expected);
+    assert_eq!(app.get_as(ANDREW, "/api/activities/search?term=cloud").await.body, expected);
+}
+
+#[tokio::test]
+async fn an_expired_or_deleted_post_is_not_found_even_before_the_index_knows() {
+    let mut app = posted(&["gone soon", "gone now"]).await;
+    let [_, now] = ["gone soon", "gone now"];
+    let home = app.get("/api/activities/home").await;
+    let uuid = home.body.as_array().unwrap().iter().find(|row| row["message"] == now).unwrap()["uuid"].clone();
+    let id = cruddur::domain::Id::parse(uuid.as_str().unwrap()).unwrap();
+    app.delete_item(cruddur::store::keys::activity(id)).await;
+    assert_eq!(search(&app, "gone").await, ["gone soon"]);
+    app.settle().await;
+    app.pass(hours(24));
+    assert_eq!(search(&app, "gone").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn pages_show_every_match_once() {
+    let messages: Vec<String> = (0..57).map(|number| format!("number {number}")).collect();
+    let app = posted(&messages.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let mut found = Vec::new();
+    let mut query = Some("?limit=10".to_owned());
+    while let Some(next) = query {
+        let page = app.get(&format!("/api/activities/search{next}&term=number")).await;
+        found.extend(page.messages().into_iter().map(str::to_owned));
+        query = page.next();
+    }
+    assert_eq!(found, messages.into_iter().rev().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_term_without_a_word_and_one_longer_than_any_post_are_refused() {
+    let app = TestApp::new().await;
+    let long = "x".repeat(281);
+    for (query, code) in [
+        ("", "search_term_blank"),
+        ("?term=", "search_term_blank"),
+        ("?term=%20", "search_term_blank"),
+        ("?term=!%3F", "search_term_blank"),
+        (&format!("?term={long}"), "search_term_exceed_max_chars"),
+    ] {
+        let answer = app.get(&format!("/api/activities/search{query}")).await;
+        assert_eq!((answer.status, answer.body), (422, json!([code])), "{query}");
+    }
+    assert_eq!(app.get("/api/activities/search?term=a&term=b").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_term_of_as_many_words_as_a_post_can_have_is_answered() {
+    let message: String = (0..70).map(|number| format!("w{number} ")).collect();
+    let app = posted(&[message.trim()]).await;
+    assert_eq!(search(&app, message.trim()).await, [message.trim()]);
+    let many: String = (0..140).map(|number| char::from_u32(0x4E00 + number).unwrap()).flat_map(|c| [c, ' ']).collect();
+    assert_eq!(search(&app, &many).await, [""; 0]);
+}

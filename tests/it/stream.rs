@@ -1,0 +1,294 @@
+use aws_sdk_dynamodb::types::AttributeValue;
+use cruddur::domain::Activity;
+use cruddur::store::keys;
+use cruddur::stream::{Failure, Failures, limit};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::support::{ANDREW, TestApp, andrew, at, hours, numbered, user, worf};
+
+const WORF: &str = "demo-worf";
+
+fn read(file: &str) -> Value {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/events/stream");
+    serde_json::from_str(&std::fs::read_to_string(format!("{folder}/{file}")).unwrap()).unwrap()
+}
+
+/// A busy day: posts that mention, are replied to and liked, a like taken back, a deleted post, a new name, messages.
+async fn busy() -> (TestApp, Activity) {
+    let app = TestApp::new().await;
+    app.state.store.put_profile(&user(3, "demo-londo", "londo", "Londo Mollari")).await.unwrap();
+    let kept = app.posted(hours(5), 1, "Cloud fun for @worf and @londo", "1-day").await;
+    let deleted = app.posted(hours(4), 2, "soon gone, @worf", "1-day").await;
+    app.reply(&kept, ANDREW, numbered(app.now() - hours(3), 3), &worf(), "no honor").await;
+    app.reply(&deleted, ANDREW, numbered(app.now() - hours(3), 4), &worf(), "nor here, @londo").await;
+    app.like(&kept, ANDREW, &worf(), app.now() - hours(2)).await;
+    app.unlike(kept.id(), &worf()).await;
+    app.like(&kept, ANDREW, &worf(), app.now() - hours(1)).await;
+    app.like(&deleted, ANDREW, &worf(), app.now() - hours(1)).await;
+    for (sub, handle, message) in [(ANDREW, "worf", "one"), (WORF, "andrewbrown", "two"), (ANDREW, "worf", "three")] {
+        app.post_as(sub, "/api/messages", &json!({ "message": message, "handle": handle })).await;
+        app.pass(SignedDuration::from_secs(1));
+    }
+    app.delete_item(keys::activity(deleted.id())).await;
+    app.rename(&worf(), "Worf, son of Mogh").await;
+    (app, kept)
+}
+
+/// What stands in the table when all is done. The time at which it is done plays no part.
+async fn done(mut app: TestApp) -> Vec<String> {
+    app.settle().await;
+    app.contents().await
+}
+
+/// A permutation that is the same in every run.
+fn shuffled(records: &[Value], seed: u64) -> Vec<Value> {
+    let mut random = seed;
+    let mut shuffled = records.to_vec();
+    for at in (1..shuffled.len()).rev() {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        shuffled.swap(at, usize::try_from(random >> 33).unwrap() % (at + 1));
+    }
+    shuffled
+}
+
+#[tokio::test]
+async fn records_once_in_order_leave_what_they_should() {
+    let (mut app, kept) = busy().await;
+    app.settle().await;
+    let told = app.get_as(WORF, "/api/activities/notifications").await;
+    assert_eq!(told.messages(), ["", "Cloud fun for @worf and @londo"]);
+    assert_eq!(
+        app.get_as(ANDREW, "/api/activities/notifications").await.messages(),
+        ["Cloud fun for @worf and @londo", "no honor"]
+    );
+    assert_eq!(app.get_as(WORF, "/api/message_groups").await.messages(), ["three"]);
+    let shown = app.get(&format!("/api/activities/{}", kept.id())).await;
+    assert_eq!(shown.body["replies"][0]["display_name"], "Worf, son of Mogh");
+    assert_eq!(app.get_as(ANDREW, "/api/message_groups").await.body[0]["display_name"], "Worf, son of Mogh");
+    assert_eq!(app.get("/api/activities/search?term=gone").await.body, json!([]));
+    assert_eq!(app.get("/api/activities/search?term=fun").await.messages().len(), 1);
+    let contents = app.contents().await.join("\n");
+    assert!(!contents.contains("nor here") && !contents.contains("soon gone"), "{contents}");
+}
+
+#[tokio::test]
+async fn repeats_change_nothing() {
+    let expected = done(busy().await.0).await;
+    let (app, _) = busy().await;
+    let records = app.records();
+    for batch in [&records[..], &records[..], &records[records.len() / 2..]] {
+        assert_eq!(app.consume(batch).await, Failures::default());
+    }
+    assert_eq!(done(app).await, expected);
+}
+
+#[tokio::test]
+async fn no_order_of_the_records_leaves_anything_else() {
+    let expected = done(busy().await.0).await;
+    for seed in 0..6 {
+        let (app, _) = busy().await;
+        let records = app.records();
+        let mut batch = shuffled(&records, seed);
+        // Some come twice.
+        batch.extend(shuffled(&records, seed + 100).into_iter().take(20));
+        assert_eq!(app.consume(&batch).await, Failures::default());
+        assert_eq!(done(app).await, expected, "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_consumer_that_dies_anywhere_is_made_up_for_by_the_next() {
+    let expected = done(busy().await.0).await;
+    let (app, _) = busy().await;
+    let records = app.records();
+    for end in (1..records.len()).step_by(3) {
+        // It is ended in the middle of a record: what it was about to do stays undone.
+        let part = records[..end].to_vec();
+        let half = app.consume(&part);
+        tokio::select! {
+            biased;
+            _ = half => {}
+            () = async { for _ in 0..end { tokio::task::yield_now().await } } => {}
+        }
+    }
+    assert_eq!(app.consume(&records).await, Failures::default());
+    assert_eq!(done(app).await, expected);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_understood_is_the_first_that_comes_again_and_those_before_it_are_done() {
+    let app = TestApp::new().await;
+    app.posted(hours(2), 1, "before @worf", "1-day").await;
+    app.posted(hours(1), 2, "after @worf", "1-day").await;
+    let mut records = app.records();
+    let mut bad = records[records.len() - 1].clone();
+    bad["dynamodb"]["NewImage"]["message"] = json!({ "N": "1" });
+    bad["dynamodb"]["SequenceNumber"] = json!("111100000000000000000000000");
+    records.insert(records.len() - 1, bad);
+    let failures = Failures { failures: vec![Failure { sequence_number: "111100000000000000000000000".to_owned() }] };
+    assert_eq!(app.consume(&records).await, failures);
+    assert_eq!(app.get_as(WORF, "/api/activities/notifications").await.messages(), ["before @worf"]);
+    assert_eq!(
+        serde_json::to_value(failures).unwrap(),
+        json!({
+            "batchItemFailures": [{ "itemIdentifier": "111100000000000000000000000" }]
+        })
+    );
+    for nonsense in [json!(null), json!({}), json!({ "dynamodb": { "Keys": {} } })] {
+        let failures = Failures { failures: vec![Failure { sequence_number: String::new() }] };
+        assert_eq!(app.consume(&[nonsense]).await, failures);
+    }
+    assert_eq!(serde_json::to_value(Failures::default()).unwrap(), json!({ "batchItemFailures": [] }));
+}
+
+#[tokio::test]
+async fn every_event_of_the_folder_is_consumed() {
+    for (file, expected) in [
+        ("post_with_mention.json", json!({ "batchItemFailures": [] })),
+        ("expired_post.json", json!({ "batchItemFailures": [] })),
+        ("bad_record.json", json!({ "batchItemFailures": [{ "itemIdentifier": "4421584500000000017450439093" }] })),
+    ] {
+        let app = TestApp::new().await;
+        let batch = read(file);
+        let failures = app.consume(batch["Records"].as_array().unwrap()).await;
+        assert_eq!(serde_json::to_value(failures).unwrap(), expected, "{file}");
+    }
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events/stream")).unwrap();
+    assert_eq!(folder.count(), 3);
+}
+
+#[tokio::test]
+async fn where_no_time_is_left_the_record_comes_again() {
+    let app = TestApp::new().await;
+    app.posted(hours(1), 1, "late", "1-day").await;
+    let records = app.records();
+    let batch = cruddur::stream::Batch { records: records.clone() };
+    let failures = cruddur::stream::consume(&app.state.store, &batch, std::time::Duration::ZERO).await;
+    let last = records.last().unwrap()["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
+    assert_eq!(failures, Failures { failures: vec![Failure { sequence_number: last }] });
+    let now = at("2026-11-22T12:00:00Z");
+    assert_eq!(limit(1_795_348_810_000, now), std::time::Duration::from_secs(8));
+    assert_eq!(limit(0, now), std::time::Duration::ZERO);
+}
+
+#[tokio::test]
+async fn an_expired_post_takes_all_that_belonged_to_it_along() {
+    let mut app = TestApp::new().await;
+    // The embedded database's own clock decides what it sweeps: this post expired long ago by any clock.
+    let before = app.contents().await;
+    app.pass(SignedDuration::from_hours(-24 * 365 * 3));
+    let post = app.posted(hours(1), 1, "old news @worf", "3-hours").await;
+    let reply = numbered(app.now(), 2);
+    app.reply(&post, ANDREW, reply, &worf(), "old answer").await;
+    app.like(&post, ANDREW, &worf(), app.now()).await;
+    app.settle().await;
+    let database = app.database.clone().unwrap();
+    tokio::task::spawn_blocking(move || database.sweep_ttl().unwrap()).await.unwrap();
+    app.settle().await;
+    assert_eq!(app.contents().await, before);
+}
+
+#[tokio::test]
+async fn a_deleted_post_with_thousands_of_likes_is_cleared_in_several_goes() {
+    let app = TestApp::new().await;
+    let post = app.posted(hours(1), 1, "popular", "1-day").await;
+    let likers = (0..2_501).map(|number| user(1_000 + number, "demo-many", "many", "Many"));
+    app.likes(&post, ANDREW, &likers.collect::<Vec<_>>(), app.now()).await;
+    app.delete_item(keys::activity(post.id())).await;
+    let removal = app.records().pop().unwrap();
+    assert_eq!(removal["eventName"], "REMOVE");
+    assert_eq!(app.consume(std::slice::from_ref(&removal)).await.failures.len(), 1);
+    assert_eq!(app.consume(&[removal]).await, Failures::default());
+    assert!(!app.has_item(keys::like(post.id(), user(1_000, "x", "x", "x").author.user_uuid)).await);
+}
+
+#[tokio::test]
+async fn a_post_that_was_made_while_its_author_was_renamed_gets_the_new_name() {
+    let mut app = TestApp::new().await;
+    app.rename(&andrew(), "Andy").await;
+    app.settle().await;
+    // Its author was read before the new name was there.
+    let post = app.posted(hours(0), 1, "late", "1-day").await;
+    assert_eq!(post.author().display_name, "Andrew Brown");
+    app.settle().await;
+    assert_eq!(app.get("/api/activities/home").await.body[0]["display_name"], "Andy");
+}
+
+#[tokio::test]
+async fn an_old_name_that_is_told_late_does_not_come_back() {
+    let mut app = TestApp::new().await;
+    app.posted(hours(1), 1, "x", "1-day").await;
+    app.rename(&andrew(), "First").await;
+    app.pass(SignedDuration::from_secs(1));
+    let first = app.records();
+    app.rename(&andrew(), "Second").await;
+    app.settle().await;
+    app.consume(&first).await;
+    app.settle().await;
+    assert_eq!(app.get("/api/activities/home").await.body[0]["display_name"], "Second");
+    let profile = app.client.get_item().table_name(crate::support::TABLE);
+    let key = keys::profile(ANDREW);
+    let profile = profile.key("pk", AttributeValue::S(key.pk)).key("sk", AttributeValue::S(key.sk));
+    assert_eq!(profile.send().await.unwrap().item.unwrap()["display_name"].as_s().unwrap(), "Second");
+}
+
+/// Whether a record matches one of the template's filters, which know only equality and prefixes.
+fn is_let_through(record: &Value) -> bool {
+    let template = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml"));
+    let patterns = template.lines().filter_map(|line| line.trim().strip_prefix("- Pattern: '")?.strip_suffix('\''));
+    let patterns: Vec<Value> = patterns.map(|pattern| serde_json::from_str(pattern).unwrap()).collect();
+    assert_eq!(patterns.len(), 3);
+    let matches = |wanted: &Value, found: &Value| {
+        wanted.is_null()
+            || wanted.as_array().unwrap().iter().any(|one| match one["prefix"].as_str() {
+                Some(prefix) => found.as_str().unwrap().starts_with(prefix),
+                None => one == found,
+            })
+    };
+    patterns.iter().any(|pattern| {
+        let key = |name: &str| matches(&pattern["dynamodb"]["Keys"][name]["S"], &record["dynamodb"]["Keys"][name]["S"]);
+        matches(&pattern["eventName"], &record["eventName"]) && key("pk") && key("sk")
+    })
+}
+
+#[tokio::test]
+async fn the_templates_filter_lets_through_what_something_follows_from_and_little_else() {
+    let (mut app, _) = busy().await;
+    app.settle().await;
+    let records = app.records();
+    let followed = records.iter().filter(|record| cruddur::stream::follows(record));
+    assert!(followed.clone().count() > 10);
+    assert!(followed.clone().all(is_let_through));
+    let own = records.iter().filter(|record| {
+        let pk = record["dynamodb"]["Keys"]["pk"]["S"].as_str().unwrap();
+        pk.starts_with("WORD#") || pk.starts_with("NOTIFICATIONS#")
+    });
+    assert!(own.clone().count() > 50);
+    assert!(!own.into_iter().any(is_let_through));
+}
+
+#[tokio::test]
+async fn what_the_api_writes_is_what_the_consumer_reads() {
+    let mut app = TestApp::new().await;
+    let post = app.posted(hours(1), 1, "Who likes pineapple?", "1-day").await;
+    let path = format!("/api/activities/{}", post.id());
+    let reply = app.post_as(WORF, &format!("{path}/reply"), &json!({ "message": "No honor!" })).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    app.pass(SignedDuration::from_secs(1));
+    assert_eq!(app.put_as(WORF, &format!("{path}/like")).await.status, 200);
+    let reply = reply.body["uuid"].as_str().unwrap().to_owned();
+    assert_eq!(app.put_as(ANDREW, &format!("/api/activities/{reply}/like")).await.status, 200);
+    app.settle().await;
+    let told = app.get_as(ANDREW, "/api/activities/notifications").await;
+    assert_eq!(told.messages(), ["Who likes pineapple?", "No honor!"]);
+    assert_eq!(told.body[0]["likes_count"], 1);
+    let told = app.get_as(WORF, "/api/activities/notifications").await;
+    assert_eq!((told.messages(), &told.body[0]["kind"]), (vec!["No honor!"], &json!("like")));
+    let renamed = app.post_as(WORF, "/api/profile/update", &json!({ "display_name": "Worf, son of Mogh" })).await;
+    assert_eq!(renamed.status, 200, "{}", renamed.body);
+    app.settle().await;
+    assert_eq!(app.get(&path).await.body["replies"][0]["display_name"], "Worf, son of Mogh");
+    let told = app.get_as(ANDREW, "/api/activities/notifications").await;
+    assert_eq!(told.body[0]["display_name"], "Worf, son of Mogh");
+}

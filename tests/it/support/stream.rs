@@ -1,0 +1,67 @@
+//! The table's stream, as Lambda would hand it to the consumer.
+
+use std::time::Duration;
+
+use cruddur::stream::{self, Batch, Failures};
+use dynoxide::Database;
+use dynoxide::actions::describe_stream::DescribeStreamRequest;
+use dynoxide::actions::get_records::GetRecordsRequest;
+use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
+use dynoxide::actions::list_streams::ListStreamsRequest;
+use serde_json::Value;
+
+use super::TestApp;
+
+impl TestApp {
+    /// Every record so far, the oldest first.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let database = self.database.as_ref().unwrap();
+        let mut iterator = beginning(database);
+        let mut records = Vec::new();
+        loop {
+            let request = GetRecordsRequest { shard_iterator: iterator, limit: Some(1000) };
+            let page = database.get_records(request).unwrap();
+            if page.records.is_empty() {
+                return records;
+            }
+            records.extend(page.records.iter().map(|record| serde_json::to_value(record).unwrap()));
+            iterator = page.next_shard_iterator.unwrap();
+        }
+    }
+
+    /// The records since there were so many.
+    pub(crate) fn records_after(&self, count: usize) -> Vec<Value> {
+        self.records().split_off(count)
+    }
+
+    pub(crate) async fn consume(&self, records: &[Value]) -> Failures {
+        let batch = Batch { records: records.to_vec() };
+        stream::consume(&self.state.store, &batch, Duration::from_secs(60)).await
+    }
+
+    /// Consumes all there is, and what comes of that, until nothing comes any more.
+    pub(crate) async fn settle(&mut self) {
+        loop {
+            let records = self.records_after(self.settled);
+            if records.is_empty() {
+                return;
+            }
+            assert_eq!(self.consume(&records).await, Failures::default());
+            self.settled += records.len();
+        }
+    }
+}
+
+fn beginning(database: &Database) -> String {
+    let streams = database.list_streams(ListStreamsRequest::default()).unwrap().streams;
+    let stream_arn = streams[0].stream_arn.clone();
+    let request = DescribeStreamRequest { stream_arn: stream_arn.clone(), ..DescribeStreamRequest::default() };
+    let shard_id = database.describe_stream(request).unwrap().stream_description.shards[0].shard_id.clone();
+    let request = GetShardIteratorRequest {
+        stream_arn,
+        shard_id,
+        shard_iterator_type: "TRIM_HORIZON".to_owned(),
+        sequence_number: None,
+    };
+    database.get_shard_iterator(request).unwrap().shard_iterator.unwrap()
+}
