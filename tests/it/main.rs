@@ -29,6 +29,7 @@ mod show;
 mod spans;
 mod store;
 mod stream;
+mod stream_function;
 mod support;
 mod template;
 mod tidy;
