@@ -19,6 +19,7 @@ mod idempotency;
 mod keys;
 mod lambda;
 mod messages;
+mod model;
 mod notifications;
 mod outage;
 mod profile;

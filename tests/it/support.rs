@@ -43,13 +43,18 @@ pub(crate) struct TestApp {
 impl TestApp {
     /// With the users `andrewbrown` and `worf`; it is 2026-11-22T12:00:00.250Z.
     pub(crate) async fn new() -> Self {
-        let database = Database::memory().unwrap();
-        let client = patient(&store::client(&sdk(&dynamodb(database.clone()).await)));
-        store::create_table(&client, TABLE).await.unwrap();
-        let app = Self { database: Some(database), ..Self::on(client) };
+        let app = Self::empty().await;
         app.state.store.put_profile(&andrew()).await.unwrap();
         app.state.store.put_profile(&worf()).await.unwrap();
         app
+    }
+
+    /// Without any user.
+    pub(crate) async fn empty() -> Self {
+        let database = Database::memory().unwrap();
+        let client = patient(&store::client(&sdk(&dynamodb(database.clone()).await)));
+        store::create_table(&client, TABLE).await.unwrap();
+        Self { database: Some(database), ..Self::on(client) }
     }
 
     /// On any DynamoDB, which may be none at all.

@@ -1,0 +1,272 @@
+//! Random sequences of requests, beside a plain model of what there should then be. `PROPTEST_CASES` says how many.
+
+use std::collections::{BTreeSet, HashMap};
+
+use axum::body::Body;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde_json::{Value, json};
+
+use crate::support::{ANDREW, Answer, TestApp, hours, request, signed_in, user};
+
+/// `sub` and handle.
+const USERS: [(&str, &str); 3] = [(ANDREW, "andrewbrown"), ("demo-worf", "worf"), ("demo-londo", "londo")];
+const TTLS: [(&str, i64); 3] = [("1-hour", 1), ("3-hours", 3), ("30-days", 30 * 24)];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Post { user: usize, message: u8, ttl: usize, key: Option<u8> },
+    Reply { user: usize, to: Index, message: u8, key: Option<u8> },
+    React { user: usize, to: Index, what: &'static str, method: &'static str },
+    Delete { user: usize, what: Index },
+    Pass { minutes: i64 },
+    Rename { user: usize, name: u8 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let user = 0..USERS.len();
+    let key = || proptest::option::of(0..2_u8);
+    let react = (user.clone(), any::<Index>(), prop_oneof![Just("like"), Just("repost")]);
+    let step = prop_oneof![
+        4 => (user.clone(), 0..2_u8, 0..TTLS.len(), key())
+            .prop_map(|(user, message, ttl, key)| Step::Post { user, message, ttl, key }),
+        3 => (user.clone(), any::<Index>(), 0..2_u8, key())
+            .prop_map(|(user, to, message, key)| Step::Reply { user, to, message, key }),
+        4 => (react, prop_oneof![2 => Just("PUT"), 1 => Just("DELETE")])
+            .prop_map(|((user, to, what), method)| Step::React { user, to, what, method }),
+        2 => (user.clone(), any::<Index>()).prop_map(|(user, what)| Step::Delete { user, what }),
+        2 => (1..200_i64).prop_map(|minutes| Step::Pass { minutes }),
+        1 => (user, 0..3_u8).prop_map(|(user, name)| Step::Rename { user, name }),
+    ];
+    proptest::collection::vec(step, 1..25)
+}
+
+struct Made {
+    uuid: String,
+    author: usize,
+    name: String,
+    message: String,
+    expires_at: Timestamp,
+    parent: Option<usize>,
+    replies: u32,
+    likes: BTreeSet<usize>,
+    reposts: BTreeSet<usize>,
+    deleted: bool,
+}
+
+/// What there should be.
+#[derive(Default)]
+struct Model {
+    posts: Vec<Made>,
+    names: HashMap<usize, String>,
+    /// By user, path and key: the body, what it made, and until when it is remembered.
+    keys: HashMap<(usize, String, u8), (String, String, Timestamp)>,
+}
+
+impl Model {
+    fn is_live(&self, post: usize, now: Timestamp) -> bool {
+        let post = &self.posts[post];
+        !post.deleted && now < post.expires_at
+    }
+
+    fn name(&self, user: usize) -> String {
+        self.names.get(&user).cloned().unwrap_or_else(|| "Somebody".to_owned())
+    }
+
+    /// What a key makes of a request, if it was used in the last 24 hours: the id to answer with, or none for a refusal.
+    fn before(&self, user: usize, path: &str, key: Option<u8>, body: &str, now: Timestamp) -> Option<Option<String>> {
+        let (first, uuid, _) = self.keys.get(&(user, path.to_owned(), key?)).filter(|(.., until)| now < *until)?;
+        Some((first == body).then(|| uuid.clone()))
+    }
+
+    /// The live posts that are no replies, the newest first.
+    fn home(&self, now: Timestamp) -> Vec<usize> {
+        let posts = (0..self.posts.len()).rev();
+        posts.filter(|post| self.posts[*post].parent.is_none() && self.is_live(*post, now)).collect()
+    }
+
+    fn row(&self, post: usize) -> (String, String, String, u32, usize, usize) {
+        let Made { uuid, name, message, replies, likes, reposts, .. } = &self.posts[post];
+        (uuid.clone(), name.clone(), message.clone(), *replies, likes.len(), reposts.len())
+    }
+}
+
+async fn send(app: &TestApp, user: usize, path: &str, key: Option<u8>, body: &str) -> Answer {
+    let mut request = request("POST", path).header("content-type", "application/json");
+    if let Some(key) = key {
+        request = request.header("idempotency-key", key.to_string());
+    }
+    app.send(signed_in(request.body(Body::from(body.to_owned())).unwrap(), USERS[user].0)).await
+}
+
+/// A post or a reply; `parent` is that of a reply.
+async fn write(app: &TestApp, model: &mut Model, user: usize, parent: Option<usize>, body: Value, key: Option<u8>) {
+    let now = app.now();
+    let path = match parent {
+        Some(parent) => format!("/api/activities/{}/reply", model.posts[parent].uuid),
+        None => "/api/activities".to_owned(),
+    };
+    let (message, ttl) = (body["message"].as_str().unwrap().to_owned(), body["ttl"].clone());
+    let body = body.to_string();
+    let answer = send(app, user, &path, key, &body).await;
+    let uuid = answer.body["uuid"].as_str().map(str::to_owned);
+    match model.before(user, &path, key, &body, now) {
+        Some(Some(first)) => {
+            assert_eq!((answer.status, uuid, answer.header("idempotent-replayed")), (200, Some(first), Some("true")));
+        }
+        Some(None) => assert_eq!(answer.status, 422),
+        None if parent.is_some_and(|parent| !model.is_live(parent, now)) => assert_eq!(answer.status, 404),
+        None => {
+            assert_eq!((answer.status, answer.header("idempotent-replayed")), (200, None));
+            let uuid = uuid.unwrap();
+            if let Some(key) = key {
+                model.keys.insert((user, path, key), (body, uuid.clone(), now + hours(24)));
+            }
+            let ttl = TTLS.iter().find(|(name, _)| ttl == *name).map(|(_, ttl)| now + hours(*ttl));
+            let expires_at = ttl.unwrap_or_else(|| model.posts[parent.unwrap()].expires_at);
+            if let Some(parent) = parent {
+                model.posts[parent].replies += 1;
+            }
+            let (name, likes, reposts) = (model.name(user), BTreeSet::new(), BTreeSet::new());
+            let made = Made {
+                uuid,
+                author: user,
+                name,
+                message,
+                expires_at,
+                parent,
+                replies: 0,
+                likes,
+                reposts,
+                deleted: false,
+            };
+            model.posts.push(made);
+        }
+    }
+}
+
+async fn apply(app: &TestApp, model: &mut Model, step: Step) {
+    let now = app.now();
+    match step {
+        Step::Post { user, message, ttl, key } => {
+            let body = json!({ "message": format!("post {message}"), "ttl": TTLS[ttl].0 });
+            write(app, model, user, None, body, key).await;
+        }
+        Step::Reply { user, to, message, key } if !model.posts.is_empty() => {
+            let parent = to.index(model.posts.len());
+            write(app, model, user, Some(parent), json!({ "message": format!("reply {message}") }), key).await;
+        }
+        Step::React { user, to, what, method } if !model.posts.is_empty() => {
+            let post = to.index(model.posts.len());
+            let uri = format!("/api/activities/{}/{what}", model.posts[post].uuid);
+            let answer = app.ask_as(USERS[user].0, method, &uri).await;
+            if !model.is_live(post, now) {
+                assert_eq!(answer.status, 404);
+                return;
+            }
+            let Made { uuid, likes, reposts, .. } = &mut model.posts[post];
+            let users = if what == "like" { &mut *likes } else { &mut *reposts };
+            if method == "PUT" {
+                users.insert(user)
+            } else {
+                users.remove(&user)
+            };
+            let expected = json!({
+                "uuid": uuid, "likes_count": likes.len(), "reposts_count": reposts.len(),
+                "liked": likes.contains(&user), "reposted": reposts.contains(&user),
+            });
+            assert_eq!((answer.status, answer.body), (200, expected));
+        }
+        Step::Delete { user, what } if !model.posts.is_empty() => {
+            let post = what.index(model.posts.len());
+            let uri = format!("/api/activities/{}", model.posts[post].uuid);
+            let status = app.ask_as(USERS[user].0, "DELETE", &uri).await.status;
+            if !model.is_live(post, now) {
+                assert_eq!(status, 404);
+            } else if model.posts[post].author != user {
+                assert_eq!(status, 403);
+            } else {
+                assert_eq!(status, 200);
+                model.posts[post].deleted = true;
+                if let Some(parent) = model.posts[post].parent {
+                    model.posts[parent].replies -= 1;
+                }
+            }
+        }
+        Step::Rename { user, name } => {
+            let name = format!("Name {name}");
+            let body = json!({ "display_name": name }).to_string();
+            assert_eq!(app.send_as(USERS[user].0, "PUT", "/api/profile/update", body).await.status, 200);
+            model.names.insert(user, name);
+        }
+        Step::Pass { minutes } => app.pass(SignedDuration::from_mins(minutes)),
+        Step::Reply { .. } | Step::React { .. } | Step::Delete { .. } => {}
+    }
+}
+
+fn row(row: &Value) -> (String, String, String, u32, usize, usize) {
+    let text = |field: &str| row[field].as_str().unwrap().to_owned();
+    let count = |field: &str| usize::try_from(row[field].as_u64().unwrap()).unwrap();
+    let replies = u32::try_from(count("replies_count")).unwrap();
+    let (likes, reposts) = (count("likes_count"), count("reposts_count"));
+    (text("uuid"), text("display_name"), text("message"), replies, likes, reposts)
+}
+
+/// Every page shows what the model has.
+async fn compare(app: &TestApp, model: &Model) {
+    let now = app.now();
+    let home = app.get("/api/activities/home?limit=100").await.body;
+    let rows: Vec<_> = home.as_array().unwrap().iter().map(row).collect();
+    assert_eq!(rows, model.home(now).into_iter().map(|post| model.row(post)).collect::<Vec<_>>());
+    for post in 0..model.posts.len() {
+        let shown = app.get(&format!("/api/activities/{}", model.posts[post].uuid)).await;
+        assert_eq!(shown.status, if model.is_live(post, now) { 200 } else { 404 });
+        if shown.status == 200 {
+            assert_eq!(row(&shown.body["activity"]), model.row(post));
+            let replies: Vec<_> = shown.body["replies"].as_array().unwrap().iter().map(row).collect();
+            let expected = (0..model.posts.len()).filter(|reply| model.posts[*reply].parent == Some(post));
+            let expected = expected.filter(|reply| model.is_live(*reply, now)).map(|reply| model.row(reply));
+            assert_eq!(replies, expected.collect::<Vec<_>>());
+            assert_eq!(replies.len(), usize::try_from(model.posts[post].replies).unwrap());
+        }
+    }
+    for (number, (_, handle)) in USERS.iter().enumerate() {
+        let feed = app.get(&format!("/api/activities/@{handle}?limit=100")).await.body;
+        let rows = feed["activities"].as_array().unwrap();
+        let shown: Vec<_> = rows.iter().map(|row| row["uuid"].as_str().unwrap()).collect();
+        let posts = model.home(now).into_iter().filter(|post| model.posts[*post].author == number);
+        let expected: Vec<_> = posts.map(|post| model.posts[post].uuid.as_str()).collect();
+        assert_eq!((&feed["profile"]["cruds_count"], &shown), (&json!(expected.len()), &expected));
+        assert_eq!(feed["profile"]["display_name"], model.name(number));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::with_cases(cases()) })]
+
+    #[test]
+    fn whatever_users_do_every_page_shows_what_a_plain_model_has(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let app = TestApp::empty().await;
+            for (number, (sub, handle)) in (1..).zip(USERS) {
+                app.state.store.put_profile(&user(number, sub, handle, "Somebody")).await.unwrap();
+            }
+            let mut model = Model::default();
+            for step in steps {
+                apply(&app, &mut model, step).await;
+            }
+            compare(&app, &model).await;
+        });
+    }
+}
+
+/// Fewer than proptest's own number, unless another is asked for.
+fn cases() -> u32 {
+    const UNASKED: u32 = 256;
+    match ProptestConfig::default().cases {
+        UNASKED => 24,
+        asked => asked,
+    }
+}
