@@ -34,6 +34,26 @@ fn every_key_has_its_documented_form() {
 }
 
 #[test]
+fn every_key_of_conversations_words_and_notifications_has_its_documented_form() {
+    let id = Id::parse("0199c3a0-5e00-7a11-8b22-c33d44e55f66").unwrap();
+    let group = "0199c3a0-5e00-7a11-8b22-c33d44e55f66";
+    assert_eq!(keys::membership("demo-worf", id), key("USER#demo-worf", &format!("GROUP#{group}")));
+    assert_eq!(keys::message(id, id), key(&format!("GROUP#{group}"), &format!("MESSAGE#1759923691008#{group}")));
+    assert_eq!(keys::inbox("demo-worf"), "INBOX#demo-worf");
+    assert_eq!(keys::word("fun", id), key("WORD#fun#2909#0", &format!("1759923691008#{group}")));
+    assert_eq!(keys::word(&keys::word_prefix("größer", 3), id).pk, "WORD#grö*#2909#0");
+    let notification = key("NOTIFICATIONS#demo-worf", &format!("1759923691008#{group}"));
+    assert_eq!(keys::notification("demo-worf", id), notification);
+    assert_eq!(keys::notifications_read("demo-worf"), key("USER#demo-worf", "NOTIFICATIONS"));
+    assert_eq!(keys::parse_membership_sk(&keys::membership("x", id).sk), Some(id));
+    assert_eq!(keys::parse_message_sk(&keys::message(id, id).sk), Some(id));
+    assert_eq!(keys::parse_messages(&keys::messages(id)), Some(id));
+    assert_eq!(keys::parse_replies(&keys::replies(id)), Some(id));
+    let at = id.created_at();
+    assert!(keys::activity_sk(id) < keys::after_ms(at) && *keys::after_ms(at) < *"1759923691009#");
+}
+
+#[test]
 fn a_bucket_begins_every_seven_days_since_the_epoch() {
     assert_eq!(keys::bucket(Timestamp::UNIX_EPOCH), 0);
     assert_eq!(keys::bucket(at("1970-01-07T23:59:59.999Z")), 0);

@@ -35,6 +35,7 @@ mod signup;
 mod spans;
 mod store;
 mod stream;
+mod stream_function;
 mod support;
 mod template;
 mod tidy;

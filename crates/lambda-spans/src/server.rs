@@ -122,3 +122,29 @@ impl Drop for Open {
         self.invocation.close(&self.pipeline.sampler);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    #[tokio::test]
+    async fn background_work_is_a_trace_of_its_own_each_time() {
+        let spans = Spans::new(&Settings::from_lookup(|_| None).expect("no setting")).expect("no destination");
+        let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
+        let mut traces = Vec::new();
+        for _ in 0..2 {
+            let work = async {
+                info_span!("inside").in_scope(|| ());
+                crate::trace_id()
+            };
+            traces.push(spans.trace(info_span!(parent: None, "work"), work).await.expect("within a trace"));
+        }
+        traces.dedup();
+        assert_eq!(traces.len(), 2);
+        assert_eq!(crate::trace_id(), None);
+        assert_eq!(spans.ledger().created, 4);
+    }
+}
