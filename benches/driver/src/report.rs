@@ -8,11 +8,11 @@ use std::thread;
 use crate::arrivals::Arrived;
 use crate::binaries::Binaries;
 use crate::faults::Outcome;
-use crate::figures::{self, CPU, Figure};
+use crate::figures::{self, CPU, Figure, RESPONSE_P50};
 use crate::options::Options;
 use crate::series::{Measured, Series};
 use crate::targets::{self, megabytes};
-use crate::variant::{ALL, Kind, NONE};
+use crate::variant::{ALL, DISABLED, Kind, NONE, OURS_ADAPTIVE, OURS_END, PARKED, RECORDED, TO_XRAY};
 
 /// The machine, the toolchain and the amount of work, in one line.
 pub(crate) fn machine(options: &Options) -> String {
@@ -61,7 +61,10 @@ pub(crate) fn markdown(
         text += &relative(series);
         text += "Ours as a multiple of the best peer in each figure:\n\n";
         text += &against_best_peer(series);
-        text += &without_the_thread(series);
+        if series.find(&RECORDED).is_some() {
+            text += "Where it goes:\n\n";
+            text += &steps(series);
+        }
         text += "What arrived, of ";
         write!(text, "{} spans, in the worst round (of these joined to Lambda's trace):\n\n", series.expected())
             .expect("a String");
@@ -134,18 +137,26 @@ fn against_best_peer(series: &Series) -> String {
     })
 }
 
-/// What is ours of the CPU where a process of one thread is compared with one of two.
-fn without_the_thread(series: &Series) -> String {
-    let Some(parked) = series.parked() else { return String::new() };
-    let ours = series.variants.iter().filter(|measured| measured.variant.kind == Kind::Ours);
-    let mut rows = vec![row(["", "CPU above no tracing with a parked thread"]), "|---|---|".to_owned()];
-    rows.extend(ours.map(|measured| row([measured.variant.name, &CPU.show_difference(CPU.above(measured, parked))])));
-    format!("{THREAD}\n\n{}", block(&rows))
+/// Each step adds something to the one before it.
+fn steps(series: &Series) -> String {
+    let steps = [
+        (PARKED, "a parked thread, which each SIGSTOP and SIGCONT wakes; Lambda stops the whole machine instead"),
+        (DISABLED, "the library in the process, switched off"),
+        (RECORDED, "three spans recorded, that thread, the event looked at; nothing sent"),
+        (TO_XRAY, "and one X-Ray document, in one datagram"),
+        (OURS_ADAPTIVE, "and OTLP: encoded, packed, several invocations' spans in one request"),
+        (OURS_END, "and a request for each invocation instead, awaited"),
+    ];
+    let found = steps.into_iter().filter_map(|(variant, what)| Some((series.find(&variant)?, what)));
+    let rows = found.map(|(measured, what)| {
+        let [cpu, response] =
+            [CPU, RESPONSE_P50].map(|figure| figure.show_difference(figure.above(measured, series.none())));
+        row([measured.variant.name, what, &cpu, &response])
+    });
+    let head =
+        [row(["", "what there is", "CPU above none", "response p50 above none"]), "|---|---|---|---|".to_owned()];
+    block(&head.into_iter().chain(rows).collect::<Vec<_>>())
 }
-
-const THREAD: &str = "\
-lambda-spans has a parked thread, which rescues an invocation that blocks its runtime. SIGSTOP and SIGCONT wake it in
-each invocation, which costs CPU that Lambda's freeze, a stop of the whole machine, does not:";
 
 fn arrivals(series: &Series) -> String {
     let mut rows = vec![

@@ -59,7 +59,7 @@ impl Series {
             match variant.kind {
                 Kind::None => true,
                 Kind::Idle => waited,
-                Kind::Parked => !waited,
+                Kind::Parked | Kind::Part => !waited,
                 Kind::Ours | Kind::Peer => options.only.is_empty() || named,
             }
         });
@@ -99,11 +99,6 @@ impl Series {
     /// tracing, where there is one.
     pub(crate) fn idle(&self) -> &Measured {
         self.variants.iter().find(|measured| measured.variant.kind == Kind::Idle).unwrap_or_else(|| self.none())
-    }
-
-    /// No tracing, in a process of as many threads as ours.
-    pub(crate) fn parked(&self) -> Option<&Measured> {
-        self.variants.iter().find(|measured| measured.variant.kind == Kind::Parked)
     }
 
     pub(crate) fn find(&self, variant: &Variant) -> Option<&Measured> {

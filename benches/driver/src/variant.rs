@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     /// which Lambda, that stops the whole machine, does not.
     Parked,
     Ours,
+    /// Ours without a part of it: what is missing tells what the part costs.
+    Part,
     Peer,
 }
 
@@ -31,6 +33,9 @@ pub(crate) const PARKED: Variant =
     Variant { name: "none, parked thread", environment: &[("PARKED_THREAD", "1")], kind: Kind::Parked, ..NONE };
 pub(crate) const OURS_END: Variant = ours("ours-end", &[("LAMBDA_SPANS_FLUSH", "end")]);
 pub(crate) const OURS_ADAPTIVE: Variant = ours("ours-adaptive", &[("LAMBDA_SPANS_FLUSH", "adaptive")]);
+pub(crate) const DISABLED: Variant = part("ours, disabled", false, &[("OTEL_SDK_DISABLED", "true")]);
+pub(crate) const RECORDED: Variant = part("ours, to nowhere", false, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]);
+pub(crate) const TO_XRAY: Variant = part("ours, to X-Ray alone", true, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]);
 pub(crate) const OFFICIAL: Variant =
     Variant { name: "official", package: "official", environment: &[], xray: true, kind: Kind::Peer };
 pub(crate) const LITE_SYNC: Variant = lite("lite-sync", &[("LAMBDA_EXTENSION_SPAN_PROCESSOR_MODE", "sync")]);
@@ -38,11 +43,27 @@ pub(crate) const LITE_ASYNC: Variant = lite("lite-async", &[("LAMBDA_EXTENSION_S
 pub(crate) const LITE_FINALIZE: Variant =
     lite("lite-finalize", &[("LAMBDA_EXTENSION_SPAN_PROCESSOR_MODE", "finalize")]);
 
-pub(crate) const ALL: [Variant; 9] =
-    [NONE, IDLE, PARKED, OURS_END, OURS_ADAPTIVE, OFFICIAL, LITE_SYNC, LITE_ASYNC, LITE_FINALIZE];
+pub(crate) const ALL: [Variant; 12] = [
+    NONE,
+    IDLE,
+    PARKED,
+    DISABLED,
+    RECORDED,
+    TO_XRAY,
+    OURS_END,
+    OURS_ADAPTIVE,
+    OFFICIAL,
+    LITE_SYNC,
+    LITE_ASYNC,
+    LITE_FINALIZE,
+];
 
 const fn ours(name: &'static str, environment: &'static [(&'static str, &'static str)]) -> Variant {
     Variant { name, package: "ours", environment, xray: true, kind: Kind::Ours }
+}
+
+const fn part(name: &'static str, xray: bool, environment: &'static [(&'static str, &'static str)]) -> Variant {
+    Variant { name, package: "ours", environment, xray, kind: Kind::Part }
 }
 
 const fn lite(name: &'static str, environment: &'static [(&'static str, &'static str)]) -> Variant {

@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -33,13 +34,13 @@ impl Stack {
     }
 
     pub(crate) fn plain(&self) -> SharedHttpConnector {
-        let make = || SharedHttpConnector::new(builder().build_http());
-        self.0.plain.get_or_init(make).clone()
+        // One for TLS that trusts nobody: a connector without TLS would be a second HTTP stack in the binary.
+        let nobody = || TlsContext::builder().with_trust_store(TrustStore::empty()).build().unwrap_or_default();
+        self.0.plain.get_or_init(|| connector(nobody())).clone()
     }
 
     fn tls(&self) -> SharedHttpConnector {
-        let make = || SharedHttpConnector::new(builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build());
-        self.0.tls.get_or_init(make).clone()
+        self.0.tls.get_or_init(|| connector(TlsContext::default())).clone()
     }
 
     /// A client for the AWS SDK.
@@ -49,7 +50,8 @@ impl Stack {
     }
 }
 
-fn builder() -> aws_smithy_http_client::ConnectorBuilder {
+fn connector(tls: TlsContext) -> SharedHttpConnector {
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-    Connector::builder().connector_settings(settings).pool_idle_timeout(IDLE_TIMEOUT)
+    let builder = Connector::builder().connector_settings(settings).pool_idle_timeout(IDLE_TIMEOUT);
+    SharedHttpConnector::new(builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls).build())
 }

@@ -151,14 +151,7 @@ impl Documents {
         });
     }
 
-    fn write(
-        &self,
-        document: &mut Members<'_>,
-        span: &SpanData,
-        parent: Option<SpanId>,
-        form: Form,
-        limits: &Limits,
-    ) {
+    fn write(&self, document: &mut Members<'_>, span: &SpanData, parent: Option<SpanId>, form: Form, limits: &Limits) {
         let mut attributes = Attributes::of(span);
         let place = Place::of(span, parent, &attributes, &self.service);
         let failure = Failure::of(span, &attributes);

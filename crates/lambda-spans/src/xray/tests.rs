@@ -312,7 +312,10 @@ fn an_invocation_is_one_document_with_its_spans_below_each_other() {
         root("root", vec![]),
     ]);
     assert_eq!(documents.len(), 2);
-    assert_eq!((&documents[0]["name"], &documents[1]["name"]), (&json!("of a span that has not ended"), &json!("root")));
+    assert_eq!(
+        (&documents[0]["name"], &documents[1]["name"]),
+        (&json!("of a span that has not ended"), &json!("root"))
+    );
     assert_eq!(documents[0]["parent_id"], "0000000000000063");
     assert_eq!(
         documents[1]["subsegments"],
