@@ -61,15 +61,16 @@ async fn receive(socket: Arc<UdpSocket>, mut requests: mpsc::UnboundedReceiver<o
 }
 
 /// Gives what is inside of a document the trace and the parent that it has there.
-fn unfold(mut document: Value, documents: &mut Vec<Value>) {
-    let inside = document.as_object_mut().expect("an object").remove("subsegments").unwrap_or_default();
-    let (trace, parent) = (document["trace_id"].clone(), document["id"].clone());
-    documents.push(document);
+fn unfold(document: Value, documents: &mut Vec<Value>) {
+    let Value::Object(mut document) = document else { panic!("a document is an object: {document}") };
+    let inside = document.remove("subsegments").unwrap_or_default();
+    let place = [("trace_id", document.get("trace_id").cloned()), ("parent_id", document.get("id").cloned())];
+    documents.push(Value::Object(document));
     for subsegment in inside.as_array().into_iter().flatten() {
         let mut subsegment = subsegment.clone();
-        subsegment["trace_id"] = trace.clone();
-        subsegment["parent_id"] = parent.clone();
-        subsegment["type"] = Value::from("subsegment");
+        let members = subsegment.as_object_mut().expect("an object");
+        members.extend(place.iter().filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?))));
+        members.insert("type".to_owned(), Value::from("subsegment"));
         unfold(subsegment, documents);
     }
 }

@@ -4,7 +4,7 @@ use memchr::memchr2;
 
 /// The first member's name of which `known` says that it is enough. Nothing where the text is no object; what is not
 /// JSON in other ways is for whoever reads it.
-pub(super) fn member<'a>(object: &'a [u8], known: impl Fn(&[u8]) -> bool) -> Option<&'a [u8]> {
+pub(super) fn member(object: &[u8], known: impl Fn(&[u8]) -> bool) -> Option<&[u8]> {
     let mut rest = object.trim_ascii_start().strip_prefix(b"{")?;
     loop {
         let (name, after) = text(rest.trim_ascii_start())?;
@@ -78,7 +78,7 @@ mod tests {
         #[test]
         fn it_finds_what_a_parser_finds(names in proptest::collection::vec("[a-c]|wanted", 0..5), value in ".{0,20}") {
             let nested = serde_json::json!({ "wanted": [value, { "wanted": value }], "a": value });
-            let members: Vec<String> = names.iter().map(|name| format!("{:?}: {nested}", name)).collect();
+            let members: Vec<String> = names.iter().map(|name| format!("{name:?}: {nested}")).collect();
             let text = format!("{{{}}}", members.join(", "));
             let parsed: Value = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(found(&text).is_some(), parsed.get("wanted").is_some());

@@ -84,10 +84,11 @@ fn put(attributes: &mut Attributes<'_>, block: &mut Members<'_>, place: &str, ke
 
 /// The names of the tables, also where the attribute is one name: a field of `tracing` cannot be a list.
 fn tables(value: &Value) -> Option<&[StringValue]> {
-    let names = match value {
-        Value::String(name) => slice::from_ref(name),
-        Value::Array(Array::String(names)) => names,
-        _ => return None,
+    let names = if let Value::String(name) = value {
+        slice::from_ref(name)
+    } else {
+        let Value::Array(Array::String(names)) = value else { return None };
+        names
     };
     let fits = names.len() <= MAX_TABLES && names.iter().all(|name| name.as_str().len() <= MAX_TEXT);
     fits.then_some(names)
