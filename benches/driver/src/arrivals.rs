@@ -38,7 +38,7 @@ impl Arrivals {
             |trace, parent| segment(trace).is_some_and(|segment| parent.is_empty() || parent == segment),
             str::is_empty,
         );
-        let xray = Traces::collect(datagrams.iter().flat_map(xray_spans))
+        let xray = Traces::collect(datagrams.iter().flat_map(|datagram| xray_spans(datagram)))
             .judge(|trace, parent| segment(trace) == Some(parent), |_| true);
         Self { otlp, xray }
     }
@@ -60,7 +60,7 @@ fn otlp_spans(body: &Body) -> Vec<Ids> {
     spans.map(|span| (hex(&span.trace_id), hex(&span.span_id), hex(&span.parent_span_id))).collect()
 }
 
-fn xray_spans(datagram: &Vec<u8>) -> Vec<Ids> {
+fn xray_spans(datagram: &[u8]) -> Vec<Ids> {
     let start = datagram.iter().position(|byte| *byte == b'\n').expect("a header line") + 1;
     let document: Value = serde_json::from_slice(&datagram[start..]).expect("a document");
     let trace = text(&document, "trace_id").replacen("1-", "", 1).replace('-', "");

@@ -24,8 +24,8 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    let mut ordered = Ordered { trace_id: lambda_spans::trace_id(), ..Ordered::default() }
-        .append_on_drop(ServiceMetrics::sink());
+    let mut ordered =
+        Ordered { trace_id: lambda_spans::trace_id(), ..Ordered::default() }.append_on_drop(ServiceMetrics::sink());
     ordered.items = event.payload.get("items").and_then(Value::as_array).map_or(0, Vec::len);
     Ok(json!({ "items": ordered.items }))
 }
