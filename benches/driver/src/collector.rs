@@ -1,5 +1,6 @@
 //! The stand-in for Honeycomb. It keeps the bodies and reads them when the run is over.
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::http::{self, Connection};
+use crate::tls::Tls;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behaviour {
@@ -30,6 +32,7 @@ pub(crate) struct Body {
 #[derive(Debug)]
 pub(crate) struct Collector {
     address: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
 }
 
@@ -40,19 +43,19 @@ struct Shared {
 }
 
 impl Collector {
-    pub(crate) fn start(behaviour: Behaviour) -> Self {
+    pub(crate) fn start(behaviour: Behaviour, tls: Option<&'static Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::<Shared>::default();
         if behaviour != Behaviour::Refuses {
             let shared = shared.clone();
-            thread::spawn(move || accept(&listener, behaviour, &shared));
+            thread::spawn(move || accept(&listener, behaviour, tls, &shared));
         }
-        Self { address, shared }
+        Self { address, scheme: if tls.is_some() { "https" } else { "http" }, shared }
     }
 
     pub(crate) fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// What has arrived, and was or will be answered as received, so far.
@@ -69,28 +72,30 @@ impl Drop for Collector {
     }
 }
 
-fn accept(listener: &TcpListener, behaviour: Behaviour, shared: &Arc<Shared>) {
+fn accept(listener: &TcpListener, behaviour: Behaviour, tls: Option<&'static Tls>, shared: &Arc<Shared>) {
     for stream in listener.incoming() {
         if shared.ended.load(Ordering::Acquire) {
             return;
         }
-        let connection = Connection::new(stream.expect("a connection"));
+        let stream = http::accepted(stream);
         let shared = shared.clone();
-        thread::spawn(move || serve(connection, behaviour, &shared));
+        thread::spawn(move || match tls {
+            Some(tls) => serve(Connection::new(tls.over(stream)), behaviour, &shared),
+            None => serve(Connection::new(stream), behaviour, &shared),
+        });
     }
 }
 
-fn serve(mut connection: Connection, behaviour: Behaviour, shared: &Shared) {
-    let writer = connection.writer();
+fn serve<S: Read + Write>(mut connection: Connection<S>, behaviour: Behaviour, shared: &Shared) {
     while let Some(request) = connection.read() {
         match behaviour {
             Behaviour::Answers(after) => {
                 let gzip = request.header("content-encoding") == Some("gzip");
                 shared.bodies.lock().expect("not poisoned").push(Body { gzip, bytes: request.body });
                 thread::sleep(after);
-                http::write(&writer, &http::response("200 OK", &[("content-type", "application/x-protobuf")], ""));
+                connection.write(&http::response("200 OK", &[("content-type", "application/x-protobuf")], ""));
             }
-            Behaviour::Fails => http::write(&writer, &http::response("503 Service Unavailable", &[], "")),
+            Behaviour::Fails => connection.write(&http::response("503 Service Unavailable", &[], "")),
             Behaviour::Silent | Behaviour::Refuses => {}
         }
     }

@@ -102,6 +102,7 @@ fn plan(fault: Fault, invocations: usize) -> Plan {
         limit: LIMIT,
         gap: GAP,
         collector: fault.collector,
+        over_tls: false,
         daemon_listens: fault.daemon_listens,
         count_allocations: false,
     }

@@ -1,6 +1,6 @@
 //! As much HTTP/1.1 as the functions speak: requests with a length, on connections that stay open.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
@@ -21,20 +21,33 @@ impl Request {
 }
 
 #[derive(Debug)]
-pub(crate) struct Connection {
-    stream: TcpStream,
+pub(crate) struct Connection<S> {
+    stream: S,
     unread: Vec<u8>,
 }
 
-impl Connection {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).expect("a TCP option");
-        Self { stream, unread: Vec::with_capacity(65_536) }
-    }
-
+impl Connection<TcpStream> {
     /// Something to write responses with, apart from the reading.
     pub(crate) fn writer(&self) -> TcpStream {
         self.stream.try_clone().expect("a file descriptor")
+    }
+}
+
+/// What the benchmark accepts: small messages leave at once.
+pub(crate) fn accepted(stream: io::Result<TcpStream>) -> TcpStream {
+    let stream = stream.expect("a connection");
+    stream.set_nodelay(true).expect("a TCP option");
+    stream
+}
+
+impl<S: Read + Write> Connection<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, unread: Vec::with_capacity(65_536) }
+    }
+
+    /// Writes a response on the connection itself.
+    pub(crate) fn write(&mut self, response: &[u8]) {
+        write(&mut self.stream, response);
     }
 
     /// The next request; none when the other side has closed or is gone.
@@ -97,6 +110,6 @@ pub(crate) fn response(status: &str, headers: &[(&str, &str)], body: &str) -> Ve
 }
 
 /// Writes it. A function that is gone already takes nothing, and that is no fault of the benchmark.
-pub(crate) fn write(mut stream: &TcpStream, response: &[u8]) {
+pub(crate) fn write(stream: &mut impl Write, response: &[u8]) {
     stream.write_all(response).ok();
 }

@@ -7,11 +7,13 @@ use std::thread;
 
 use crate::arrivals::Arrived;
 use crate::binaries::Binaries;
+use crate::cold::Cold;
 use crate::faults::Outcome;
 use crate::figures::{self, CPU, Figure, RESPONSE_P50};
 use crate::options::Options;
 use crate::series::{Measured, Series};
 use crate::targets::{self, megabytes};
+use crate::tls::TLS;
 use crate::variant::{ALL, DISABLED, Kind, NONE, OURS_ADAPTIVE, OURS_END, PARKED, RECORDED, TO_XRAY};
 
 /// The machine, the toolchain and the amount of work, in one line.
@@ -42,6 +44,7 @@ fn output(program: &str, arguments: &[&str]) -> String {
 pub(crate) fn markdown(
     machine: &str,
     series: &[&Series; 2],
+    cold: &[Cold],
     faults: Option<&[Outcome]>,
     binaries: &Binaries,
 ) -> String {
@@ -70,6 +73,8 @@ pub(crate) fn markdown(
             .expect("a String");
         text += &arrivals(series);
     }
+    text += "## Cold starts\n\n";
+    text += &cold_starts(cold);
     if let Some(faults) = faults {
         text += "## Broken destinations\n\nFrom the first invocation on. Extra: until the next poll, on average, above no tracing.\n\n";
         text += &broken(faults);
@@ -180,6 +185,24 @@ fn arrivals(series: &Series) -> String {
         ]));
     }
     block(&rows)
+}
+
+fn cold_starts(cold: &[Cold]) -> String {
+    let mut rows = vec![
+        row(["", "init p50", "first response p50", "first next poll p50", "arrived by OTLP, killed while frozen"]),
+        "|---|---|---|---|---|".to_owned(),
+    ];
+    for Cold { name, init, first_response, first_next_poll, arrived } in cold {
+        let [init, response, poll] = [init, first_response, first_next_poll].map(|time| format!("{time:.2} ms"));
+        let arrived = if *name == "none" { "–".to_owned() } else { arrived.to_string() };
+        rows.push(row([name, &init, &response, &poll, &arrived]));
+    }
+    format!(
+        "Two invocations of a new process, with a collector that answers at once. By TLS the init phase also reads the \
+         trusted roots ({} certificates) and makes the handshake, with `AWS_LC_SYS_NO_JITTER_ENTROPY=1` in the build.\n\n{}",
+        TLS.roots,
+        block(&rows)
+    )
 }
 
 fn broken(faults: &[Outcome]) -> String {

@@ -9,6 +9,7 @@ use crate::collector::{Behaviour, Collector};
 use crate::daemon::Daemon;
 use crate::process::Process;
 use crate::runtime_api::{Invocation, RuntimeApi};
+use crate::tls::TLS;
 use crate::variant::Variant;
 
 /// From SIGTERM to SIGKILL, where an extension is registered.
@@ -27,6 +28,7 @@ pub(crate) struct Plan {
     pub(crate) limit: Duration,
     pub(crate) gap: Duration,
     pub(crate) collector: Behaviour,
+    pub(crate) over_tls: bool,
     pub(crate) daemon_listens: bool,
     pub(crate) count_allocations: bool,
 }
@@ -54,17 +56,8 @@ pub(crate) struct Run {
 }
 
 /// Starts the subject and kills it at its first poll; answers how long that took.
-pub(crate) fn init(variant: &Variant, binaries: &Binaries, collector: Behaviour) -> Duration {
-    let plan = Plan {
-        warm_up: 0,
-        invocations: 0,
-        limit: Duration::ZERO,
-        gap: Duration::ZERO,
-        collector,
-        daemon_listens: true,
-        count_allocations: false,
-    };
-    Environment::start(variant, binaries, &plan).init
+pub(crate) fn init(variant: &Variant, binaries: &Binaries, plan: &Plan) -> Duration {
+    Environment::start(variant, binaries, plan).init
 }
 
 pub(crate) fn run(variant: &Variant, binaries: &Binaries, plan: &Plan) -> Run {
@@ -121,8 +114,9 @@ struct Environment {
 
 impl Environment {
     fn start(variant: &Variant, binaries: &Binaries, plan: &Plan) -> Self {
+        let tls = plan.over_tls.then(|| &*TLS);
         let (api, collector, daemon) =
-            (RuntimeApi::start(), Collector::start(plan.collector), Daemon::start(plan.daemon_listens));
+            (RuntimeApi::start(), Collector::start(plan.collector, tls), Daemon::start(plan.daemon_listens));
         let mut variables = vec![
             ("AWS_LAMBDA_RUNTIME_API", api.address()),
             ("AWS_LAMBDA_FUNCTION_NAME", "three-spans".to_owned()),
@@ -138,6 +132,7 @@ impl Environment {
         ];
         variables.extend(variant.environment.iter().map(|(name, value)| (*name, (*value).to_owned())));
         variables.extend(variant.xray.then(|| ("AWS_XRAY_DAEMON_ADDRESS", daemon.address())));
+        variables.extend(tls.map(|tls| ("SSL_CERT_FILE", tls.trusted.display().to_string())));
         variables.extend(plan.count_allocations.then(|| ("COUNT_ALLOCATIONS", "1".to_owned())));
         let process = Process::start(&binaries.path(variant.package), &variables);
         api.freezes(process.pid());

@@ -59,7 +59,7 @@ impl RuntimeApi {
             for stream in listener.incoming() {
                 // The benchmark has let go of this environment.
                 let Some(shared) = owner.upgrade() else { return };
-                let connection = Connection::new(stream.expect("a connection"));
+                let connection = Connection::new(http::accepted(stream));
                 thread::spawn(move || shared.serve(connection));
             }
         });
@@ -97,7 +97,7 @@ impl RuntimeApi {
     /// Thaws the function and gives it the event; answers when it was handed out.
     pub(crate) fn hand_out(&self, invocation: &Invocation) -> Instant {
         let mut state = self.shared.lock();
-        let runtime = state.runtime.take().expect("a runtime that waits");
+        let mut runtime = state.runtime.take().expect("a runtime that waits");
         let told = state.extensions.iter_mut().filter(|extension| extension.wants_invocations);
         let told: Vec<TcpStream> = told.filter_map(|extension| extension.waits.take()).collect();
         state.idle = None;
@@ -107,8 +107,8 @@ impl RuntimeApi {
         let (event, notice) = (invocation.event(), invocation.notice());
         kill(function, Signal::SIGCONT).expect("a function");
         let handed_out = Instant::now();
-        told.iter().for_each(|extension| http::write(extension, &notice));
-        http::write(&runtime, &event);
+        told.into_iter().for_each(|mut extension| http::write(&mut extension, &notice));
+        http::write(&mut runtime, &event);
         handed_out
     }
 
@@ -125,13 +125,13 @@ impl Drop for RuntimeApi {
 }
 
 impl Shared {
-    fn serve(&self, mut connection: Connection) {
+    fn serve(&self, mut connection: Connection<TcpStream>) {
         while let Some(request) = connection.read() {
             match (request.method.as_str(), request.path.rsplit('/').next()) {
                 ("GET", Some("next")) => self.wait(&request, connection.writer()),
                 ("POST", Some("response" | "error")) => {
                     self.lock().answer = Some(Answer { arrived: request.arrived, body: request.body });
-                    http::write(&connection.writer(), &http::response("202 Accepted", &[], ""));
+                    connection.write(&http::response("202 Accepted", &[], ""));
                 }
                 ("POST", Some("register")) => {
                     let wants_invocations = String::from_utf8_lossy(&request.body).contains("INVOKE");
@@ -140,7 +140,7 @@ impl Shared {
                     let id = (state.extensions.len() - 1).to_string();
                     drop(state);
                     let headers = [("lambda-extension-identifier", id.as_str()), ("content-type", "application/json")];
-                    http::write(&connection.writer(), &http::response("200 OK", &headers, invocation::REGISTERED));
+                    connection.write(&http::response("200 OK", &headers, invocation::REGISTERED));
                 }
                 other => panic!("no such path in Lambda's APIs: {other:?}"),
             }

@@ -49,6 +49,7 @@ impl Series {
             limit: Duration::MAX,
             gap: Duration::from_millis(options.gap_ms),
             collector,
+            over_tls: false,
             daemon_listens: true,
             count_allocations: false,
         };
@@ -83,7 +84,7 @@ impl Series {
             for _ in 0..STARTS {
                 for index in &order {
                     let measured = &mut variants[*index];
-                    let init = run::init(&measured.variant, binaries, collector);
+                    let init = run::init(&measured.variant, binaries, &plan);
                     measured.rounds[round].inits.push(init);
                 }
             }
