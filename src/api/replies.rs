@@ -13,7 +13,7 @@ use super::error::ApiError;
 use super::idempotency::{Idempotent, answer};
 use super::identity::SignedIn;
 use super::path::{ActivityUuid, NO_SUCH_ACTIVITY};
-use super::schema;
+use super::schema::{self, IdText};
 use crate::domain::{Counters, Id, Message, Reply};
 
 /// What a client sends to reply. The original's page says again what it replies to.
@@ -25,6 +25,7 @@ pub(super) struct CreateReplyRequest {
     #[schemars(required, length(min = 1, max = Message::MAX_REPLY), regex(pattern = schema::TEXT))]
     message: Option<String>,
     /// The id of the path again, or nothing.
+    #[schemars(with = "Option<IdText>")]
     activity_uuid: Option<String>,
 }
 

@@ -16,6 +16,8 @@ pub(super) const ANY_TEXT: &str = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
 pub(super) const NAME: &str = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*[^\s\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069][^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$";
 /// Any text that says something.
 pub(super) const NOT_BLANK: &str = r"\S";
+/// Any text with a word in it.
+pub(super) const WORDS: &str = r"\p{L}|\p{N}";
 
 /// The id of a post, a reply, a message or a conversation.
 pub(super) struct IdText;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::api::idempotency::MAX_BYTES;
 use crate::api::page::{DEFAULT_LIMIT, MAX_LIMIT};
-use crate::api::schema::{HandleText, IdText, NOT_BLANK};
+use crate::api::schema::{HandleText, IdText, WORDS};
 use crate::domain::{Handle, SearchTerm};
 
 pub(super) fn reference(of: &str, name: &str) -> Value {
@@ -71,7 +71,7 @@ pub(super) fn all() -> Value {
             "in": "query",
             "required": true,
             "description": "The words that a post must have; the last may be the beginning of one.",
-            "schema": { "type": "string", "minLength": 1, "maxLength": SearchTerm::MAX, "pattern": NOT_BLANK, "examples": ["fun"] },
+            "schema": { "type": "string", "minLength": 1, "maxLength": SearchTerm::MAX, "pattern": WORDS, "examples": ["fun"] },
         },
         "Deep": {
             "name": "deep",
