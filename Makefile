@@ -29,7 +29,7 @@ run: ## start Cruddur on this machine: http://127.0.0.1:3000
 check: lint deny ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check unit template arm64 rie sam ## every test there is, with all tools that they need
+test: check unit contract template arm64 rie sam ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -44,6 +44,11 @@ deny: $(deny) ## licences, sources, bans and advisories of the dependencies
 .PHONY: unit
 unit: ## cargo test: needs nothing but the Rust toolchain
 	cargo test --locked --workspace
+
+.PHONY: contract
+contract: $(python) ## the running server beside its own description, by Schemathesis
+	$(local)
+	.tools/python/bin/python tests/tools/contract.py
 
 .PHONY: bench
 bench: ## what tracing costs, beside none and beside peers, into benches/RESULTS.md; some 20 minutes to build once, 6 to run

@@ -19,12 +19,14 @@ mod listing;
 mod message_body;
 mod messages;
 mod notifications;
+mod openapi;
 mod page;
 mod path;
 mod profile;
 mod reactions;
 mod replies;
 mod router;
+mod schema;
 mod search;
 mod users;
 
@@ -37,6 +39,7 @@ pub use deadline::Deadline;
 pub use gateway::gateway;
 pub use identity::{Identity, Pool, ReadError};
 pub use keys::Keys;
+pub use openapi::openapi;
 pub use router::{Access, ROUTES, Route, router};
 
 /// What every handler may use. Cloning is cheap.

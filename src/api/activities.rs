@@ -1,7 +1,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, info_span};
 
@@ -13,20 +15,27 @@ use super::idempotency::{Idempotent, answer};
 use super::identity::SignedIn;
 use super::page::{MAX_LIMIT, Page, link_next};
 use super::path::{ActivityUuid, AtHandle, NO_SUCH_ACTIVITY};
-use crate::domain::{Activity, Draft, Id, Invalid, Post};
+use super::schema::{self, IdText, TtlText};
+use crate::domain::{Activity, Draft, Id, Invalid, Message, Post};
 use crate::store::StoreError;
 
 /// What a client sends to post. What is missing is treated as blank, as the original does.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({ "message": "Hello", "ttl": "7-days" }))]
 pub(super) struct CreateActivityRequest {
+    /// What it says; `@handle` tells that user of it.
+    #[schemars(required, length(min = 1, max = Message::MAX_POST), regex(pattern = schema::TEXT))]
     message: Option<String>,
+    /// How long it lives.
+    #[schemars(required, with = "TtlText")]
     ttl: Option<String>,
 }
 
 /// What is said of a post that is no more.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct DeletedResponse {
+    #[schemars(with = "IdText")]
     uuid: String,
 }
 

@@ -1,24 +1,31 @@
 //! Posts and replies as clients see them: the original's field names, in its order.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::schema::{HandleText, IdText, TimeText};
 use crate::domain::{Activity, Post, Reply};
 
 /// A post in a list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ActivityResponse {
+    #[schemars(with = "IdText")]
     uuid: String,
     display_name: String,
+    #[schemars(with = "HandleText")]
     handle: String,
     message: String,
     replies_count: u64,
     reposts_count: u64,
     likes_count: u64,
+    #[schemars(with = "TimeText")]
     expires_at: String,
+    #[schemars(with = "TimeText")]
     created_at: String,
     /// Only of a reply.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<IdText>")]
     reply_to_activity_uuid: Option<String>,
     /// Only where a user asks.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,34 +33,43 @@ pub(super) struct ActivityResponse {
 }
 
 /// A post that was just made.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct CreatedResponse {
+    #[schemars(with = "IdText")]
     uuid: String,
     display_name: String,
+    #[schemars(with = "HandleText")]
     handle: String,
     message: String,
+    #[schemars(with = "TimeText")]
     created_at: String,
+    #[schemars(with = "TimeText")]
     expires_at: String,
+    #[schemars(with = "Option<IdText>")]
     reply_to_activity_uuid: Option<String>,
 }
 
 /// A post with its replies.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ShowResponse {
     activity: ActivityResponse,
     replies: Vec<ReplyResponse>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ReplyResponse {
+    #[schemars(with = "IdText")]
     uuid: String,
     display_name: String,
+    #[schemars(with = "HandleText")]
     handle: String,
     message: String,
     replies_count: u64,
     reposts_count: u64,
     likes_count: u64,
+    #[schemars(with = "IdText")]
     reply_to_activity_uuid: String,
+    #[schemars(with = "TimeText")]
     created_at: String,
 }
 

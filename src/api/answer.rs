@@ -3,10 +3,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::ApiError;
@@ -16,17 +17,35 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Problem details of RFC 9457. `about:blank`: the title says no more than the status; `code` does.
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Problem<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
     detail: String,
+    /// The kind of failure, in a word.
     code: &'static str,
+    /// All the rules that the input breaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     codes: Option<Vec<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'a str>,
+}
+
+impl<'a> Problem<'a> {
+    pub(super) fn of(error: &ApiError, trace_id: Option<&'a str>) -> Self {
+        let (status, code) = error.status();
+        Self {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: error.to_string(),
+            code,
+            codes: error.codes(),
+            trace_id,
+        }
+    }
 }
 
 /// Gives every error its body and one line in the log, and every response its trace id.
@@ -45,15 +64,10 @@ pub(super) async fn answer(request: Request, next: Next) -> Response {
 }
 
 fn write_error(response: &mut Response, error: &ApiError, accepts_problem: bool, trace_id: Option<&str>) {
-    let (status, code) = error.status();
-    let codes = error.codes();
-    let (content_type, body) = match &codes {
-        Some(codes) if !accepts_problem => (JSON, serde_json::to_vec(codes)),
-        Some(_) | None => {
-            let title = status.canonical_reason().unwrap_or_default();
-            let (r#type, status, detail) = ("about:blank", status.as_u16(), error.to_string());
-            (PROBLEM, serde_json::to_vec(&Problem { r#type, title, status, detail, code, codes, trace_id }))
-        }
+    let (status, _) = error.status();
+    let (content_type, body) = match error.codes() {
+        Some(codes) if !accepts_problem => (JSON, serde_json::to_vec(&codes)),
+        Some(_) | None => (PROBLEM, serde_json::to_vec(&Problem::of(error, trace_id))),
     };
     *response.body_mut() = Body::from(body.unwrap_or_default());
     let headers = response.headers_mut();
@@ -62,6 +76,9 @@ fn write_error(response: &mut Response, error: &ApiError, accepts_problem: bool,
         let has_token = matches!(error, ApiError::BadToken(_));
         let challenge = if has_token { "Bearer error=\"invalid_token\"" } else { "Bearer" };
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    if matches!(error, ApiError::UnsupportedContentEncoding) {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

@@ -1,6 +1,6 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
@@ -8,10 +8,13 @@ use super::error::ApiError;
 
 /// The longest body, in bytes: far above the longest message, far below what is slow to read.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
+/// As much of a media type as is told back, in characters.
+const MAX_QUOTED: usize = 40;
 
 /// The bytes of a body that is said to be JSON.
 pub(super) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     expect_json(request.headers())?;
+    expect_plain(request.headers())?;
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
         _ => ApiError::BadRequest("The body ended before it was complete.".to_owned()),
@@ -19,14 +22,29 @@ pub(super) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<
 }
 
 fn expect_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(value) = headers.get(CONTENT_TYPE) else {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (value, another) = (values.next(), values.next());
+    let Some(value) = value else {
         return Err(ApiError::UnsupportedMediaType("nothing".to_owned()));
     };
+    if another.is_some() {
+        return Err(ApiError::UnsupportedMediaType("several things".to_owned()));
+    }
     let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if media_type.eq_ignore_ascii_case(b"application/json") {
         return Ok(());
     }
-    Err(ApiError::UnsupportedMediaType(format!("`{}`", String::from_utf8_lossy(media_type))))
+    let found: String = String::from_utf8_lossy(media_type).chars().take(MAX_QUOTED).collect();
+    Err(ApiError::UnsupportedMediaType(format!("`{found}`")))
+}
+
+/// Nothing is unpacked here: what is small when it is sent can be huge then.
+fn expect_plain(headers: &HeaderMap) -> Result<(), ApiError> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    if encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    Err(ApiError::UnsupportedContentEncoding)
 }
 
 /// The JSON value. What is wrong with it is told with the field and the place.

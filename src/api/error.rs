@@ -38,6 +38,8 @@ pub(super) enum ApiError {
     BodyTooLarge,
     #[error("The body must be `application/json`; the request says {0}.")]
     UnsupportedMediaType(String),
+    #[error("The body must be sent as it is, without a `Content-Encoding`.")]
+    UnsupportedContentEncoding,
     #[error("{}", store_detail(.0))]
     Store(#[from] StoreError),
     #[error("The database does not answer.")]
@@ -84,6 +86,7 @@ impl ApiError {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedMediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::UnsupportedContentEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding"),
             Self::Store(StoreError::Conflict { .. }) => (StatusCode::CONFLICT, "conflict"),
             Self::Store(StoreError::KeyReused) => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Self::Store(StoreError::Throttled { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "throttled"),

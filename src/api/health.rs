@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::AppState;
@@ -10,7 +11,7 @@ use super::error::ApiError;
 /// The longest that the table is waited for.
 const LIMIT: Duration = Duration::from_secs(1);
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct HealthResponse {
     success: bool,
     ver: u8,

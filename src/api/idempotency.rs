@@ -14,7 +14,7 @@ use crate::store::Once;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-const MAX_BYTES: usize = 255;
+pub(super) const MAX_BYTES: usize = 255;
 
 /// A JSON body, and the key under which its write happens once, if the client gives one.
 pub(super) struct Idempotent<T> {

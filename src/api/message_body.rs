@@ -1,52 +1,74 @@
 //! Conversations and direct messages as clients see them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::activity_body::rfc3339;
-use crate::domain::{Author, Conversation, DirectMessage, Id, Invalid, Letter};
+use super::schema::{self, HandleText, IdText, TimeText};
+use crate::domain::{Author, Conversation, DirectMessage, Id, Invalid, Letter, Message};
 
 /// What a client sends to write to somebody. What is missing is treated as blank.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(
+    example = json!({ "message": "Qapla'!", "handle": "worf" }),
+    extend("anyOf" = schema::any_of_texts(["handle", "user_receiver_handle", "message_group_uuid"])),
+)]
 pub(super) struct CreateMessageRequest {
+    /// What it says.
+    #[schemars(required, length(min = 1, max = Message::MAX_DIRECT), regex(pattern = schema::TEXT))]
     message: Option<String>,
+    /// Whom it is for; the answer names the conversation.
+    #[schemars(regex(pattern = schema::NOT_BLANK))]
     handle: Option<String>,
     /// What the first clients call the handle; they show the message that is answered.
+    #[schemars(regex(pattern = schema::NOT_BLANK))]
     user_receiver_handle: Option<String>,
+    /// The conversation that it is for, before any handle.
+    #[schemars(regex(pattern = schema::NOT_BLANK))]
     message_group_uuid: Option<String>,
 }
 
 /// A conversation in a list: the names are of the other user.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ConversationResponse {
+    #[schemars(with = "IdText")]
     uuid: String,
     display_name: String,
+    #[schemars(with = "HandleText")]
     handle: String,
     message: String,
+    #[schemars(with = "TimeText")]
     created_at: String,
 }
 
 /// A message in a list: the names are of who wrote it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct MessageResponse {
+    #[schemars(with = "IdText")]
     uuid: String,
     display_name: String,
+    #[schemars(with = "HandleText")]
     handle: String,
     message: String,
+    #[schemars(with = "TimeText")]
     created_at: String,
 }
 
 /// A message that was just sent to a conversation.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct SentResponse {
+    #[schemars(with = "IdText")]
     message_group_uuid: String,
     #[serde(flatten)]
     message: MessageResponse,
 }
 
 /// The conversation that a message to a user went to.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct OpenedResponse {
+    #[schemars(with = "IdText")]
     pub(super) message_group_uuid: String,
 }
 

@@ -2,6 +2,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
@@ -12,33 +13,41 @@ use super::error::ApiError;
 use super::identity::SignedIn;
 use super::listing::Listing;
 use super::page::Page;
-use crate::domain::{Counters, Subject};
+use super::schema::{HandleText, IdText, TimeText};
+use crate::domain::{Counters, Kind, Subject};
 use crate::store::NotificationRow;
 
 const UNREAD_COUNT: HeaderName = HeaderName::from_static("x-unread-count");
 
 /// Who did what, as a post in a list: its `uuid`, `message` and counters are those of the post or reply that it is
 /// about, its name is of who did it. A conversation is private: its row has an empty one.
-#[derive(Serialize)]
-struct NotificationResponse {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct NotificationResponse {
+    #[schemars(with = "IdText")]
     uuid: String,
     display_name: String,
+    #[schemars(with = "HandleText")]
     handle: String,
     message: String,
     replies_count: u64,
     reposts_count: u64,
     likes_count: u64,
+    #[schemars(with = "Option<IdText>")]
     reply_to_activity_uuid: Option<String>,
+    #[schemars(with = "Option<IdText>")]
     message_group_uuid: Option<String>,
+    #[schemars(with = "TimeText")]
     expires_at: String,
+    #[schemars(with = "TimeText")]
     created_at: String,
+    #[schemars(extend("enum" = Kind::ALL.map(Kind::as_str)))]
     kind: &'static str,
     unread: bool,
     /// The trace of the request that caused it.
     trace_id: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ReadResponse {
     unread_count: usize,
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::error::ApiError;
 
-const DEFAULT_LIMIT: u16 = 20;
+pub(super) const DEFAULT_LIMIT: u16 = 20;
 pub(super) const MAX_LIMIT: u16 = 100;
 
 /// The part of a list that is asked for: `?limit=&cursor=`. Other parameters are ignored.

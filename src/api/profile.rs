@@ -1,6 +1,8 @@
 use axum::extract::State;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, info_span};
 
@@ -8,15 +10,21 @@ use super::AppState;
 use super::error::ApiError;
 use super::idempotency::{Idempotent, answer};
 use super::identity::SignedIn;
+use super::schema;
 use super::users::ShortUserResponse;
 use crate::domain::ProfileEdit;
 use crate::store::{StoreError, keys};
 
 /// What a client sends to change the profile. What is missing is treated as blank, as the original does.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({ "display_name": "Andrew Brown", "bio": "Cloud is (very) fun!" }))]
 pub(super) struct UpdateProfileRequest {
+    /// The name to show.
+    #[schemars(required, length(min = 1, max = ProfileEdit::MAX_DISPLAY_NAME), regex(pattern = schema::NAME))]
     display_name: Option<String>,
+    /// A few words about the user.
+    #[schemars(length(max = ProfileEdit::MAX_BIO), regex(pattern = schema::ANY_TEXT))]
     bio: Option<String>,
 }
 

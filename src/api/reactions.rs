@@ -1,5 +1,6 @@
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
@@ -9,11 +10,13 @@ use super::activities::gone;
 use super::error::ApiError;
 use super::identity::{Principal, SignedIn};
 use super::path::{ActivityUuid, NO_SUCH_ACTIVITY};
+use super::schema::IdText;
 use crate::domain::{Id, Reaction, Reactions};
 
 /// A post's counts after a reaction, and which of them the user is in.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ReactionsResponse {
+    #[schemars(with = "IdText")]
     uuid: String,
     likes_count: u64,
     reposts_count: u64,

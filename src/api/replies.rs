@@ -1,6 +1,8 @@
 use axum::extract::State;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, info_span};
 
@@ -11,13 +13,19 @@ use super::error::ApiError;
 use super::idempotency::{Idempotent, answer};
 use super::identity::SignedIn;
 use super::path::{ActivityUuid, NO_SUCH_ACTIVITY};
+use super::schema::{self, IdText};
 use crate::domain::{Counters, Id, Message, Reply};
 
 /// What a client sends to reply. The original's page says again what it replies to.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({ "message": "This post has no honor!" }))]
 pub(super) struct CreateReplyRequest {
+    /// What it says; `@handle` tells that user of it.
+    #[schemars(required, length(min = 1, max = Message::MAX_REPLY), regex(pattern = schema::TEXT))]
     message: Option<String>,
+    /// The id of the path again, or nothing.
+    #[schemars(with = "Option<IdText>")]
     activity_uuid: Option<String>,
 }
 

@@ -13,13 +13,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::ApiError;
 use super::{
-    AppState, activities, answer, body, cors, deadline, health, home, identity, messages, notifications, profile,
-    reactions, replies, search, users,
+    AppState, activities, answer, body, cors, deadline, health, home, identity, messages, notifications, openapi,
+    profile, reactions, replies, search, users,
 };
 
 /// Every route there is: the router is made of these rows and of nothing else.
-pub static ROUTES: [Route; 21] = [
+pub static ROUTES: [Route; 22] = [
     Route::get("/api/health-check", Access::Public, |m| on(m, health::check)),
+    Route::get("/api/openapi.json", Access::Public, |m| on(m, openapi::show)),
     Route::get("/api/activities/home", Access::Optional, |m| on(m, home::home)),
     Route::get("/api/activities/notifications", Access::SignedIn, |m| on(m, notifications::list)),
     Route::put("/api/activities/notifications", Access::SignedIn, |m| on(m, notifications::mark_read)),

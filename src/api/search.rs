@@ -1,6 +1,7 @@
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, Query, RawQuery, State};
 use axum::response::Response;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, info_span};
@@ -24,8 +25,12 @@ pub(super) async fn search(
     State(state): State<AppState>,
     principal: Option<Extension<Principal>>,
     page: Page,
+    RawQuery(raw): RawQuery,
     query: Result<Query<SearchQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
+    if raw.as_deref().is_some_and(|query| percent_decode_str(query).decode_utf8().is_err()) {
+        return Err(ApiError::BadRequest("The query is not valid UTF-8.".to_owned()));
+    }
     let Query(query) = query
         .map_err(|rejection| ApiError::BadRequest(format!("The query cannot be read: {}.", rejection.body_text())))?;
     let principal = principal.map(|Extension(principal)| principal);

@@ -1,6 +1,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
@@ -10,40 +11,49 @@ use super::cursor::{self, Scope};
 use super::error::ApiError;
 use super::page::{Page, link_next};
 use super::path::{AtHandle, NO_SUCH_USER};
+use super::schema::{HandleText, IdText, TimeText};
 use super::{AppState, Compat};
 use crate::domain::{Author, Profile};
 use crate::store::ListedPost;
 
 /// A user in a word.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ShortUserResponse {
+    #[schemars(extend("format" = "uuid"))]
     uuid: String,
+    #[schemars(with = "HandleText")]
     handle: String,
     display_name: String,
 }
 
-#[derive(Serialize)]
-struct UserFeedResponse {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct UserFeedResponse {
     profile: ProfileResponse,
     activities: Vec<FeedPostResponse>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ProfileResponse {
+    #[schemars(extend("format" = "uuid"))]
     uuid: String,
+    #[schemars(with = "HandleText")]
     handle: String,
     display_name: String,
     bio: String,
     cruds_count: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FeedPostResponse {
+    #[schemars(with = "IdText")]
     uuid: String,
     display_name: String,
+    #[schemars(with = "HandleText")]
     handle: String,
     message: String,
+    #[schemars(with = "TimeText")]
     created_at: String,
+    #[schemars(with = "TimeText")]
     expires_at: String,
 }
 

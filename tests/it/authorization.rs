@@ -35,8 +35,9 @@ const TO_GROUP: &str = r#"{"message": "x", "message_group_uuid": "{message_group
 const PROFILE: &str = r#"{"display_name": "x", "bio": ""}"#;
 
 #[rustfmt::skip]
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 22] = [
     row("GET", "/api/health-check", "", [200, 200, 200]),
+    row("GET", "/api/openapi.json", "", [200, 200, 200]),
     row("GET", "/api/activities/home", "", [200, 200, 200]),
     row("GET", "/api/activities/notifications", "", [200, 200, 401]),
     row("PUT", "/api/activities/notifications", "", [200, 200, 401]),

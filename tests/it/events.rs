@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use cruddur::api;
 use lambda_http::Context;
 use serde_json::{Value, json};
 
@@ -80,6 +81,7 @@ fn answers() -> Vec<(&'static str, u16, Value)> {
         ("messages_with_user.json", 200, json!([])),
         ("notifications.json", 200, json!([])),
         ("read_notifications.json", 200, json!({ "unread_count": 0 })),
+        ("openapi.json", 200, api::openapi()),
         ("reply.json", 200, replied),
         ("repost.json", 200, reactions(0, 1, false, true)),
         ("search.json", 200, json!([])),

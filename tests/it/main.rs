@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that does not find what it looks for fails")]
 
 mod authorization;
+mod bad_input;
 mod config;
 mod conflicts;
 mod cors;
@@ -25,6 +26,7 @@ mod lambda;
 mod messages;
 mod model;
 mod notifications;
+mod openapi;
 mod outage;
 mod profile;
 mod reactions;

@@ -19,6 +19,13 @@ KEY_SET_PATH = "/us-east-1_local/.well-known/jwks.json"
 def local_aws(bridge=None):
     """Yields the port that DynamoDB, Secrets Manager and the user pool's key set answer on (on loopback, and on
     `bridge` if it is given), and an access token of andrewbrown."""
+    with local_server(bridge) as (_, aws_port, token):
+        yield aws_port, token
+
+
+@contextlib.contextmanager
+def local_server(bridge=None):
+    """Yields the API's URL too, before the two of `local_aws`."""
     with tempfile.TemporaryDirectory(prefix="cruddur-data-") as folder:
         output = Path(folder, "output")
         with output.open("w") as out:
@@ -31,10 +38,20 @@ def local_aws(bridge=None):
                        seconds=30, log=output)
             banner = output.read_text()
             api = re.search(r"API +(http://127\.0\.0\.1:\d+)", banner)[1]
-            yield int(re.search(r"DynamoDB +http://127\.0\.0\.1:(\d+)", banner)[1]), access_token(api)
+            token = access_token(api)
+            # What follows from the demo data is done by then: the reply to andrewbrown's post is told.
+            wait_until("the demo reply is a notification", lambda: get(f"{api}/api/activities/notifications", token),
+                       server, seconds=30, log=output)
+            yield api, int(re.search(r"DynamoDB +http://127\.0\.0\.1:(\d+)", banner)[1]), token
         finally:
             server.terminate()
             server.wait(timeout=30)
+
+
+def get(url, token):
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
 
 
 def access_token(api):

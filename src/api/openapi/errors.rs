@@ -1,0 +1,104 @@
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use schemars::SchemaGenerator;
+use serde_json::{Map, Value, json};
+
+use super::parameters::reference;
+use crate::api::answer::Problem;
+use crate::api::cursor::BadCursor;
+use crate::api::error::ApiError;
+use crate::api::identity::BadToken;
+use crate::api::path::{NO_SUCH_ACTIVITY, NO_SUCH_USER};
+use crate::domain::{Code, Invalid};
+use crate::store::{StoreError, keys};
+
+const TRACE: &str = "6b032d7b57cdb8ce2e470ad53d3de99e";
+
+/// One of each kind that a client may meet: the status, the code and the text of each are its own.
+fn samples() -> [ApiError; 17] {
+    [
+        ApiError::BadRequest("`limit` must be a whole number from 1 to 100; found `0`.".to_owned()),
+        ApiError::BadCursor(BadCursor::Foreign),
+        ApiError::Unauthenticated,
+        ApiError::BadToken(BadToken::Expired),
+        ApiError::NoProfile,
+        ApiError::Forbidden("Only who wrote it can delete it."),
+        NO_SUCH_ACTIVITY,
+        NO_SUCH_USER,
+        ApiError::Store(StoreError::Conflict { on: keys::ACTIVITY }),
+        ApiError::BodyTooLarge,
+        ApiError::UnsupportedMediaType("`text/plain`".to_owned()),
+        ApiError::UnsupportedContentEncoding,
+        ApiError::Panic,
+        ApiError::Store(StoreError::Corrupt { entity: keys::ACTIVITY, attribute: "message" }),
+        ApiError::NoKeySet,
+        ApiError::Unhealthy(None),
+        ApiError::OutOfTime,
+    ]
+}
+
+/// The component of a status.
+pub(super) fn name(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "BadRequest",
+        StatusCode::UNAUTHORIZED => "Unauthorized",
+        StatusCode::FORBIDDEN => "Forbidden",
+        StatusCode::NOT_FOUND => "NotFound",
+        StatusCode::CONFLICT => "Conflict",
+        StatusCode::PAYLOAD_TOO_LARGE => "ContentTooLarge",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "UnsupportedMediaType",
+        StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
+        _ => "InternalServerError",
+    }
+}
+
+/// The responses of all statuses, with an example of each error.
+pub(super) fn responses(schemas: &mut SchemaGenerator) -> Value {
+    let mut statuses: BTreeMap<StatusCode, Map<String, Value>> = BTreeMap::new();
+    for error in samples() {
+        let (status, code) = error.status();
+        let examples = statuses.entry(status).or_default();
+        examples.entry(code).or_insert_with(|| example(&error));
+    }
+    let schema = schemas.subschema_for::<Problem<'static>>();
+    let responses = statuses.into_iter().map(|(status, examples)| {
+        let content = json!({ "application/problem+json": { "schema": schema, "examples": examples } });
+        (name(status).to_owned(), response(status, content))
+    });
+    Value::Object(responses.collect())
+}
+
+/// What breaks the rules of a route, and, with `keyed`, a key that was used before.
+pub(super) fn unprocessable(codes: &[Code], keyed: bool, schemas: &mut SchemaGenerator) -> Value {
+    let texts: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    let array = json!({ "type": "array", "items": { "type": "string", "enum": texts }, "minItems": 1 });
+    let mut examples = Map::new();
+    if let Some(&code) = codes.first() {
+        examples.insert("invalid".to_owned(), example(&Invalid::of(code).into()));
+    }
+    if keyed {
+        examples.insert("idempotency_key_reused".to_owned(), example(&StoreError::KeyReused.into()));
+    }
+    let problem = json!({ "schema": schemas.subschema_for::<Problem<'static>>(), "examples": examples });
+    let content = json!({
+        "application/json": { "schema": array, "example": [texts.first()] },
+        "application/problem+json": problem,
+    });
+    response(StatusCode::UNPROCESSABLE_ENTITY, content)
+}
+
+fn example(error: &ApiError) -> Value {
+    json!({ "value": Problem::of(error, Some(TRACE)) })
+}
+
+fn response(status: StatusCode, content: Value) -> Value {
+    let mut headers = json!({ "x-trace-id": reference("headers", "TraceId") });
+    if status == StatusCode::UNAUTHORIZED {
+        headers["www-authenticate"] = reference("headers", "WwwAuthenticate");
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers["retry-after"] = reference("headers", "RetryAfter");
+    }
+    json!({ "description": status.canonical_reason(), "headers": headers, "content": content })
+}

@@ -1,0 +1,106 @@
+//! What texts in bodies look like, for the API's description. The patterns mean the same to ECMA-262 and to Python.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use crate::domain::{Handle, Ttl};
+
+/// A text of several lines that says something: no control characters but line feeds.
+pub(super) const TEXT: &str =
+    r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
+/// The same, or one that says nothing.
+pub(super) const ANY_TEXT: &str = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
+/// A line that says something, and does not turn the writing direction.
+pub(super) const NAME: &str = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*[^\s\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069][^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$";
+/// Any text that says something.
+pub(super) const NOT_BLANK: &str = r"\S";
+/// Any text with a word in it.
+pub(super) const WORDS: &str = r"\p{L}|\p{N}";
+
+/// The id of a post, a reply, a message or a conversation.
+pub(super) struct IdText;
+/// A moment, in UTC and milliseconds.
+pub(super) struct TimeText;
+/// A user's unique name.
+pub(super) struct HandleText;
+/// How long a post lives.
+pub(super) struct TtlText;
+
+/// One of these fields must be there, and be a text.
+pub(super) fn any_of_texts<const N: usize>(fields: [&str; N]) -> Value {
+    fields
+        .map(|field| json!({ "required": [field], "properties": { field: { "type": "string" } } }))
+        .into_iter()
+        .collect()
+}
+
+impl JsonSchema for IdText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Id".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "format": "uuid",
+            "examples": ["01a20320-a2fa-7000-8000-000000000001"],
+        })
+    }
+}
+
+impl JsonSchema for TimeText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
+            "examples": ["2026-11-22T12:00:00.250Z"],
+        })
+    }
+}
+
+impl JsonSchema for HandleText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Handle".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": format!("^[a-z0-9_]{{1,{}}}$", Handle::MAX),
+            "examples": ["andrewbrown"],
+        })
+    }
+}
+
+impl JsonSchema for TtlText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Ttl".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": Ttl::ALL.map(Ttl::as_str) })
+    }
+}
