@@ -45,7 +45,8 @@ pub(crate) struct TestApp {
     pub(crate) state: AppState,
     pub(crate) client: Client,
     pub(crate) database: Option<Database>,
-    pub(crate) settled: usize,
+    /// Up to where the stream has been consumed.
+    pub(crate) place: Option<String>,
     now: Arc<AtomicI64>,
 }
 
@@ -82,7 +83,7 @@ impl TestApp {
             origins: [ORIGIN.to_owned()].into_iter().collect(),
             compat: Compat::Later,
         };
-        Self { state, client, database: None, settled: 0, now }
+        Self { state, client, database: None, place: None, now }
     }
 
     pub(crate) fn router(&self) -> Router {
