@@ -6,16 +6,20 @@ use std::error::Error;
 use std::iter;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
 use crate::clock::Clock;
 use crate::domain::{Author, Profile};
-use crate::store::{Store, StoreError, keys};
+use crate::store::{self, Store, StoreError, keys};
 
 /// Cognito gives up after 5 seconds; some of them are for the start of the function.
 const LIMIT: Duration = Duration::from_secs(3);
+/// Left for the answer's way and the traces' export.
+const RESERVE: Duration = Duration::from_millis(400);
 /// How often a transaction is tried that another one gets in the way of.
 const MAX_TRIES: usize = 3;
 
@@ -32,20 +36,32 @@ pub enum SignupError {
     #[error("no handle is free; try again with another preferred_username")]
     NoFreeHandle,
     /// There was no end in time.
-    #[error("the profile could not be made within {} s; try again", LIMIT.as_secs())]
+    #[error("the profile could not be made in time; try again")]
     OutOfTime,
     /// The database.
     #[error("the profile could not be made; try again")]
     Store(#[from] StoreError),
 }
 
-/// Makes the profile of the user whom `event` is about, unless there is one, and returns the event as Cognito wants it.
+/// The time for an event of an invocation that Lambda ends at `deadline`, in epoch milliseconds.
+#[must_use]
+pub fn limit(deadline: u64, now: Timestamp) -> Duration {
+    let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    match deadline.saturating_sub(now) {
+        // One that has passed before we begin says nothing, as for the API.
+        0 => LIMIT,
+        left => Duration::from_millis(left).saturating_sub(RESERVE).min(LIMIT),
+    }
+}
+
+/// Makes the profile of the user whom `event` is about, unless there is one, and returns the event as Cognito wants it;
+/// within `limit`.
 ///
 /// Safe to repeat: the same user twice is one profile.
 ///
 /// # Errors
 /// [`SignupError`], for which Cognito fails the step: nobody goes on without a profile.
-pub async fn confirm(store: &Store, clock: &Clock, event: Value) -> Result<Value, SignupError> {
+pub async fn confirm(store: &Store, clock: &Clock, event: Value, limit: Duration) -> Result<Value, SignupError> {
     let trigger = text(&event, "/triggerSource").ok_or(SignupError::Malformed("triggerSource"))?;
     let is_new = match trigger {
         "PostConfirmation_ConfirmSignUp" => true,
@@ -63,7 +79,8 @@ pub async fn confirm(store: &Store, clock: &Clock, event: Value) -> Result<Value
         }
         Ok(())
     };
-    let made = tokio::time::timeout(LIMIT, make).await.unwrap_or(Err(SignupError::OutOfTime));
+    let end = Instant::now() + limit;
+    let made = tokio::time::timeout_at(end, store::by(end, make)).await.unwrap_or(Err(SignupError::OutOfTime));
     made.inspect_err(|error| tracing::error!(error.causes = causes(error), "no profile could be made"))?;
     Ok(event)
 }

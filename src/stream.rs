@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::{Instrument, info_span};
 
-use crate::store::{Change, Record, Store, StoreError, Unreadable};
+use crate::store::{self, Change, Record, Store, StoreError, Unreadable};
 
 /// A batch of records, as Lambda's event has it. Each is read by itself, so that a bad one spoils no other.
 #[derive(Debug, Deserialize)]
@@ -88,7 +88,8 @@ pub async fn consume(store: &Store, batch: &Batch, limit: Duration) -> Failures 
                     lambda_spans::link(&span, context);
                 }
                 // Boxed: what follows is a deep tree of futures.
-                let work = tokio::time::timeout_at(deadline, Box::pin(follow(store, &change)));
+                let work = store::by(deadline, Box::pin(follow(store, &change)));
+                let work = tokio::time::timeout_at(deadline, work);
                 let done = work.instrument(span.clone()).await.unwrap_or(Err(Fault::OutOfTime));
                 if let Err(fault) = &done {
                     span.record("error.type", fault.name());
@@ -138,8 +139,8 @@ impl Fault {
     fn name(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "unreadable",
+            Self::Store(StoreError::OutOfTime { .. }) | Self::OutOfTime => "out_of_time",
             Self::Store(_) => "store",
-            Self::OutOfTime => "out_of_time",
         }
     }
 }

@@ -46,11 +46,13 @@ pub(super) enum ApiError {
     Unhealthy(#[source] Option<StoreError>),
     #[error("{OUR_FAULT}")]
     Panic,
-    #[error("There was not enough time left to answer. Try again.")]
+    #[error("{NO_TIME}")]
     OutOfTime,
 }
 
 const OUR_FAULT: &str = "Something is wrong on our side. `trace_id` names this request.";
+
+const NO_TIME: &str = "There was not enough time left to answer. Try again.";
 
 fn store_detail(error: &StoreError) -> &'static str {
     match error {
@@ -60,6 +62,7 @@ fn store_detail(error: &StoreError) -> &'static str {
         }
         StoreError::Throttled { .. } => "There is too much to do at the moment. Try again.",
         StoreError::Unavailable { .. } => "The database does not answer. Try again.",
+        StoreError::OutOfTime { .. } => NO_TIME,
         StoreError::Corrupt { .. } | StoreError::Refused { .. } => OUR_FAULT,
     }
 }
@@ -91,6 +94,7 @@ impl ApiError {
             Self::Store(StoreError::KeyReused) => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Self::Store(StoreError::Throttled { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "throttled"),
             Self::Store(StoreError::Unavailable { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Store(StoreError::OutOfTime { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "out_of_time"),
             Self::Store(StoreError::Corrupt { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt_item"),
             Self::Store(StoreError::Refused { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "store_refused"),
             Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),

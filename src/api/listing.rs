@@ -18,6 +18,8 @@ pub(super) struct Listing<'a> {
     pub(super) now: Timestamp,
     pub(super) limit: u16,
     pub(super) before: Option<Id>,
+    /// Parameters of the request that the next page needs too, each with its `&`.
+    pub(super) kept: String,
 }
 
 impl<'a> Listing<'a> {
@@ -31,14 +33,14 @@ impl<'a> Listing<'a> {
         let now = state.clock.now();
         let scope = Scope { route, principal };
         let before = page.cursor.map(|cursor| cursor::open(&state.keys, scope, &cursor, now)).transpose()?;
-        Ok(Self { state, scope, now, limit: page.limit, before })
+        Ok(Self { state, scope, now, limit: page.limit, before, kept: String::new() })
     }
 
     /// The rows, and the `Link` to those from `next` on.
     pub(super) fn respond(&self, rows: impl Serialize, next: Option<Id>) -> Response {
         let mut response = Json(rows).into_response();
         let cursor = next.map(|next| cursor::seal(&self.state.keys, self.scope, next, self.now));
-        if let Some(link) = cursor.and_then(|cursor| next_link(&cursor, self.limit)) {
+        if let Some(link) = cursor.and_then(|cursor| next_link(&cursor, self.limit, &self.kept)) {
             response.headers_mut().insert(LINK, link);
         }
         response

@@ -46,13 +46,15 @@ fn parse_limit(text: &str) -> Result<u16, ApiError> {
 }
 
 /// A `Link` to the next page: a query alone, so that it holds behind any stage and domain.
-pub(super) fn next_link(cursor: &str, limit: u16) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("<?cursor={cursor}&limit={limit}>; rel=\"next\"")).ok()
+///
+/// It takes the place of the request's query: `kept` are those of its parameters that the next page needs too.
+pub(super) fn next_link(cursor: &str, limit: u16, kept: &str) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("<?cursor={cursor}&limit={limit}{kept}>; rel=\"next\"")).ok()
 }
 
 /// Adds the `Link` to the next page, if there is one.
 pub(super) fn link_next(response: &mut Response, cursor: Option<&str>, limit: u16) {
-    if let Some(link) = cursor.and_then(|cursor| next_link(cursor, limit)) {
+    if let Some(link) = cursor.and_then(|cursor| next_link(cursor, limit, "")) {
         response.headers_mut().insert(LINK, link);
     }
 }

@@ -43,11 +43,13 @@ pub(super) async fn search(
     );
     async {
         let span = Span::current();
-        let term = SearchTerm::parse(&query.term.unwrap_or_default()).inspect_err(|error| {
+        let asked = query.term.unwrap_or_default();
+        let term = SearchTerm::parse(&asked).inspect_err(|error| {
             span.record("app.validation_codes", display(error));
         })?;
         span.record("app.words", term.exact().len() + 1);
-        let list = Listing::open(&state, "/api/activities/search", principal.as_ref(), page)?;
+        let mut list = Listing::open(&state, "/api/activities/search", principal.as_ref(), page)?;
+        list.kept = format!("&term={}", percent_encoded(&asked));
         let found = state.store.search(&term, list.now, list.limit, list.before).await?;
         span.record("app.result_length", found.activities.len());
         let rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
@@ -55,4 +57,13 @@ pub(super) async fn search(
     }
     .instrument(span)
     .await
+}
+
+/// A link is ASCII, and a term may have what ends a parameter.
+fn percent_encoded(text: &str) -> String {
+    let encoded = text.bytes().map(|byte| match byte {
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    });
+    encoded.collect()
 }

@@ -21,8 +21,8 @@ async fn run() -> Result<(), Error> {
     // A table that does not answer now may do so when the first event comes.
     let _warm = store.warm_up().await;
     let confirm = move |event: LambdaEvent<_>| {
-        let (store, clock) = (store.clone(), clock.clone());
-        async move { Ok::<_, Error>(signup::confirm(&store, &clock, event.payload).await?) }
+        let (store, clock, limit) = (store.clone(), clock.clone(), signup::limit(event.context.deadline, clock.now()));
+        async move { Ok::<_, Error>(signup::confirm(&store, &clock, event.payload, limit).await?) }
     };
     spans.run_event(service_fn(confirm)).await
 }

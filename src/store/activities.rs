@@ -1,10 +1,13 @@
 use super::idempotency::{Made, Once, Written};
-use super::items::{self, Item};
+use super::items::{self, AUTHOR_SUB, EXPIRES_MS, Item, MESSAGE};
 use super::keys::ACTIVITY;
 use super::{Store, StoreError};
 use crate::domain::{Activity, Profile};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+
+/// What nobody changes of a post.
+const WRITTEN_ONCE: [&str; 3] = [AUTHOR_SUB, EXPIRES_MS, MESSAGE];
 
 impl Store {
     /// Adds a post of `writer`, under the key at most once. The same post again, as after a lost answer, is no error.
@@ -42,8 +45,14 @@ impl Store {
         match put {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
-                // An earlier attempt of the client has come through.
-                Some(PutItemError::ConditionalCheckFailedException(taken)) if taken.item() == Some(&item) => Ok(()),
+                // An earlier attempt of the client has come through; others may have liked the post already.
+                Some(PutItemError::ConditionalCheckFailedException(taken))
+                    if taken
+                        .item()
+                        .is_some_and(|taken| WRITTEN_ONCE.iter().all(|name| taken.get(*name) == item.get(*name))) =>
+                {
+                    Ok(())
+                }
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Err(StoreError::Conflict { on: ACTIVITY }),
                 Some(_) | None => Err(error.into()),
             },

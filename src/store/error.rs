@@ -1,10 +1,12 @@
 use std::error::Error;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 
+use super::deadline;
 use super::keys::Entity;
 
 type Source = Box<dyn Error + Send + Sync>;
@@ -31,6 +33,12 @@ pub enum StoreError {
     #[error("DynamoDB does not answer")]
     Unavailable {
         /// What went wrong.
+        source: Source,
+    },
+    /// There was no time left to wait for an answer. Worth another try; a write may have happened.
+    #[error("there was no time left for DynamoDB to answer")]
+    OutOfTime {
+        /// What was not begun, or given up.
         source: Source,
     },
     /// An item that does not have the form its keys promise. The value is not named: it may be private.
@@ -76,7 +84,7 @@ impl StoreError {
     pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError, HttpResponse>, entities: &[Entity]) -> Self {
         let canceled = match (error.as_service_error(), entities) {
             (Some(TransactWriteItemsError::TransactionCanceledException(canceled)), _) => canceled,
-            // The request's token is the new item's id: it was used, for something else, a moment ago.
+            // The request's token was used, for something else, a moment ago.
             (Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)), [new, ..]) => {
                 return Self::Conflict { on: *new };
             }
@@ -105,6 +113,7 @@ where
         let answered = error.as_service_error().is_some();
         let source = Box::new(error);
         match code.as_str() {
+            _ if !answered && !deadline::allows(Duration::ZERO) => Self::OutOfTime { source },
             "ProvisionedThroughputExceededException"
             | "RequestLimitExceeded"
             | "ThrottlingException"

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
 use aws_sdk_dynamodb::types::{Delete, Put, ReturnConsumedCapacity, TransactWriteItem, Update};
 
+use super::deadline;
 use super::items::Item;
 use super::keys::Entity;
 use super::{Store, StoreError};
@@ -88,7 +89,9 @@ impl Store {
                 Err(error) => error,
             };
             match pauses.next() {
-                Some(pause) if is_conflict(&error) => tokio::time::sleep(pause + up_to(pause)).await,
+                Some(pause) if is_conflict(&error) && deadline::allows(pause * 2) => {
+                    tokio::time::sleep(pause + up_to(pause)).await;
+                }
                 Some(_) | None => return Err(StoreError::of_transaction(error, &entities)),
             }
         }

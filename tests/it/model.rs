@@ -1,17 +1,24 @@
 //! Random sequences of requests, beside a plain model of what there should then be. `PROPTEST_CASES` says how many.
 
-use std::collections::{BTreeSet, HashMap};
+mod settled;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZero;
+use std::thread;
 
 use axum::body::Body;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::support::{ANDREW, Answer, TestApp, hours, request, signed_in, user};
 
 /// `sub` and handle.
 const USERS: [(&str, &str); 3] = [(ANDREW, "andrewbrown"), ("demo-worf", "worf"), ("demo-londo", "londo")];
+/// Posts and replies: some mention, some have a word in common.
+const MESSAGES: [&str; 4] = ["first post", "second post, @worf", "news for @Londo and @worf", "more news 2"];
 const TTLS: [(&str, i64); 3] = [("1-hour", 1), ("3-hours", 3), ("30-days", 30 * 24)];
 
 #[derive(Clone, Debug)]
@@ -22,6 +29,9 @@ enum Step {
     Delete { user: usize, what: Index },
     Pass { minutes: i64 },
     Rename { user: usize, name: u8 },
+    Write { user: usize, to: usize, message: u8, key: Option<u8> },
+    Settle,
+    Read { user: usize },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -29,15 +39,19 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let key = || proptest::option::of(0..2_u8);
     let react = (user.clone(), any::<Index>(), prop_oneof![Just("like"), Just("repost")]);
     let step = prop_oneof![
-        4 => (user.clone(), 0..2_u8, 0..TTLS.len(), key())
+        4 => (user.clone(), 0..4_u8, 0..TTLS.len(), key())
             .prop_map(|(user, message, ttl, key)| Step::Post { user, message, ttl, key }),
-        3 => (user.clone(), any::<Index>(), 0..2_u8, key())
+        3 => (user.clone(), any::<Index>(), 0..4_u8, key())
             .prop_map(|(user, to, message, key)| Step::Reply { user, to, message, key }),
         4 => (react, prop_oneof![2 => Just("PUT"), 1 => Just("DELETE")])
             .prop_map(|((user, to, what), method)| Step::React { user, to, what, method }),
         2 => (user.clone(), any::<Index>()).prop_map(|(user, what)| Step::Delete { user, what }),
         2 => (1..200_i64).prop_map(|minutes| Step::Pass { minutes }),
-        1 => (user, 0..3_u8).prop_map(|(user, name)| Step::Rename { user, name }),
+        1 => (user.clone(), 0..3_u8).prop_map(|(user, name)| Step::Rename { user, name }),
+        2 => (user.clone(), user.clone(), 0..3_u8, key())
+            .prop_map(|(user, to, message, key)| Step::Write { user, to, message, key }),
+        1 => Just(Step::Settle),
+        1 => user.prop_map(|user| Step::Read { user }),
     ];
     proptest::collection::vec(step, 1..25)
 }
@@ -50,7 +64,9 @@ struct Made {
     expires_at: Timestamp,
     parent: Option<usize>,
     replies: u32,
-    likes: BTreeSet<usize>,
+    at: Timestamp,
+    /// By user, with the time since which they do.
+    likes: BTreeMap<usize, Timestamp>,
     reposts: BTreeSet<usize>,
     deleted: bool,
 }
@@ -62,6 +78,18 @@ struct Model {
     names: HashMap<usize, String>,
     /// By user, path and key: the body, what it made, and until when it is remembered.
     keys: HashMap<(usize, String, u8), (String, String, Timestamp)>,
+    /// By their two users, the smaller first.
+    conversations: BTreeMap<(usize, usize), Conversation>,
+    /// The newest notification that each user has read.
+    read: HashMap<usize, Timestamp>,
+}
+
+struct Conversation {
+    uuid: String,
+    opener: usize,
+    opened_at: Timestamp,
+    /// Who wrote what, when.
+    messages: Vec<(usize, String, Timestamp)>,
 }
 
 impl Model {
@@ -128,7 +156,7 @@ async fn write(app: &TestApp, model: &mut Model, user: usize, parent: Option<usi
             if let Some(parent) = parent {
                 model.posts[parent].replies += 1;
             }
-            let (name, likes, reposts) = (model.name(user), BTreeSet::new(), BTreeSet::new());
+            let (name, likes, reposts) = (model.name(user), BTreeMap::new(), BTreeSet::new());
             let made = Made {
                 uuid,
                 author: user,
@@ -137,6 +165,7 @@ async fn write(app: &TestApp, model: &mut Model, user: usize, parent: Option<usi
                 expires_at,
                 parent,
                 replies: 0,
+                at: now,
                 likes,
                 reposts,
                 deleted: false,
@@ -146,16 +175,45 @@ async fn write(app: &TestApp, model: &mut Model, user: usize, parent: Option<usi
     }
 }
 
-async fn apply(app: &TestApp, model: &mut Model, step: Step) {
+/// A direct message to a user.
+async fn write_to(app: &TestApp, model: &mut Model, [user, to]: [usize; 2], message: u8, key: Option<u8>) {
+    let now = app.now();
+    let text = format!("message {message}");
+    let body = json!({ "message": text, "handle": USERS[to].1 }).to_string();
+    let answer = send(app, user, "/api/messages", key, &body).await;
+    match model.before(user, "/api/messages", key, &body, now) {
+        Some(Some(group)) => {
+            assert_eq!((answer.status, answer.header("idempotent-replayed")), (200, Some("true")));
+            assert_eq!(answer.body["message_group_uuid"], group);
+        }
+        Some(None) => assert_eq!(answer.status, 422),
+        None if user == to => assert_eq!((answer.status, answer.body), (422, json!(["user_receiver_is_sender"]))),
+        None => {
+            assert_eq!(answer.status, 200);
+            let uuid = answer.body["message_group_uuid"].as_str().unwrap().to_owned();
+            let new = Conversation { uuid: uuid.clone(), opener: user, opened_at: now, messages: Vec::new() };
+            let conversation = model.conversations.entry((user.min(to), user.max(to))).or_insert(new);
+            assert_eq!(conversation.uuid, uuid);
+            conversation.messages.push((user, text, now));
+            if let Some(key) = key {
+                model.keys.insert((user, "/api/messages".to_owned(), key), (body, uuid, now + hours(24)));
+            }
+        }
+    }
+}
+
+async fn apply(app: &mut TestApp, model: &mut Model, step: Step) {
+    // No two things happen at one time: their order would be that of random bits.
+    app.pass(SignedDuration::from_millis(1));
     let now = app.now();
     match step {
         Step::Post { user, message, ttl, key } => {
-            let body = json!({ "message": format!("post {message}"), "ttl": TTLS[ttl].0 });
+            let body = json!({ "message": MESSAGES[usize::from(message)], "ttl": TTLS[ttl].0 });
             write(app, model, user, None, body, key).await;
         }
         Step::Reply { user, to, message, key } if !model.posts.is_empty() => {
             let parent = to.index(model.posts.len());
-            write(app, model, user, Some(parent), json!({ "message": format!("reply {message}") }), key).await;
+            write(app, model, user, Some(parent), json!({ "message": MESSAGES[usize::from(message)] }), key).await;
         }
         Step::React { user, to, what, method } if !model.posts.is_empty() => {
             let post = to.index(model.posts.len());
@@ -166,15 +224,15 @@ async fn apply(app: &TestApp, model: &mut Model, step: Step) {
                 return;
             }
             let Made { uuid, likes, reposts, .. } = &mut model.posts[post];
-            let users = if what == "like" { &mut *likes } else { &mut *reposts };
-            if method == "PUT" {
-                users.insert(user)
-            } else {
-                users.remove(&user)
-            };
+            match (what, method) {
+                ("like", "PUT") => drop(likes.entry(user).or_insert(now)),
+                ("like", _) => drop(likes.remove(&user)),
+                (_, "PUT") => drop(reposts.insert(user)),
+                _ => drop(reposts.remove(&user)),
+            }
             let expected = json!({
                 "uuid": uuid, "likes_count": likes.len(), "reposts_count": reposts.len(),
-                "liked": likes.contains(&user), "reposted": reposts.contains(&user),
+                "liked": likes.contains_key(&user), "reposted": reposts.contains(&user),
             });
             assert_eq!((answer.status, answer.body), (200, expected));
         }
@@ -199,6 +257,13 @@ async fn apply(app: &TestApp, model: &mut Model, step: Step) {
             let body = json!({ "display_name": name }).to_string();
             assert_eq!(app.send_as(USERS[user].0, "PUT", "/api/profile/update", body).await.status, 200);
             model.names.insert(user, name);
+        }
+        Step::Write { user, to, message, key } => write_to(app, model, [user, to], message, key).await,
+        Step::Settle => settled::settle(app, model).await,
+        Step::Read { user } => {
+            settled::settle(app, model).await;
+            assert_eq!(app.put_as(USERS[user].0, "/api/activities/notifications").await.status, 200);
+            model.mark_read(user, now);
         }
         Step::Pass { minutes } => app.pass(SignedDuration::from_mins(minutes)),
         Step::Reply { .. } | Step::React { .. } | Step::Delete { .. } => {}
@@ -242,30 +307,46 @@ async fn compare(app: &TestApp, model: &Model) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::with_cases(cases()) })]
-
-    #[test]
-    fn whatever_users_do_every_page_shows_what_a_plain_model_has(steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let app = TestApp::empty().await;
-            for (number, (sub, handle)) in (1..).zip(USERS) {
-                app.state.store.put_profile(&user(number, sub, handle, "Somebody")).await.unwrap();
-            }
-            let mut model = Model::default();
-            for step in steps {
-                apply(&app, &mut model, step).await;
-            }
-            compare(&app, &model).await;
-        });
+async fn run(steps: Vec<Step>) {
+    let mut app = TestApp::empty().await;
+    for (number, (sub, handle)) in (1..).zip(USERS) {
+        app.state.store.put_profile(&user(number, sub, handle, "Somebody")).await.unwrap();
     }
+    let mut model = Model::default();
+    for step in steps {
+        apply(&mut app, &mut model, step).await;
+    }
+    compare(&app, &model).await;
+    settled::settle(&mut app, &mut model).await;
+    compare(&app, &model).await;
+    settled::compare(&app, &model).await;
+}
+
+/// As many cases at once as the machine has processors.
+#[test]
+fn whatever_users_do_every_page_shows_what_a_plain_model_has() {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(8);
+    let cases = cases().div_ceil(u32::try_from(threads).unwrap());
+    let work = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let config = Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
+        TestRunner::new(config).run(&steps(), |steps| {
+            runtime.block_on(run(steps));
+            Ok(())
+        })
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for thread in threads {
+            thread.join().unwrap().unwrap_or_else(|error| unreachable!("{error}"));
+        }
+    });
 }
 
 /// Fewer than proptest's own number, unless another is asked for.
 fn cases() -> u32 {
     const UNASKED: u32 = 256;
-    match ProptestConfig::default().cases {
+    match Config::default().cases {
         UNASKED => 24,
         asked => asked,
     }

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use cruddur::domain::{Author, Handle, Profile};
 use cruddur::signup::{self, SignupError};
@@ -28,7 +29,7 @@ fn confirmed(sub: &str, preferred_username: Option<&str>, name: Option<&str>) ->
 }
 
 async fn confirm(app: &TestApp, event: &Value) -> Result<Value, SignupError> {
-    signup::confirm(&app.state.store, &app.state.clock, event.clone()).await
+    signup::confirm(&app.state.store, &app.state.clock, event.clone(), Duration::from_secs(60)).await
 }
 
 async fn profile(app: &TestApp, sub: &str) -> Option<(String, String)> {

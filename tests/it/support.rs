@@ -1,12 +1,17 @@
 //! A system of one's own for each test: router, embedded DynamoDB in memory, clock and ids that the test sets.
 
+mod consistency;
 mod contract;
+mod function;
 mod stream;
 
 pub(crate) use contract::TRACEPARENT;
+pub(crate) use function::{API, Behind, STREAM, event, turn};
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -40,7 +45,8 @@ pub(crate) struct TestApp {
     pub(crate) state: AppState,
     pub(crate) client: Client,
     pub(crate) database: Option<Database>,
-    pub(crate) settled: usize,
+    /// Up to where the stream has been consumed.
+    pub(crate) place: Option<String>,
     now: Arc<AtomicI64>,
 }
 
@@ -56,7 +62,7 @@ impl TestApp {
     /// Without any user.
     pub(crate) async fn empty() -> Self {
         let database = Database::memory().unwrap();
-        let client = patient(&store::client(&sdk(&dynamodb(database.clone()).await)));
+        let client = patient(&store::client(&sdk(&format!("http://{}", dynamodb(database.clone()).await))));
         store::create_table(&client, TABLE).await.unwrap();
         Self { database: Some(database), ..Self::on(client) }
     }
@@ -77,7 +83,7 @@ impl TestApp {
             origins: [ORIGIN.to_owned()].into_iter().collect(),
             compat: Compat::Later,
         };
-        Self { state, client, database: None, settled: 0, now }
+        Self { state, client, database: None, place: None, now }
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -187,8 +193,18 @@ pub(crate) fn signed_in(mut request: Request<Body>, sub: &str) -> Request<Body> 
     request
 }
 
-/// An access token that outlasts whatever time a test lets pass.
+/// An access token that outlasts whatever time a test lets pass. A signature takes a while.
 pub(crate) fn token(sub: &str) -> String {
+    static TOKENS: LazyLock<Mutex<HashMap<String, String>>> = LazyLock::new(Mutex::default);
+    let known = TOKENS.lock().unwrap().get(sub).cloned();
+    known.unwrap_or_else(|| {
+        let token = sign(sub);
+        TOKENS.lock().unwrap().insert(sub.to_owned(), token.clone());
+        token
+    })
+}
+
+fn sign(sub: &str) -> String {
     let mut claims = Issuer::claims(sub, at("2026-11-22T12:00:00Z"));
     claims["exp"] = at("2100-01-01T00:00:00Z").as_second().into();
     ISSUER.sign(&json!({ "alg": "RS256", "kid": ISSUER.kid() }), &claims).unwrap()
@@ -242,9 +258,9 @@ fn patient(client: &Client) -> Client {
     Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())
 }
 
-async fn dynamodb(database: Database) -> String {
+async fn dynamodb(database: Database) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
     tokio::spawn(dynoxide::server::serve_on(listener, database));
-    url
+    address
 }

@@ -3,6 +3,7 @@
 //! - [`Lambda`]: the Runtime API. It stops the process (SIGSTOP) from the moment it asks for the next event
 //!   until that event comes, as Lambda does.
 //! - [`XrayDaemon`]: takes X-Ray's datagrams.
+//! - [`FaultProxy`]: stands before a service, and fails as told.
 //! - [`OtlpReceiver`]: takes OTLP/HTTP requests, answers as told.
 //!
 //! It belongs to tests: what goes wrong here panics and says what.
@@ -11,10 +12,12 @@
 use std::panic::Location;
 use std::time::Duration;
 
+mod faults;
 mod lambda;
 mod otlp;
 mod xray;
 
+pub use faults::{Fault, FaultProxy, Request};
 pub use lambda::{Answer, Event, Lambda};
 pub use otlp::{Collected, OtlpReceiver, Raw, Reply, Then};
 pub use xray::XrayDaemon;

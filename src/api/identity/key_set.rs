@@ -11,6 +11,8 @@ use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::store;
+
 /// Between two readings that were asked for by a key we do not know: anybody can name one.
 const AFTER_SUCCESS: SignedDuration = SignedDuration::from_secs(60);
 /// Between two readings when the first has failed: until one succeeds, nobody can sign in.
@@ -99,7 +101,8 @@ impl KeySet {
     async fn read(&self, now: Timestamp) -> bool {
         // Said before, since the request that reads may be given up.
         self.change(|known| known.last = Some(LastReading { began_at: now, succeeded: false }));
-        match (self.read)().await.and_then(|text| parse(&text)) {
+        let text = store::in_time((self.read)()).await.unwrap_or_else(|none_left| Err(none_left.into()));
+        match text.and_then(|text| parse(&text)) {
             Ok(keys) => {
                 let last = Some(LastReading { began_at: now, succeeded: true });
                 self.change(|known| *known = Known { keys, last, read_at: Some(now) });

@@ -15,23 +15,7 @@ use super::TestApp;
 impl TestApp {
     /// Every record so far, the oldest first.
     pub(crate) fn records(&self) -> Vec<Value> {
-        let database = self.database.as_ref().unwrap();
-        let mut iterator = beginning(database);
-        let mut records = Vec::new();
-        loop {
-            let request = GetRecordsRequest { shard_iterator: iterator, limit: Some(1000) };
-            let page = database.get_records(request).unwrap();
-            if page.records.is_empty() {
-                return records;
-            }
-            records.extend(page.records.iter().map(|record| serde_json::to_value(record).unwrap()));
-            iterator = page.next_shard_iterator.unwrap();
-        }
-    }
-
-    /// The records since there were so many.
-    pub(crate) fn records_after(&self, count: usize) -> Vec<Value> {
-        self.records().split_off(count)
+        read_from(self.database.as_ref().unwrap(), None).0
     }
 
     pub(crate) async fn consume(&self, records: &[Value]) -> Failures {
@@ -42,13 +26,28 @@ impl TestApp {
     /// Consumes all there is, and what comes of that, until nothing comes any more.
     pub(crate) async fn settle(&mut self) {
         loop {
-            let records = self.records_after(self.settled);
+            let (records, place) = read_from(self.database.as_ref().unwrap(), self.place.take());
+            self.place = Some(place);
             if records.is_empty() {
                 return;
             }
+            let records: Vec<_> = records.into_iter().filter(stream::follows).collect();
             assert_eq!(self.consume(&records).await, Failures::default());
-            self.settled += records.len();
         }
+    }
+}
+
+/// The records from a place on, and the place after them.
+fn read_from(database: &Database, place: Option<String>) -> (Vec<Value>, String) {
+    let mut place = place.unwrap_or_else(|| beginning(database));
+    let mut records = Vec::new();
+    loop {
+        let page = database.get_records(GetRecordsRequest { shard_iterator: place, limit: Some(1000) }).unwrap();
+        place = page.next_shard_iterator.unwrap();
+        if page.records.is_empty() {
+            return (records, place);
+        }
+        records.extend(page.records.iter().map(|record| serde_json::to_value(record).unwrap()));
     }
 }
 

@@ -1,0 +1,187 @@
+//! The real binaries, ended at every point of their writes: before and after each request to DynamoDB.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+use lambda_harness::{Event, Fault};
+use serde_json::{Value, json};
+
+use crate::support::{ANDREW, API, Behind, STREAM, TestApp, event, hours, request, signed_in, turn, user};
+
+const WORF: &str = "demo-worf";
+/// More than any of the routes has requests.
+const MANY: usize = 20;
+
+/// A write: what is there before, and the request.
+struct Write {
+    name: &'static str,
+    sub: &'static str,
+    method: &'static str,
+    path: String,
+    body: Value,
+}
+
+/// The write of that name on things of its own; `n` tells one from another.
+async fn write(app: &TestApp, name: &'static str, n: u64) -> Write {
+    let post = app.posted(hours(1), 2 * n, "a post", "1-day").await.id();
+    let by_worf = app.replied(post, SignedDuration::from_mins(30), 2 * n + 1, "a reply").await.id();
+    let uri = |id, what: &str| format!("/api/activities/{id}{what}");
+    let message = json!({ "message": format!("written {n}"), "handle": format!("user{n}") });
+    match name {
+        "unlike" => assert_eq!(app.put_as(WORF, &uri(post, "/like")).await.status, 200),
+        "open a conversation" | "write to a user" => {
+            let number = u128::from(n) + 100;
+            app.state.store.put_profile(&user(number, &format!("sub-{n}"), &format!("user{n}"), "User")).await.unwrap();
+        }
+        _ => {}
+    }
+    if name == "write to a user" {
+        assert_eq!(app.post_as(WORF, "/api/messages", &message).await.status, 200);
+    }
+    let (sub, method, path, body) = match name {
+        "post" => (WORF, "POST", "/api/activities".to_owned(), json!({ "message": "written", "ttl": "1-day" })),
+        "reply to a post" => (WORF, "POST", uri(post, "/reply"), json!({ "message": "written" })),
+        "reply to a reply" => (ANDREW, "POST", uri(by_worf, "/reply"), json!({ "message": "written" })),
+        "like" => (WORF, "PUT", uri(post, "/like"), Value::Null),
+        "like a reply" => (WORF, "PUT", uri(by_worf, "/like"), Value::Null),
+        "unlike" => (WORF, "DELETE", uri(post, "/like"), Value::Null),
+        "repost" => (WORF, "PUT", uri(post, "/repost"), Value::Null),
+        "delete a post" => (ANDREW, "DELETE", uri(post, ""), Value::Null),
+        "delete a reply" => (WORF, "DELETE", uri(by_worf, ""), Value::Null),
+        "open a conversation" | "write to a user" => (WORF, "POST", "/api/messages".to_owned(), message),
+        _ => {
+            let body = json!({ "display_name": format!("Worf {n}"), "bio": "" });
+            (WORF, "PUT", "/api/profile/update".to_owned(), body)
+        }
+    };
+    Write { name, sub, method, path, body }
+}
+
+impl Write {
+    fn event(&self, key: &str) -> Event {
+        event(self.sub, self.method, &self.path, Some(key), &self.body, Duration::from_secs(30))
+    }
+
+    /// The same again, as a client does that has heard nothing.
+    async fn again(&self, app: &TestApp, key: &str) -> u16 {
+        let request = request(self.method, &self.path).header("content-type", "application/json");
+        let request = request.header("idempotency-key", key);
+        let body = if self.body.is_null() { Body::empty() } else { Body::from(self.body.to_string()) };
+        let answer = app.send(signed_in(request.body(body).unwrap(), self.sub)).await;
+        answer.status
+    }
+}
+
+/// What has come and what has gone, by kind.
+fn difference(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> BTreeMap<String, i64> {
+    let count = |of: &BTreeMap<String, i64>, kind: &String| of.get(kind).copied().unwrap_or_default();
+    let kinds = before.keys().chain(after.keys());
+    kinds.map(|kind| (kind.clone(), count(after, kind) - count(before, kind))).filter(|(_, by)| *by != 0).collect()
+}
+
+/// The n-th request meets the fault.
+fn nth(n: usize, fault: Fault) -> impl Fn(&lambda_harness::Request) -> Fault {
+    let count = Arc::new(AtomicUsize::new(0));
+    move |_| if count.fetch_add(1, Ordering::Relaxed) + 1 == n { fault.clone() } else { Fault::None }
+}
+
+async fn kill_everywhere(name: &'static str) {
+    let mut behind = Behind::now().await;
+    let whole = write(&behind.app, name, 0).await;
+    let before = behind.app.items().await.kinds();
+    assert_eq!(whole.again(&behind.app, "undisturbed").await, 200);
+    let expected = difference(&before, &behind.app.items().await.kinds());
+    let points = (1..MANY).flat_map(|n| [(n, Fault::StopBefore), (n, Fault::StopAfter)]);
+    for (kills, (at, fault)) in (0..).zip(points) {
+        let key = format!("{name}, {at}, {fault:?}").replace(' ', "-");
+        let write = write(&behind.app, name, kills + 1).await;
+        let before = behind.app.items().await.kinds();
+        let turn = turn().await;
+        let lambda = behind.function(API).await;
+        behind.obey(nth(at, fault));
+        let answered = tokio::select! {
+            answer = lambda.try_invoke(write.event(&key)) => answer.is_some(),
+            () = behind.proxy.reached() => false,
+        };
+        lambda.kill().await;
+        drop(turn);
+        let left = behind.app.items().await;
+        let done = difference(&before, &left.kinds());
+        assert!(done.is_empty() || done == expected, "{key}: {done:?}");
+        assert_eq!(left.faults(), Vec::<String>::new(), "{key}");
+        let status = write.again(&behind.app, &key).await;
+        // What is deleted is not there to be deleted again.
+        assert!(status == 200 || write.name.starts_with("delete") && status == 404, "{key}: {status}");
+        let contents = behind.app.items().await;
+        assert_eq!(difference(&before, &contents.kinds()), expected, "{key}");
+        assert_eq!(contents.faults(), Vec::<String>::new(), "{key}");
+        if answered {
+            assert!(kills >= 4, "{name}: only {kills}");
+            return;
+        }
+    }
+    unreachable!("{name} has no end");
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_at_any_point_of_a_write_to_posts_leaves_nothing_half_written() {
+    join_all(["post", "reply to a post", "reply to a reply", "delete a post", "delete a reply"].map(kill_everywhere))
+        .await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_at_any_point_of_a_reaction_leaves_nothing_half_written() {
+    join_all(["like", "like a reply", "unlike", "repost"].map(kill_everywhere)).await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_at_any_point_of_a_message_or_a_new_name_leaves_nothing_half_written() {
+    join_all(["open a conversation", "write to a user", "rename"].map(kill_everywhere)).await;
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_killed_at_any_point_is_made_up_for_by_the_next() {
+    let busy = async || {
+        let app = TestApp::new().await;
+        let post = app.posted(hours(2), 1, "Fun, @worf", "1-day").await;
+        app.replied(post.id(), hours(1), 2, "No").await;
+        app.put_as(WORF, &format!("/api/activities/{}/like", post.id())).await;
+        let gone = app.posted(hours(1), 3, "Soon gone, @worf", "1-day").await;
+        app.ask_as(ANDREW, "DELETE", &format!("/api/activities/{}", gone.id())).await;
+        app.post_as(ANDREW, "/api/messages", &json!({ "message": "Hello", "handle": "worf" })).await;
+        app
+    };
+    let mut undisturbed = busy().await;
+    undisturbed.settle().await;
+    let expected = undisturbed.contents().await;
+    let mut behind = Behind::of(busy().await).await;
+    let records: Vec<Value> = behind.app.records().into_iter().filter(cruddur::stream::follows).collect();
+    let payload = json!({ "Records": records }).to_string();
+    let batch = Event { payload, trace: String::new(), timeout: Duration::from_secs(30) };
+    let mut n = 1;
+    loop {
+        let turn = turn().await;
+        let lambda = behind.function(STREAM).await;
+        behind.obey(nth(n, if n % 2 == 0 { Fault::StopBefore } else { Fault::StopAfter }));
+        let answer = tokio::select! {
+            answer = lambda.try_invoke(batch.clone()) => answer,
+            () = behind.proxy.reached() => None,
+        };
+        lambda.kill().await;
+        drop(turn);
+        if let Some(answer) = answer {
+            assert_eq!(answer.body, r#"{"batchItemFailures":[]}"#);
+            break;
+        }
+        n += 1;
+    }
+    assert!(n > 10, "{n}");
+    let mut app = behind.app;
+    app.settle().await;
+    assert_eq!(app.contents().await, expected);
+}

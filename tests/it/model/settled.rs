@@ -1,0 +1,149 @@
+//! What the stream's consumer makes of it all: names, notifications, conversations' summaries, the search index, and the
+//! end of what belonged to something that is gone.
+
+use std::cmp::Reverse;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Model, USERS};
+use crate::support::{TestApp, hours};
+
+const TERMS: [&str; 4] = ["post", "news", "ne", "for%20wor"];
+
+#[derive(Debug, PartialEq)]
+struct Told {
+    kind: &'static str,
+    uuid: String,
+    actor: usize,
+    message: String,
+    at: Timestamp,
+    expires_at: Timestamp,
+}
+
+pub(super) async fn settle(app: &mut TestApp, model: &mut Model) {
+    app.settle().await;
+    loop {
+        let is_gone =
+            |post: &super::Made| !post.deleted && post.parent.is_some_and(|parent| model.posts[parent].deleted);
+        let Some(gone) = model.posts.iter().position(is_gone) else { break };
+        model.posts[gone].deleted = true;
+    }
+    for post in 0..model.posts.len() {
+        model.posts[post].name = model.name(model.posts[post].author);
+    }
+}
+
+impl Model {
+    /// All that a user is told of things that are there, the newest first; expired or not.
+    fn told(&self, user: usize) -> Vec<Told> {
+        let mut told = Vec::new();
+        for post in self.posts.iter().filter(|post| !post.deleted) {
+            let tell = |kind, actor, at| Told {
+                kind,
+                uuid: post.uuid.clone(),
+                actor,
+                message: post.message.clone(),
+                at,
+                expires_at: post.expires_at,
+            };
+            let replied = post.parent.is_some_and(|parent| self.posts[parent].author == user);
+            let mentioned = post.message.to_lowercase().contains(&format!("@{}", USERS[user].1));
+            if post.author != user && (replied || mentioned) {
+                told.push(tell(if replied { "reply" } else { "mention" }, post.author, post.at));
+            }
+            if post.author == user {
+                told.extend(
+                    post.likes.iter().filter(|(liker, _)| **liker != user).map(|(liker, at)| tell("like", *liker, *at)),
+                );
+            }
+        }
+        let opened = self
+            .conversations
+            .iter()
+            .filter(|((one, other), conversation)| [*one, *other].contains(&user) && conversation.opener != user);
+        told.extend(opened.map(|(_, conversation)| Told {
+            kind: "conversation",
+            uuid: conversation.uuid.clone(),
+            actor: conversation.opener,
+            message: String::new(),
+            at: conversation.opened_at,
+            expires_at: conversation.opened_at + hours(30 * 24),
+        }));
+        told.sort_by_key(|told| Reverse(told.at));
+        told
+    }
+
+    pub(super) fn mark_read(&mut self, user: usize, now: Timestamp) {
+        if let Some(newest) = self.told(user).first().filter(|newest| now < newest.expires_at) {
+            let read = self.read.entry(user).or_insert(newest.at);
+            *read = newest.at.max(*read);
+        }
+    }
+}
+
+/// Compares what is there after all is settled.
+pub(super) async fn compare(app: &TestApp, model: &Model) {
+    let now = app.now();
+    assert_eq!(app.items().await.faults(), Vec::<String>::new());
+    for (user, (sub, _)) in USERS.iter().enumerate() {
+        let read = model.read.get(&user).copied().unwrap_or(Timestamp::UNIX_EPOCH);
+        let told: Vec<_> = model.told(user).into_iter().filter(|told| now < told.expires_at).collect();
+        let expected: Vec<Value> = told
+            .iter()
+            .map(|Told { kind, uuid, actor, message, at, .. }| {
+                json!([kind, uuid, USERS[*actor].1, model.name(*actor), message, *at > read])
+            })
+            .collect();
+        let answer = app.get_as(sub, "/api/activities/notifications?limit=100").await;
+        let fields = ["kind", "uuid", "handle", "display_name", "message", "unread"];
+        assert_eq!(rows(&answer.body, &fields), expected);
+        let unread = told.iter().filter(|told| told.at > read).count();
+        assert_eq!(answer.header("x-unread-count"), Some(unread.to_string().as_str()));
+        conversations(app, model, user).await;
+    }
+    for term in TERMS {
+        let words: Vec<String> = term.split("%20").map(str::to_owned).collect();
+        let has = |message: &str| {
+            let message = message.to_lowercase();
+            let found: Vec<&str> = message.split(|c: char| !c.is_alphanumeric()).collect();
+            let (last, exact) = words.split_last().unwrap();
+            exact.iter().all(|word| found.contains(&word.as_str())) && found.iter().any(|word| word.starts_with(last))
+        };
+        let posts = model.home(now).into_iter().filter(|post| has(&model.posts[*post].message));
+        let expected: Vec<Value> = posts.map(|post| json!([model.posts[post].uuid, model.posts[post].name])).collect();
+        let found = app.get(&format!("/api/activities/search?limit=100&term={term}")).await;
+        assert_eq!(rows(&found.body, &["uuid", "display_name"]), expected, "{term}");
+    }
+}
+
+async fn conversations(app: &TestApp, model: &Model, user: usize) {
+    let sub = USERS[user].0;
+    let mut mine: Vec<_> = model
+        .conversations
+        .iter()
+        .filter(|((one, other), _)| [*one, *other].contains(&user))
+        .map(|((one, other), conversation)| (one + other - user, conversation))
+        .collect();
+    mine.sort_by_key(|(_, conversation)| Reverse(conversation.messages.last().unwrap().2));
+    let expected: Vec<Value> = mine
+        .iter()
+        .map(|(other, conversation)| {
+            let (_, last, _) = conversation.messages.last().unwrap();
+            json!([conversation.uuid, USERS[*other].1, model.name(*other), last])
+        })
+        .collect();
+    let groups = app.get_as(sub, "/api/message_groups?limit=100").await.body;
+    assert_eq!(rows(&groups, &["uuid", "handle", "display_name", "message"]), expected);
+    for (other, conversation) in mine {
+        let expected: Vec<Value> =
+            conversation.messages.iter().map(|(who, text, _)| json!([USERS[*who].1, model.name(*who), text])).collect();
+        let messages = app.get_as(sub, &format!("/api/messages/@{}?limit=100", USERS[other].1)).await.body;
+        assert_eq!(rows(&messages, &["handle", "display_name", "message"]), expected);
+    }
+}
+
+fn rows(body: &Value, fields: &[&str]) -> Vec<Value> {
+    let rows = body.as_array().unwrap().iter();
+    rows.map(|row| fields.iter().map(|field| row[field].clone()).collect()).collect()
+}

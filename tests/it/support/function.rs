@@ -1,0 +1,98 @@
+//! The real binaries on the database of a test, with a proxy between them that fails as told.
+
+use std::time::Duration;
+
+use cruddur::clock::Clock;
+use jiff::SignedDuration;
+use lambda_harness::{Event, Fault, FaultProxy, Lambda, Request};
+use local::issuer;
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::{ISSUER, SECRET, TABLE, TestApp, dynamodb, token};
+
+pub(crate) const API: &str = env!("CARGO_BIN_EXE_api");
+pub(crate) const STREAM: &str = env!("CARGO_BIN_EXE_stream");
+const CREATE: &str = include_str!("../../../events/api/create.json");
+
+/// Processes at once: more would be so slow on a small machine that their own limits fail requests.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
+pub(crate) async fn turn() -> SemaphorePermit<'static> {
+    TURNS.acquire().await.unwrap()
+}
+
+pub(crate) struct Behind {
+    pub(crate) app: TestApp,
+    pub(crate) proxy: FaultProxy,
+}
+
+impl Behind {
+    /// What `app` has, behind a proxy.
+    pub(crate) async fn of(app: TestApp) -> Self {
+        let database = app.database.clone().unwrap();
+        let proxy = FaultProxy::start(dynamodb(database).await, |request| aws(request, |_| Fault::None)).await;
+        Self { app, proxy }
+    }
+
+    /// The app's clock shows what the binaries' clock does.
+    pub(crate) async fn now() -> Self {
+        let app = TestApp::new().await;
+        app.pass(Clock::system().now().duration_since(app.now()) + SignedDuration::from_millis(1));
+        Self::of(app).await
+    }
+
+    /// A process that has asked for its first event.
+    pub(crate) async fn function(&self, binary: &str) -> Lambda {
+        self.proxy.obey(|request| aws(request, |_| Fault::None));
+        let environment = [
+            ("TABLE_NAME", TABLE.to_owned()),
+            ("SECRET_ARN", "test".to_owned()),
+            ("COGNITO_USER_POOL_ID", issuer::USER_POOL_ID.to_owned()),
+            ("COGNITO_CLIENT_ID", issuer::CLIENT_ID.to_owned()),
+            ("JWKS_URL", format!("{}/keys", self.proxy.url())),
+            ("AWS_ENDPOINT_URL", self.proxy.url()),
+            ("RUST_LOG", "off".to_owned()),
+        ];
+        let mut lambda = Lambda::start(binary, &environment).await;
+        lambda.frozen().await;
+        lambda
+    }
+
+    /// What becomes of requests to DynamoDB from now on.
+    pub(crate) fn obey(&self, plan: impl Fn(&Request) -> Fault + Send + Sync + 'static) {
+        self.proxy.obey(move |request| aws(request, &plan));
+    }
+}
+
+/// All of AWS but DynamoDB always answers.
+fn aws(request: &Request, dynamodb: impl Fn(&Request) -> Fault) -> Fault {
+    if request.line.starts_with("GET /keys") {
+        return Fault::Answer(200, ISSUER.key_set().to_string());
+    }
+    match request.service.as_deref() {
+        Some("secretsmanager") => {
+            Fault::Answer(200, json!({ "SecretString": String::from_utf8_lossy(SECRET) }).to_string())
+        }
+        _ => dynamodb(request),
+    }
+}
+
+/// A request as API Gateway sends it.
+pub(crate) fn event(sub: &str, method: &str, path: &str, key: Option<&str>, body: &Value, timeout: Duration) -> Event {
+    let mut event: Value = serde_json::from_str(CREATE).unwrap();
+    event["path"] = json!(path);
+    event["httpMethod"] = json!(method);
+    event["requestContext"]["path"] = json!(format!("/prod{path}"));
+    event["requestContext"]["httpMethod"] = json!(method);
+    event["body"] = if body.is_null() { Value::Null } else { json!(body.to_string()) };
+    let mut set = |name: &str, value: String| {
+        event["multiValueHeaders"][name] = json!([value]);
+        event["headers"][name] = json!(value);
+    };
+    set("Authorization", format!("Bearer {}", token(sub)));
+    if let Some(key) = key {
+        set("Idempotency-Key", key.to_owned());
+    }
+    Event { payload: event.to_string(), trace: String::new(), timeout }
+}
