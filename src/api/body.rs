@@ -9,6 +9,10 @@ use super::error::ApiError;
 /// The longest body, in bytes: far above the longest message, far below what is slow to read.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
+/// What HTTP clients say of a body where nobody has told them what it is.
+const WRONG_TYPES: [&str; 5] =
+    ["application/octet-stream", "application/x-www-form-urlencoded", "multipart/form-data", "text/html", "text/plain"];
+
 /// The bytes of a body that is said to be JSON.
 pub(super) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     expect_json(request.headers())?;
@@ -26,7 +30,9 @@ fn expect_json(headers: &HeaderMap) -> Result<(), ApiError> {
     if media_type.eq_ignore_ascii_case(b"application/json") {
         return Ok(());
     }
-    Err(ApiError::UnsupportedMediaType(format!("`{}`", String::from_utf8_lossy(media_type))))
+    // Only what clients are known to send by mistake is repeated.
+    let known = WRONG_TYPES.iter().find(|known| media_type.eq_ignore_ascii_case(known.as_bytes()));
+    Err(ApiError::UnsupportedMediaType(known.map_or_else(|| "another type".to_owned(), |known| format!("`{known}`"))))
 }
 
 /// The JSON value. What is wrong with it is told with the field and the place.
@@ -38,5 +44,16 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 }
 
 fn bad_json(error: &dyn std::error::Error) -> ApiError {
-    ApiError::BadRequest(format!("The body cannot be read: {error}."))
+    ApiError::BadRequest(format!("The body cannot be read: {}.", without_value(&error.to_string())))
+}
+
+/// `invalid type: string "…", expected …` without the value, which may be private: what was found is told by its type.
+fn without_value(error: &str) -> String {
+    let Some((before, found)) = error.split_once("invalid type: ").or_else(|| error.split_once("invalid value: "))
+    else {
+        return error.to_owned();
+    };
+    let Some((found, expected)) = found.rsplit_once(", expected") else { return error.to_owned() };
+    let kind = found.split(['"', '`']).next().unwrap_or_default();
+    format!("{before}invalid type: {}, expected{expected}", kind.trim_end())
 }

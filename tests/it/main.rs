@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that does not find what it looks for fails")]
 
 mod authorization;
+mod canary;
 mod config;
 mod conflicts;
 mod cors;
@@ -12,8 +13,10 @@ mod data_model;
 mod deadline;
 mod delete;
 mod domain;
+mod error_bodies;
 mod errors;
 mod events;
+mod flaws;
 mod gateway;
 mod health;
 mod home;
@@ -38,4 +41,5 @@ mod stream;
 mod support;
 mod template;
 mod tidy;
+mod traces;
 mod users;

@@ -1,9 +1,13 @@
 //! A system of one's own for each test: router, embedded DynamoDB in memory, clock and ids that the test sets.
 
 mod contract;
+mod snapshot;
 mod stream;
+mod trace;
 
 pub(crate) use contract::TRACEPARENT;
+pub(crate) use snapshot::assert_snapshot;
+pub(crate) use trace::Tracing;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
