@@ -17,7 +17,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tracing::{Instrument, info_span};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
 
 use crate::store::{self, Change, Record, Store, StoreError, Unreadable};
 
@@ -83,7 +84,7 @@ pub async fn consume(store: &Store, batch: &Batch, limit: Duration) -> Failures 
         let (context, done) = match Record::read(record) {
             Ok(Record { trace_context, change: Change::Other }) => (trace_context, Ok(())),
             Ok(Record { trace_context, change }) => {
-                let span = info_span!("stream-record", otel.name = change.name(), error.r#type = tracing::field::Empty);
+                let span = span(&change);
                 if let Some(context) = &trace_context {
                     lambda_spans::link(&span, context);
                 }
@@ -96,7 +97,14 @@ pub async fn consume(store: &Store, batch: &Batch, limit: Duration) -> Failures 
                 }
                 (trace_context, done)
             }
-            Err(unreadable) => (trace_context(record), Err(unreadable.into())),
+            Err(unreadable) => {
+                let (fault, context) = (Fault::from(unreadable), trace_context(record));
+                let span = info_span!("unreadable-record", error.r#type = fault.name());
+                if let Some(context) = &context {
+                    lambda_spans::link(&span, context);
+                }
+                (context, Err(fault))
+            }
         };
         if let Err(fault) = done {
             let sequence_number = sequence_number(record);
@@ -105,6 +113,23 @@ pub async fn consume(store: &Store, batch: &Batch, limit: Duration) -> Failures 
         }
     }
     Failures::default()
+}
+
+fn span(change: &Change) -> Span {
+    let (activity, group) = match change {
+        Change::Posted(posted) | Change::Gone(posted) => (Some(posted.activity.id()), None),
+        Change::Liked(liked) | Change::Unliked(liked) => (Some(liked.activity), None),
+        Change::Opened(opened) => (None, Some(opened.group)),
+        Change::Sent(sent) => (None, Some(sent.message.group)),
+        Change::Renamed { .. } | Change::Other => (None, None),
+    };
+    info_span!(
+        "stream-record",
+        otel.name = change.name(),
+        app.activity_uuid = activity.map(display),
+        app.message_group_uuid = group.map(display),
+        error.r#type = Empty,
+    )
 }
 
 async fn follow(store: &Store, change: &Change) -> Result<(), Fault> {

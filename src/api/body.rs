@@ -8,8 +8,10 @@ use super::error::ApiError;
 
 /// The longest body, in bytes: far above the longest message, far below what is slow to read.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
-/// As much of a media type as is told back, in characters.
-const MAX_QUOTED: usize = 40;
+
+/// What HTTP clients say of a body where nobody has told them what it is.
+const WRONG_TYPES: [&str; 5] =
+    ["application/octet-stream", "application/x-www-form-urlencoded", "multipart/form-data", "text/html", "text/plain"];
 
 /// The bytes of a body that is said to be JSON.
 pub(super) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
@@ -34,8 +36,9 @@ fn expect_json(headers: &HeaderMap) -> Result<(), ApiError> {
     if media_type.eq_ignore_ascii_case(b"application/json") {
         return Ok(());
     }
-    let found: String = String::from_utf8_lossy(media_type).chars().take(MAX_QUOTED).collect();
-    Err(ApiError::UnsupportedMediaType(format!("`{found}`")))
+    // Only what clients are known to send by mistake is repeated.
+    let known = WRONG_TYPES.iter().find(|known| media_type.eq_ignore_ascii_case(known.as_bytes()));
+    Err(ApiError::UnsupportedMediaType(known.map_or_else(|| "another type".to_owned(), |known| format!("`{known}`"))))
 }
 
 /// Nothing is unpacked here: what is small when it is sent can be huge then.
@@ -56,5 +59,16 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 }
 
 fn bad_json(error: &dyn std::error::Error) -> ApiError {
-    ApiError::BadRequest(format!("The body cannot be read: {error}."))
+    ApiError::BadRequest(format!("The body cannot be read: {}.", without_value(&error.to_string())))
+}
+
+/// `invalid type: string "…", expected …` without the value, which may be private: what was found is told by its type.
+fn without_value(error: &str) -> String {
+    let Some((before, found)) = error.split_once("invalid type: ").or_else(|| error.split_once("invalid value: "))
+    else {
+        return error.to_owned();
+    };
+    let Some((found, expected)) = found.rsplit_once(", expected") else { return error.to_owned() };
+    let kind = found.split(['"', '`']).next().unwrap_or_default();
+    format!("{before}invalid type: {}, expected{expected}", kind.trim_end())
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use schemars::JsonSchema;
 use serde::Serialize;
+use tracing::{Instrument, info_span};
 
 use super::AppState;
 use super::error::ApiError;
@@ -23,7 +24,7 @@ pub(super) async fn check(
     RawQuery(query): RawQuery,
 ) -> Result<Json<HealthResponse>, ApiError> {
     if query.as_deref().is_some_and(is_deep) {
-        let asked = tokio::time::timeout(LIMIT, state.store.warm_up()).await;
+        let asked = tokio::time::timeout(LIMIT, state.store.warm_up()).instrument(info_span!("ask-table")).await;
         asked.map_err(|_elapsed| ApiError::Unhealthy(None))?.map_err(|error| ApiError::Unhealthy(Some(error)))?;
     }
     Ok(Json(HealthResponse { success: true, ver: 1 }))

@@ -40,8 +40,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
 fn parse_limit(text: &str) -> Result<u16, ApiError> {
     let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
     limit.ok_or_else(|| {
-        let found: String = text.chars().take(20).collect();
-        ApiError::BadRequest(format!("`limit` must be a whole number from 1 to {MAX_LIMIT}; found `{found}`."))
+        // A number is quoted. Anything else may be what should have gone elsewhere, and is not repeated anywhere.
+        let found = text.parse::<i16>().map_or_else(|_| "another text".to_owned(), |number| format!("`{number}`"));
+        ApiError::BadRequest(format!("`limit` must be a whole number from 1 to {MAX_LIMIT}; found {found}."))
     })
 }
 

@@ -83,7 +83,7 @@ pub fn router(state: AppState) -> Router {
         .layer(cors::layer(&state.origins))
         .layer(from_fn(answer::answer))
         // Here, inside of whatever stands around the router, it knows the route that matched.
-        .layer(HttpLayer::new())
+        .layer(HttpLayer::new().with_redacted_path())
         .with_state(state);
     Router::new().fallback_service(MapRequest::new(router, at_sign))
 }

@@ -66,9 +66,9 @@ async fn a_body_that_cannot_be_read_is_400_and_says_where() {
     let cases: [(&[u8], &str); 8] = [
         (b"", "EOF while parsing a value at line 1 column 0"),
         (b"{\"message\": ", "EOF while parsing a value at line 1 column 12"),
-        (b"[1]", "invalid type: integer `1`, expected a string"),
+        (b"[1]", "invalid type: integer, expected a string"),
         (b"{} {}", "trailing characters at line 1 column 4"),
-        (b"{\"message\": 5}", "message: invalid type: integer `5`, expected a string at line 1 column 13"),
+        (b"{\"message\": 5}", "message: invalid type: integer, expected a string at line 1 column 13"),
         (b"{\"ttl\": [\"1-day\"]}", "ttl: invalid type: sequence, expected a string at line 1 column 8"),
         (b"{\"text\": \"x\"}", "unknown field `text`, expected `message` or `ttl`"),
         (b"{\"message\": \"\xff\"}", "invalid unicode code point"),
@@ -96,11 +96,14 @@ async fn a_path_of_broken_utf_8_is_400() {
 }
 
 #[tokio::test]
-async fn a_limit_that_is_not_one_to_a_hundred_is_400_and_quoted() {
+async fn a_limit_that_is_not_one_to_a_hundred_is_400_and_quoted_where_it_is_a_number() {
     let app = TestApp::new().await;
-    for (query, found) in [("0", "0"), ("101", "101"), ("-1", "-1"), ("ten", "ten"), ("", ""), ("%ff", "\u{fffd}")] {
+    let another = "another text";
+    for (query, found) in
+        [("0", "`0`"), ("101", "`101`"), ("-1", "`-1`"), ("ten", another), ("", another), ("%ff", another)]
+    {
         let answer = app.get(&format!("/api/activities/home?limit={query}")).await;
-        let detail = format!("`limit` must be a whole number from 1 to 100; found `{found}`.");
+        let detail = format!("`limit` must be a whole number from 1 to 100; found {found}.");
         assert_problem(&answer, 400, "Bad Request", "bad_request", &detail);
     }
     let answer = app.get("/api/activities/home?limit=1&limit=2").await;

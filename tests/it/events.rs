@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use cruddur::api;
+use cruddur::api::{self, ROUTES};
 use lambda_http::Context;
 use serde_json::{Value, json};
 
@@ -116,6 +116,29 @@ fn every_file_of_the_folder_is_in_the_table_above() {
     let found = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let named = answers().into_iter().map(|(file, ..)| file.to_owned());
     assert_eq!(found.collect::<BTreeSet<_>>(), named.collect());
+}
+
+#[test]
+fn every_route_has_an_event() {
+    let events: Vec<Value> = answers().into_iter().map(|(file, ..)| read(file)).collect();
+    for route in &ROUTES {
+        // API Gateway knows no `@` before a variable: its resource is that of the post.
+        let is_of = |event: &&Value| {
+            let path = event["path"].as_str().unwrap();
+            event["httpMethod"] == route.method && matches(route.path, path.strip_prefix("/prod").unwrap_or(path))
+        };
+        assert!(events.iter().any(|event| is_of(&event)), "{} {} has no event", route.method, route.path);
+    }
+}
+
+/// Whether the path is one of the route: a parameter is a part, behind an `@` where the route has one.
+fn matches(route: &str, path: &str) -> bool {
+    let part = |(route, part): (&str, &str)| match route.split_once('{') {
+        Some(("@", _)) => part.starts_with('@') || part.starts_with("%40"),
+        Some(_) => !part.starts_with('@') || route.contains("group"),
+        None => route == part,
+    };
+    route.split('/').count() == path.split('/').count() && route.split('/').zip(path.split('/')).all(part)
 }
 
 #[tokio::test]

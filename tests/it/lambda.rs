@@ -15,23 +15,23 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const API: &str = env!("CARGO_BIN_EXE_api");
-const SIGNUP: &str = env!("CARGO_BIN_EXE_signup");
+pub(crate) const API: &str = env!("CARGO_BIN_EXE_api");
+pub(crate) const SIGNUP: &str = env!("CARGO_BIN_EXE_signup");
 const CONFIRM: &str = include_str!("../../events/signup/confirm.json");
 const HOME: &str = include_str!("../../events/api/home.json");
 const CREATE: &str = include_str!("../../events/api/create.json");
 const PARENT: &str = "53995c3f42cd8ad8";
 
 /// AWS on this machine, and the function in it.
-struct Stack {
+pub(crate) struct Stack {
     _folder: TempDir,
-    aws: Running,
-    xray: XrayDaemon,
-    otlp: OtlpReceiver,
+    pub(crate) aws: Running,
+    pub(crate) xray: XrayDaemon,
+    pub(crate) otlp: OtlpReceiver,
 }
 
 impl Stack {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = TempDir::new().unwrap();
         let options = Options::on_free_ports(folder.path().join("data"));
         let aws = Running::start(&options, Clock::system(), None).await.unwrap();
@@ -39,7 +39,7 @@ impl Stack {
     }
 
     /// The variables of the deployed function; `otlp` is where its spans go.
-    fn environment(&self, otlp: String) -> Vec<(&'static str, String)> {
+    pub(crate) fn environment(&self, otlp: String) -> Vec<(&'static str, String)> {
         vec![
             ("TABLE_NAME", TABLE.to_owned()),
             ("SECRET_ARN", "local".to_owned()),
@@ -74,7 +74,7 @@ impl Stack {
 }
 
 /// The n-th invocation's event, with a trace of its own.
-fn event(payload: &str, n: usize, decision: &str) -> Event {
+pub(crate) fn event(payload: &str, n: usize, decision: &str) -> Event {
     Event {
         payload: payload.to_owned(),
         trace: format!("Root={}{decision}", xray_id(n)),
@@ -90,7 +90,7 @@ fn trace_id(n: usize) -> String {
     format!("6925a400{n:024x}")
 }
 
-fn sampled() -> String {
+pub(crate) fn sampled() -> String {
     format!(";Parent={PARENT};Sampled=1;Lineage=1:a87bd80c:0")
 }
 

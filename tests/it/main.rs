@@ -3,6 +3,7 @@
 
 mod authorization;
 mod bad_input;
+mod canary;
 mod config;
 mod conflicts;
 mod cors;
@@ -13,9 +14,11 @@ mod data_model;
 mod deadline;
 mod delete;
 mod domain;
+mod error_bodies;
 mod errors;
 mod events;
 mod faults;
+mod flaws;
 mod gateway;
 mod health;
 mod home;
@@ -45,4 +48,5 @@ mod stream_function;
 mod support;
 mod template;
 mod tidy;
+mod traces;
 mod users;

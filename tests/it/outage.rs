@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use crate::support::{TestApp, sdk};
 
 /// An app whose DynamoDB answers everything with that status and error.
-async fn app_with_dynamodb_that_says(status: StatusCode, error: &'static str) -> TestApp {
+pub(crate) async fn app_with_dynamodb_that_says(status: StatusCode, error: &'static str) -> TestApp {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let body = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{error}"), "message": "canary" });

@@ -296,7 +296,8 @@ async fn what_follows_from_a_record_is_told_in_the_apps_terms() {
     let names: Vec<_> = recorded.0.lock().unwrap().iter().map(|entry| entry.name).collect();
     let ours = ["stream-record", "index-words", "notify", "correct-name"];
     assert_eq!(names.iter().filter(|name| ours.contains(name)).collect::<Vec<_>>(), ours.iter().collect::<Vec<_>>());
-    assert_eq!(recorded.fields("stream-record"), fields([("otel.name", "activity-written")]));
+    let post = ("app.activity_uuid", "01a202e9-b47a-7000-8000-000000000001");
+    assert_eq!(recorded.fields("stream-record"), fields([post, ("otel.name", "activity-written")]));
     assert!(!recorded.values().contains("canary"));
 }
 

@@ -3,10 +3,14 @@
 mod consistency;
 mod contract;
 mod function;
+mod snapshot;
 mod stream;
+mod trace;
 
 pub(crate) use contract::TRACEPARENT;
 pub(crate) use function::{API, Behind, STREAM, event, turn};
+pub(crate) use snapshot::assert_snapshot;
+pub(crate) use trace::Tracing;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -76,7 +76,7 @@ const CONFIG: &[&str] = &[
 
 const NO_NAMES: [&str; 6] = ["utils", "helpers", "common", "manager", "service", "controllers"];
 
-fn rust_files(under: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(under: &Path) -> Vec<PathBuf> {
     if under.is_file() {
         return vec![under.to_owned()];
     }

@@ -58,6 +58,7 @@ pub struct ErrorType(pub Cow<'static, str>);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpLayer {
     client_address: bool,
+    redacted_path: bool,
 }
 
 impl HttpLayer {
@@ -70,6 +71,16 @@ impl HttpLayer {
     #[must_use]
     pub fn with_client_address(mut self, recorded: bool) -> Self {
         self.client_address = recorded;
+        self
+    }
+
+    /// Keeps out of the span what callers write into paths. In `url.path`, `REDACTED` stands for the value of each of the
+    /// route's parameters, and for the whole of a path that no route matches.
+    ///
+    /// For the layer that is given to `Router::layer`: only there the route is known.
+    #[must_use]
+    pub fn with_redacted_path(mut self) -> Self {
+        self.redacted_path = true;
         self
     }
 }
@@ -115,7 +126,11 @@ where
                 request::describe(&context, &request, self.layer.client_address);
                 propagation::accept(&invocation, &context, request.headers());
             }
-            if let Some(matched) = request.extensions().get::<MatchedPath>() {
+            let matched = request.extensions().get::<MatchedPath>();
+            if self.layer.redacted_path {
+                route::redact(&context, matched.map(MatchedPath::as_str));
+            }
+            if let Some(matched) = matched {
                 route::record(&context, request.method(), route::without_stage(matched.as_str(), &request));
             } else if outermost && let Some(route) = route::of_event(request.extensions()) {
                 route::record(&context, request.method(), route);

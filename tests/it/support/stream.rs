@@ -18,6 +18,13 @@ impl TestApp {
         read_from(self.database.as_ref().unwrap(), None).0
     }
 
+    /// The records since the last time that there was a look at them.
+    pub(crate) fn next_records(&mut self) -> Vec<Value> {
+        let (records, place) = read_from(self.database.as_ref().unwrap(), self.place.take());
+        self.place = Some(place);
+        records
+    }
+
     pub(crate) async fn consume(&self, records: &[Value]) -> Failures {
         let batch = Batch { records: records.to_vec() };
         stream::consume(&self.state.store, &batch, Duration::from_secs(60)).await
@@ -26,8 +33,7 @@ impl TestApp {
     /// Consumes all there is, and what comes of that, until nothing comes any more.
     pub(crate) async fn settle(&mut self) {
         loop {
-            let (records, place) = read_from(self.database.as_ref().unwrap(), self.place.take());
-            self.place = Some(place);
+            let records = self.next_records();
             if records.is_empty() {
                 return;
             }

@@ -8,11 +8,30 @@ use opentelemetry::{Context, KeyValue};
 
 use super::request::method_name;
 
+/// What the conventions put in the place of a value that is not to be seen.
+const REDACTED: &str = "REDACTED";
+
 pub(super) fn record(context: &Context, method: &Method, route: &str) {
     let span = context.span();
     span.set_attribute(KeyValue::new("http.route", route.to_owned()));
     let method = method_name(method);
     span.update_name(format!("{} {route}", if method == "_OTHER" { "HTTP" } else { method }));
+}
+
+/// Takes the values of the route's parameters out of the path; a route without any has none to take out.
+pub(super) fn redact(context: &Context, route: Option<&str>) {
+    let path = match route {
+        None => format!("/{REDACTED}"),
+        Some(route) if route.contains('{') => redacted(route),
+        Some(_) => return,
+    };
+    context.span().set_attribute(KeyValue::new("url.path", path));
+}
+
+fn redacted(route: &str) -> String {
+    let mut parts = route.split('{');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |path, part| path + REDACTED + part.split_once('}').map_or("", |(_, rest)| rest))
 }
 
 /// The route that API Gateway matched. A router of the function's own knows better, and comes later.
@@ -67,6 +86,13 @@ mod tests {
         assert_eq!(without_stage("/{stage}/items/{id}", &request), "/items/{id}");
         assert_eq!(without_stage("/items/{id}", &request), "/items/{id}");
         assert_eq!(without_stage("/{*rest}", &request), "/{*rest}");
+    }
+
+    #[test]
+    fn every_parameter_of_a_route_is_redacted() {
+        assert_eq!(redacted("/items/{id}"), "/items/REDACTED");
+        assert_eq!(redacted("/@{handle}/status/{id}"), "/@REDACTED/status/REDACTED");
+        assert_eq!(redacted("/files/{*rest}"), "/files/REDACTED");
     }
 
     #[test]

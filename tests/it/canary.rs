@@ -1,0 +1,440 @@
+//! Secrets in every place of the input: none of them is seen again but by who may see it.
+//!
+//! The real binaries run at the finest log level that is of use (DEBUG), with both destinations of spans and the metrics.
+
+use std::collections::BTreeSet;
+
+use cruddur::api::ROUTES;
+use cruddur::clock::Clock;
+use cruddur::domain::{Activity, Draft};
+use cruddur::store::{self, Store};
+use lambda_harness::{Answer, Lambda};
+use local::issuer::Issuer;
+use local::running::TABLE;
+use serde_json::{Map, Value, json};
+
+use crate::lambda::{API, SIGNUP, Stack, event, sampled};
+use crate::support::user;
+
+const STREAM: &str = env!("CARGO_BIN_EXE_stream");
+/// All secrets have this in them, in whatever case.
+const CANARY: &str = "canary";
+const SUB: &str = "canary-sub";
+const NOWHERE: &str = "01a202e9-b47a-7000-8000-0000000000ff";
+
+/// A request of a client that puts secrets where it can.
+struct Sent {
+    route: &'static str,
+    path: String,
+    query: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+fn sent(route: &'static str, path: impl Into<String>) -> Sent {
+    Sent { route, path: path.into(), query: Vec::new(), headers: Vec::new(), body: String::new() }
+}
+
+impl Sent {
+    fn body(self, body: impl ToString) -> Self {
+        Self { body: body.to_string(), ..self }
+    }
+
+    fn query(mut self, name: &'static str, value: &str) -> Self {
+        self.query.push((name, value.to_owned()));
+        self
+    }
+
+    fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// As API Gateway hands it to the function.
+    fn event(&self, authorization: Option<&str>) -> String {
+        let (method, resource) = self.route.split_once(' ').unwrap();
+        let mut headers = vec![
+            ("Content-Type", "application/json".to_owned()),
+            ("Host", "k3v9x0q2rd.execute-api.ca-central-1.amazonaws.com".to_owned()),
+            ("User-Agent", "curl/8.9.1".to_owned()),
+            ("Cookie", "user.password=canary-cookie".to_owned()),
+            ("Referer", "https://canary.example/canary-referer".to_owned()),
+            ("X-Api-Key", "canary-api-key".to_owned()),
+            ("Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+            ("Tracestate", "canary=canary-tracestate".to_owned()),
+            ("Baggage", "canary=canary-baggage".to_owned()),
+            ("Accept", "application/json, canary/accept".to_owned()),
+            ("Accept-Language", "canary-language".to_owned()),
+            ("Origin", "https://canary-origin.example".to_owned()),
+            ("X-Forwarded-For", "canary-client, 203.0.113.7".to_owned()),
+        ];
+        headers.extend(authorization.map(|value| ("Authorization", value.to_owned())));
+        for (name, value) in &self.headers {
+            headers.retain(|(known, _)| known != name);
+            headers.push((name, value.clone()));
+        }
+        let lists = |pairs: &[(&str, String)]| -> Map<String, Value> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect()
+        };
+        let single = |pairs: &[(&str, String)]| -> Map<String, Value> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
+        };
+        json!({
+            "resource": resource, "path": self.path, "httpMethod": method,
+            "headers": single(&headers), "multiValueHeaders": lists(&headers),
+            "queryStringParameters": single(&self.query), "multiValueQueryStringParameters": lists(&self.query),
+            "pathParameters": { "activity_uuid": "canary-parameter" }, "stageVariables": { "canary": "canary-stage" },
+            "requestContext": {
+                "resourceId": "r", "resourcePath": resource, "httpMethod": method, "path": format!("/prod{}", self.path),
+                "accountId": "123456789012", "protocol": "HTTP/1.1", "stage": "prod", "requestId": "r", "apiId": "a",
+                "identity": { "sourceIp": "203.0.113.7", "userAgent": "curl/8.9.1", "user": "canary-identity" },
+                "authorizer": { "claims": { "email": "canary@example.com" } },
+            },
+            "body": self.body, "isBase64Encoded": false,
+        })
+        .to_string()
+    }
+}
+
+/// Every route with what is good, so that it is stored and shown, and with what is not, so that it is complained about.
+/// `post` and `group` are the ids of what is there.
+fn all(post: &str, group: &str) -> Vec<Sent> {
+    let activity = |rest: &str| format!("/api/activities/{post}{rest}");
+    let nothing = |rest: &str| format!("/api/activities/canary-activity{rest}");
+    let gone = |rest: &str| format!("/api/activities/{NOWHERE}{rest}");
+    let text = "canary-message @canary_mention";
+    let mut all = vec![
+        sent("GET /api/health-check", "/api/health-check").query("deep", "canary-deep"),
+        sent("GET /api/activities/home", "/api/activities/home").query("canary-name", "canary-value"),
+        sent("GET /api/activities/home", "/api/activities/home").query("limit", "canary-limit"),
+        sent("GET /api/activities/home", "/api/activities/home").query("cursor", "canary-cursor"),
+        sent("GET /api/activities/notifications", "/api/activities/notifications").query("cursor", "canary-cursor"),
+        sent("GET /api/activities/notifications", "/api/activities/notifications"),
+        sent("PUT /api/activities/notifications", "/api/activities/notifications").body("canary-body"),
+        sent("GET /api/activities/search", "/api/activities/search").query("term", "canary-term"),
+        sent("GET /api/activities/search", "/api/activities/search").query("term", &"canary-term ".repeat(30)),
+        sent("GET /api/activities/@{handle}", "/api/activities/@canary_handle"),
+        sent("GET /api/activities/@{handle}", "/api/activities/@canary@example.com"),
+        sent("GET /api/activities/@{handle}", "/api/activities/%40canary%40example.com"),
+        sent("GET /api/activities/@{handle}/status/{activity_uuid}", "/api/activities/@canary_handle/status/canary-id"),
+        sent(
+            "GET /api/activities/@{handle}/status/{activity_uuid}",
+            format!("/api/activities/@canary_handle/status/{post}"),
+        ),
+        sent("GET /api/activities/{activity_uuid}", activity("")),
+        sent("GET /api/activities/{activity_uuid}", nothing("")),
+        sent("GET /api/users/@{handle}/short", "/api/users/@canary_handle/short"),
+        sent("GET /api/users/@{handle}/short", "/api/users/@canary-nobody/short"),
+        sent("GET /api/message_groups", "/api/message_groups").query("cursor", "canary-cursor"),
+        sent("GET /api/message_groups", "/api/message_groups"),
+        sent("GET /api/messages/{message_group_uuid}", format!("/api/messages/{group}")),
+        sent("GET /api/messages/{message_group_uuid}", "/api/messages/canary-group"),
+        sent("GET /api/messages/{message_group_uuid}", "/api/messages/@canary_nobody"),
+        sent("GET /api/nothing/{proxy+}", "/api/nothing/canary-path/canary@example.com"),
+        sent("PATCH /api/activities/{activity_uuid}", nothing("")),
+        sent("OPTIONS /api/activities/{activity_uuid}", nothing(""))
+            .header("Access-Control-Request-Method", "canary")
+            .header("Access-Control-Request-Headers", "canary-header"),
+    ];
+    for (route, path, good) in [
+        ("POST /api/activities", "/api/activities".to_owned(), json!({ "message": text, "ttl": "7-days" })),
+        ("POST /api/activities/{activity_uuid}/reply", activity("/reply"), json!({ "message": text })),
+        ("POST /api/activities/{activity_uuid}/reply", gone("/reply"), json!({ "message": text })),
+        ("POST /api/messages", "/api/messages".to_owned(), json!({ "message": text, "handle": "canary_other" })),
+        ("POST /api/messages", "/api/messages".to_owned(), json!({ "message": text, "handle": "canary_nobody" })),
+        ("POST /api/messages", "/api/messages".to_owned(), json!({ "message": text, "message_group_uuid": group })),
+        ("POST /api/messages", "/api/messages".to_owned(), json!({ "message": text, "message_group_uuid": "canary" })),
+        (
+            "POST /api/profile/update",
+            "/api/profile/update".to_owned(),
+            json!({ "display_name": "Canary", "bio": text }),
+        ),
+        ("PUT /api/profile/update", "/api/profile/update".to_owned(), json!({ "display_name": "Canary", "bio": text })),
+    ] {
+        let to = || sent(route, path.as_str());
+        all.extend([
+            to().body(&good),
+            to().body(&good).header("Idempotency-Key", "canary-key"),
+            // The key again, with another body.
+            to().body(with(&good, "message", json!("canary-other"))).header("Idempotency-Key", "canary-key"),
+            to().body(&good).header("Idempotency-Key", "canary key"),
+            to().body(&good).header("Content-Type", "text/canary"),
+            to().body("{\"message\": \"canary-broken"),
+            to().body("\"canary-text\""),
+            to().body(json!(["canary-list"])),
+        ]);
+        // Each field with what it does not take.
+        for name in good.as_object().unwrap().keys() {
+            for bad in [
+                json!("canary\u{0}"),
+                json!("canary ".repeat(1_000)),
+                json!(["canary"]),
+                json!({ "canary": "canary" }),
+                json!("canary-word"),
+            ] {
+                all.push(to().body(with(&good, name, bad)));
+            }
+        }
+    }
+    for (route, what) in [
+        ("PUT /api/activities/{activity_uuid}/like", "/like"),
+        ("DELETE /api/activities/{activity_uuid}/like", "/like"),
+        ("PUT /api/activities/{activity_uuid}/repost", "/repost"),
+        ("DELETE /api/activities/{activity_uuid}/repost", "/repost"),
+        ("DELETE /api/activities/{activity_uuid}", ""),
+    ] {
+        all.extend([sent(route, nothing(what)), sent(route, gone(what)), sent(route, activity(what))]);
+    }
+    all
+}
+
+fn with(object: &Value, name: &str, value: Value) -> Value {
+    let mut object = object.clone();
+    object[name] = value;
+    object
+}
+
+/// Tokens that say more than they must, a good one first.
+fn tokens(issuer: &Issuer) -> Vec<String> {
+    let mut claims = Issuer::claims(SUB, Clock::system().now());
+    for name in ["username", "email", "name", "cognito:username", "phone_number", "jti", "device_key"] {
+        claims[name] = json!(format!("canary-{name}"));
+    }
+    let header = json!({ "alg": "RS256", "kid": issuer.kid() });
+    let bearer = |header: &Value, claims: &Value| format!("Bearer {}", issuer.sign(header, claims).unwrap());
+    vec![
+        bearer(&header, &claims),
+        bearer(&with(&header, "kid", json!("canary-kid")), &claims),
+        bearer(&header, &with(&claims, "iss", json!("https://canary-issuer"))),
+        bearer(&header, &with(&claims, "client_id", json!("canary-client"))),
+        bearer(&header, &with(&claims, "exp", json!(1))),
+        "Bearer canary.token.canary".to_owned(),
+        "Basic Y2FuYXJ5OmNhbmFyeQ==canary".to_owned(),
+        "canary".to_owned(),
+    ]
+}
+
+/// Two users, their conversation and a post, all of them full of secrets; the ids of the post and of the conversation.
+async fn world(stack: &Stack) -> (String, String) {
+    let store = Store::new(store::client(&local::aws::settings(stack.aws.endpoint())), TABLE);
+    let clock = Clock::system();
+    let mut me = user(901, SUB, "canary_handle", "Canary Name");
+    me.bio = "canary-bio".to_owned();
+    let other = user(902, "canary-other-sub", "canary_other", "Canary Other");
+    store.put_profile(&me).await.unwrap();
+    store.put_profile(&other).await.unwrap();
+    let draft = Draft::parse("canary-post for @canary_other", "7-days").unwrap();
+    let post = Activity::post(clock.new_id(), me.author.clone(), draft);
+    store.create_activity(&me, &post, None).await.unwrap();
+    let message = cruddur::domain::Message::direct("canary-direct").unwrap();
+    let id = clock.new_id();
+    let first = cruddur::domain::DirectMessage { id, group: clock.new_id(), sender: me.author.user_uuid, message };
+    let group = store.open_conversation(&me, &other, &first, None).await.unwrap().made.message_group_uuid.unwrap();
+    (post.id().to_string(), group.to_string())
+}
+
+fn environment(stack: &Stack) -> Vec<(&'static str, String)> {
+    let mut environment = stack.environment(stack.otlp.endpoint());
+    environment.push(("RUST_LOG", "debug".to_owned()));
+    environment.push(("LAMBDA_SPANS_METRICS_NAMESPACE", "Cruddur".to_owned()));
+    environment.push(("LAMBDA_SPANS_XRAY_ANNOTATIONS", "app.user_id,app.result_length".to_owned()));
+    environment
+}
+
+/// The environment of the function beside a table that is not there.
+fn without_table(environment: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
+    let mut environment = environment.to_vec();
+    environment.retain(|(name, _)| *name != "TABLE_NAME");
+    environment.push(("TABLE_NAME", "absent".to_owned()));
+    environment
+}
+
+/// The text around the first secret in it.
+fn found(text: &str) -> Option<String> {
+    let at = text.to_ascii_lowercase().find(CANARY)?;
+    let around: Vec<char> = text[..at].chars().rev().take(300).collect();
+    let before: String = around.into_iter().rev().collect();
+    Some(before + &text[at..].chars().take(200).collect::<String>())
+}
+
+fn status(answer: &Answer) -> u64 {
+    assert!(answer.success, "{}", answer.body);
+    serde_json::from_str::<Value>(&answer.body).unwrap()["statusCode"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn no_secret_of_any_input_is_in_a_span_a_log_line_a_metric_or_an_error_body_of_the_api() {
+    let stack = Stack::start().await;
+    let (post, group) = world(&stack).await;
+    let environment = environment(&stack);
+    let mut lambda = Lambda::start(API, &environment).await;
+    let mut broken = Lambda::start(API, &without_table(&environment)).await;
+    let tokens = tokens(stack.aws.issuer());
+    let (mut seen, mut good, mut statuses, mut sends) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), 0);
+    for sent in all(&post, &group) {
+        // The good token for all; the others, and none, once for each route.
+        let first = seen.insert(sent.route);
+        let others = tokens.iter().skip(1).map(|token| Some(token.as_str())).chain([None]);
+        let authorizations = std::iter::once(Some(tokens[0].as_str())).chain(others.filter(|_| first));
+        for (turn, authorization) in authorizations.enumerate() {
+            let payload = sent.event(authorization);
+            assert!(found(&payload).is_some());
+            let answer = lambda.invoke(event(&payload, sends + 1, &sampled())).await;
+            sends += 1;
+            let status = status(&answer);
+            statuses.insert(status);
+            assert!(!answer.body.contains("-sub") && !answer.body.contains("canary-email"), "{}", answer.body);
+            if status < 400 {
+                good.insert(sent.route);
+            } else {
+                assert_eq!(found(&answer.body), None, "the answer {status} to {} {}", sent.route, sent.body);
+            }
+            if turn == 0 {
+                let failed = broken.invoke(event(&payload, 10_000 + sends, &sampled())).await;
+                assert!(failed.success);
+                if serde_json::from_str::<Value>(&failed.body).unwrap()["statusCode"].as_u64().unwrap() >= 400 {
+                    assert_eq!(found(&failed.body), None, "the failure of {}", sent.route);
+                }
+            }
+        }
+    }
+    for route in &ROUTES {
+        let route = format!("{} {}", route.method, route.path);
+        assert!(seen.contains(route.as_str()), "nothing secret is sent to {route}");
+        assert!(good.contains(route.as_str()), "nothing that {route} takes is sent to it");
+    }
+    let expected = [200, 400, 401, 404, 405, 415, 422];
+    assert!(expected.iter().all(|status| statuses.contains(status)), "{statuses:?}");
+
+    lambda.frozen().await;
+    broken.frozen().await;
+    let (_, log) = lambda.terminate().await;
+    let (_, broken_log) = broken.terminate().await;
+    assert_eq!(found(&log), None, "the log");
+    assert_eq!(found(&broken_log), None, "the log of the function without a table");
+    assert!(log.contains("\"level\":\"DEBUG\"") && log.contains("\"_aws\""), "all lines and the metrics are in it");
+    assert!(broken_log.contains("\"level\":\"ERROR\""));
+    let spans = stack.otlp.collected().spans;
+    assert!(spans.len() > 10 * seen.len());
+    for (resource, span) in &spans {
+        assert_eq!(found(&format!("{resource:?} {span:?}")), None, "the span {}", span.name);
+    }
+    let documents = stack.xray.take().await;
+    assert!(documents.len() > 10 * seen.len());
+    for document in &documents {
+        assert_eq!(found(&document.to_string()), None, "the X-Ray document {}", document["name"]);
+    }
+}
+
+#[tokio::test]
+async fn the_user_agent_is_in_its_own_attribute_and_nowhere_else() {
+    let stack = Stack::start().await;
+    let mut lambda = Lambda::start(API, &environment(&stack)).await;
+    let sent = sent("GET /api/activities/home", "/api/activities/home").header("User-Agent", "parrot/1.0");
+    assert_eq!(status(&lambda.invoke(event(&sent.event(None), 1, &sampled())).await), 200);
+    lambda.frozen().await;
+    let (_, log) = lambda.terminate().await;
+    assert!(!log.contains("parrot"), "{log}");
+    for (_, mut span) in stack.otlp.collected().spans {
+        span.attributes.retain(|attribute| attribute.key != "user_agent.original");
+        assert!(!format!("{span:?}").contains("parrot"), "{span:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_of_a_new_account_is_in_a_span_a_log_line_a_metric_or_the_error_of_signup() {
+    let stack = Stack::start().await;
+    let mut environment = environment(&stack);
+    environment.retain(|(name, _)| !["SECRET_ARN", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID"].contains(name));
+    let mut lambda = Lambda::start(SIGNUP, &environment).await;
+    let mut broken = Lambda::start(SIGNUP, &without_table(&environment)).await;
+    let account = json!({
+        "version": "1", "triggerSource": "PostConfirmation_ConfirmSignUp", "region": "ca-central-1",
+        "userPoolId": "ca-central-1_A1b2C3d4E", "userName": "canary-user-name",
+        "callerContext": { "awsSdkVersion": "canary-sdk", "clientId": "canary-client" },
+        "request": {
+            "userAttributes": {
+                "sub": "canary-new-sub", "email": "canary@example.com", "name": "Canary Name",
+                "preferred_username": "canary_wish", "phone_number": "canary-phone", "custom:x": "canary-custom",
+            },
+            "clientMetadata": { "canary": "canary-metadata" },
+        },
+        "response": {},
+    });
+    let mut sends = 0;
+    for (name, value) in [
+        ("version", json!("1")),
+        ("triggerSource", json!("PostAuthentication_Authentication")),
+        ("triggerSource", Value::Null),
+        ("request", json!({ "userAttributes": "canary" })),
+        ("request", json!({ "userAttributes": { "sub": "", "email": "canary@example.com" } })),
+    ] {
+        for lambda in [&lambda, &broken] {
+            sends += 1;
+            let payload = with(&account, name, value.clone()).to_string();
+            let answer = lambda.invoke(event(&payload, sends, &sampled())).await;
+            // Cognito gets its own event back; an error it shows to the user.
+            assert!(answer.success || found(&answer.body).is_none(), "{}", answer.body);
+        }
+    }
+    lambda.frozen().await;
+    broken.frozen().await;
+    let told = format!("{:?} {:?}", stack.otlp.collected().spans, stack.xray.take().await);
+    let (_, log) = lambda.terminate().await;
+    let (_, broken_log) = broken.terminate().await;
+    assert!(told.contains("create-profile") && log.contains("\"_aws\""));
+    assert_eq!(found(&told), None);
+    assert_eq!(found(&log), None);
+    assert_eq!(found(&broken_log), None);
+}
+
+#[tokio::test]
+async fn no_secret_of_a_changed_item_is_in_a_span_a_log_line_a_metric_or_the_answer_of_the_stream() {
+    let stack = Stack::start().await;
+    let mut environment = environment(&stack);
+    environment
+        .retain(|(name, _)| !["SECRET_ARN", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID", "JWKS_URL"].contains(name));
+    let mut lambda = Lambda::start(STREAM, &environment).await;
+    let mut broken = Lambda::start(STREAM, &without_table(&environment)).await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/events/stream");
+    let read = std::fs::read_to_string(format!("{folder}/post_with_mention.json")).unwrap();
+    let good: Value = serde_json::from_str(&read).unwrap();
+    let image = good["Records"][0]["dynamodb"]["NewImage"].clone();
+    let mut events = Vec::new();
+    let texts = [
+        ("message", "canary-message @canary_mention"),
+        ("handle", "canary_handle"),
+        ("display_name", "Canary Name"),
+        ("author_sub", "canary-sub"),
+    ];
+    let mut secret = image;
+    for (name, text) in texts {
+        secret[name]["S"] = json!(text);
+    }
+    let whole = |image: &Value| {
+        let mut event = good.clone();
+        event["Records"][0]["dynamodb"]["NewImage"] = image.clone();
+        event
+    };
+    events.push(whole(&secret));
+    // Each attribute in a form that cannot be read.
+    for name in secret.as_object().unwrap().keys() {
+        events.push(whole(&with(&secret, name, json!({ "L": [{ "S": "canary-list" }] }))));
+        events.push(whole(&with(&secret, name, json!({ "S": "Canary, not what it should be" }))));
+    }
+    for (number, payload) in events.iter().enumerate() {
+        for (lambda, trace) in [(&lambda, number + 1), (&broken, 1_000 + number)] {
+            let answer = lambda.invoke(event(&payload.to_string(), trace, &sampled())).await;
+            assert_eq!(found(&answer.body), None);
+        }
+    }
+    lambda.frozen().await;
+    broken.frozen().await;
+    let told = format!("{:?} {:?}", stack.otlp.collected().spans, stack.xray.take().await);
+    let (_, log) = lambda.terminate().await;
+    let (_, broken_log) = broken.terminate().await;
+    assert!(told.contains("index-words") && log.contains("the record cannot be understood"));
+    assert_eq!(found(&told), None);
+    assert_eq!(found(&log), None);
+    assert_eq!(found(&broken_log), None);
+}
