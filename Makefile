@@ -14,6 +14,8 @@ deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 # The SAM CLI and cargo-lambda, and the zig that cargo-lambda finds by the first python3 on the path.
 with_tools := PATH="$(CURDIR)/.tools/python/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
+model := model::whatever_users_do_every_page_shows_what_a_plain_model_has
+
 # With what `make unit` has built already, it takes no build of its own.
 local := cargo test --locked --workspace --no-run
 
@@ -29,7 +31,7 @@ run: ## start Cruddur on this machine: http://127.0.0.1:3000
 check: lint deny ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check unit contract template arm64 rie sam ## every test there is, with all tools that they need
+test: check unit contract model template arm64 rie sam ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -49,6 +51,10 @@ unit: ## cargo test: needs nothing but the Rust toolchain
 contract: $(python) ## the running server beside its own description, by Schemathesis
 	$(local)
 	.tools/python/bin/python tests/tools/contract.py
+
+.PHONY: model
+model: ## what users do in ten thousand random sequences, beside a plain model; some minutes to build once, some to run
+	PROPTEST_CASES=10000 cargo test --locked --profile model --package cruddur --test it -- --exact $(model)
 
 .PHONY: bench
 bench: ## what tracing costs, beside none and beside peers, into benches/RESULTS.md; some 20 minutes to build once, 6 to run
