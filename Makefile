@@ -75,9 +75,9 @@ build: $(python) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the ot
 	$(with_tools) sam build --parameter-overrides Architecture=$(or $(ARCH),arm64)
 
 .PHONY: rie
-rie: x86_64 ## the built function under AWS's Runtime Interface Emulator
+rie: x86_64 ## the built functions under AWS's Runtime Interface Emulator
 	$(local)
-	tests/tools/rie.py .aws-sam/x86_64/ApiFunction/bootstrap
+	tests/tools/rie.py $(addprefix .aws-sam/x86_64/,$(addsuffix Function/bootstrap,Api Signup Stream))
 
 .PHONY: sam
 sam: x86_64 docker ## sam local invoke and sam local start-api

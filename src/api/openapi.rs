@@ -36,8 +36,9 @@ pub fn openapi() -> Value {
     let mut paths = Map::new();
     for route in &ROUTES {
         if let Some(row) = OPERATIONS.iter().find(|row| (row.method, row.path) == (route.method, route.path)) {
-            let methods = paths.entry(route.path).or_insert_with(|| json!({}));
-            methods[route.method.to_ascii_lowercase()] = operation(row, route.access, &mut schemas);
+            let methods = paths.entry(route.path).or_insert_with(|| json!({})).as_object_mut();
+            let described = operation(row, route.access, &mut schemas);
+            methods.map(|methods| methods.insert(route.method.to_ascii_lowercase(), described));
         }
     }
     let responses = errors::responses(&mut schemas.answered);

@@ -409,8 +409,11 @@ fn ten_thousand_alterations_of_a_cursor_are_refused() {
     outcome.unwrap();
 }
 
+/// The number of a route, whether signed in, a part of the path, the query, headers, and the body.
+type Sent = (usize, bool, Vec<u8>, Vec<u8>, Vec<(&'static str, Vec<u8>)>, Vec<u8>);
+
 /// Any request that HTTP can carry, near one that a route takes.
-fn requests() -> impl Strategy<Value = (usize, bool, Vec<u8>, Vec<u8>, Vec<(&'static str, Vec<u8>)>, Vec<u8>)> {
+fn requests() -> impl Strategy<Value = Sent> {
     const NAMES: [&str; 9] = [
         "accept",
         "content-type",
@@ -444,7 +447,7 @@ fn requests() -> impl Strategy<Value = (usize, bool, Vec<u8>, Vec<u8>, Vec<(&'st
     let value = leaf.prop_recursive(4, 16, 4, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            proptest::collection::btree_map("[a-z]{1,5}", inner, 0..4).prop_map(|map| Value::from_iter(map)),
+            proptest::collection::btree_map("[a-z]{1,5}", inner, 0..4).prop_map(Value::from_iter),
         ]
     });
     let object = proptest::collection::btree_map(names, value, 0..4).prop_map(|map| Value::from_iter(map).to_string());
@@ -520,7 +523,8 @@ async fn bytes_that_are_no_http_are_refused_by_the_listening_server() {
         |rest: &str| format!("GET /api/activities/home HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{rest}\r\n\r\n");
     let post = |rest: &str| format!("POST /api/activities HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{rest}");
     let many: String = (0..200).map(|number| format!("x-{number}: y\r\n")).collect();
-    let cases: [(&str, Vec<u8>, &[Option<u16>]); 12] = [
+    type Case<'a> = (&'a str, Vec<u8>, &'a [Option<u16>]);
+    let cases: [Case<'_>; 12] = [
         ("a good one", get("accept: */*").into_bytes(), &[Some(200)]),
         ("a zero in the path", b"GET /api/\0 HTTP/1.1\r\nhost: x\r\n\r\n".to_vec(), &[Some(400)]),
         ("a zero in a header", get("x: a\0b").into_bytes(), &[Some(400)]),

@@ -90,3 +90,28 @@ async fn the_invocations_deadline_is_kept() {
     assert_eq!(invoke(&app, &event, deadline(10_000)).await.0, 200);
     assert_eq!(invoke(&app, &event, deadline(-5)).await.0, 200);
 }
+
+#[tokio::test]
+async fn an_event_of_a_hostile_request_is_read_and_refused() {
+    let app = TestApp::new().await;
+    let long = "x".repeat(50_000);
+    for (path, status) in [
+        ("/api/activities/a b", 404),
+        ("/api/activities/é", 404),
+        ("/api/activities/\u{0}", 404),
+        ("/api/activities/\u{7f}\r\n", 404),
+        ("/api/activities/\u{fffd}", 404),
+        ("/api/activities/%", 404),
+        ("/api/activities/%ff", 400),
+        ("/api/activities/%00", 404),
+        ("/api/..//api/x", 404),
+        ("//api//x", 404),
+        (&format!("/api/activities/{long}"), 404),
+    ] {
+        let mut event = event(path, "prod", Some(&format!("/prod{path}")));
+        event["headers"] = json!({ "x-note": "é\u{fffd}", "user-agent": long, "x-amzn-trace-id": "Root=é" });
+        event["multiValueHeaders"] = json!({ "x-note": ["é\u{fffd}", "ü"], "content-type": ["a", "b"] });
+        event["multiValueQueryStringParameters"] = json!({ "cursor": ["é\u{0}"], "limit": ["-1"], "\u{0}": ["é"] });
+        assert_eq!(invoke(&app, &event, Context::default()).await.0, status, "{path:.40?}");
+    }
+}

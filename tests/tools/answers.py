@@ -1,16 +1,30 @@
-"""What the function answers to each event of events/api, literally but for ids and times, which are masked."""
+"""What the functions answer to each event of events, literally but for ids and times, which are masked."""
 
 import json
 import re
 from pathlib import Path
 
 EVENTS = Path("events/api")
+# The functions that no client calls, by the folder of their events.
+TRIGGERED = {"signup": "SignupFunction", "stream": "StreamFunction"}
 
 _MASKS = [
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"), "<uuid v7>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"), "<time>"),
     (re.compile(r"[0-9a-f]{32}"), "<trace id>"),
 ]
+
+
+def masked(body):
+    """`body` with each id, time and trace id replaced by what it is; a value of another form stays as it is."""
+    match body:
+        case dict():
+            return {key: masked(value) for key, value in body.items()}
+        case list():
+            return [masked(value) for value in body]
+        case str():
+            return next((mask for pattern, mask in _MASKS if pattern.fullmatch(body)), body)
+    return body
 
 
 def _post(handle, display_name, message, likes=0, replies=0):
@@ -42,6 +56,23 @@ DEMO = [
     _post("worf", "Worf", "I am out of prune juice"),
 ]
 
+# From the record on that cannot be read, the stream is to send again.
+BAD_RECORD = {"batchItemFailures": [{"itemIdentifier": "4421584500000000017450439093"}]}
+
+
+def _told(kind, handle, display_name, message, *, likes=0, replies=0, reply_to=None):
+    return {**_post(handle, display_name, message, likes, replies), "kind": kind, "unread": True, "trace_id": None,
+            "reply_to_activity_uuid": reply_to, "message_group_uuid": None}
+
+
+# What andrewbrown is told of the demo data.
+TOLD = [
+    _told("reply", "worf", "Worf", "This post has no honor!", reply_to="<uuid v7>"),
+    *[_told("like", handle, name, "Cloud is (very) fun!", likes=5, replies=1) for handle, name in [
+        ("londo", "Londo Mollari"), ("garek", "Garek"), ("altbrown", "Alt Brown"), ("bayko", "Andrew Bayko"),
+        ("worf", "Worf")]],
+]
+
 # In the order in which they are sent to a new database: the post of `create` is in the feeds after it.
 ANSWERS = {
     "health_check": (200, "application/json", {"success": True, "ver": 1}),
@@ -63,6 +94,14 @@ ANSWERS = {
     "update_profile": (200, "application/json", ANDREW),
     "update_profile_by_post": (200, "application/json", ANDREW),
     "health_check_deep": (200, "application/json", {"success": True, "ver": 1}),
+    "openapi": (200, "application/json", masked(json.loads(Path("docs/openapi.json").read_text()))),
+    "notifications": (200, "application/json", TOLD),
+    "read_notifications": (200, "application/json", {"unread_count": 0}),
+    "search": (200, "application/json", []),
+    "message_groups": (200, "application/json", []),
+    "messages_with_user": (200, "application/json", []),
+    "create_message": (200, "application/json", {"message_group_uuid": "<uuid v7>"}),
+    "messages": _problem(404, "Not Found", "not_found", "There is no such conversation of yours."),
     # The post of these events is in the database of `cargo test` alone.
     **dict.fromkeys(["show_status", "reply", "like", "unlike", "repost", "undo_repost", "delete"], GONE),
     "unknown_route": _problem(404, "Not Found", "not_found", "There is no such route."),
@@ -83,6 +122,15 @@ def events(token):
     return [(name, files[name].read_text().replace("ACCESS_TOKEN", token)) for name in ANSWERS]
 
 
+def triggered(folder):
+    """The events of a function that no client calls, as (name, text, answer): Cognito gets its event back, and the
+    stream is told of what is to be sent again."""
+    for path in sorted(Path("events", folder).glob("*.json")):
+        event = path.read_text()
+        done = json.loads(event) if folder == "signup" else {"batchItemFailures": []}
+        yield path.stem, event, BAD_RECORD if path.stem == "bad_record" else done
+
+
 def showing(activity_uuid):
     """The event `show` for another post."""
     event = json.loads((EVENTS / "show.json").read_text())
@@ -91,18 +139,6 @@ def showing(activity_uuid):
 
 
 SHOWN = (200, "application/json", {"activity": HELLO, "replies": []})
-
-
-def masked(body):
-    """`body` with each id, time and trace id replaced by what it is; a value of another form stays as it is."""
-    match body:
-        case dict():
-            return {key: masked(value) for key, value in body.items()}
-        case list():
-            return [masked(value) for value in body]
-        case str():
-            return next((mask for pattern, mask in _MASKS if pattern.fullmatch(body)), body)
-    return body
 
 
 class Report:

@@ -39,8 +39,9 @@ def local_server(bridge=None):
             banner = output.read_text()
             api = re.search(r"API +(http://127\.0\.0\.1:\d+)", banner)[1]
             token = access_token(api)
-            # What follows from the demo data is done by then: the reply to andrewbrown's post is told.
-            wait_until("the demo reply is a notification", lambda: get(f"{api}/api/activities/notifications", token),
+            # What follows from the demo data is done by then: a reply to andrewbrown's post and five likes.
+            wait_until("andrewbrown is told of the demo data",
+                       lambda: len(get(f"{api}/api/activities/notifications", token)) == 6,
                        server, seconds=30, log=output)
             yield api, int(re.search(r"DynamoDB +http://127\.0\.0\.1:(\d+)", banner)[1]), token
         finally:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs the function as it is deployed under AWS's Runtime Interface Emulator, without Docker, and sends it every
-event of events/api.
+"""Runs the functions as they are deployed under AWS's Runtime Interface Emulator, without Docker, and sends each all
+of its events.
 
-usage: rie.py PATH_OF_BOOTSTRAP
+usage: rie.py API SIGNUP STREAM    (the paths of the three binaries)
 """
 
 import contextlib
@@ -17,26 +17,33 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from answers import ANSWERS, SHOWN, Report, events, of_proxy_response, showing
+from answers import ANSWERS, SHOWN, TRIGGERED, Report, events, of_proxy_response, showing, triggered
 from local import KEY_SET_PATH, SETTINGS, local_aws
 from waiting import wait_until
 
 
-def main(bootstrap):
+def main(api, *others):
     report = Report()
-    with local_aws() as (aws_port, token), emulator(bootstrap, f"http://127.0.0.1:{aws_port}") as (invoke, log):
-        for name, event in events(token):
-            answer = invoke(event)
-            if report.compare(name, ANSWERS[name], of_proxy_response(answer)) and name == "create":
-                created = json.loads(json.loads(answer)["body"])["uuid"]
-                report.compare("show the created post", SHOWN, of_proxy_response(invoke(showing(created))))
-        if report.failed:
-            print(log.read_text())
+    with local_aws() as (aws_port, token):
+        aws = f"http://127.0.0.1:{aws_port}"
+        with emulator("ApiFunction", api, aws) as (invoke, log):
+            for name, event in events(token):
+                answer = invoke(event)
+                if report.compare(name, ANSWERS[name], of_proxy_response(answer)) and name == "create":
+                    created = json.loads(json.loads(answer)["body"])["uuid"]
+                    report.compare("show the created post", SHOWN, of_proxy_response(invoke(showing(created))))
+            if report.failed:
+                print(log.read_text())
+        for (folder, function), bootstrap in zip(TRIGGERED.items(), others, strict=True):
+            with emulator(function, bootstrap, aws) as (invoke, log):
+                for name, event, answer in triggered(folder):
+                    if not report.compare(f"{folder}, {name}", answer, json.loads(invoke(event))):
+                        print(log.read_text())
     report.end()
 
 
 @contextlib.contextmanager
-def emulator(bootstrap, aws_endpoint):
+def emulator(function, bootstrap, aws_endpoint):
     """Yields a function that sends one event and returns the answer, and the path of the function's log.
 
     The emulator bears no two events at a time.
@@ -44,7 +51,7 @@ def emulator(bootstrap, aws_endpoint):
     port, runtime_port = free_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],
-        "AWS_LAMBDA_FUNCTION_NAME": "ApiFunction",
+        "AWS_LAMBDA_FUNCTION_NAME": function,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
         "AWS_LAMBDA_FUNCTION_TIMEOUT": "10",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",

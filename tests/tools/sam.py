@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sends every event of events/api to the built template by `sam local invoke`, and asks every route of it by
+"""Sends every event of events to the built template's functions by `sam local invoke`, and asks every route of it by
 `sam local start-api`.
 
 usage: sam.py FOLDER_OF_BUILT_TEMPLATE
@@ -17,7 +17,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from answers import ANSWERS, HELLO, METHOD_NOT_ALLOWED, SHOWN, Report, events, masked, of_proxy_response
+from answers import (
+    ANSWERS, HELLO, METHOD_NOT_ALLOWED, SHOWN, TRIGGERED, Report, events, masked, of_proxy_response, triggered)
 from engine import bridge_address, docker_engine
 from local import KEY_SET_PATH, SETTINGS, local_aws
 from rie import emulator_path, free_port
@@ -34,7 +35,8 @@ def main(built):
         # What env.local.json says, with the port that is used here.
         variables = json.loads(Path("env.local.json").read_text())
         assert variables["ApiFunction"].items() > SETTINGS.items(), variables
-        variables["ApiFunction"]["AWS_ENDPOINT_URL"] = f"http://host.docker.internal:{aws_port}"
+        for function in variables.values():
+            function["AWS_ENDPOINT_URL"] = f"http://host.docker.internal:{aws_port}"
         variables["ApiFunction"]["JWKS_URL"] = f"http://host.docker.internal:{aws_port}{KEY_SET_PATH}"
         json.dump(variables, env_vars)
         env_vars.flush()
@@ -55,6 +57,12 @@ def invoke_events(report, arguments, token):
             print(run.stderr)
         elif name == "create":
             created = json.loads(json.loads(run.stdout)["body"])["uuid"]
+    for folder, function in TRIGGERED.items():
+        for name, event, answer in triggered(folder):
+            run = subprocess.run(["sam", "local", "invoke", function, "--event", "-", *arguments],
+                                 input=event, capture_output=True, text=True)
+            if not report.compare(f"sam local invoke {function}, {name}", answer, json.loads(run.stdout or "null")):
+                print(run.stderr)
     return created
 
 

@@ -93,12 +93,14 @@ fn example(error: &ApiError) -> Value {
 }
 
 fn response(status: StatusCode, content: Value) -> Value {
-    let mut headers = json!({ "x-trace-id": reference("headers", "TraceId") });
+    let mut headers = Map::new();
+    let mut add = |name: &str, component| headers.insert(name.to_owned(), reference("headers", component));
+    add("x-trace-id", "TraceId");
     if status == StatusCode::UNAUTHORIZED {
-        headers["www-authenticate"] = reference("headers", "WwwAuthenticate");
+        add("www-authenticate", "WwwAuthenticate");
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers["retry-after"] = reference("headers", "RetryAfter");
+        add("retry-after", "RetryAfter");
     }
     json!({ "description": status.canonical_reason(), "headers": headers, "content": content })
 }

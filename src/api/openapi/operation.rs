@@ -140,19 +140,19 @@ pub(super) fn operation(row: &Operation, access: Access, schemas: &mut Generator
     let in_path = row.path.split('{').skip(1).filter_map(|part| part.split('}').next()).map(parameters::name_in_path);
     let parameters: Vec<_> =
         in_path.chain(row.parameters.iter().copied()).map(|name| reference("parameters", name)).collect();
-    let mut operation = json!({
-        "operationId": row.id,
-        "tags": [row.tag],
-        "summary": row.summary,
-        "parameters": parameters,
-        "responses": responses,
-        "security": security(access),
-    });
-    if let Some(asks) = row.asks {
+    let body = row.asks.map(|asks| {
         let content = json!({ "application/json": { "schema": asks(&mut schemas.asked) } });
-        operation["requestBody"] = json!({ "required": true, "content": content });
-    }
-    operation
+        ("requestBody", json!({ "required": true, "content": content }))
+    });
+    let fields = [
+        ("operationId", json!(row.id)),
+        ("tags", json!([row.tag])),
+        ("summary", json!(row.summary)),
+        ("parameters", json!(parameters)),
+        ("responses", json!(responses)),
+        ("security", security(access)),
+    ];
+    fields.into_iter().chain(body).collect()
 }
 
 fn success(row: &Operation, schema: Option<Schema>) -> Value {
@@ -160,20 +160,18 @@ fn success(row: &Operation, schema: Option<Schema>) -> Value {
         .iter()
         .chain(row.headers)
         .map(|name| (parameters::header(name).to_owned(), reference("headers", name)));
-    let mut response = json!({
-        "description": "Done.",
-        "headers": headers.collect::<Map<_, _>>(),
-        "content": { "application/json": { "schema": schema.unwrap_or_default() } },
-    });
     let [pointer, parameter] = row.link;
     let links = row.links.iter().map(|&id| {
         let parameters = json!({ parameter: format!("$response.body#{pointer}") });
         (id.to_owned(), json!({ "operationId": id, "parameters": parameters }))
     });
-    if !row.links.is_empty() {
-        response["links"] = Value::Object(links.collect());
-    }
-    response
+    let links: Map<_, _> = links.collect();
+    let fields = [
+        ("description", json!("Done.")),
+        ("headers", headers.collect()),
+        ("content", json!({ "application/json": { "schema": schema.unwrap_or_default() } })),
+    ];
+    fields.into_iter().chain((!links.is_empty()).then_some(("links", Value::Object(links)))).collect()
 }
 
 fn security(access: Access) -> Value {
