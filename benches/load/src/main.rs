@@ -24,19 +24,24 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// Posts that are there before it begins.
 const POSTS: usize = 200;
 const WORDS: [&str; 12] = [
-    "cloud", "pineapple", "pizza", "honor", "tailor", "juice", "station", "garden", "shadow", "captain", "tea", "trace",
+    "cloud",
+    "pineapple",
+    "pizza",
+    "honor",
+    "tailor",
+    "juice",
+    "station",
+    "garden",
+    "shadow",
+    "captain",
+    "tea",
+    "trace",
 ];
 const USERS: [&str; 4] = ["andrewbrown", "bayko", "londo", "worf"];
 
 /// Of a hundred requests, how many are of which kind.
-const LATER: [(Act, u64); 6] = [
-    (Act::Home, 50),
-    (Act::UserFeed, 15),
-    (Act::Search, 10),
-    (Act::Post, 10),
-    (Act::Like, 10),
-    (Act::Message, 5),
-];
+const LATER: [(Act, u64); 6] =
+    [(Act::Home, 50), (Act::UserFeed, 15), (Act::Search, 10), (Act::Post, 10), (Act::Like, 10), (Act::Message, 5)];
 const WEEK2: [(Act, u64); 5] =
     [(Act::Home, 50), (Act::UserFeed, 15), (Act::Search, 10), (Act::Post, 20), (Act::Message, 5)];
 
@@ -167,9 +172,7 @@ fn send(client: &mut Client, act: Act, user: &User, posts: &[String], random: &m
     let answer = match act {
         Act::Home => client.send("GET", "/api/activities/home", token, ""),
         Act::UserFeed => client.send("GET", &format!("/api/activities/@{}", random.of(&USERS)), token, ""),
-        Act::Search => {
-            client.send("GET", &format!("/api/activities/search?term={}", random.of(&WORDS)), token, "")
-        }
+        Act::Search => client.send("GET", &format!("/api/activities/search?term={}", random.of(&WORDS)), token, ""),
         Act::Post => client.send("POST", "/api/activities", token, &post(random)),
         Act::Like => {
             let id = &posts[random.below(posts.len() as u64) as usize];
@@ -188,12 +191,7 @@ fn send(client: &mut Client, act: Act, user: &User, posts: &[String], random: &m
     answer.is_ok_and(|answer| answer.status == 200)
 }
 
-fn table(
-    options: &Options,
-    answered: &[Answered],
-    before: Option<(u64, u64)>,
-    after: Option<(u64, u64)>,
-) -> String {
+fn table(options: &Options, answered: &[Answered], before: Option<(u64, u64)>, after: Option<(u64, u64)>) -> String {
     let seconds = options.time.as_secs_f64();
     let mut text = format!("{}\n\n", machine(options));
     text += "| request | answered | per second | p50 | p99 | longest | not 200 |\n|---|---|---|---|---|---|---|\n";
@@ -214,11 +212,8 @@ fn table(
             let bad = of_it.iter().filter(|(_, good, _)| !good).count();
             let (count, rate) = (times.len(), times.len() as f64 / seconds);
             let (p50, p99) = (quantile(0.5), quantile(0.99));
-            writeln!(
-                text,
-                "| {name} | {count} | {rate:.0} | {p50:.1} ms | {p99:.1} ms | {longest:.1} ms | {bad} |"
-            )
-            .expect("a String");
+            writeln!(text, "| {name} | {count} | {rate:.0} | {p50:.1} ms | {p99:.1} ms | {longest:.1} ms | {bad} |")
+                .expect("a String");
         }
     }
     if let (Some((before, _)), Some((after, most))) = (before, after) {
