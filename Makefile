@@ -31,7 +31,7 @@ run: ## start Cruddur on this machine: http://127.0.0.1:3000
 check: lint deny ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check unit contract model template arm64 rie sam ## every test there is, with all tools that they need
+test: check scale-is-fresh unit contract model template arm64 rie sam ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -59,6 +59,20 @@ model: ## what users do in ten thousand random sequences, beside a plain model; 
 .PHONY: bench
 bench: ## what tracing costs, beside none and beside peers, into benches/RESULTS.md; some 20 minutes to build once, 6 to run
 	cargo run --release --locked --manifest-path benches/Cargo.toml --bin bench -- --write benches/RESULTS.md
+
+.PHONY: load
+load: ## a mixed load on the local server, into docs/load.md
+	cargo build --locked --release --package local
+	cargo run --release --locked --manifest-path benches/load/Cargo.toml -- \
+	  --server "$${CARGO_TARGET_DIR:-target}/release/local" --write docs/load.md $(LOAD)
+
+.PHONY: scale
+scale: ## what a million users cost, and where each partition stands, into docs/scale.md
+	tests/tools/scale.py > docs/scale.md
+
+.PHONY: scale-is-fresh
+scale-is-fresh:
+	tests/tools/scale.py | diff -u docs/scale.md - || { echo 'run `make scale`'; exit 1; }
 
 .PHONY: fuzz
 fuzz: ## parsers and the X-Ray translator on many more random inputs than `cargo test` takes

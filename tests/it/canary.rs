@@ -105,6 +105,7 @@ fn all(post: &str, group: &str) -> Vec<Sent> {
     let text = "canary-message @canary_mention";
     let mut all = vec![
         sent("GET /api/health-check", "/api/health-check").query("deep", "canary-deep"),
+        sent("GET /api/openapi.json", "/api/openapi.json").query("canary-name", "canary-value"),
         sent("GET /api/activities/home", "/api/activities/home").query("canary-name", "canary-value"),
         sent("GET /api/activities/home", "/api/activities/home").query("limit", "canary-limit"),
         sent("GET /api/activities/home", "/api/activities/home").query("cursor", "canary-cursor"),

@@ -205,3 +205,68 @@ async fn the_costs_of_the_routes_are_the_documented_ones() {
     let documented: Vec<String> = rows("Costs").iter().map(|row| row.join(" | ")).collect();
     assert_eq!(documented, expected, "the table should be\n| {} |", expected.join(" |\n| "));
 }
+
+/// A post of twelve words, as posts are.
+const USUAL: &str = "Who likes pineapple on their pizza, and who would rather have anchovies?";
+
+impl Metered {
+    /// Adds the row of what follows from the changes so far.
+    async fn follow(&mut self, name: &str) {
+        std::mem::take(&mut *self.meter.0.lock().unwrap());
+        self.app.settle().await;
+        let spent = std::mem::take(&mut *self.meter.0.lock().unwrap());
+        let calls: Vec<_> = spent.calls.iter().map(|(operation, count)| format!("{count} {operation}")).collect();
+        let (rounds, read, written) = (spent.rounds.to_string(), spent.read.to_string(), spent.written.to_string());
+        self.rows.push([name.to_owned(), calls.join(", "), rounds, read, written]);
+    }
+}
+
+#[tokio::test]
+async fn the_costs_of_a_busy_system_are_the_documented_ones() {
+    let mut metered = Metered::new().await;
+    for number in 0..240 {
+        let ago = hours(1 + 24 * 7 * i64::try_from(number % 2).unwrap());
+        metered.app.posted(ago, number, USUAL, "30-days").await;
+    }
+    // What follows from these is not looked at.
+    metered.app.settled = metered.app.records().len();
+    metered.get("home, 20 of 240 posts in two buckets", None, "/api/activities/home").await;
+    metered.get("user feed, 20 of 240 posts", None, "/api/activities/@andrewbrown").await;
+
+    let body = json!({ "message": USUAL, "ttl": "1-day" });
+    let post = metered.send("a post", ANDREW, "POST", "/api/activities", None, body).await;
+    metered.follow("what follows from a post").await;
+    let path = format!("/api/activities/{post}");
+    let body = json!({ "message": USUAL });
+    metered.send("a reply", WORF, "POST", &format!("{path}/reply"), None, body.clone()).await;
+    metered.follow("what follows from a reply").await;
+    metered.send("a like", WORF, "PUT", &format!("{path}/like"), None, Value::Null).await;
+    metered.follow("what follows from a like").await;
+    let body = json!({ "message": USUAL, "user_receiver_handle": "worf" });
+    metered.send("a first message", ANDREW, "POST", "/api/messages", None, body.clone()).await;
+    metered.follow("what follows from a first message").await;
+    metered.app.pass(jiff::SignedDuration::from_secs(1));
+    metered.send("a message", ANDREW, "POST", "/api/messages", None, body).await;
+    metered.follow("what follows from a message").await;
+    let edit = json!({ "display_name": "Andy" });
+    metered.send("a new name of who has 241 posts", ANDREW, "PUT", "/api/profile/update", None, edit).await;
+    metered.follow("what follows from the name").await;
+    metered.app.delete_item(cruddur::store::keys::activity(cruddur::domain::Id::parse(&post).unwrap())).await;
+    metered.follow("what follows from the end of the post, its reply and its like").await;
+    let lone = metered.app.posted(hours(0), 900, USUAL, "1-day").await;
+    metered.app.settle().await;
+    metered.app.delete_item(cruddur::store::keys::activity(lone.id())).await;
+    metered.follow("what follows from the end of a post without any").await;
+
+    let mut searched = Metered::new().await;
+    for number in 0..100 {
+        let post = searched.app.posted(hours(1), number, USUAL, "30-days").await;
+        searched.app.state.store.index_words(&post).await.unwrap();
+    }
+    searched.get("search, 20 of 100 posts", None, "/api/activities/search?term=pineapple%20pizza").await;
+    metered.rows.append(&mut searched.rows);
+
+    let expected: Vec<String> = metered.rows.iter().map(|row| row.join(" | ")).collect();
+    let documented: Vec<String> = rows("Costs of a busy system").iter().map(|row| row.join(" | ")).collect();
+    assert_eq!(documented, expected, "the table should be\n| {} |", expected.join(" |\n| "));
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -15,7 +16,9 @@ use serde_json::{Value, json};
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::outage::app_with_dynamodb_that_says;
-use crate::support::{ANDREW, TestApp, answer, assert_snapshot, hours, numbered, request, signed_in, token, user};
+use crate::support::{
+    ANDREW, ISSUER, TABLE, TestApp, answer, assert_snapshot, at, hours, numbered, request, signed_in, token, user,
+};
 
 const CREATE: &str = "/api/activities";
 
@@ -98,10 +101,10 @@ async fn every_error_has_the_body_that_is_written_down() {
     let anonymous = || request("POST", CREATE).body(Body::empty()).unwrap();
     told.add("nobody signed in", router(), anonymous()).await;
     let claims = |name: &str, value: Value| {
-        let mut claims = Issuer::claims(ANDREW, crate::support::at("2026-11-22T11:30:00Z"));
+        let mut claims = Issuer::claims(ANDREW, at("2026-11-22T11:30:00Z"));
         claims[name] = value;
-        let header = json!({ "alg": "RS256", "kid": crate::support::ISSUER.kid() });
-        format!("Bearer {}", crate::support::ISSUER.sign(&header, &claims).unwrap())
+        let header = json!({ "alg": "RS256", "kid": ISSUER.kid() });
+        format!("Bearer {}", ISSUER.sign(&header, &claims).unwrap())
     };
     for (title, value) in [
         ("a token that is none", "Bearer x".to_owned()),
@@ -175,9 +178,10 @@ async fn every_error_has_the_body_that_is_written_down() {
 
     app.send(with(post(GOOD), "idempotency-key", "k")).await;
     let other = r#"{"message": "y", "ttl": "1-day"}"#;
+    told.add("a body that is packed", router(), with(post(other), "content-encoding", "gzip")).await;
     told.add("a key for another body", router(), with(post(other), "idempotency-key", "k")).await;
 
-    let always = Clock::new(|| crate::support::at("2026-11-22T12:00:00.250Z"), |at| numbered(at, 77));
+    let always = Clock::new(|| at("2026-11-22T12:00:00.250Z"), |at| numbered(at, 77));
     let same_id = api::router(AppState { clock: always, ..app.state.clone() });
     answer(same_id.clone(), post(GOOD)).await;
     told.add("an id that is taken", same_id, post(other)).await;
@@ -215,12 +219,11 @@ async fn corrupt(app: &TestApp) {
     let mut broken = user(1, ANDREW, "andrewbrown", "Andrew Brown");
     broken.bio = "x".to_owned();
     let key = cruddur::store::keys::profile(&broken.sub);
-    let text = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
-    let update =
-        app.client.update_item().table_name(crate::support::TABLE).key("pk", text(key.pk)).key("sk", text(key.sk));
+    let text = |text: String| AttributeValue::S(text);
+    let update = app.client.update_item().table_name(TABLE).key("pk", text(key.pk)).key("sk", text(key.sk));
     update
         .update_expression("SET bio = :x")
-        .expression_attribute_values(":x", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
+        .expression_attribute_values(":x", AttributeValue::Bool(true))
         .send()
         .await
         .unwrap();

@@ -85,7 +85,7 @@ async fn likes_and_their_ends_at_once_leave_the_count_at_the_rows_that_are_left(
     let id = app.posted(hours(1), 1, "x", "1-day").await.id();
     let users = with_users(&app, 10).await;
     let uri = format!("/api/activities/{id}/like");
-    let requests = (0..20).flat_map(|round| {
+    let requests = (0..8).flat_map(|round| {
         let (app, uri) = (&app, &uri);
         users.iter().map(move |sub| app.ask_as(sub, if round % 2 == 0 { "PUT" } else { "DELETE" }, uri))
     });

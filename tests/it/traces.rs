@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use axum::body::Body;
 use cruddur::api::{AppState, Compat, Identity, ROUTES};
+use cruddur::clock::Clock;
 use cruddur::signup;
 use cruddur::stream::{self, Batch};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, Answer, TestApp, Tracing, assert_snapshot, hours, request, signed_in, user, worf};
+use crate::support::{
+    ANDREW, Answer, ORIGIN, TABLE, TRACEPARENT, TestApp, Tracing, assert_snapshot, hours, numbered, request, signed_in,
+    user, worf,
+};
 
 const WORF: &str = "demo-worf";
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/traces");
@@ -234,28 +238,25 @@ async fn the_traces_of_notifications_tell_their_story() {
 async fn the_traces_of_the_rest_tell_their_story() {
     let mut tracing = Tracing::start().await;
     let app = TestApp::new().await;
+    ask("GET /api/openapi.json", "").of(&app, &mut tracing).await;
     ask("GET /api/health-check", "").of(&app, &mut tracing).await;
     ask("GET /api/health-check", "deep").query("?deep").of(&app, &mut tracing).await;
     let mut app = app;
-    app.state.clock = broken_clock();
+    app.state.clock = Clock::new(|| panic!("on purpose"), |at| numbered(at, 0));
     ask("GET /api/health-check", "a panic").of(&app, &mut tracing).await;
     let app = TestApp::new().await;
-    app.client.delete_table().table_name(crate::support::TABLE).send().await.unwrap();
+    app.client.delete_table().table_name(TABLE).send().await.unwrap();
     ask("GET /api/users/@{handle}/short", "a table that is not there").of(&app, &mut tracing).await;
     for (title, method, path) in [
         ("a route that is none", "GET", "/api/nothing-here"),
         ("a method that is none", "PATCH", "/api/activities/home"),
         ("a preflight", "OPTIONS", "/api/activities"),
     ] {
-        let request = request(method, path).header("origin", crate::support::ORIGIN);
+        let request = request(method, path).header("origin", ORIGIN);
         let request = request.header("access-control-request-method", "POST").body(Body::empty()).unwrap();
         tracing.request(title, app.router(), request).await;
     }
     assert_snapshot("traces/other.txt", tracing.drawn());
-}
-
-fn broken_clock() -> cruddur::clock::Clock {
-    cruddur::clock::Clock::new(|| panic!("on purpose"), |at| crate::support::numbered(at, 0))
 }
 
 /// Draws what follows from the records since the last time, one batch for each.
@@ -277,7 +278,7 @@ async fn the_traces_of_the_streams_records_tell_their_story() {
     app.settle().await;
     let post = app.posted(hours(1), 1, "Hello @worf", "1-day").await;
     follow(&mut app, &mut tracing, "a post with a mention").await;
-    app.reply(&post, ANDREW, crate::support::numbered(app.now(), 2), &worf(), "y").await;
+    app.reply(&post, ANDREW, numbered(app.now(), 2), &worf(), "y").await;
     follow(&mut app, &mut tracing, "a reply, linked to the request that wrote it").await;
     app.like(&post, ANDREW, &worf(), app.now()).await;
     follow(&mut app, &mut tracing, "a like").await;
@@ -292,7 +293,7 @@ async fn the_traces_of_the_streams_records_tell_their_story() {
     follow(&mut app, &mut tracing, "a deleted post, and then what belonged to it").await;
 
     let mut bad = app.records().pop().unwrap();
-    let image = json!({ "trace_context": { "S": crate::support::TRACEPARENT } });
+    let image = json!({ "trace_context": { "S": TRACEPARENT } });
     bad["dynamodb"] = json!({ "SequenceNumber": "1", "Keys": {}, "OldImage": image, "NewImage": image });
     let batch = Batch { records: vec![bad] };
     let store = app.state.store.clone();

@@ -5,15 +5,13 @@ use std::fs;
 /// Panics unless `found` is the content of `tests/<file>`. What was found is left in a file that can be taken instead.
 pub(crate) fn assert_snapshot(file: &str, found: &str) {
     let path = format!("{}/tests/{file}", env!("CARGO_MANIFEST_DIR"));
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    if expected == found {
-        return;
-    }
     let kept = format!("{}/{}", env!("CARGO_TARGET_TMPDIR"), file.replace('/', "-"));
+    let expected = fs::read_to_string(&path).unwrap_or_default();
     fs::write(&kept, found).unwrap();
     let line = expected.lines().zip(found.lines()).take_while(|(expected, found)| expected == found).count();
     let told = |text: &str| text.lines().nth(line).unwrap_or("<the end>").to_owned();
-    panic!(
+    assert!(
+        expected == found,
         "{path} differs from line {}:\n  expected {}\n  found    {}\nif that is meant: cp {kept} {path}",
         line + 1,
         told(&expected),

@@ -160,10 +160,10 @@ fn attributes(span: &Span) -> String {
     let mut left: BTreeMap<&str, String> =
         span.attributes.iter().map(|attribute| (attribute.key.as_str(), text(attribute.value.as_ref()))).collect();
     let mut lines = Vec::new();
-    let every: &[(&str, &str)] = match span.kind() {
-        SpanKind::Client => &EVERY_CLIENT,
-        SpanKind::Server => &EVERY_SERVER,
-        _ => &[],
+    let (every, wanted): (&[(&str, &str)], &[&str]) = match span.kind() {
+        SpanKind::Client => (&EVERY_CLIENT, &["aws.request_id", "db.operation.name", "rpc.method"]),
+        SpanKind::Server => (&EVERY_SERVER, &["http.response.body.size"]),
+        SpanKind::Unspecified | SpanKind::Internal | SpanKind::Producer | SpanKind::Consumer => (&[], &[]),
     };
     for (key, usual) in every {
         if left.get(key).is_some_and(|value| value == usual) {
@@ -173,11 +173,6 @@ fn attributes(span: &Span) -> String {
         }
     }
     let there: Vec<&str> = ANY_VALUE.into_iter().filter(|key| left.remove(key).is_some()).collect();
-    let wanted: &[&str] = match span.kind() {
-        SpanKind::Client => &["aws.request_id", "db.operation.name", "rpc.method"],
-        SpanKind::Server => &["http.response.body.size"],
-        _ => &[],
-    };
     lines.extend(wanted.iter().filter(|key| !there.contains(key)).map(|key| format!("{key} is missing")));
     lines.extend(left.iter().map(|(key, value)| format!("{key} = {value}")));
     lines.extend(span.links.iter().map(|link| format!("link to {}", hex(&link.trace_id))));
