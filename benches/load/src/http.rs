@@ -38,10 +38,10 @@ impl Client {
         let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
         let content = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
         let (server, length) = (self.server, body.len());
-        write!(
-            connection,
+        let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {server}\r\ncontent-length: {length}\r\n{content}{authorization}\r\n{body}"
-        )?;
+        );
+        connection.write_all(request.as_bytes())?;
         let mut read = Vec::with_capacity(16 * 1024);
         let end = loop {
             if let Some(at) = read.windows(4).position(|four| four == b"\r\n\r\n") {
