@@ -314,7 +314,7 @@ async fn run(steps: Vec<Step>) {
     }
     let mut model = Model::default();
     // Half of them also before the consumer has come to the last changes.
-    let unsettled = steps.len() % 2 == 0;
+    let unsettled = steps.len().is_multiple_of(2);
     for step in steps {
         apply(&mut app, &mut model, step).await;
     }
