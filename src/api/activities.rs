@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -9,11 +9,11 @@ use tracing::{Instrument, Span, info_span};
 
 use super::AppState;
 use super::activity_body::{CreatedResponse, ShowResponse};
-use super::cursor::{self, Scope};
 use super::error::ApiError;
 use super::idempotency::{Idempotent, answer};
 use super::identity::SignedIn;
-use super::page::{MAX_LIMIT, Page, link_next};
+use super::listing::Listing;
+use super::page::{MAX_LIMIT, Page};
 use super::path::{ActivityUuid, AtHandle, NO_SUCH_ACTIVITY};
 use super::schema::{self, IdText, TtlText};
 use crate::domain::{Activity, Draft, Id, Invalid, Message, Post};
@@ -100,20 +100,16 @@ pub(super) async fn show_status(
 async fn shown(state: &AppState, id: Id, page: Page, is_meant: impl Fn(&Post) -> bool) -> Result<Response, ApiError> {
     let span = info_span!("show-activity", app.activity_uuid = display(id), app.result_length = Empty);
     async {
-        let now = state.clock.now();
         // The replies are public and the same for everyone, whatever the address.
         let route = format!("/api/activities/{id}");
-        let scope = Scope { route: &route, principal: None };
-        let after = page.cursor.map(|cursor| cursor::open(&state.keys, scope, &cursor, now)).transpose()?;
-        let limit = page.asked.unwrap_or(MAX_LIMIT);
-        let (found, replies) = tokio::join!(state.store.post(id, now), state.store.replies(id, now, limit, after));
+        let page = Page { limit: page.asked.unwrap_or(MAX_LIMIT), ..page };
+        let list = Listing::open(state, &route, None, page)?;
+        let replies = state.store.replies(id, list.now, list.limit, list.before);
+        let (found, replies) = tokio::join!(state.store.post(id, list.now), replies);
         let post = found?.map(|found| found.post).filter(is_meant).ok_or(NO_SUCH_ACTIVITY)?;
         let replies = replies?;
         Span::current().record("app.result_length", replies.replies.len());
-        let mut response = Json(ShowResponse::new(&post, &replies.replies)).into_response();
-        let cursor = replies.next.map(|next| cursor::seal(&state.keys, scope, next, now));
-        link_next(&mut response, cursor.as_deref(), limit);
-        Ok(response)
+        Ok(list.respond(ShowResponse::new(&post, &replies.replies), replies.next))
     }
     .instrument(span)
     .await

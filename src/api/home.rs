@@ -1,17 +1,16 @@
 use std::collections::HashSet;
 
-use axum::Json;
 use axum::extract::{Extension, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
 use super::AppState;
 use super::activity_body::{ActivityResponse, rfc3339};
-use super::cursor::{self, Scope};
 use super::error::ApiError;
 use super::identity::Principal;
-use super::page::{Page, link_next};
+use super::listing::Listing;
+use super::page::Page;
 use crate::domain::{Activity, Profile};
 
 /// The newest posts that have not expired; for a user who signed in, with which of them the user likes.
@@ -22,7 +21,6 @@ pub(super) async fn home(
 ) -> Result<Response, ApiError> {
     let now = state.clock.now();
     let principal = principal.map(|Extension(principal)| principal);
-    let scope = Scope { route: "/api/activities/home", principal: principal.as_ref() };
     let span = info_span!(
         "home-activities",
         app.now = rfc3339(now),
@@ -30,9 +28,9 @@ pub(super) async fn home(
         app.user_id = principal.as_ref().map(|principal| state.keys.user_id(&principal.sub)),
     );
     async {
-        let before = page.cursor.map(|cursor| cursor::open(&state.keys, scope, &cursor, now)).transpose()?;
+        let list = Listing::open_at(&state, "/api/activities/home", principal.as_ref(), page, now)?;
         let (found, profile) =
-            tokio::try_join!(state.store.home(now, page.limit, before), profile(&state, principal.as_ref()))?;
+            tokio::try_join!(state.store.home(now, list.limit, list.before), profile(&state, principal.as_ref()))?;
         Span::current().record("app.result_length", found.activities.len());
         let mut rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
         if principal.is_some() {
@@ -41,10 +39,7 @@ pub(super) async fn home(
                 row.liked = Some(liked.contains(&activity.id()));
             }
         }
-        let mut response = Json(rows).into_response();
-        let cursor = found.next.map(|next| cursor::seal(&state.keys, scope, next, now));
-        link_next(&mut response, cursor.as_deref(), page.limit);
-        Ok(response)
+        Ok(list.respond(rows, found.next))
     }
     .instrument(span)
     .await

@@ -1,8 +1,6 @@
 use axum::extract::{FromRequestParts, Query};
 use axum::http::HeaderValue;
-use axum::http::header::LINK;
 use axum::http::request::Parts;
-use axum::response::Response;
 use serde::Deserialize;
 
 use super::error::ApiError;
@@ -51,11 +49,4 @@ fn parse_limit(text: &str) -> Result<u16, ApiError> {
 /// It takes the place of the request's query: `kept` are those of its parameters that the next page needs too.
 pub(super) fn next_link(cursor: &str, limit: u16, kept: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("<?cursor={cursor}&limit={limit}{kept}>; rel=\"next\"")).ok()
-}
-
-/// Adds the `Link` to the next page, if there is one.
-pub(super) fn link_next(response: &mut Response, cursor: Option<&str>, limit: u16) {
-    if let Some(link) = cursor.and_then(|cursor| next_link(cursor, limit, "")) {
-        response.headers_mut().insert(LINK, link);
-    }
 }

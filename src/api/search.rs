@@ -1,7 +1,7 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, RawQuery, State};
 use axum::response::Response;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, info_span};
@@ -49,7 +49,8 @@ pub(super) async fn search(
         })?;
         span.record("app.words", term.exact().len() + 1);
         let mut list = Listing::open(&state, "/api/activities/search", principal.as_ref(), page)?;
-        list.kept = format!("&term={}", percent_encoded(&asked));
+        // A link is ASCII, and a term may have what ends a parameter.
+        list.kept = format!("&term={}", utf8_percent_encode(&asked, NON_ALPHANUMERIC));
         let found = state.store.search(&term, list.now, list.limit, list.before).await?;
         span.record("app.result_length", found.activities.len());
         let rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
@@ -57,13 +58,4 @@ pub(super) async fn search(
     }
     .instrument(span)
     .await
-}
-
-/// A link is ASCII, and a term may have what ends a parameter.
-fn percent_encoded(text: &str) -> String {
-    let encoded = text.bytes().map(|byte| match byte {
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    });
-    encoded.collect()
 }

@@ -7,9 +7,9 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
 use super::activity_body::rfc3339;
-use super::cursor::{self, Scope};
 use super::error::ApiError;
-use super::page::{Page, link_next};
+use super::listing::Listing;
+use super::page::Page;
 use super::path::{AtHandle, NO_SUCH_USER};
 use super::schema::{HandleText, IdText, TimeText};
 use super::{AppState, Compat};
@@ -67,13 +67,12 @@ pub(super) async fn feed(
     let span = info_span!("user-feed", app.now = rfc3339(now), app.result_length = Empty);
     async {
         let route = format!("/api/activities/@{}", handle.as_str());
-        let scope = Scope { route: &route, principal: None };
-        let before = page.cursor.map(|cursor| cursor::open(&state.keys, scope, &cursor, now)).transpose()?;
+        let list = Listing::open_at(&state, &route, None, page, now)?;
         let user = state.store.user(&handle).await?.ok_or(NO_SUCH_USER)?;
         let user_uuid = user.author.user_uuid;
         let (profile, found, count) = tokio::try_join!(
             state.store.profile(&user.sub),
-            state.store.feed(user_uuid, now, page.limit, before),
+            state.store.feed(user_uuid, now, list.limit, list.before),
             state.store.posts_count(user_uuid, now),
         )?;
         let profile = profile.ok_or(NO_SUCH_USER)?;
@@ -84,8 +83,7 @@ pub(super) async fn feed(
             Compat::Later => Json(UserFeedResponse { profile, activities }).into_response(),
             Compat::Week2 => Json(activities).into_response(),
         };
-        let cursor = found.next.map(|next| cursor::seal(&state.keys, scope, next, now));
-        link_next(&mut response, cursor.as_deref(), page.limit);
+        list.link(&mut response, found.next);
         Ok(response)
     }
     .instrument(span)

@@ -21,6 +21,21 @@ pub(super) enum Consistency {
 }
 
 impl Store {
+    /// One item; a strongly consistent read.
+    pub(super) async fn item(&self, Key { pk, sk }: Key) -> Result<Option<Item>, StoreError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&*self.table)
+            .key(PK, items::string(pk))
+            .key(SK, items::string(sk))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await?;
+        Ok(found.item)
+    }
+
     /// Those of the items that are there, in no order; of at most 100 different keys.
     pub(super) async fn read_items(&self, keys: Vec<Key>, consistency: Consistency) -> Result<Vec<Item>, StoreError> {
         let mut found = Vec::new();

@@ -3,8 +3,8 @@ use uuid::Uuid;
 
 use super::conversation_items::{self, of_membership, of_message, of_pair};
 use super::idempotency::{Made, Once, Written};
-use super::items::{self, string};
-use super::keys::{self, AFTER_ALL_ACTIVITIES, Key, LISTS, MEMBERSHIP, MESSAGE, PAIR, PK, SK};
+use super::items::string;
+use super::keys::{self, AFTER_ALL_ACTIVITIES, LISTS, MEMBERSHIP, MESSAGE, PAIR};
 use super::transaction::Transaction;
 use super::{Store, StoreError};
 use crate::domain::{Conversation, DirectMessage, Id, Profile, User};
@@ -88,21 +88,6 @@ impl Store {
         conversations.truncate(limit.into());
         let next = conversations.last().filter(|_| more).map(|last| last.last);
         Ok(InboxPage { conversations, next })
-    }
-
-    /// One item; a strongly consistent read.
-    pub(super) async fn item(&self, Key { pk, sk }: Key) -> Result<Option<items::Item>, StoreError> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&*self.table)
-            .key(PK, string(pk))
-            .key(SK, string(sk))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await?;
-        Ok(found.item)
     }
 }
 

@@ -1,10 +1,9 @@
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::items::{self, EXPIRES_MS, Item, Reader, number, string};
-use super::keys::{self, IDEMPOTENCY, PK, SK};
+use super::keys::{self, IDEMPOTENCY};
 use super::transaction::Transaction;
 use super::{Store, StoreError};
 use crate::domain::{Author, Id};
@@ -66,19 +65,9 @@ impl Store {
     /// `Throttled`, `Unavailable`, `Refused`.
     pub async fn made_before(&self, once: Option<&Once>) -> Result<Option<Written>, StoreError> {
         let Some(once) = once else { return Ok(None) };
-        let key = keys::idempotency(&once.scope);
-        let found = self
-            .client
-            .get_item()
-            .table_name(&*self.table)
-            .key(PK, string(key.pk))
-            .key(SK, string(key.sk))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await?;
-        let Some(item) = found.item() else { return Ok(None) };
-        let read = Reader { item, entity: IDEMPOTENCY };
+        let found = self.item(keys::idempotency(&once.scope)).await?;
+        let Some(item) = found else { return Ok(None) };
+        let read = Reader { item: &item, entity: IDEMPOTENCY };
         if read.expires_at()? <= once.now {
             return Ok(None);
         }

@@ -1,9 +1,8 @@
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use jiff::Timestamp;
 
 use super::batch::{Consistency, is_at};
 use super::items::{self, AUTHOR_SUB, GRANDPARENT, Item, PARENT, Reader};
-use super::keys::{self, ACTIVITY, Entity, Key, PK, REPLY, REPLY_LOCATOR, SK};
+use super::keys::{self, ACTIVITY, Entity, Key, REPLY, REPLY_LOCATOR};
 use super::{Store, StoreError};
 use crate::domain::{Id, Post};
 
@@ -60,18 +59,8 @@ impl Store {
     }
 
     async fn reply(&self, parent: Id, id: Id) -> Result<Option<StoredPost>, StoreError> {
-        let key = keys::reply(parent, id);
-        let found = self
-            .client
-            .get_item()
-            .table_name(&*self.table)
-            .key(PK, items::string(key.pk))
-            .key(SK, items::string(key.sk))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await?;
-        found.item().map(to_stored_reply).transpose()
+        let found = self.item(keys::reply(parent, id)).await?;
+        found.as_ref().map(to_stored_reply).transpose()
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::idempotency::{Made, Once, Written};
 use super::items::{BIO, DISPLAY_NAME, NAMED_AT, SUB, number, string};
-use super::keys::{self, HANDLE, PK, PROFILE, SK};
+use super::keys::{self, HANDLE, PROFILE};
 use super::{Store, StoreError, items};
 use crate::domain::{Author, Handle, Id, Profile, ProfileEdit, User};
 
@@ -17,18 +17,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
     pub async fn profile(&self, sub: &str) -> Result<Option<Profile>, StoreError> {
-        let key = keys::profile(sub);
-        let found = self
-            .client
-            .get_item()
-            .table_name(&*self.table)
-            .key(PK, items::string(key.pk))
-            .key(SK, items::string(key.sk))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await?;
-        found.item().map(items::to_profile).transpose()
+        let found = self.item(keys::profile(sub)).await?;
+        found.as_ref().map(items::to_profile).transpose()
     }
 
     /// The user who has that handle; a strongly consistent read.
@@ -36,18 +26,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
     pub async fn user(&self, handle: &Handle) -> Result<Option<User>, StoreError> {
-        let key = keys::handle(handle);
-        let found = self
-            .client
-            .get_item()
-            .table_name(&*self.table)
-            .key(PK, string(key.pk))
-            .key(SK, string(key.sk))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await?;
-        found.item().map(items::to_user).transpose()
+        let found = self.item(keys::handle(handle)).await?;
+        found.as_ref().map(items::to_user).transpose()
     }
 
     /// Changes what the user `profile` was read as, in the profile and in the claim of the handle, under the key at most

@@ -1,11 +1,10 @@
 use std::collections::HashSet;
 
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use jiff::Timestamp;
 
 use super::batch::{Consistency, is_at};
 use super::items::{self, EXPIRES_MS, Item, LIKES, REPOSTS, number, string};
-use super::keys::{self, Entity, Key, LIKE, PK, REPOST, SK};
+use super::keys::{self, Entity, Key, LIKE, REPOST};
 use super::posts::StoredPost;
 use super::{Store, StoreError};
 use crate::domain::{Counters, Id, Profile, Reaction, Reactions};
@@ -95,18 +94,8 @@ impl Store {
     }
 
     async fn has_reacted(&self, reaction: Reaction, user: &Profile, stored: &StoredPost) -> Result<bool, StoreError> {
-        let key = key(reaction, user, stored);
-        let found = self
-            .client
-            .get_item()
-            .table_name(&*self.table)
-            .key(PK, string(key.pk))
-            .key(SK, string(key.sk))
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await?;
-        Ok(found.item().is_some())
+        let found = self.item(key(reaction, user, stored)).await?;
+        Ok(found.is_some())
     }
 
     /// The counts now: nothing was changed, so what was read before may be of any time.
