@@ -7,12 +7,17 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 export PYTHONDONTWRITEBYTECODE := 1
 
+CARGO_AUDITABLE := 0.7.7
+AUDITABLE2CDX := 0.1.0
 CARGO_DENY := 0.20.2
 
 python := .tools/python/ready
+auditable := .tools/cargo-auditable-$(CARGO_AUDITABLE)/bin/cargo-auditable
+auditable2cdx := .tools/auditable2cdx-$(AUDITABLE2CDX)/bin/auditable2cdx
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 # The SAM CLI and cargo-lambda, and the zig that cargo-lambda finds by the first python3 on the path.
-with_tools := PATH="$(CURDIR)/.tools/python/bin:$$PATH" SAM_CLI_TELEMETRY=0
+with_tools := PATH="$(CURDIR)/.tools/python/bin:$(CURDIR)/$(dir $(auditable)):$(CURDIR)/$(dir $(auditable2cdx)):$$PATH" \
+  SAM_CLI_TELEMETRY=0
 
 model := model::whatever_users_do_every_page_shows_what_a_plain_model_has
 
@@ -28,7 +33,7 @@ run: ## start Cruddur on this machine: http://127.0.0.1:3000
 	cargo run --locked
 
 .PHONY: check
-check: lint deny ## all that needs no running program: format, lints, documentation, dependencies
+check: lint deny workflows ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
 test: check scale-is-fresh unit contract template arm64 rie sam ## every test there is, with all tools that they need
@@ -42,6 +47,10 @@ lint: ## rustfmt, clippy and rustdoc, without a warning
 .PHONY: deny
 deny: $(deny) ## licences, sources, bans and advisories of the dependencies
 	tests/tools/deny.sh $(deny)
+
+.PHONY: workflows
+workflows: $(python) ## those of .github: pinned, with no more permissions than they need
+	.tools/python/bin/zizmor --offline --no-progress .github/workflows
 
 .PHONY: unit
 unit: ## cargo test: needs nothing but the Rust toolchain
@@ -84,9 +93,16 @@ template: $(python) ## the template as SAM and cfn-lint see it
 	.tools/python/bin/python tests/tools/template.py
 
 .PHONY: build
-build: $(python) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the other)
-	rustup target add $(if $(filter x86_64,$(ARCH)),x86_64,aarch64)-unknown-linux-gnu
-	$(with_tools) sam build --parameter-overrides Architecture=$(or $(ARCH),arm64)
+build: $(python) $(auditable) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the other)
+	$(with_tools) operate/build.sh $(or $(ARCH),arm64)
+
+.PHONY: release
+release: $(python) $(auditable) $(auditable2cdx) ## zips, lists of components and checksums into dist/ (VERSION=…)
+	$(with_tools) operate/release.sh $(VERSION)
+
+.PHONY: reproducible
+reproducible: x86_64 ## builds the last commit in another folder, and compares
+	$(with_tools) tests/tools/reproducible.sh
 
 .PHONY: rie
 rie: x86_64 ## the built functions under AWS's Runtime Interface Emulator
@@ -99,12 +115,14 @@ sam: x86_64 docker ## sam local invoke and sam local start-api
 	$(with_tools) tests/tools/sam.py .aws-sam/x86_64
 
 .PHONY: x86_64
-x86_64: $(python)
-	$(with_tools) tests/tools/build.sh x86_64
+x86_64: $(python) $(auditable)
+	$(with_tools) operate/build.sh x86_64 .aws-sam/x86_64
+	tests/tools/built.py x86_64 .aws-sam/x86_64
 
+# 3 is the answer where the target cannot be had.
 .PHONY: arm64
-arm64: $(python)
-	$(with_tools) tests/tools/build.sh arm64 || [ $$? -eq 3 ]
+arm64: $(python) $(auditable)
+	{ $(with_tools) operate/build.sh arm64 .aws-sam/arm64 && tests/tools/built.py arm64 .aws-sam/arm64; } || [ $$? -eq 3 ]
 
 .PHONY: docker
 docker:
@@ -119,6 +137,17 @@ $(python): tests/tools/requirements.txt
 	.tools/python/bin/pip install --quiet --requirement $<
 	touch $@
 
+# Each tool's own folder of build output would be larger than all the rest.
+define cargo_install
+cargo install --locked --version $(2) --root .tools/$(1)-$(2) --target-dir .tools/build $(1)
+rm -rf .tools/build
+endef
+
 $(deny):
-	cargo install --locked --version $(CARGO_DENY) --root .tools/cargo-deny-$(CARGO_DENY) --target-dir .tools/build cargo-deny
-	rm -rf .tools/build
+	$(call cargo_install,cargo-deny,$(CARGO_DENY))
+
+$(auditable):
+	$(call cargo_install,cargo-auditable,$(CARGO_AUDITABLE))
+
+$(auditable2cdx):
+	$(call cargo_install,auditable2cdx,$(AUDITABLE2CDX))
