@@ -31,7 +31,7 @@ run: ## start Cruddur on this machine: http://127.0.0.1:3000
 check: lint deny ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check scale-is-fresh unit contract template arm64 rie sam ## every test there is, with all tools that they need
+test: check scale-is-fresh unit contract template arm64 rie sam deployed ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -97,6 +97,10 @@ rie: x86_64 ## the built functions under AWS's Runtime Interface Emulator
 sam: x86_64 docker ## sam local invoke and sam local start-api
 	$(local)
 	$(with_tools) tests/tools/sam.py .aws-sam/x86_64
+
+.PHONY: deployed
+deployed: x86_64 docker ## sam deploy to a stand-in for AWS, and what users do over HTTP on what it deployed
+	$(with_tools) .tools/python/bin/python tests/tools/deploy.py .aws-sam/x86_64
 
 .PHONY: x86_64
 x86_64: $(python)

@@ -19,13 +19,10 @@ from pathlib import Path
 
 from answers import (
     ANSWERS, HELLO, METHOD_NOT_ALLOWED, SHOWN, TRIGGERED, Report, events, masked, of_proxy_response, triggered)
-from engine import bridge_address, docker_engine
+from engine import base_image, bridge_address, docker_engine, remove_containers
 from local import KEY_SET_PATH, SETTINGS, local_aws
-from rie import emulator_path, free_port
+from rie import free_port
 from waiting import wait_until
-
-IMAGE = "public.ecr.aws/lambda/provided:al2023"
-CONTAINER_IMAGE = f"{IMAGE}-rapid-x86_64"
 
 
 def main(built):
@@ -118,32 +115,6 @@ def api_gateway(arguments):
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=60)
             remove_containers()
-
-
-def remove_containers():
-    """SAM leaves its warm containers running when it is ended by a signal."""
-    left = subprocess.run(["docker", "ps", "--all", "--quiet", "--filter", f"ancestor={CONTAINER_IMAGE}"],
-                          check=True, capture_output=True, text=True).stdout.split()
-    if left:
-        subprocess.run(["docker", "rm", "--force", *left], check=True, stdout=subprocess.DEVNULL)
-
-
-@contextlib.contextmanager
-def base_image():
-    """Lambda's image: the one that is there, or the real one, or a stand-in that is removed again."""
-    if docker("image", "inspect", IMAGE) or docker("pull", IMAGE):
-        yield
-        return
-    print(f"{IMAGE} cannot be had here: a stand-in takes its place.", flush=True)
-    subprocess.run(["tests/tools/base-image.sh", emulator_path()], check=True, stdout=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        docker("rmi", "--force", CONTAINER_IMAGE, f"{IMAGE}-x86_64", IMAGE)
-
-
-def docker(*arguments):
-    return subprocess.run(["docker", *arguments], capture_output=True).returncode == 0
 
 
 if __name__ == "__main__":

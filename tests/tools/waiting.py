@@ -12,3 +12,10 @@ def wait_until(what, ready, process, *, seconds, log):
         if time.monotonic() > deadline:
             raise SystemExit(f"Waited {seconds} s in vain until {what}:\n{log.read_text()}")
         time.sleep(0.05)
+
+
+def wait_for(ready, seconds=20):
+    """Returns once `ready()` is true, or when `seconds` are over: what is looked at next tells which."""
+    deadline = time.monotonic() + seconds
+    while not ready() and time.monotonic() < deadline:
+        time.sleep(0.2)
