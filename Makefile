@@ -88,15 +88,23 @@ build: $(python) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the ot
 	rustup target add $(if $(filter x86_64,$(ARCH)),x86_64,aarch64)-unknown-linux-gnu
 	$(with_tools) sam build --parameter-overrides Architecture=$(or $(ARCH),arm64)
 
+# Lambda's image for this machine's processor.
+native := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
+
+.PHONY: sam-local
+sam-local: $(native) docker ## the built functions in Lambda's image: http://127.0.0.1:3001, until Ctrl-C
+	cargo build --locked --package local
+	$(with_tools) .tools/python/bin/python tests/tools/sam_local.py .aws-sam/$(native)
+
 .PHONY: rie
 rie: x86_64 ## the built functions under AWS's Runtime Interface Emulator
 	$(local)
 	tests/tools/rie.py $(addprefix .aws-sam/x86_64/,$(addsuffix Function/bootstrap,Api Signup Stream))
 
 .PHONY: sam
-sam: x86_64 docker ## sam local invoke and sam local start-api
+sam: x86_64 docker ## what one does with `make sam-local`, and every event by sam local invoke
 	$(local)
-	$(with_tools) tests/tools/sam.py .aws-sam/x86_64
+	$(with_tools) .tools/python/bin/python tests/tools/sam.py .aws-sam/x86_64
 
 .PHONY: deployed
 deployed: x86_64 docker ## sam deploy to a stand-in for AWS, and what users do over HTTP on what it deployed

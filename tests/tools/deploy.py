@@ -23,7 +23,7 @@ from answers import Report
 from cloud import cloud, inventory
 from engine import base_image, bridge_address, docker_engine
 from otlp import receiver
-from rie import free_port
+from ports import free_port
 from samcli.yamlhelper import yaml_parse
 from users import converse, refuse, remove, users_sign_up
 

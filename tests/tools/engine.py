@@ -48,12 +48,23 @@ def bridge_address():
         check=True, capture_output=True, text=True).stdout.strip()
 
 
-def remove_containers():
+def containers(code):
+    """The containers, running or not, of functions whose code is below the folder `code`."""
+    listed = subprocess.run(["docker", "ps", "--all", "--quiet"], check=True, capture_output=True, text=True)
+    return [container for container in listed.stdout.split() if str(code.absolute()) in _mounts(container)]
+
+
+def remove_containers(code):
     """SAM leaves its warm containers running when it is ended by a signal."""
-    left = subprocess.run(["docker", "ps", "--all", "--quiet", "--filter", f"ancestor={CONTAINER_IMAGE}"],
-                          check=True, capture_output=True, text=True).stdout.split()
+    left = containers(code)
     if left:
         subprocess.run(["docker", "rm", "--force", *left], check=True, stdout=subprocess.DEVNULL)
+
+
+def _mounts(container):
+    """Nothing of one that is gone by now."""
+    return subprocess.run(["docker", "inspect", "--format", "{{range .Mounts}}{{.Source}} {{end}}", container],
+                          capture_output=True, text=True).stdout
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import platform
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from answers import ANSWERS, SHOWN, TRIGGERED, Report, events, of_proxy_response, showing, triggered
 from local import KEY_SET_PATH, SETTINGS, local_aws
+from ports import free_port, listens
 from waiting import wait_until
 
 
@@ -64,10 +64,6 @@ def emulator(function, bootstrap, aws_endpoint):
         **SETTINGS,
     }
 
-    def listens():
-        with contextlib.closing(socket.socket()) as connection:
-            return connection.connect_ex(("127.0.0.1", port)) == 0
-
     def invoke(event):
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations", data=event.encode())
@@ -87,7 +83,7 @@ def emulator(function, bootstrap, aws_endpoint):
                  "--runtime-api-address", f"127.0.0.1:{runtime_port}", bootstrap],
                 env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
-            wait_until("the emulator listens", listens, process, seconds=10, log=log_path)
+            wait_until("the emulator listens", lambda: listens(port), process, seconds=10, log=log_path)
             yield invoke, log_path
         finally:
             process.terminate()
@@ -99,12 +95,6 @@ def emulator_path():
     machine = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
     (path,) = Path(".tools/python/lib").glob(f"python3.*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}")
     return path
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 if __name__ == "__main__":
