@@ -29,14 +29,12 @@ from users import converse, refuse, remove, users_sign_up
 
 STACK = "cruddur"
 PAGE = "https://cruddur.example"
-# What the service in ministack's place knows nothing of, and why its absence changes nothing of what is asked here.
-LEFT_OUT = {
-    "AWS::XRay::Group": "a view in X-Ray's console",
-    "AWS::XRay::SamplingRule": "what is sampled there; what is sent by OTLP is decided by the function",
-}
+# What ministack cannot make: it has no X-Ray, and alarms only of a single metric. Nothing that is asked here needs it.
+LEFT_OUT = {"AWS::XRay::Group", "AWS::XRay::SamplingRule", "AWS::XRay::TransactionSearchConfig"}
 # What CloudFormation leaves when the stack is deleted: docs/operate.md says how to remove it.
 RETAINED = {"Table", "UserPool"}
-OUTPUTS = {"ApiUrl", "UserPoolId", "UserPoolClientId", "TableName", "FunctionName"}
+ALIAS = "live"
+OUTPUTS = {"ApiUrl", "UserPoolId", "UserPoolClientId", "TableName", "DashboardUrl", "FunctionName"}
 METHODS = ["DELETE", "GET", "OPTIONS", "POST", "PUT"]
 FUNCTIONS = ["ApiFunction", "SignupFunction", "StreamFunction"]
 
@@ -61,21 +59,32 @@ def main(built):
 
 def adapted(template, built, endpoint):
     """The template as ministack can deploy it."""
-    resources = {name: resource for name, resource in template["Resources"].items() if resource["Type"] not in LEFT_OUT}
+    resources = {name: resource for name, resource in template["Resources"].items() if not left_out(resource)}
     for function in FUNCTIONS:
         properties = resources[function]["Properties"]
         properties["CodeUri"] = str(Path(built, function).absolute())
-        events = properties.get("Events", {})
-        # It takes over only methods that are named.
-        for name, event in list(events.items()):
-            if event["Type"] == "Api" and event["Properties"]["Method"].upper() == "ANY":
-                del events[name]
-                events |= {name + method.title(): {**event, "Properties": {**event["Properties"], "Method": method}}
-                           for method in METHODS}
+        properties["Events"] = dict(named_methods(properties["Events"]))
     # The keys of its user pools are not at Cognito's address; the issuer in its tokens is Cognito's.
     resources["ApiFunction"]["Properties"]["Environment"]["Variables"]["JWKS_URL"] = {
         "Fn::Sub": endpoint + "/${UserPool}/.well-known/jwks.json"}
     return {**template, "Resources": resources}
+
+
+def left_out(resource):
+    return resource["Type"] in LEFT_OUT or resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
+
+
+def named_methods(events):
+    """The events with one for each method in place of ANY, which ministack does not take over; where a path has one for
+    a method already, that one stays."""
+    named = {(event["Properties"].get("Path"), event["Properties"].get("Method")) for event in events.values()}
+    for name, event in events.items():
+        if event["Properties"].get("Method") != "ANY":
+            yield name, event
+            continue
+        for method in METHODS:
+            if (event["Properties"]["Path"], method) not in named:
+                yield name + method.title(), {**event, "Properties": {**event["Properties"], "Method": method}}
 
 
 class Stack:
@@ -95,9 +104,20 @@ class Stack:
         parameters = {"Architecture": "x86_64", "OtlpEndpoint": self.traces.endpoint, **parameters}
         self._sam("deploy", "--template-file", self._template, "--no-confirm-changeset", "--no-progressbar",
                   "--parameter-overrides", *[f"{name}={value}" for name, value in parameters.items()])
+        if self.outputs:
+            self._restore_aliases()
         (stack,) = self.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         return stack["StackStatus"]
+
+    def _restore_aliases(self):
+        """ministack makes a function anew that changes, and its version, but forgets its alias."""
+        functions = self.aws.client("lambda")
+        for function in functions.list_functions()["Functions"]:
+            name = function["FunctionName"]
+            if not functions.list_aliases(FunctionName=name)["Aliases"]:
+                version = functions.list_versions_by_function(FunctionName=name)["Versions"][-1]["Version"]
+                functions.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
 
     def delete(self):
         """As `aws cloudformation delete-stack`: `sam delete` asks for what ministack does not tell."""

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Runs the functions as they are deployed under AWS's Runtime Interface Emulator, without Docker, and sends each all
-of its events.
+of its events. The emulator tells them no trace id, and where it says the X-Ray daemon is, there is none.
 
 usage: rie.py API SIGNUP STREAM    (the paths of the three binaries)
 """
@@ -60,6 +60,7 @@ def emulator(function, bootstrap, aws_endpoint):
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_ENDPOINT_URL": aws_endpoint,
+        "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{free_port()}",
         "JWKS_URL": aws_endpoint + KEY_SET_PATH,
         **SETTINGS,
     }
