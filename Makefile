@@ -31,7 +31,7 @@ run: ## start Cruddur on this machine: http://127.0.0.1:3000
 check: lint deny ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check scale-is-fresh unit contract template arm64 rie sam deployed ## every test there is, with all tools that they need
+test: check scale-is-fresh unit contract template arm64 rie watch sam deployed ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -100,6 +100,12 @@ sam-local: $(native) docker ## the built functions in Lambda's image: http://127
 rie: x86_64 ## the built functions under AWS's Runtime Interface Emulator
 	$(local)
 	tests/tools/rie.py $(addprefix .aws-sam/x86_64/,$(addsuffix Function/bootstrap,Api Signup Stream))
+
+.PHONY: watch
+watch: $(python) ## every event by cargo lambda invoke, with its wrong deadlines
+	$(local)
+	cargo build --locked
+	$(with_tools) tests/tools/watch.py
 
 .PHONY: sam
 sam: x86_64 docker ## what one does with `make sam-local`, and every event by sam local invoke
