@@ -36,7 +36,7 @@ run: ## start Cruddur on this machine: http://127.0.0.1:3000
 check: lint deny workflows ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check scale-is-fresh unit contract template arm64 rie sam ## every test there is, with all tools that they need
+test: check scale-is-fresh unit contract template arm64 rie watch sam deployed ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -104,15 +104,33 @@ release: $(python) $(auditable) $(auditable2cdx) ## zips, lists of components an
 reproducible: x86_64 ## builds the last commit in another folder, and compares
 	$(with_tools) tests/tools/reproducible.sh
 
+# Lambda's image for this machine's processor.
+native := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
+
+.PHONY: sam-local
+sam-local: $(native) docker ## the built functions in Lambda's image: http://127.0.0.1:3001, until Ctrl-C
+	cargo build --locked --package local
+	$(with_tools) .tools/python/bin/python tests/tools/sam_local.py .aws-sam/$(native)
+
 .PHONY: rie
 rie: x86_64 ## the built functions under AWS's Runtime Interface Emulator
 	$(local)
 	tests/tools/rie.py $(addprefix .aws-sam/x86_64/,$(addsuffix Function/bootstrap,Api Signup Stream))
 
-.PHONY: sam
-sam: x86_64 docker ## sam local invoke and sam local start-api
+.PHONY: watch
+watch: $(python) ## every event by cargo lambda invoke, with its wrong deadlines
 	$(local)
-	$(with_tools) tests/tools/sam.py .aws-sam/x86_64
+	cargo build --locked
+	$(with_tools) tests/tools/watch.py
+
+.PHONY: sam
+sam: x86_64 docker ## what one does with `make sam-local`, and every event by sam local invoke
+	$(local)
+	$(with_tools) .tools/python/bin/python tests/tools/sam.py .aws-sam/x86_64
+
+.PHONY: deployed
+deployed: x86_64 docker ## sam deploy to a stand-in for AWS, and what users do over HTTP on what it deployed
+	$(with_tools) .tools/python/bin/python tests/tools/deploy.py .aws-sam/x86_64
 
 .PHONY: x86_64
 x86_64: $(python) $(auditable)
