@@ -31,7 +31,7 @@ run: ## start Cruddur on this machine: http://127.0.0.1:3000
 check: lint deny ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check scale-is-fresh unit contract template arm64 rie sam ## every test there is, with all tools that they need
+test: check scale-is-fresh unit contract template operate arm64 rie sam ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -82,6 +82,21 @@ fuzz: ## parsers and the X-Ray translator on many more random inputs than `cargo
 template: $(python) ## the template as SAM and cfn-lint see it
 	$(with_tools) AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	.tools/python/bin/python tests/tools/template.py
+
+.PHONY: operate
+operate: ## what operate/ does, beside stand-ins; the pictures and the bill beside what they are made of
+	tests/tools/honeycomb.py
+	tests/tools/pictures.py --check
+
+.PHONY: honeycomb
+honeycomb: ## columns, saved queries and a board in Honeycomb, as operate/honeycomb.json has them
+	operate/honeycomb.py
+
+.PHONY: pictures
+pictures: x86_64 ## the pictures of docs/traces.md, from what the functions export here
+	$(local)
+	"$${CARGO_TARGET_DIR:-target}/debug/examples/traces" .aws-sam/x86_64/{Api,Stream}Function/bootstrap > docs/traces/data.json
+	tests/tools/pictures.py
 
 .PHONY: build
 build: $(python) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the other)
