@@ -46,6 +46,8 @@ SHOWN = ({"query_id": TEXT, "query_annotation_id": TEXT, "query_style": TEXT, "v
 POSITION = ({"x_coordinate": WHOLE, "y_coordinate": WHOLE, "height": WHOLE, "width": WHOLE}, set())
 MARKER = ({"start_time": WHOLE, "end_time": WHOLE, "message": TEXT, "type": TEXT, "url": TEXT}, set())
 
+TYPES = {"string": str, "integer": int, "float": float, "boolean": bool}
+
 # Columns that Honeycomb itself makes of every span that comes by OTLP.
 ITS_OWN = {"name", "duration_ms", "service.name", "trace.trace_id", "trace.parent_id", "trace.span_id"}
 # Sent so seldom that no example has them: the code alone says that they are there.
@@ -500,10 +502,13 @@ def names(report):
     described = {dataset: {name for name, column in columns.items() if dataset in column["datasets"]} for dataset in sent}
     for dataset, found in sent.items():
         report.compare(f"all that tests/traces has of {dataset} is a column", set(), found - described[dataset])
-    exported = {dataset: set() for dataset in sent}
+    exported, other_type = {dataset: set() for dataset in sent}, set()
     for invocation in json.loads(EXPORTED.read_text())["invocations"]:
         for span in invocation["otlp"]:
             exported[span["service"]] |= span["attributes"].keys()
+            other_type |= {name for name, value in span["attributes"].items()
+                           if name in columns and type(value) is not TYPES[columns[name]["type"]]}
+    report.compare("what is sent has the column's type", set(), other_type)
     # The pictures have nobody sign up: of that function, all may be that is not an attribute of our own.
     exported["cruddur-signup"] = {name for name in set().union(*exported.values()) if not name.startswith("app.")}
     for dataset, found in described.items():
