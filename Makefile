@@ -27,6 +27,10 @@ help:
 run: ## start Cruddur on this machine: http://127.0.0.1:3000
 	cargo run --locked
 
+.PHONY: doctor
+doctor: ## what this machine lacks for all of this, and how to get it (FOR="run test build local deploy")
+	@operate/doctor.sh $(FOR)
+
 .PHONY: check
 check: lint deny ## all that needs no running program: format, lints, documentation, dependencies
 
@@ -85,6 +89,7 @@ template: $(python) ## the template as SAM and cfn-lint see it
 
 .PHONY: operate
 operate: ## what operate/ does, beside stand-ins; the pictures and the bill beside what they are made of
+	tests/tools/doctor.py
 	tests/tools/honeycomb.py
 	tests/tools/pictures.py --check
 
