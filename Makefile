@@ -32,11 +32,15 @@ help:
 run: ## start Cruddur on this machine: http://127.0.0.1:3000
 	cargo run --locked
 
+.PHONY: doctor
+doctor: ## what this machine lacks for all of this, and how to get it (FOR="run test build local deploy")
+	@operate/doctor.sh $(FOR)
+
 .PHONY: check
 check: lint deny workflows ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check scale-is-fresh unit contract template arm64 rie watch sam deployed ## every test there is, with all tools that they need
+test: check scale-is-fresh unit contract template operate arm64 rie watch sam deployed ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -91,6 +95,22 @@ fuzz: ## parsers and the X-Ray translator on many more random inputs than `cargo
 template: $(python) ## the template as SAM and cfn-lint see it
 	$(with_tools) AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	.tools/python/bin/python tests/tools/template.py
+
+.PHONY: operate
+operate: ## what operate/ does, beside stand-ins; the pictures and the bill beside what they are made of
+	tests/tools/doctor.py
+	tests/tools/honeycomb.py
+	tests/tools/pictures.py --check
+
+.PHONY: honeycomb
+honeycomb: ## columns, saved queries and a board in Honeycomb, as operate/honeycomb.json has them
+	operate/honeycomb.py
+
+.PHONY: pictures
+pictures: x86_64 ## the pictures of docs/traces.md, from what the functions export here
+	$(local)
+	"$${CARGO_TARGET_DIR:-target}/debug/examples/traces" .aws-sam/x86_64/{Api,Stream}Function/bootstrap > docs/traces/data.json
+	tests/tools/pictures.py
 
 .PHONY: build
 build: $(python) $(auditable) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the other)
