@@ -8,9 +8,14 @@ MAKEFLAGS += --no-builtin-rules
 export PYTHONDONTWRITEBYTECODE := 1
 
 CARGO_DENY := 0.20.2
+CFN_GUARD := 3.2.1
+# Its rules of AWS Control Tower are what is used of it; what else it is for asks for a package of 100 MB.
+GUARD_RULES := cdklabs.cdk-validator-cfnguard==0.0.62
 
 python := .tools/python/ready
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+policy := .tools/policy/ready
+guard := .tools/cfn-guard-$(CFN_GUARD)/bin/cfn-guard
 # The SAM CLI and cargo-lambda, and the zig that cargo-lambda finds by the first python3 on the path.
 with_tools := PATH="$(CURDIR)/.tools/python/bin:$$PATH" SAM_CLI_TELEMETRY=0
 
@@ -31,7 +36,7 @@ run: ## start Cruddur on this machine: http://127.0.0.1:3000
 check: lint deny ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check scale-is-fresh unit contract template arm64 rie sam ## every test there is, with all tools that they need
+test: check scale-is-fresh unit contract template policy arm64 rie sam ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -83,6 +88,10 @@ template: $(python) ## the template as SAM and cfn-lint see it
 	$(with_tools) AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	.tools/python/bin/python tests/tools/template.py
 
+.PHONY: policy
+policy: $(python) $(policy) $(guard) ## the templates beside the policies of cfn-lint, checkov and cfn-guard
+	$(with_tools) python tests/tools/policy.py .tools/policy/bin/checkov $(guard)
+
 .PHONY: build
 build: $(python) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the other)
 	rustup target add $(if $(filter x86_64,$(ARCH)),x86_64,aarch64)-unknown-linux-gnu
@@ -121,4 +130,14 @@ $(python): tests/tools/requirements.txt
 
 $(deny):
 	cargo install --locked --version $(CARGO_DENY) --root .tools/cargo-deny-$(CARGO_DENY) --target-dir .tools/build cargo-deny
+	rm -rf .tools/build
+
+$(policy): tests/policy/requirements.txt
+	python3 -m venv --clear .tools/policy
+	.tools/policy/bin/pip install --quiet --requirement $<
+	.tools/policy/bin/pip install --quiet --no-deps $(GUARD_RULES)
+	touch $@
+
+$(guard):
+	cargo install --locked --version $(CFN_GUARD) --root .tools/cfn-guard-$(CFN_GUARD) --target-dir .tools/build cfn-guard
 	rm -rf .tools/build
