@@ -91,7 +91,7 @@ async fn create(store: &Store, clock: &Clock, sub: &str, event: &Value) -> Resul
     let (named_at, user_uuid) = (clock.now(), clock.new_id().uuid());
     Span::current().record("app.user_uuid", tracing::field::display(user_uuid));
     for (tries, handle) in names::handles(preferred, sub).enumerate() {
-        Span::current().record("app.handle_tries", tries + 1);
+        Span::current().record("app.handle_tries", i64::try_from(tries + 1).ok());
         let display_name = names::display_name(name, &handle);
         let author = Author { user_uuid, handle, display_name };
         let profile = Profile { sub: sub.to_owned(), author, bio: String::new(), named_at };

@@ -108,7 +108,7 @@ async fn shown(state: &AppState, id: Id, page: Page, is_meant: impl Fn(&Post) ->
         let (found, replies) = tokio::join!(state.store.post(id, list.now), replies);
         let post = found?.map(|found| found.post).filter(is_meant).ok_or(NO_SUCH_ACTIVITY)?;
         let replies = replies?;
-        Span::current().record("app.result_length", replies.replies.len());
+        Span::current().record("app.result_length", i64::try_from(replies.replies.len()).ok());
         Ok(list.respond(ShowResponse::new(&post, &replies.replies), replies.next))
     }
     .instrument(span)

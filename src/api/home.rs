@@ -31,7 +31,7 @@ pub(super) async fn home(
         let list = Listing::open_at(&state, "/api/activities/home", principal.as_ref(), page, now)?;
         let (found, profile) =
             tokio::try_join!(state.store.home(now, list.limit, list.before), profile(&state, principal.as_ref()))?;
-        Span::current().record("app.result_length", found.activities.len());
+        Span::current().record("app.result_length", i64::try_from(found.activities.len()).ok());
         let mut rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
         if principal.is_some() {
             let liked = liked(&state, profile, &found.activities).await?;

@@ -67,8 +67,8 @@ pub(super) async fn list(
     async {
         let list = Listing::open(&state, "/api/activities/notifications", Some(&principal), page)?;
         let found = state.store.notifications(&principal.sub, list.now, list.limit, list.before).await?;
-        Span::current().record("app.result_length", found.rows.len());
-        Span::current().record("app.unread_count", found.unread);
+        Span::current().record("app.result_length", i64::try_from(found.rows.len()).ok());
+        Span::current().record("app.unread_count", i64::try_from(found.unread).ok());
         let rows: Vec<_> = found.rows.iter().map(NotificationResponse::from).collect();
         let mut response = list.respond(rows, found.next);
         response.headers_mut().insert(UNREAD_COUNT, HeaderValue::from(found.unread));

@@ -47,12 +47,12 @@ pub(super) async fn search(
         let term = SearchTerm::parse(&asked).inspect_err(|error| {
             span.record("app.validation_codes", display(error));
         })?;
-        span.record("app.words", term.exact().len() + 1);
+        span.record("app.words", i64::try_from(term.exact().len() + 1).ok());
         let mut list = Listing::open(&state, "/api/activities/search", principal.as_ref(), page)?;
         // A link is ASCII, and a term may have what ends a parameter.
         list.kept = format!("&term={}", utf8_percent_encode(&asked, NON_ALPHANUMERIC));
         let found = state.store.search(&term, list.now, list.limit, list.before).await?;
-        span.record("app.result_length", found.activities.len());
+        span.record("app.result_length", i64::try_from(found.activities.len()).ok());
         let rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
         Ok(list.respond(rows, found.next))
     }

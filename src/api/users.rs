@@ -76,7 +76,7 @@ pub(super) async fn feed(
             state.store.posts_count(user_uuid, now),
         )?;
         let profile = profile.ok_or(NO_SUCH_USER)?;
-        Span::current().record("app.result_length", found.posts.len());
+        Span::current().record("app.result_length", i64::try_from(found.posts.len()).ok());
         let activities = found.posts.iter().map(FeedPostResponse::from).collect();
         let profile = ProfileResponse::new(profile, count);
         let mut response = match state.compat {

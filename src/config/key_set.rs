@@ -104,7 +104,7 @@ impl KeySet {
         let silent = |source| KeySetError::Silent { url: self.url.clone(), source };
         let response = self.connector.call(request).await.map_err(silent)?;
         let status = response.status().as_u16();
-        Span::current().record("http.response.status_code", status);
+        Span::current().record("http.response.status_code", i64::from(status));
         if status != 200 {
             return Err(KeySetError::Refused { url: self.url.clone(), status });
         }
