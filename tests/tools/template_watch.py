@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 HEALTH = Path("crates/lambda-spans/src/health.rs")
-RUNBOOK = Path("docs/operate.md")
 
 
 def look_at_what_is_watched(report, variant, resources):
@@ -19,9 +18,6 @@ def look_at_what_is_watched(report, variant, resources):
         report.compare(f"{variant}, {name}: tells who is to be told, when it begins and when it ends",
                        [resources_target(variant)] * 2, [alarm.get("AlarmActions"), alarm.get("OKActions")])
         report.compare(f"{variant}, {name}: is quiet where nothing happens", "notBreaching", alarm["TreatMissingData"])
-    runbook = RUNBOOK.read_text() if RUNBOOK.exists() else ""
-    report.compare(f"{variant}: {RUNBOOK} has every alarm and no other", sorted(alarms),
-                   sorted(re.findall(r"^### (\w+Alarm)$", runbook, re.M)))
 
     widgets = dashboard_of(resources)
     shown = {arn for widget in widgets if widget["type"] == "alarm" for arn in widget["properties"]["alarms"]}
