@@ -7,12 +7,22 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 export PYTHONDONTWRITEBYTECODE := 1
 
+CARGO_AUDITABLE := 0.7.7
+AUDITABLE2CDX := 0.1.0
 CARGO_DENY := 0.20.2
+CFN_GUARD := 3.2.1
+# Its rules of AWS Control Tower are what is used of it; what else it is for asks for a package of 100 MB.
+GUARD_RULES := cdklabs.cdk-validator-cfnguard==0.0.62
 
 python := .tools/python/ready
+auditable := .tools/cargo-auditable-$(CARGO_AUDITABLE)/bin/cargo-auditable
+auditable2cdx := .tools/auditable2cdx-$(AUDITABLE2CDX)/bin/auditable2cdx
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+policy := .tools/policy/ready
+guard := .tools/cfn-guard-$(CFN_GUARD)/bin/cfn-guard
 # The SAM CLI and cargo-lambda, and the zig that cargo-lambda finds by the first python3 on the path.
-with_tools := PATH="$(CURDIR)/.tools/python/bin:$$PATH" SAM_CLI_TELEMETRY=0
+with_tools := PATH="$(CURDIR)/.tools/python/bin:$(CURDIR)/$(dir $(auditable)):$(CURDIR)/$(dir $(auditable2cdx)):$$PATH" \
+  SAM_CLI_TELEMETRY=0
 
 model := model::whatever_users_do_every_page_shows_what_a_plain_model_has
 
@@ -32,10 +42,10 @@ doctor: ## what this machine lacks for all of this, and how to get it (FOR="run 
 	@operate/doctor.sh $(FOR)
 
 .PHONY: check
-check: lint deny ## all that needs no running program: format, lints, documentation, dependencies
+check: lint deny workflows ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check scale-is-fresh unit contract template operate arm64 rie sam ## every test there is, with all tools that they need
+test: check scale-is-fresh unit contract template policy operate arm64 rie watch sam deployed ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -46,6 +56,10 @@ lint: ## rustfmt, clippy and rustdoc, without a warning
 .PHONY: deny
 deny: $(deny) ## licences, sources, bans and advisories of the dependencies
 	tests/tools/deny.sh $(deny)
+
+.PHONY: workflows
+workflows: $(python) ## those of .github: pinned, with no more permissions than they need
+	.tools/python/bin/zizmor --offline --no-progress .github/workflows
 
 .PHONY: unit
 unit: ## cargo test: needs nothing but the Rust toolchain
@@ -106,28 +120,59 @@ pictures: x86_64 ## the pictures of docs/traces.md, from what the functions expo
 	"$${CARGO_TARGET_DIR:-target}/debug/examples/traces" .aws-sam/x86_64/{Api,Stream}Function/bootstrap > docs/traces/data.json
 	tests/tools/pictures.py
 
+.PHONY: policy
+policy: $(python) $(policy) $(guard) ## the templates beside the policies of cfn-lint, checkov and cfn-guard
+	$(with_tools) python tests/tools/policy.py .tools/policy/bin/checkov $(guard)
+
 .PHONY: build
-build: $(python) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the other)
-	rustup target add $(if $(filter x86_64,$(ARCH)),x86_64,aarch64)-unknown-linux-gnu
-	$(with_tools) sam build --parameter-overrides Architecture=$(or $(ARCH),arm64)
+build: $(python) $(auditable) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the other)
+	$(with_tools) operate/build.sh $(or $(ARCH),arm64)
+
+.PHONY: release
+release: $(python) $(auditable) $(auditable2cdx) ## zips, lists of components and checksums into dist/ (VERSION=…)
+	$(with_tools) operate/release.sh $(VERSION)
+
+.PHONY: reproducible
+reproducible: x86_64 ## builds the last commit in another folder, and compares
+	$(with_tools) tests/tools/reproducible.sh
+
+# Lambda's image for this machine's processor.
+native := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
+
+.PHONY: sam-local
+sam-local: $(native) docker ## the built functions in Lambda's image: http://127.0.0.1:3001, until Ctrl-C
+	cargo build --locked --package local
+	$(with_tools) .tools/python/bin/python tests/tools/sam_local.py .aws-sam/$(native)
 
 .PHONY: rie
 rie: x86_64 ## the built functions under AWS's Runtime Interface Emulator
 	$(local)
 	tests/tools/rie.py $(addprefix .aws-sam/x86_64/,$(addsuffix Function/bootstrap,Api Signup Stream))
 
-.PHONY: sam
-sam: x86_64 docker ## sam local invoke and sam local start-api
+.PHONY: watch
+watch: $(python) ## every event by cargo lambda invoke, with its wrong deadlines
 	$(local)
-	$(with_tools) tests/tools/sam.py .aws-sam/x86_64
+	cargo build --locked
+	$(with_tools) tests/tools/watch.py
+
+.PHONY: sam
+sam: x86_64 docker ## what one does with `make sam-local`, and every event by sam local invoke
+	$(local)
+	$(with_tools) .tools/python/bin/python tests/tools/sam.py .aws-sam/x86_64
+
+.PHONY: deployed
+deployed: x86_64 docker ## sam deploy to a stand-in for AWS, and what users do over HTTP on what it deployed
+	$(with_tools) .tools/python/bin/python tests/tools/deploy.py .aws-sam/x86_64
 
 .PHONY: x86_64
-x86_64: $(python)
-	$(with_tools) tests/tools/build.sh x86_64
+x86_64: $(python) $(auditable)
+	$(with_tools) operate/build.sh x86_64 .aws-sam/x86_64
+	tests/tools/built.py x86_64 .aws-sam/x86_64
 
+# 3 is the answer where the target cannot be had.
 .PHONY: arm64
-arm64: $(python)
-	$(with_tools) tests/tools/build.sh arm64 || [ $$? -eq 3 ]
+arm64: $(python) $(auditable)
+	{ $(with_tools) operate/build.sh arm64 .aws-sam/arm64 && tests/tools/built.py arm64 .aws-sam/arm64; } || [ $$? -eq 3 ]
 
 .PHONY: docker
 docker:
@@ -142,6 +187,26 @@ $(python): tests/tools/requirements.txt
 	.tools/python/bin/pip install --quiet --requirement $<
 	touch $@
 
+$(policy): tests/policy/requirements.txt
+	python3 -m venv --clear .tools/policy
+	.tools/policy/bin/pip install --quiet --requirement $<
+	.tools/policy/bin/pip install --quiet --no-deps $(GUARD_RULES)
+	touch $@
+
+# Each tool's own folder of build output would be larger than all the rest.
+define cargo_install
+cargo install --locked --version $(2) --root .tools/$(1)-$(2) --target-dir .tools/build $(1)
+rm -rf .tools/build
+endef
+
 $(deny):
-	cargo install --locked --version $(CARGO_DENY) --root .tools/cargo-deny-$(CARGO_DENY) --target-dir .tools/build cargo-deny
-	rm -rf .tools/build
+	$(call cargo_install,cargo-deny,$(CARGO_DENY))
+
+$(auditable):
+	$(call cargo_install,cargo-auditable,$(CARGO_AUDITABLE))
+
+$(auditable2cdx):
+	$(call cargo_install,auditable2cdx,$(AUDITABLE2CDX))
+
+$(guard):
+	$(call cargo_install,cfn-guard,$(CFN_GUARD))

@@ -60,6 +60,8 @@ enum Fault {
     OutOfTime,
 }
 
+/// The time for a batch where nobody says how long it may take: well below the function's timeout.
+const OWN_LIMIT: Duration = Duration::from_secs(10);
 /// Left for the answer's way and the traces' export.
 const RESERVE: Duration = Duration::from_secs(2);
 
@@ -67,7 +69,11 @@ const RESERVE: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn limit(deadline: u64, now: Timestamp) -> Duration {
     let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    Duration::from_millis(deadline.saturating_sub(now)).saturating_sub(RESERVE)
+    match deadline.saturating_sub(now) {
+        // One that has passed before we begin says nothing, as for the API.
+        0 => OWN_LIMIT,
+        left => Duration::from_millis(left).saturating_sub(RESERVE),
+    }
 }
 
 /// Whether anything follows from a record; of one that cannot be read, that it fails. The template's filter lets through

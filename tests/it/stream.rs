@@ -167,9 +167,15 @@ async fn where_no_time_is_left_the_record_comes_again() {
     let failures = cruddur::stream::consume(&app.state.store, &batch, std::time::Duration::ZERO).await;
     let last = records.last().unwrap()["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
     assert_eq!(failures, Failures { failures: vec![Failure { sequence_number: last }] });
+}
+
+#[test]
+fn a_batch_ends_before_its_deadline_and_one_that_has_passed_from_the_start_is_taken_for_unknown() {
     let now = at("2026-11-22T12:00:00Z");
     assert_eq!(limit(1_795_348_810_000, now), std::time::Duration::from_secs(8));
-    assert_eq!(limit(0, now), std::time::Duration::ZERO);
+    assert_eq!(limit(1_795_348_801_000, now), std::time::Duration::ZERO);
+    assert_eq!(limit(1_795_348_799_000, now), std::time::Duration::from_secs(10));
+    assert_eq!(limit(0, now), std::time::Duration::from_secs(10));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Runs the functions as they are deployed under AWS's Runtime Interface Emulator, without Docker, and sends each all
-of its events.
+of its events. The emulator tells them no trace id, and where it says the X-Ray daemon is, there is none.
 
 usage: rie.py API SIGNUP STREAM    (the paths of the three binaries)
 """
@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import platform
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from answers import ANSWERS, SHOWN, TRIGGERED, Report, events, of_proxy_response, showing, triggered
 from local import KEY_SET_PATH, SETTINGS, local_aws
+from ports import free_port, listens
 from waiting import wait_until
 
 
@@ -60,13 +60,10 @@ def emulator(function, bootstrap, aws_endpoint):
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_ENDPOINT_URL": aws_endpoint,
+        "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{free_port()}",
         "JWKS_URL": aws_endpoint + KEY_SET_PATH,
         **SETTINGS,
     }
-
-    def listens():
-        with contextlib.closing(socket.socket()) as connection:
-            return connection.connect_ex(("127.0.0.1", port)) == 0
 
     def invoke(event):
         request = urllib.request.Request(
@@ -87,7 +84,7 @@ def emulator(function, bootstrap, aws_endpoint):
                  "--runtime-api-address", f"127.0.0.1:{runtime_port}", bootstrap],
                 env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
-            wait_until("the emulator listens", listens, process, seconds=10, log=log_path)
+            wait_until("the emulator listens", lambda: listens(port), process, seconds=10, log=log_path)
             yield invoke, log_path
         finally:
             process.terminate()
@@ -99,12 +96,6 @@ def emulator_path():
     machine = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
     (path,) = Path(".tools/python/lib").glob(f"python3.*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}")
     return path
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Sends every event of events to the built template's functions by `sam local invoke`, and asks every route of it by
-`sam local start-api`.
+"""Does what a user does with `make sam-local`: starts it, sends every event of events by `sam local invoke`, asks the
+routes by `sam local start-api`, signs in and posts, looks at the traces, and presses Ctrl-C.
 
 usage: sam.py FOLDER_OF_BUILT_TEMPLATE
 """
@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,131 +18,116 @@ from pathlib import Path
 
 from answers import (
     ANSWERS, HELLO, METHOD_NOT_ALLOWED, SHOWN, TRIGGERED, Report, events, masked, of_proxy_response, triggered)
-from engine import bridge_address, docker_engine
-from local import KEY_SET_PATH, SETTINGS, local_aws
-from rie import emulator_path, free_port
-from waiting import wait_until
-
-IMAGE = "public.ecr.aws/lambda/provided:al2023"
-CONTAINER_IMAGE = f"{IMAGE}-rapid-x86_64"
+from engine import containers, docker_engine
+from local import access_token, get
+from ports import free_port
+from sam_local import READY
+from waiting import wait_for, wait_until
 
 
 def main(built):
     report = Report()
-    with docker_engine(), base_image(), local_aws(bridge=bridge_address()) as (aws_port, token), \
-            tempfile.NamedTemporaryFile("w", suffix=".json") as env_vars:
-        # What env.local.json says, with the port that is used here.
-        variables = json.loads(Path("env.local.json").read_text())
-        assert variables["ApiFunction"].items() > SETTINGS.items(), variables
-        for function in variables.values():
-            function["AWS_ENDPOINT_URL"] = f"http://host.docker.internal:{aws_port}"
-        variables["ApiFunction"]["JWKS_URL"] = f"http://host.docker.internal:{aws_port}{KEY_SET_PATH}"
-        json.dump(variables, env_vars)
-        env_vars.flush()
-        arguments = ["--template-file", f"{built}/template.yaml", "--config-file", Path("samconfig.toml").absolute(),
-                     "--parameter-overrides", "Architecture=x86_64", "--env-vars", env_vars.name, "--skip-pull-image"]
-        created = invoke_events(report, arguments, token)
-        ask_routes(report, arguments, created)
+    # One engine for all of it, so that it can be asked afterwards what was left.
+    with docker_engine():
+        with sam_local(built) as (process, api, local, terminal):
+            token = access_token(local)
+            # What follows from the demo data is done by then: a reply to andrewbrown's post and five likes.
+            wait_until("andrewbrown is told of the demo data",
+                       lambda: len(get(f"{local}/api/activities/notifications", token)) == 6, process, seconds=30)
+            created = invoke_events(report, token)
+            ask_routes(report, api, created)
+            post(report, api, token, terminal)
+            process.send_signal(signal.SIGINT)
+            report.compare("Ctrl-C ends it", (0, True), (process.wait(timeout=60), "Ended." in terminal()))
+            report.compare("no container is left", [], containers(Path(built)))
     report.end()
 
 
-def invoke_events(report, arguments, token):
+@contextlib.contextmanager
+def sam_local(built):
+    """Yields the process of `make sam-local`, the URLs of its API and of the local server, and what gives what its
+    terminal shows."""
+    port, local_port, dynamodb_port = free_port(), free_port(), free_port()
+    with tempfile.TemporaryDirectory(prefix="cruddur-sam-") as folder:
+        log_path = Path(folder, "log")
+        with log_path.open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "tests/tools/sam_local.py", built, "--port", str(port), "--local-port", str(local_port),
+                 "--dynamodb-port", str(dynamodb_port), "--data-dir", f"{folder}/data"],
+                stdout=log, stderr=subprocess.STDOUT)
+        try:
+            wait_until("sam_local.py is ready", lambda: READY in log_path.read_text(), process, seconds=120, log=log_path)
+            yield process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{local_port}", log_path.read_text
+        except BaseException:
+            print(log_path.read_text())
+            raise
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def invoke_events(report, token):
     """Returns the id of the post that was made."""
     created = None
     for name, event in events(token):
-        run = subprocess.run(["sam", "local", "invoke", "ApiFunction", "--event", "-", *arguments],
-                             input=event, capture_output=True, text=True)
+        run = invoke("ApiFunction", event)
         if not report.compare(f"sam local invoke, {name}", ANSWERS[name], of_proxy_response(run.stdout)):
             print(run.stderr)
         elif name == "create":
             created = json.loads(json.loads(run.stdout)["body"])["uuid"]
+            drawn = [line.split()[:2] for line in run.stderr.splitlines() if line.startswith("POST ")]
+            report.compare("sam local invoke draws the trace", [["POST", "/api/activities"]], drawn)
     for folder, function in TRIGGERED.items():
         for name, event, answer in triggered(folder):
-            run = subprocess.run(["sam", "local", "invoke", function, "--event", "-", *arguments],
-                                 input=event, capture_output=True, text=True)
+            run = invoke(function, event)
             if not report.compare(f"sam local invoke {function}, {name}", answer, json.loads(run.stdout or "null")):
                 print(run.stderr)
     return created
 
 
-def ask_routes(report, arguments, created):
+def invoke(function, event):
+    return subprocess.run(["sam", "local", "invoke", function, "--event", "-"], input=event, capture_output=True, text=True)
+
+
+def ask_routes(report, api, created):
     # Without a token nobody is signed in, here as in the cloud.
     _, _, unauthenticated = ANSWERS["create_anonymous"]
     # What API Gateway itself says where the template has no route.
     no_route = 403, {"message": "Missing Authentication Token"}
-    with api_gateway(arguments) as ask:
-        for method, path, expected in [
-            ("GET", "/api/health-check", (200, ANSWERS["health_check"][2])),
-            ("GET", "/api/activities/home", (200, ANSWERS["home_stage_in_path"][2])),
-            ("GET", "/api/activities/home?limit=1", (200, [HELLO])),
-            ("GET", f"/api/activities/{created}", (200, SHOWN[2])),
-            ("POST", "/api/activities", (401, unauthenticated)),
-            ("DELETE", "/api/activities/home", (405, METHOD_NOT_ALLOWED)),
-            ("GET", "/api/nothing-here", no_route),
-        ]:
-            report.compare(f"sam local start-api, {method} {path}", expected, ask(method, path))
+    for method, path, expected in [
+        ("GET", "/api/health-check", (200, ANSWERS["health_check"][2])),
+        ("GET", "/api/activities/home", (200, ANSWERS["home_stage_in_path"][2])),
+        ("GET", "/api/activities/home?limit=1", (200, [HELLO])),
+        ("GET", f"/api/activities/{created}", (200, SHOWN[2])),
+        ("POST", "/api/activities", (401, unauthenticated)),
+        ("DELETE", "/api/activities/home", (405, METHOD_NOT_ALLOWED)),
+        ("GET", "/api/nothing-here", no_route),
+    ]:
+        status, _, answer = ask(api, method, path)
+        report.compare(f"sam local start-api, {method} {path}", expected, (status, masked(answer)))
 
 
-@contextlib.contextmanager
-def api_gateway(arguments):
-    """Yields a function that sends one request to `sam local start-api` and returns its status and masked body."""
-    port = free_port()
-
-    def listens():
-        with contextlib.closing(socket.socket()) as connection:
-            return connection.connect_ex(("127.0.0.1", port)) == 0
-
-    def ask(method, path):
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{port}{path}", method=method, headers={"Content-Type": "application/json"},
-            data=b'{"message":"Hello","ttl":"1-day"}' if method == "POST" else None)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as response:
-                return response.status, masked(json.load(response))
-        except urllib.error.HTTPError as error:
-            return error.code, masked(json.load(error))
-
-    with tempfile.TemporaryDirectory(prefix="cruddur-sam-") as folder:
-        log_path = Path(folder, "log")
-        with log_path.open("w") as log:
-            process = subprocess.Popen(
-                ["sam", "local", "start-api", "--port", str(port), *arguments], stdout=log, stderr=subprocess.STDOUT)
-        try:
-            wait_until("sam local start-api listens", listens, process, seconds=120, log=log_path)
-            yield ask
-        except Exception:
-            print(log_path.read_text())
-            raise
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=60)
-            remove_containers()
+def post(report, api, token, terminal):
+    """By whom the local user pool has signed in."""
+    status, headers, created = ask(api, "POST", "/api/activities", token)
+    report.compare("a post by a token of the local user pool", (200, "andrewbrown"), (status, created.get("handle")))
+    _, _, home = ask(api, "GET", "/api/activities/home?limit=1")
+    report.compare("it is on home", [created.get("uuid")], [one["uuid"] for one in home])
+    trace = f"trace {headers['x-trace-id']}\nPOST /api/activities "
+    wait_for(lambda: trace in terminal())
+    report.compare("its trace is on the terminal", True, trace in terminal())
 
 
-def remove_containers():
-    """SAM leaves its warm containers running when it is ended by a signal."""
-    left = subprocess.run(["docker", "ps", "--all", "--quiet", "--filter", f"ancestor={CONTAINER_IMAGE}"],
-                          check=True, capture_output=True, text=True).stdout.split()
-    if left:
-        subprocess.run(["docker", "rm", "--force", *left], check=True, stdout=subprocess.DEVNULL)
-
-
-@contextlib.contextmanager
-def base_image():
-    """Lambda's image: the one that is there, or the real one, or a stand-in that is removed again."""
-    if docker("image", "inspect", IMAGE) or docker("pull", IMAGE):
-        yield
-        return
-    print(f"{IMAGE} cannot be had here: a stand-in takes its place.", flush=True)
-    subprocess.run(["tests/tools/base-image.sh", emulator_path()], check=True, stdout=subprocess.DEVNULL)
+def ask(api, method, path, token=None):
+    """Status, headers and body."""
+    request = urllib.request.Request(
+        api + path, method=method, data=b'{"message":"Hello","ttl":"1-day"}' if method == "POST" else None,
+        headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {}))
     try:
-        yield
-    finally:
-        docker("rmi", "--force", CONTAINER_IMAGE, f"{IMAGE}-x86_64", IMAGE)
-
-
-def docker(*arguments):
-    return subprocess.run(["docker", *arguments], capture_output=True).returncode == 0
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.headers, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, json.load(error)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 /// | `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS` | invocations that took longer are always kept, and sent at once; milliseconds | none |
 /// | `LAMBDA_SPANS_METRICS_NAMESPACE` | CloudWatch namespace; what became of the spans is written there as metrics, by a log line a minute | none: nothing is written |
 /// | `LAMBDA_SPANS_LOG_BUFFER` | `debug` or `trace`: log lines down to this level are kept and written if the invocation fails | none |
+/// | `AWS_SAM_LOCAL` | `true`, as `sam local` sets it: each trace is printed as a tree on standard error, and log lines as plain text | `false` |
 /// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | which log lines are written: a level, or `target=level,…` | `info` |
 #[derive(Clone)]
 pub struct Settings {
@@ -129,7 +130,7 @@ impl Settings {
             log_buffer: reader
                 .word(&["LAMBDA_SPANS_LOG_BUFFER"], &["debug", "trace"])
                 .map(|level| if level == "trace" { LevelFilter::TRACE } else { LevelFilter::DEBUG }),
-            terminal: false,
+            terminal: reader.flag("AWS_SAM_LOCAL"),
             warnings: reader.without_effect(&[
                 ("OTEL_TRACES_SAMPLER", "LAMBDA_SPANS_SAMPLE_RATE"),
                 ("OTEL_PROPAGATORS", "LAMBDA_SPANS_CONTEXT"),
@@ -300,6 +301,12 @@ mod tests {
         let settings = read(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_TRACES_EXPORTER", "none")]).expect("valid");
         assert!(settings.otlp.is_none());
         assert!(!read(&[("OTEL_SDK_DISABLED", "True")]).expect("valid").enabled);
+    }
+
+    #[test]
+    fn traces_are_drawn_under_sam_local_and_nowhere_else_in_lambda() {
+        assert!(read(&[("AWS_SAM_LOCAL", "true")]).expect("valid").terminal);
+        assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).expect("valid").terminal);
     }
 
     #[test]
