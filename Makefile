@@ -80,8 +80,9 @@ load: ## a mixed load on the local server, into docs/load.md
 	  --server "$${CARGO_TARGET_DIR:-target}/release/local" --write docs/load.md $(LOAD)
 
 .PHONY: scale
-scale: ## what a million users cost, and where each partition stands, into docs/scale.md
+scale: ## what a million users cost, into docs/scale.md, and a million requests, into docs/operate.md
 	tests/tools/scale.py > docs/scale.md
+	tests/tools/bill.py
 
 .PHONY: scale-is-fresh
 scale-is-fresh:
@@ -97,10 +98,12 @@ template: $(python) ## the template as SAM and cfn-lint see it
 	.tools/python/bin/python tests/tools/template.py
 
 .PHONY: operate
-operate: ## what operate/ does, beside stand-ins; the pictures and the bill beside what they are made of
+operate: $(python) ## what operate/ does, beside stand-ins; the pictures and the bill beside what they are made of
 	tests/tools/doctor.py
 	tests/tools/honeycomb.py
 	tests/tools/pictures.py --check
+	tests/tools/bill.py --check
+	.tools/python/bin/python tests/tools/operate.py
 
 .PHONY: honeycomb
 honeycomb: ## columns, saved queries and a board in Honeycomb, as operate/honeycomb.json has them
