@@ -10,11 +10,16 @@ export PYTHONDONTWRITEBYTECODE := 1
 CARGO_AUDITABLE := 0.7.7
 AUDITABLE2CDX := 0.1.0
 CARGO_DENY := 0.20.2
+CFN_GUARD := 3.2.1
+# Its rules of AWS Control Tower are what is used of it; what else it is for asks for a package of 100 MB.
+GUARD_RULES := cdklabs.cdk-validator-cfnguard==0.0.62
 
 python := .tools/python/ready
 auditable := .tools/cargo-auditable-$(CARGO_AUDITABLE)/bin/cargo-auditable
 auditable2cdx := .tools/auditable2cdx-$(AUDITABLE2CDX)/bin/auditable2cdx
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+policy := .tools/policy/ready
+guard := .tools/cfn-guard-$(CFN_GUARD)/bin/cfn-guard
 # The SAM CLI and cargo-lambda, and the zig that cargo-lambda finds by the first python3 on the path.
 with_tools := PATH="$(CURDIR)/.tools/python/bin:$(CURDIR)/$(dir $(auditable)):$(CURDIR)/$(dir $(auditable2cdx)):$$PATH" \
   SAM_CLI_TELEMETRY=0
@@ -40,7 +45,7 @@ doctor: ## what this machine lacks for all of this, and how to get it (FOR="run 
 check: lint deny workflows ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check scale-is-fresh unit contract template operate arm64 rie watch sam deployed ## every test there is, with all tools that they need
+test: check scale-is-fresh unit contract template policy operate arm64 rie watch sam deployed ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -115,6 +120,10 @@ pictures: x86_64 ## the pictures of docs/traces.md, from what the functions expo
 	"$${CARGO_TARGET_DIR:-target}/debug/examples/traces" .aws-sam/x86_64/{Api,Stream}Function/bootstrap > docs/traces/data.json
 	tests/tools/pictures.py
 
+.PHONY: policy
+policy: $(python) $(policy) $(guard) ## the templates beside the policies of cfn-lint, checkov and cfn-guard
+	$(with_tools) python tests/tools/policy.py .tools/policy/bin/checkov $(guard)
+
 .PHONY: build
 build: $(python) $(auditable) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the other)
 	$(with_tools) operate/build.sh $(or $(ARCH),arm64)
@@ -178,6 +187,12 @@ $(python): tests/tools/requirements.txt
 	.tools/python/bin/pip install --quiet --requirement $<
 	touch $@
 
+$(policy): tests/policy/requirements.txt
+	python3 -m venv --clear .tools/policy
+	.tools/policy/bin/pip install --quiet --requirement $<
+	.tools/policy/bin/pip install --quiet --no-deps $(GUARD_RULES)
+	touch $@
+
 # Each tool's own folder of build output would be larger than all the rest.
 define cargo_install
 cargo install --locked --version $(2) --root .tools/$(1)-$(2) --target-dir .tools/build $(1)
@@ -192,3 +207,6 @@ $(auditable):
 
 $(auditable2cdx):
 	$(call cargo_install,auditable2cdx,$(AUDITABLE2CDX))
+
+$(guard):
+	$(call cargo_install,cfn-guard,$(CFN_GUARD))

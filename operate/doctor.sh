@@ -234,9 +234,9 @@ honeycomb() {
 ! for_any test || busybox
 if for_any test; then disk 20; elif for_any run build local; then disk 6; fi
 ! for_any run test build local || memory 3
-! for_any run || port 3000 "cargo run" "cargo run -- --port 4567"
-! for_any run local || port 8000 "the embedded DynamoDB" "cargo run -- --dynamodb-port 8001 (and the same in env.local.json)"
-! for_any local || port 3001 "sam local start-api" "sam local start-api --port 3002"
+! for_any run local || port 3000 "the local server" "cargo run -- --port 4567"
+! for_any run local || port 8000 "the embedded DynamoDB" "cargo run -- --dynamodb-port 8001"
+! for_any local || port 3001 "make sam-local" "wait for it"
 ! for_any deploy || aws_cli
 ! for_any deploy || credentials
 ! for_any deploy || region

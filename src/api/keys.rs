@@ -14,6 +14,7 @@ struct Derived {
     cursor: Signature,
     previous_cursor: Option<Signature>,
     user_id: Signature,
+    sampling: Signature,
 }
 
 impl Keys {
@@ -24,7 +25,14 @@ impl Keys {
             cursor: derive(current, b"cursor"),
             previous_cursor: previous.map(|secret| derive(secret, b"cursor")),
             user_id: derive(current, b"user id"),
+            sampling: derive(current, b"sampling"),
         }))
+    }
+
+    /// What the choice of traces depends on: API Gateway takes trace ids from callers, who must not choose what is kept.
+    #[must_use]
+    pub fn sampling(&self) -> [u8; 32] {
+        self.0.sampling.clone().finalize().into_bytes().into()
     }
 
     /// Signs cursors.

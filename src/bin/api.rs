@@ -8,7 +8,7 @@ use cruddur::config::{self, Config, Secret};
 use cruddur::store::{self, Store};
 use lambda_spans::Spans;
 
-// One thread: a function has one request at a time, and parallel queries wait on the network, not on us.
+// One thread: one request at a time, whose parallel queries wait on the network, not on us.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     run().await.map_or_else(|error| config::cannot_start(&*error), |()| ExitCode::SUCCESS)
@@ -22,9 +22,9 @@ async fn run() -> Result<(), lambda_http::Error> {
     let pool = Pool { issuer: cognito.issuer, client_id: cognito.client_id };
     let identity = Identity::tokens(pool, config::key_set(cognito.jwks_url, &spans));
     // A table or a pool that does not answer now may do so when the first request comes.
-    let warm_up = async { tokio::join!(store.warm_up(), identity.warm_up(clock.now())) };
-    let (secret, _warm) = tokio::join!(Secret::read(&aws, &secret_arn), warm_up);
+    let (secret, ..) = tokio::join!(Secret::read(&aws, &secret_arn), store.warm_up(), identity.warm_up(clock.now()));
     let keys = secret.map(|secret| Keys::new(&secret.current, secret.previous.as_deref()))?;
+    spans.sample_by_key(&keys.sampling());
     let (origins, compat) = (origins.into_iter().collect(), Compat::Later);
     spans.run(api::gateway(api::router(AppState { store, clock, keys, identity, origins, compat }))).await
 }

@@ -19,6 +19,7 @@ pub(crate) const API: &str = env!("CARGO_BIN_EXE_api");
 pub(crate) const SIGNUP: &str = env!("CARGO_BIN_EXE_signup");
 const CONFIRM: &str = include_str!("../../events/signup/confirm.json");
 const HOME: &str = include_str!("../../events/api/home.json");
+const HEALTH_CHECK: &str = include_str!("../../events/api/health_check.json");
 const CREATE: &str = include_str!("../../events/api/create.json");
 const PARENT: &str = "53995c3f42cd8ad8";
 
@@ -168,6 +169,28 @@ async fn of_500_invocations_of_a_frozen_process_500_traces_are_complete_in_both_
         // the key set.
         assert_eq!(otlp.len(), if *trace == trace_id(1) { 13 } else { 10 }, "{trace}");
     }
+}
+
+/// Which of 32 traces OTLP got of a function that sends one in two.
+async fn chosen() -> BTreeSet<String> {
+    let stack = Stack::start().await;
+    let mut environment = stack.environment(stack.otlp.endpoint());
+    environment.push(("LAMBDA_SPANS_SAMPLE_RATE", "2".to_owned()));
+    let mut lambda = Lambda::start(API, &environment).await;
+    for n in 1..=32 {
+        assert_eq!(status(&lambda.invoke(event(HEALTH_CHECK, n, &sampled())).await), 200);
+    }
+    lambda.frozen().await;
+    lambda.terminate().await;
+    otlp_trees(&stack.otlp).into_keys().collect()
+}
+
+#[tokio::test]
+async fn who_chooses_trace_ids_cannot_foresee_which_are_kept() {
+    // Each has a master secret of its own, and the ids are the same.
+    let (one, other) = (chosen().await, chosen().await);
+    assert!((1..32).contains(&one.len()) && (1..32).contains(&other.len()), "{one:?} {other:?}");
+    assert_ne!(one, other);
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ mod notifications;
 mod openapi;
 mod outage;
 mod paging;
+mod permissions;
 mod profile;
 mod races;
 mod reactions;

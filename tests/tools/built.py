@@ -36,6 +36,10 @@ def main(architecture, folder):
         report.compare(f"{what} is for its machine", MACHINES[architecture], machine)
         report.compare(f"{what} runs with Amazon Linux's glibc", True, max(versions) <= NEWEST_GLIBC)
         report.compare(f"{what} lists what it is made of", NEEDED, names & (NEEDED | UNWANTED))
+        if architecture == "x86_64":
+            # The name that Rust gives its exceptions. With panic = "abort" there are none, and a panic is no 500 but
+            # the end of the process. The same profile makes both architectures; arm64 has the name in pieces.
+            report.compare(f"{what} survives panics", True, b"MOZ\0RUST" in content)
         # Another folder, or another user's home, would make another binary.
         report.compare(f"{what} names no folder of this machine", [], [
             path for path in (Path.cwd(), Path.home() / ".cargo") if f"{path}/".encode() in content])

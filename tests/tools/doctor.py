@@ -143,7 +143,7 @@ def main():
     with taken:
         done = subprocess.run([COMMAND, "local"], capture_output=True, text=True)
     report.compare("a port that is taken", (1, True), (done.returncode, (
-        "missing  port 3001, for sam local start-api: another program has it; end that, or sam local start-api --port 3002"
+        "missing  port 3001, for make sam-local: another program has it; end that, or wait for it"
         in done.stdout)))
     report.end()
 

@@ -45,7 +45,7 @@ def main(template_path="template.yaml"):
     named += re.findall(r"add `(\w+)=", page) + re.findall(r"`(\w+(?:Rate|Units|Concurrency|Target))`", page)
     report.compare("parameters are there", [], sorted(set(named) - template["Parameters"].keys()))
     rates = re.findall(r"^\| `(\w+)` \|.*\| ([\d.]+) \|$", page, re.MULTILINE)
-    report.compare("and have these defaults", [(name, str(template["Parameters"][name]["Default"])) for name, _ in rates], rates)
+    report.compare("and have these defaults", [(name, str(template["Parameters"].get(name, {}).get("Default"))) for name, _ in rates], rates)
     asked = re.findall(r"\$\(output (\w+)\)", page) + re.findall(r"`output (\w+)`", page)
     report.compare("outputs are there", [], sorted(set(asked) - template["Outputs"].keys()))
     asked = set(re.findall(r"resource (\w+)\)", page) + re.findall(r"lines (\w+LogGroup)", page))

@@ -1,5 +1,6 @@
 //! Which traces OTLP gets, decided when the invocation is over: all that failed or were slow, and one in N of the rest.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use opentelemetry::trace::{Status, TraceId};
@@ -30,7 +31,8 @@ pub(crate) enum Decision {
 pub(crate) struct Sampler {
     one_in: u64,
     keep_slower_than: Option<Duration>,
-    hasher: SipHasher13,
+    /// Empty as long as a key may still come.
+    hasher: OnceLock<SipHasher13>,
 }
 
 /// What an invocation's root span says of it.
@@ -42,15 +44,17 @@ pub(crate) struct Verdict {
 
 impl Sampler {
     pub(crate) fn new(settings: &SamplingSettings) -> Self {
-        let (first, second) = settings.key.as_deref().map_or((0, 0), |key| {
-            let hash = |seed| SipHasher13::new_with_keys(seed, 0).hash(key.as_bytes());
-            (hash(1), hash(2))
-        });
+        let hasher = settings.key.as_deref().map(|key| keyed(key.as_bytes()));
         Self {
             one_in: settings.one_in.max(1),
             keep_slower_than: settings.keep_slower_than,
-            hasher: SipHasher13::new_with_keys(first, second),
+            hasher: hasher.map(OnceLock::from).unwrap_or_default(),
         }
+    }
+
+    /// The settings' key stays.
+    pub(crate) fn set_key(&self, key: &[u8]) {
+        self.hasher.get_or_init(|| keyed(key));
     }
 
     pub(crate) fn verdict(&self, root: &SpanData) -> Verdict {
@@ -65,12 +69,22 @@ impl Sampler {
         if self.one_in == 1 || verdict.failed || verdict.slow {
             return Decision::Keep { rate: 1 };
         }
-        if self.hasher.hash(&trace.to_bytes()).is_multiple_of(self.one_in) {
+        if self
+            .hasher
+            .get_or_init(|| SipHasher13::new_with_keys(0, 0))
+            .hash(&trace.to_bytes())
+            .is_multiple_of(self.one_in)
+        {
             Decision::Keep { rate: self.one_in }
         } else {
             Decision::Leave
         }
     }
+}
+
+fn keyed(key: &[u8]) -> SipHasher13 {
+    let hash = |seed| SipHasher13::new_with_keys(seed, 0).hash(key);
+    SipHasher13::new_with_keys(hash(1), hash(2))
 }
 
 #[cfg(test)]
@@ -110,6 +124,16 @@ mod tests {
             assert_eq!(sampler.decide(TraceId::from(7), verdict), Decision::Keep { rate: 1 });
         }
         assert_eq!(sampler.decide(TraceId::from(7), Verdict::default()), Decision::Leave);
+    }
+
+    #[test]
+    fn a_key_that_is_read_after_the_start_is_as_good_as_a_setting_and_takes_none_away() {
+        let late = sampler(10, None);
+        late.set_key(b"k");
+        assert_eq!(kept(&late), kept(&sampler(10, Some("k"))));
+        let set = sampler(10, Some("k"));
+        set.set_key(b"another");
+        assert_eq!(kept(&set), kept(&sampler(10, Some("k"))));
     }
 
     #[test]

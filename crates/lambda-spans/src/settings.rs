@@ -39,7 +39,7 @@ const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 /// | `LAMBDA_SPANS_BUDGET_MS` | the longest that an export may hold up the next invocation, milliseconds | 500 |
 /// | `LAMBDA_SPANS_FLUSH` | `end`: OTLP gets its spans after each response; `adaptive`: in a burst, together beside a later invocation | `adaptive` |
 /// | `LAMBDA_SPANS_SAMPLE_RATE` | OTLP gets one trace in this many, beside all that failed or were slow | 1 |
-/// | `LAMBDA_SPANS_SAMPLE_KEY` | a secret that the choice depends on, so that no caller can foresee it | |
+/// | `LAMBDA_SPANS_SAMPLE_KEY` | a secret that the choice depends on, so that no caller can foresee it; `Spans::sample_by_key` takes one that is read at the start | |
 /// | `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS` | invocations that took longer are always kept, and sent at once; milliseconds | none |
 /// | `LAMBDA_SPANS_METRICS_NAMESPACE` | CloudWatch namespace; what became of the spans is written there as metrics, by a log line a minute | none: nothing is written |
 /// | `LAMBDA_SPANS_LOG_BUFFER` | `debug` or `trace`: log lines down to this level are kept and written if the invocation fails | none |

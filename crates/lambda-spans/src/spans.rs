@@ -165,6 +165,14 @@ impl Spans {
         Ok(spans)
     }
 
+    /// Lets the choice of traces for OTLP depend on `key`, for one that is read at the start, say from Secrets Manager.
+    ///
+    /// As `LAMBDA_SPANS_SAMPLE_KEY`, which goes before it. Say it before the first invocation: of several keys the first
+    /// stays, and after a choice without a key there is none.
+    pub fn sample_by_key(&self, key: &[u8]) {
+        self.pipeline.sampler.set_key(key);
+    }
+
     /// The layer that records spans, for a subscriber of one's own.
     ///
     /// It takes spans of level INFO and above. Events stay log lines: each would be billed as a span event.
