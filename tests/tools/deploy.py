@@ -36,8 +36,8 @@ LEFT = {
     ("stacks", "api-gateway-logs"), ("roles", "api-gateway-logs-LogsRole"),
     ("stacks", "aws-sam-cli-managed-default"), ("buckets", "aws-sam-cli-managed-default-samclisourcebucket"),
 }
-# Of an ingest key it has the form alone.
-KEY = "hcaik_01abcdefghijklmnopqrstuvwx"
+# It is read, and sent to nobody: the receiver here is not Honeycomb.
+KEY = "of-nobody"
 OUTPUTS = {"ApiUrl", "UserPoolId", "UserPoolClientId", "TableName", "DashboardUrl", "FunctionName"}
 METHODS = ["DELETE", "GET", "OPTIONS", "POST", "PUT"]
 FUNCTIONS = ["ApiFunction", "SignupFunction", "StreamFunction"]
