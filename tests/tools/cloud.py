@@ -16,7 +16,8 @@ REGION = "us-east-1"
 
 class Cloud:
     def __init__(self, address, port):
-        self.endpoint = f"http://{address}:{port}"
+        self.address = f"{address}:{port}"
+        self.endpoint = f"http://{self.address}"
         # What the SAM CLI and whoever else speaks to AWS is started with.
         self.environment = {
             **os.environ, "AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": "test",

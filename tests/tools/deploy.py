@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Deploys the built template with `sam deploy`, runs what users do over HTTP on what came of it, looks for the trace of
-each request, deploys again, and deletes.
+"""Deploys the built template by the commands of docs/operate.md, runs what users do over HTTP on what came of it, looks
+for the trace of each request, deploys again, and deletes.
 
 ministack stands in for AWS, with each function in a container; traces go to a receiver of our own. What ministack does
 not do (authorizers, validators, X-Ray) is looked at in the template, by template.py.
@@ -8,32 +8,36 @@ not do (authorizers, validators, X-Ray) is looked at in the template, by templat
 usage: deploy.py FOLDER_OF_BUILT_TEMPLATE
 """
 
-import contextlib
-import http.client
-import json
+import copy
 import os
-import subprocess
+import re
 import sys
 import tempfile
-import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from answers import Report
 from cloud import cloud, inventory
 from engine import base_image, bridge_address, docker_engine
 from otlp import receiver
+from page import Shell, blocks
 from ports import free_port
 from samcli.yamlhelper import yaml_parse
-from users import converse, refuse, remove, users_sign_up
+from stack import Stack
+from users import ANDREW, PASSWORD, confirm, converse, refuse, remove, sign_in, sign_up
 
-STACK = "cruddur"
 PAGE = "https://cruddur.example"
 # What ministack cannot make: it has no X-Ray, and alarms only of a single metric. Nothing that is asked here needs it.
 LEFT_OUT = {"AWS::XRay::Group", "AWS::XRay::SamplingRule", "AWS::XRay::TransactionSearchConfig"}
 # What CloudFormation leaves when the stack is deleted: docs/operate.md says how to remove it.
 RETAINED = {"Table", "UserPool"}
-ALIAS = "live"
+# And what is not the stack's.
+LEFT = {
+    ("parameters", "/cruddur/honeycomb-key"),
+    ("stacks", "api-gateway-logs"), ("roles", "api-gateway-logs-LogsRole"),
+    ("stacks", "aws-sam-cli-managed-default"), ("buckets", "aws-sam-cli-managed-default-samclisourcebucket"),
+}
+# It is read, and sent to nobody: the receiver here is not Honeycomb.
+KEY = "of-nobody"
 OUTPUTS = {"ApiUrl", "UserPoolId", "UserPoolClientId", "TableName", "DashboardUrl", "FunctionName"}
 METHODS = ["DELETE", "GET", "OPTIONS", "POST", "PUT"]
 FUNCTIONS = ["ApiFunction", "SignupFunction", "StreamFunction"]
@@ -47,18 +51,21 @@ def main(built):
         with receiver(bridge) as traces:
             with cloud(bridge, free_port()) as (aws, log), tempfile.TemporaryDirectory(prefix="cruddur-deploy-") as folder:
                 try:
-                    stack = Stack(aws, adapted(template, built, aws.endpoint), Path(folder), traces)
+                    stack = Stack(aws, adapted(template, built, aws.endpoint, traces.endpoint), Path(folder))
                     run(report, stack, template)
                 finally:
                     if report.failed or sys.exc_info()[0]:
                         print(log.read_text()[-20000:])
             # In a burst a function keeps spans for its next invocation. Now its end has come, and they have left.
-            find_traces(report, stack)
+            find_traces(report, stack, traces)
     report.end()
 
 
-def adapted(template, built, endpoint):
-    """The template as ministack can deploy it."""
+def adapted(template, built, endpoint, otlp):
+    """The template as ministack can deploy it, with the values that are right here by default."""
+    template = copy.deepcopy(template)
+    template["Parameters"]["Architecture"]["Default"] = Path(built).name
+    template["Parameters"]["OtlpEndpoint"]["Default"] = otlp
     resources = {name: resource for name, resource in template["Resources"].items() if not left_out(resource)}
     for function in FUNCTIONS:
         properties = resources[function]["Properties"]
@@ -87,79 +94,11 @@ def named_methods(events):
                 yield name + method.title(), {**event, "Properties": {**event["Properties"], "Method": method}}
 
 
-class Stack:
-    """What is deployed, and how to ask it."""
-
-    def __init__(self, aws, template, folder, traces):
-        self.aws = aws
-        self.traces = traces
-        self._template = folder / "template.json"
-        self._template.write_text(json.dumps(template, default=str))
-        # Of each answered request its trace id, its route, and what follows from it.
-        self.answered = []
-        self.outputs = {}
-
-    def deploy(self, **parameters):
-        """Returns the stack's status after `sam deploy`."""
-        parameters = {"Architecture": "x86_64", "OtlpEndpoint": self.traces.endpoint, **parameters}
-        self._sam("deploy", "--template-file", self._template, "--no-confirm-changeset", "--no-progressbar",
-                  "--parameter-overrides", *[f"{name}={value}" for name, value in parameters.items()])
-        if self.outputs:
-            self._restore_aliases()
-        (stack,) = self.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-        return stack["StackStatus"]
-
-    def _restore_aliases(self):
-        """ministack makes a function anew that changes, and its version, but forgets its alias."""
-        functions = self.aws.client("lambda")
-        for function in functions.list_functions()["Functions"]:
-            name = function["FunctionName"]
-            if not functions.list_aliases(FunctionName=name)["Aliases"]:
-                version = functions.list_versions_by_function(FunctionName=name)["Versions"][-1]["Version"]
-                functions.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
-
-    def delete(self):
-        """As `aws cloudformation delete-stack`: `sam delete` asks for what ministack does not tell."""
-        formation = self.aws.client("cloudformation")
-        formation.delete_stack(StackName=STACK)
-        formation.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
-
-    def _sam(self, command, *arguments):
-        begin = time.monotonic()
-        run = subprocess.run(
-            ["sam", command, "--stack-name", STACK, "--config-file", Path("samconfig.toml").absolute(), *arguments],
-            env=self.aws.environment, capture_output=True, text=True)
-        if run.returncode != 0:
-            raise SystemExit(f"sam {command} ended with {run.returncode}:\n{run.stdout}\n{run.stderr}")
-        print(f"        sam {command}: {time.monotonic() - begin:.1f} s", flush=True)
-
-    def ask(self, route, *, token=None, body=None, follows=frozenset(), path=None, **headers):
-        """Returns status, headers and body of the API's answer to a request of `route`, such as `GET /api/messages`;
-        `path` is that of the request where the route has variables. `follows` are the names of the spans in which the
-        stream's consumer does what follows from it."""
-        method, route_path = route.split()
-        url = urlsplit(self.outputs["ApiUrl"])
-        headers["Host"] = f"{url.hostname.split('.')[0]}.execute-api.localhost"
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        with contextlib.closing(http.client.HTTPConnection(urlsplit(self.aws.endpoint).netloc, timeout=60)) as connection:
-            connection.request(method, url.path + (path or route_path), body and json.dumps(body), headers)
-            response = connection.getresponse()
-            text = response.read()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        if "x-trace-id" in headers:
-            self.answered.append((headers["x-trace-id"], route, set(follows)))
-        return response.status, headers, json.loads(text) if text else None
-
-
 def run(report, stack, template):
     empty = inventory(stack.aws)
-    report.compare("sam deploy", "CREATE_COMPLETE", stack.deploy())
+    deploy_by_the_page(report, stack)
     report.compare("the outputs name what is needed", set(), OUTPUTS - stack.outputs.keys())
-    users = users_sign_up(report, stack)
+    users = [sign_in(stack, stack.outputs["UserPoolClientId"], ANDREW), sign_up(report, stack, "Worf", "worf")]
     refuse(report, stack, users)
     created = converse(report, stack, users)
 
@@ -171,26 +110,57 @@ def run(report, stack, template):
     report.compare("now it may", (200, PAGE), (status, allowed(headers)))
     report.compare("what was posted is still there", posts, again)
     remove(report, stack, users, created)
+    report.compare("no change was given up", [], dead_letters(stack.aws))
 
     kinds = {kind for kind, _ in inventory(stack.aws) - empty}
-    report.compare("what is listed has a list", set(), {"functions", "tables", "user pools", "APIs", "roles"} - kinds)
+    report.compare("what is deployed is listed", set(), {"functions", "tables", "user pools", "APIs", "alarms"} - kinds)
     stack.delete()
-    left = inventory(stack.aws) - empty
-    # The one that `sam deploy --resolve-s3` puts packages into, of all stacks of an account.
-    report.compare("when the stack is deleted, the SAM CLI's own bucket is left", set(),
-                   {(kind, name) for kind, name in left if not name.startswith("aws-sam-cli-managed-default")})
-    # ministack deletes whatever the policy; CloudFormation does not.
-    report.compare("and by its policies", RETAINED, {
+    report.compare("what is left is what docs/operate.md says", LEFT, {
+        (kind, re.sub("-[0-9a-fA-F]{12,}$", "", name)) for kind, name in inventory(stack.aws) - empty})
+    # ministack deletes these too, whatever the template says; CloudFormation does not.
+    report.compare("and what the template retains", RETAINED, {
         name for name, resource in template["Resources"].items() if resource.get("DeletionPolicy") == "Retain"})
+
+
+def deploy_by_the_page(report, stack):
+    """Does what docs/operate.md says, up to the first post and a look at the log."""
+    shell = Shell(stack.folder, stack.aws)
+    answers = iter([KEY, PASSWORD])
+    for block in blocks("Deploy, from nothing to a signed-in request"):
+        # Described to a stand-in for Honeycomb it is by `make operate`.
+        if "make honeycomb" in block:
+            continue
+        failed, said = shell.run(block, answers)
+        if not report.compare(f"docs/operate.md: {block.splitlines()[0][:60]} …", False, failed):
+            print(said)
+        if "sam deploy" in block:
+            report.compare("the stack is there", "CREATE_COMPLETE", stack.look())
+        if "confirm-sign-up" in block:
+            confirm(report, stack, ANDREW)
+        if "curl -i" in block:
+            route = "POST /api/activities" if "TOKEN" in block else "GET /api/health-check"
+            report.compare(f"curl, {route}", "200", (re.findall(r"^HTTP/\S+ (\d+)", said, re.MULTILINE) or [said])[-1])
+            stack.note(re.search("^x-trace-id: (.*)$", said, re.MULTILINE)[1].strip(), route,
+                       {"activity-written"} if "TOKEN" in block else ())
+        if "lines ApiFunctionLogGroup" in block:
+            # ministack looks for no such pattern: here are all lines.
+            report.compare("the log has metrics and no error", (True, False),
+                           ('"OtlpDropped":0' in said, '"level":"ERROR"' in said))
+    shell.end()
+
+
+def dead_letters(aws):
+    queues = aws.client("sqs")
+    (queue,) = queues.list_queues()["QueueUrls"]
+    return [message["Body"] for message in queues.receive_message(QueueUrl=queue).get("Messages", [])]
 
 
 def allowed(headers):
     return headers.get("access-control-allow-origin")
 
 
-def find_traces(report, stack):
+def find_traces(report, stack, traces):
     """Looks for the trace of every answered request, and for what the stream's consumer did because of it."""
-    traces = stack.traces
     for trace_id, route, _ in stack.answered:
         report.compare(f"the trace of {route}", [("cruddur-api", route)], traces.roots(trace_id))
     for trace_id, route, follows in stack.answered:

@@ -24,6 +24,8 @@ class Receiver:
 
     def take(self, path, headers, body):
         found = {name: headers.get(name) for name in _ASKED}
+        if "x-honeycomb-team" in headers:
+            raise ValueError("Honeycomb's key, which is nobody else's")
         if path != "/v1/traces" or found != _ASKED:
             raise ValueError(f"a request to {path} with {found}")
         request = ExportTraceServiceRequest.FromString(gzip.decompress(body))
