@@ -112,7 +112,7 @@ def post(report, api, token, terminal):
     status, headers, created = ask(api, "POST", "/api/activities", token)
     report.compare("a post by a token of the local user pool", (200, "andrewbrown"), (status, created.get("handle")))
     _, _, home = ask(api, "GET", "/api/activities/home?limit=1")
-    report.compare("it is on home", [created.get("uuid")], [one["uuid"] for one in home])
+    report.compare("it is on home", [created.get("uuid")], [one["uuid"] for one in home if isinstance(one, dict)])
     trace = f"trace {headers['x-trace-id']}\nPOST /api/activities "
     wait_for(lambda: trace in terminal())
     report.compare("its trace is on the terminal", True, trace in terminal())
