@@ -53,7 +53,7 @@ ITS_OWN = {"name", "duration_ms", "service.name", "trace.trace_id", "trace.paren
 # Sent so seldom that no example has them: the code alone says that they are there.
 SELDOM = {"lambda_spans.interrupted", "client.trace_id"}
 # In log lines alone.
-LOGGED = {"app.sequence_number", "app.writer_trace_id"}
+LOGGED = {"app.dead_letter", "app.sequence_number", "app.writer_trace_id"}
 
 
 class Refused(Exception):
