@@ -71,8 +71,8 @@ contract: $(python) ## the running server beside its own description, by Schemat
 	.tools/python/bin/python tests/tools/contract.py
 
 .PHONY: model
-model: ## what users do in ten thousand random sequences, beside a plain model; some minutes to build once, some to run
-	PROPTEST_CASES=10000 cargo test --locked --profile model --package cruddur --test it -- --exact $(model)
+model: ## what users do in a hundred thousand random sequences, beside a plain model; `make unit` does ten thousand
+	PROPTEST_CASES=100000 cargo test --locked --package cruddur --test it -- --exact $(model)
 
 .PHONY: bench
 bench: ## what tracing costs, beside none and beside peers, into benches/RESULTS.md; some 20 minutes to build once, 6 to run

@@ -1,5 +1,6 @@
 //! The settings of our binaries: the environment, read once, all faults told at once.
 
+mod cannot_start;
 mod cognito;
 mod key_set;
 mod lookup;
@@ -8,12 +9,11 @@ mod secret;
 mod table;
 
 use std::fmt;
-use std::io::Write;
-use std::process::ExitCode;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use lambda_spans::{Fault, Settings, Spans};
 
+pub use cannot_start::cannot_start;
 pub use cognito::Cognito;
 pub use key_set::{KeySetError, key_set};
 use lookup::Lookup;
@@ -96,16 +96,6 @@ impl std::error::Error for ConfigError {}
 /// the export of spans.
 pub async fn aws(spans: &Spans) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest()).http_client(spans.http_client()).load().await
-}
-
-/// Says in one JSON line on the standard error why this process cannot start. Tracing may not be there yet.
-pub fn cannot_start(error: &(dyn std::error::Error + 'static)) -> ExitCode {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    let causes = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    let line = serde_json::json!({ "level": "ERROR", "message": format!("cannot start: {causes}") });
-    // Without a standard error there is nobody left to tell.
-    let _unheard = writeln!(std::io::stderr(), "{line}");
-    ExitCode::FAILURE
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]

@@ -6,7 +6,8 @@
 //! | [`store`] | every access to DynamoDB; all keys in `store/keys.rs` | `domain` |
 //! | [`api`] | HTTP: routes, bodies, errors, cursors; all routes in `api/router.rs` | `domain`, `store` |
 //! | [`signup`] | the user pool's trigger: new users get their profile | `domain`, `store` |
-//! | [`stream`] | what follows from a change of the table: notifications, search index, names, removal | `domain`, `store` |
+//! | [`stream`] | what follows from a change of the table: notifications, search index, names, removal | `domain`, `store`, `dead_letters` |
+//! | [`dead_letters`] | the queue of stream records that can never be consumed | nothing of ours |
 //! | [`config`] | the environment, read once; the master secret | nothing of ours |
 //! | [`clock`] | time and new ids, replaceable in tests | `domain` |
 //!
@@ -17,6 +18,7 @@
 pub mod api;
 pub mod clock;
 pub mod config;
+pub mod dead_letters;
 pub mod domain;
 pub mod signup;
 pub mod store;

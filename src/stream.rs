@@ -12,14 +12,19 @@ mod notifications;
 mod removal;
 mod search_index;
 
+use std::error::Error;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
+use crate::dead_letters::{DeadLetters, Found, Letter, Undelivered};
 use crate::store::{self, Change, Record, Store, StoreError, Unreadable};
 
 /// A batch of records, as Lambda's event has it. Each is read by itself, so that a bad one spoils no other.
@@ -58,6 +63,9 @@ enum Fault {
     /// As the last.
     #[error("there was no time left")]
     OutOfTime,
+    /// Our own fault, which the same record brings about again.
+    #[error("the consumer panicked over the record")]
+    Panicked,
 }
 
 /// The time for a batch where nobody says how long it may take: well below the function's timeout.
@@ -83,11 +91,46 @@ pub fn follows(record: &Value) -> bool {
     !matches!(Record::read(record), Ok(Record { change: Change::Other, .. }))
 }
 
-/// Does what follows from each record, in their order, for as long as `limit` allows, and stops at the first failure.
-pub async fn consume(store: &Store, batch: &Batch, limit: Duration) -> Failures {
-    let deadline = tokio::time::Instant::now() + limit;
-    for record in &batch.records {
-        let (context, done) = match Record::read(record) {
+/// Does what follows from the records of a stream.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    /// Where it is written.
+    pub store: Store,
+    /// Where records go that can never be done.
+    pub letters: DeadLetters,
+}
+
+impl Consumer {
+    /// Does what follows from each record, in their order, for as long as `limit` allows. One that can never be done is
+    /// a dead letter, and counts as done when that is delivered; at any other failure it stops, since the fault is not
+    /// the record's.
+    pub async fn consume(&self, batch: &Batch, limit: Duration) -> Failures {
+        let deadline = Instant::now() + limit;
+        for record in &batch.records {
+            let (context, done) = self.one(record, deadline).await;
+            let Err(fault) = done else { continue };
+            let (sequence_number, causes) = (sequence_number(record), causes(&fault));
+            let writer_trace_id = context.as_deref().and_then(lambda_spans::trace_id_of);
+            tell(&fault, &causes, sequence_number, writer_trace_id.as_deref());
+            if fault.is_lasting() {
+                let (error, trace_id) = (fault.name(), lambda_spans::trace_id());
+                let record = Found::of(record);
+                let letter = Letter { sequence_number, record, error, causes: &causes, trace_id, writer_trace_id };
+                let sent = tokio::time::timeout_at(deadline, self.letters.send(&letter));
+                match sent.instrument(info_span!("dead-letter")).await {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(undelivered)) => tell_undelivered(&undelivered, sequence_number),
+                    Err(_elapsed) => {}
+                }
+            }
+            return Failures { failures: vec![Failure { sequence_number: sequence_number.to_owned() }] };
+        }
+        Failures::default()
+    }
+
+    /// What came of one record, and the context of who wrote it.
+    async fn one(&self, record: &Value, deadline: Instant) -> (Option<String>, Result<(), Fault>) {
+        match Record::read(record) {
             Ok(Record { trace_context, change: Change::Other }) => (trace_context, Ok(())),
             Ok(Record { trace_context, change }) => {
                 let span = span(&change);
@@ -95,9 +138,14 @@ pub async fn consume(store: &Store, batch: &Batch, limit: Duration) -> Failures 
                     lambda_spans::link(&span, context);
                 }
                 // Boxed: what follows is a deep tree of futures.
-                let work = store::by(deadline, Box::pin(follow(store, &change)));
-                let work = tokio::time::timeout_at(deadline, work);
-                let done = work.instrument(span.clone()).await.unwrap_or(Err(Fault::OutOfTime));
+                let work = store::by(deadline, Box::pin(follow(&self.store, &change)));
+                // Of a record that makes us panic only that is known. The store is not in a state of its own.
+                let work = AssertUnwindSafe(tokio::time::timeout_at(deadline, work)).catch_unwind();
+                let done = match work.instrument(span.clone()).await {
+                    Ok(Ok(done)) => done,
+                    Ok(Err(_elapsed)) => Err(Fault::OutOfTime),
+                    Err(_panic) => Err(Fault::Panicked),
+                };
                 if let Err(fault) = &done {
                     span.record("error.type", fault.name());
                 }
@@ -111,14 +159,8 @@ pub async fn consume(store: &Store, batch: &Batch, limit: Duration) -> Failures 
                 }
                 (context, Err(fault))
             }
-        };
-        if let Err(fault) = done {
-            let sequence_number = sequence_number(record);
-            tell(&fault, &sequence_number, context.as_deref());
-            return Failures { failures: vec![Failure { sequence_number }] };
         }
     }
-    Failures::default()
 }
 
 fn span(change: &Change) -> Span {
@@ -156,7 +198,8 @@ async fn follow(store: &Store, change: &Change) -> Result<(), Fault> {
         }
         Change::Renamed { sub } => names::rewrite(store, sub).instrument(info_span!("rewrite-names")).await?,
         Change::Opened(opened) => {
-            notifications::of_conversation(store, opened).instrument(info_span!("notify")).await?
+            notifications::of_conversation(store, opened).instrument(info_span!("notify")).await?;
+            names::correct_conversation(store, opened).instrument(info_span!("correct-name")).await?;
         }
         Change::Sent(sent) => {
             conversations::summarise(store, sent).instrument(info_span!("summarise-conversation")).await?
@@ -172,26 +215,45 @@ impl Fault {
             Self::Unreadable(_) => "unreadable",
             Self::Store(StoreError::OutOfTime { .. }) | Self::OutOfTime => "out_of_time",
             Self::Store(_) => "store",
+            Self::Panicked => "panic",
+        }
+    }
+
+    /// Whether no other attempt can do better. Else the table is out of reach, or there is too much to do at once.
+    fn is_lasting(&self) -> bool {
+        match self {
+            Self::Unreadable(_) | Self::Panicked => true,
+            Self::Store(error) => error.is_lasting(),
+            Self::OutOfTime => false,
         }
     }
 }
 
-/// A record that fails again and again goes to the dead letters: what is logged here is by what it is found.
-fn tell(fault: &Fault, sequence_number: &str, writer: Option<&str>) {
-    let causes = std::iter::successors(std::error::Error::source(fault), |&cause| cause.source());
-    let causes = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+/// The record is to be found by what is logged here, whether it comes again or is a dead letter.
+fn tell(fault: &Fault, causes: &str, sequence_number: &str, writer_trace_id: Option<&str>) {
     tracing::error!(
         error.r#type = fault.name(),
         error.causes = causes,
+        app.dead_letter = fault.is_lasting(),
         app.sequence_number = sequence_number,
-        app.writer_trace_id = writer.and_then(lambda_spans::trace_id_of),
+        app.writer_trace_id = writer_trace_id,
         "{fault}"
     );
 }
 
-fn sequence_number(record: &Value) -> String {
+fn tell_undelivered(undelivered: &Undelivered, sequence_number: &str) {
+    let causes = causes(undelivered);
+    tracing::error!(error.causes = causes, app.sequence_number = sequence_number, "a dead letter: {undelivered}");
+}
+
+fn causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn sequence_number(record: &Value) -> &str {
     let number = record.get("dynamodb").and_then(|change| change.get("SequenceNumber")).and_then(Value::as_str);
-    number.unwrap_or_default().to_owned()
+    number.unwrap_or_default()
 }
 
 /// The writer's context of a record that is not as it should be.

@@ -10,7 +10,7 @@ use tracing::{Instrument, Span, info_span};
 use super::AppState;
 use super::activity_body::{CreatedResponse, ShowResponse};
 use super::error::ApiError;
-use super::idempotency::{Idempotent, answer};
+use super::idempotency::{Idempotent, answer, tell};
 use super::identity::SignedIn;
 use super::listing::Listing;
 use super::page::{MAX_LIMIT, Page};
@@ -70,7 +70,7 @@ pub(super) async fn create(
             }
         };
         span.record("app.activity_uuid", display(written.made.id));
-        span.record("app.replayed", written.replayed.then_some(true));
+        tell(&span, &written);
         let activity = Activity::post(written.made.id, written.made.author, draft);
         Ok(answer(written.replayed, CreatedResponse::from(&activity)))
     }

@@ -30,6 +30,16 @@ pub(super) struct ActivityResponse {
     /// Only where a user asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) liked: Option<bool>,
+    /// Only for the client of the original's first weeks, which adds a reply to the list that it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    replies: Option<Vec<ReplyResponse>>,
+}
+
+impl ActivityResponse {
+    pub(super) fn with_replies(self, replies: &[Reply]) -> Self {
+        Self { replies: Some(replies.iter().map(ReplyResponse::from).collect()), ..self }
+    }
 }
 
 /// A post that was just made.
@@ -92,6 +102,7 @@ impl From<&Activity> for ActivityResponse {
             created_at: rfc3339(activity.created_at()),
             reply_to_activity_uuid: None,
             liked: None,
+            replies: None,
         }
     }
 }
@@ -114,6 +125,7 @@ impl From<&Post> for ActivityResponse {
             created_at: rfc3339(reply.created_at()),
             reply_to_activity_uuid: Some(reply.parent().to_string()),
             liked: None,
+            replies: None,
         }
     }
 }

@@ -63,7 +63,7 @@ fn store_detail(error: &StoreError) -> &'static str {
         StoreError::Throttled { .. } => "There is too much to do at the moment. Try again.",
         StoreError::Unavailable { .. } => "The database does not answer. Try again.",
         StoreError::OutOfTime { .. } => NO_TIME,
-        StoreError::Corrupt { .. } | StoreError::Refused { .. } => OUR_FAULT,
+        StoreError::Corrupt { .. } | StoreError::Invalid { .. } | StoreError::Refused { .. } => OUR_FAULT,
     }
 }
 
@@ -96,7 +96,9 @@ impl ApiError {
             Self::Store(StoreError::Unavailable { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Store(StoreError::OutOfTime { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "out_of_time"),
             Self::Store(StoreError::Corrupt { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt_item"),
-            Self::Store(StoreError::Refused { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "store_refused"),
+            Self::Store(StoreError::Invalid { .. } | StoreError::Refused { .. }) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "store_refused")
+            }
             Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "panic"),
             Self::OutOfTime => (StatusCode::SERVICE_UNAVAILABLE, "out_of_time"),

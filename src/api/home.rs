@@ -2,15 +2,17 @@ use std::collections::HashSet;
 
 use axum::extract::{Extension, State};
 use axum::response::Response;
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-use super::AppState;
 use super::activity_body::{ActivityResponse, rfc3339};
 use super::error::ApiError;
 use super::identity::Principal;
 use super::listing::Listing;
-use super::page::Page;
+use super::page::{MAX_LIMIT, Page};
+use super::{AppState, Compat};
 use crate::domain::{Activity, Profile};
 
 /// The newest posts that have not expired; for a user who signed in, with which of them the user likes.
@@ -39,10 +41,28 @@ pub(super) async fn home(
                 row.liked = Some(liked.contains(&activity.id()));
             }
         }
+        if state.compat == Compat::Week2 {
+            rows = with_replies(&state, rows, &found.activities, now).await?;
+        }
         Ok(list.respond(rows, found.next))
     }
     .instrument(span)
     .await
+}
+
+/// Each post with the replies to it, below each other as the original's first pages show them.
+async fn with_replies(
+    state: &AppState,
+    rows: Vec<ActivityResponse>,
+    activities: &[Activity],
+    now: Timestamp,
+) -> Result<Vec<ActivityResponse>, ApiError> {
+    let replies = activities.iter().map(async |activity| match activity.counters().replies {
+        0 => Ok(Vec::new()),
+        _ => Ok::<_, ApiError>(state.store.replies(activity.id(), now, MAX_LIMIT, None).await?.replies),
+    });
+    let replies = try_join_all(replies).await?;
+    Ok(rows.into_iter().zip(replies).map(|(row, replies)| row.with_replies(&replies)).collect())
 }
 
 async fn profile(state: &AppState, principal: Option<&Principal>) -> Result<Option<Profile>, crate::store::StoreError> {

@@ -6,11 +6,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::Span;
 
 use super::error::ApiError;
 use super::identity::Principal;
 use super::{AppState, body};
-use crate::store::Once;
+use crate::store::{Once, Written};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -34,6 +35,16 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Idempotent<T> {
         let scope = [principal.sub.as_str(), method.as_str(), path.as_str()];
         let once = key.map(|key| Once::new(scope, &key, &bytes, state.clock.now()));
         Ok(Self { request: body::parse(&bytes)?, once })
+    }
+}
+
+/// Says in the span of a write that it happened at an earlier request, whose trace it is linked to.
+pub(super) fn tell(span: &Span, written: &Written) {
+    if written.replayed {
+        span.record("app.replayed", true);
+    }
+    if let Some(context) = &written.trace_context {
+        lambda_spans::link(span, context);
     }
 }
 

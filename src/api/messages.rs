@@ -6,16 +6,16 @@ use tracing::{Instrument, Span, info_span};
 
 use super::AppState;
 use super::error::ApiError;
-use super::idempotency::{Idempotent, answer};
+use super::idempotency::{Idempotent, answer, tell};
 use super::identity::{Principal, SignedIn};
 use super::listing::Listing;
 use super::message_body::{ConversationResponse, CreateMessageRequest, MessageResponse, OpenedResponse, SentResponse};
 use super::page::Page;
+use super::path::NO_SUCH_USER;
 use crate::domain::{Addressee, Code, DirectMessage, Handle, Id, Invalid, Letter, Message, Profile, User};
 use crate::store::{Once, StoreError, Written, keys};
 
 const NO_SUCH_CONVERSATION: ApiError = ApiError::NotFound("There is no such conversation of yours.");
-const NO_SUCH_USER: ApiError = ApiError::NotFound("There is no user with this handle.");
 /// Another request may open the conversation between our looking and our opening it, but only once.
 const ATTEMPTS: usize = 3;
 
@@ -118,7 +118,7 @@ pub(super) async fn create(
         let group = made.message_group_uuid.map(|group| group.to_string()).unwrap_or_default();
         span.record("app.message_group_uuid", &group);
         span.record("app.message_uuid", display(made.id));
-        span.record("app.replayed", sent.replayed.then_some(true));
+        tell(&span, &sent);
         if request.goes_on_to_conversation() {
             return Ok(answer(sent.replayed, OpenedResponse { message_group_uuid: group }));
         }

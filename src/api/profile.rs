@@ -8,7 +8,7 @@ use tracing::{Instrument, Span, info_span};
 
 use super::AppState;
 use super::error::ApiError;
-use super::idempotency::{Idempotent, answer};
+use super::idempotency::{Idempotent, answer, tell};
 use super::identity::SignedIn;
 use super::schema;
 use super::users::ShortUserResponse;
@@ -56,7 +56,7 @@ pub(super) async fn update(
                 changed.map_err(no_profile)?
             }
         };
-        span.record("app.replayed", written.replayed.then_some(true));
+        tell(&span, &written);
         Ok(answer(written.replayed, ShortUserResponse::from(written.made.author)))
     }
     .instrument(span)

@@ -10,7 +10,7 @@ use super::AppState;
 use super::activities::gone;
 use super::activity_body::CreatedResponse;
 use super::error::ApiError;
-use super::idempotency::{Idempotent, answer};
+use super::idempotency::{Idempotent, answer, tell};
 use super::identity::SignedIn;
 use super::path::{ActivityUuid, NO_SUCH_ACTIVITY};
 use super::schema::{self, IdText};
@@ -64,9 +64,9 @@ pub(super) async fn create(
                 state.store.create_reply(&profile, &found, &reply, once.as_ref()).await.map_err(gone)?
             }
         };
+        tell(&span, &written);
         let made = written.made;
         span.record("app.activity_uuid", display(made.id));
-        span.record("app.replayed", written.replayed.then_some(true));
         let expires_at = made.expires_at.unwrap_or_else(|| made.id.created_at());
         let reply = Reply::from_parts(made.id, parent, made.author, message, expires_at, Counters::default());
         Ok(answer(written.replayed, CreatedResponse::from(&reply)))

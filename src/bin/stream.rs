@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use cruddur::clock::Clock;
 use cruddur::config::{self, TableConfig};
+use cruddur::dead_letters::DeadLetters;
 use cruddur::store::{self, Store};
-use cruddur::stream::{self, Batch};
+use cruddur::stream::{self, Batch, Consumer};
 use lambda_http::lambda_runtime::{Error, LambdaEvent, service_fn};
 use lambda_spans::Spans;
 
@@ -17,11 +18,13 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     let config = TableConfig::from_env()?;
     let spans = Spans::install(config.spans)?;
-    let store = Store::new(store::client(&config::aws(&spans).await), config.table_name);
+    let aws = config::aws(&spans).await;
+    let letters = config.dead_letters_url.map_or_else(DeadLetters::nobody, |url| DeadLetters::queue(&aws, &url));
+    let consumer = Consumer { store: Store::new(store::client(&aws), config.table_name), letters };
     let clock = Clock::system();
     let consume = move |event: LambdaEvent<Batch>| {
-        let (store, limit) = (store.clone(), stream::limit(event.context.deadline, clock.now()));
-        async move { Ok::<_, Error>(stream::consume(&store, &event.payload, limit).await) }
+        let (consumer, limit) = (consumer.clone(), stream::limit(event.context.deadline, clock.now()));
+        async move { Ok::<_, Error>(consumer.consume(&event.payload, limit).await) }
     };
     spans.run_event(service_fn(consume)).await
 }

@@ -8,6 +8,8 @@ use super::{ConfigError, table_name, variable};
 pub struct TableConfig {
     /// The DynamoDB table, `TABLE_NAME`.
     pub table_name: String,
+    /// The queue of what `stream` can never do, `DEAD_LETTERS_URL`. Without one, such a record comes again and again.
+    pub dead_letters_url: Option<String>,
     /// Those of tracing.
     pub spans: Settings,
 }
@@ -27,7 +29,8 @@ impl TableConfig {
     /// All settings that are missing or cannot be used, together.
     pub fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut settings = Lookup::new(get);
-        let table_name = table_name(&mut settings);
-        Ok(Self { spans: settings.spans()?, table_name: table_name.unwrap_or_default() })
+        let table_name = table_name(&mut settings).unwrap_or_default();
+        let dead_letters_url = settings.optional("DEAD_LETTERS_URL");
+        Ok(Self { spans: settings.spans()?, table_name, dead_letters_url })
     }
 }

@@ -27,7 +27,7 @@ impl Store {
         match once {
             Some(_) => self.commit_once(once, made, |transaction| Ok(transaction.put_new(ACTIVITY, item)?)).await,
             // One item needs no transaction, which costs twice as much.
-            None => self.put_activity(item).await.map(|()| Written { made, replayed: false }),
+            None => self.put_activity(item).await.map(|()| Written::now(made)),
         }
     }
 

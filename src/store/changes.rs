@@ -26,11 +26,11 @@ pub struct Record {
 pub enum Change {
     /// A post or a reply is there.
     Posted(Box<Posted>),
-    /// A post or a reply was deleted or has expired.
+    /// A post or a reply was deleted before its time.
     Gone(Box<Posted>),
     /// Somebody likes something.
     Liked(Liked),
-    /// Somebody likes it no more, or what was liked is gone.
+    /// Somebody likes it no more, or what was liked was deleted.
     Unliked(Liked),
     /// A user has a new name.
     Renamed {
@@ -86,8 +86,10 @@ pub struct Liked {
 pub struct Opened {
     /// The conversation.
     pub group: Id,
-    /// Who began it.
+    /// Who began it, as others see it.
     pub handle: Handle,
+    /// Who began it.
+    pub sub: String,
     /// With whom.
     pub receiver_sub: String,
     /// The `traceparent` of the request.
@@ -138,6 +140,8 @@ impl Record {
                 Change::Renamed { sub: Reader { item: &item, entity }.text(SUB)?.to_owned() }
             }
             "MODIFY" => Change::Other,
+            // What belonged to it and what was made of it expires with it, and TTL removes that without any cost.
+            "REMOVE" if has_expired(record) => Change::Other,
             "REMOVE" => removed(entity, &item)?,
             _ => return Err(Unreadable::Part("eventName")),
         };
@@ -160,6 +164,12 @@ impl Change {
             Self::Other => "other",
         }
     }
+}
+
+/// Whether TTL removed the item.
+fn has_expired(record: &Value) -> bool {
+    let by = record.get("userIdentity").and_then(|by| by.get("principalId")).and_then(Value::as_str);
+    by == Some("dynamodb.amazonaws.com")
 }
 
 /// The kinds of items that something follows from.
@@ -231,6 +241,7 @@ fn to_opened(item: &Item) -> Result<Opened, StoreError> {
     Ok(Opened {
         group: read.with(GROUP, Id::parse)?,
         handle: read.with(items::HANDLE, |text| Handle::parse(text).ok())?,
+        sub: read.text(SUB)?.to_owned(),
         receiver_sub: read.text(RECEIVER_SUB)?.to_owned(),
         trace_context: trace_context(item),
     })

@@ -6,7 +6,7 @@ use super::idempotency::{Made, Once, Written};
 use super::items::string;
 use super::keys::{self, AFTER_ALL_ACTIVITIES, LISTS, MEMBERSHIP, MESSAGE, PAIR};
 use super::transaction::Transaction;
-use super::{Store, StoreError};
+use super::{Store, StoreError, pages};
 use crate::domain::{Conversation, DirectMessage, Id, Profile, User};
 
 /// A part of a user's list of conversations.
@@ -84,9 +84,7 @@ impl Store {
             .await?;
         let mut conversations =
             found.items().iter().map(conversation_items::to_conversation).collect::<Result<Vec<_>, _>>()?;
-        let more = conversations.len() > usize::from(limit);
-        conversations.truncate(limit.into());
-        let next = conversations.last().filter(|_| more).map(|last| last.last);
+        let next = pages::cut(&mut conversations, limit, |conversation| conversation.last);
         Ok(InboxPage { conversations, next })
     }
 }

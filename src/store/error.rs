@@ -49,7 +49,13 @@ pub enum StoreError {
         /// The attribute at fault.
         attribute: &'static str,
     },
-    /// A request that can never succeed: no permission, no such table, or our own fault.
+    /// A request that can never succeed, whoever sends it and whenever: it breaks a rule of DynamoDB's.
+    #[error("DynamoDB finds the request invalid")]
+    Invalid {
+        /// DynamoDB's answer.
+        source: Source,
+    },
+    /// A request that cannot succeed as things are: no permission, no such table.
     #[error("DynamoDB refuses the request")]
     Refused {
         /// DynamoDB's answer.
@@ -62,6 +68,12 @@ impl StoreError {
     #[must_use]
     pub fn is_conflict_on(&self, entity: Entity) -> bool {
         matches!(self, Self::Conflict { on } if *on == entity)
+    }
+
+    /// Whether the same would fail again, however often and whenever it is tried.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Corrupt { .. } | Self::Invalid { .. })
     }
 
     /// DynamoDB has again and again done only a part of what it was asked.
@@ -118,6 +130,7 @@ where
             | "RequestLimitExceeded"
             | "ThrottlingException"
             | "TransactionInProgressException" => Self::Throttled { source },
+            "ValidationException" => Self::Invalid { source },
             _ if !answered || answer.is_some_and(|status| status >= 500) => Self::Unavailable { source },
             _ => Self::Refused { source },
         }
@@ -126,6 +139,6 @@ where
 
 impl From<BuildError> for StoreError {
     fn from(error: BuildError) -> Self {
-        Self::Refused { source: Box::new(error) }
+        Self::Invalid { source: Box::new(error) }
     }
 }

@@ -4,13 +4,13 @@ use uuid::Uuid;
 
 use super::items::{self, EXPIRES_MS, Item, number, string};
 use super::keys::{self, ACTIVITY, AFTER_ALL_ACTIVITIES, LIST, LIST_SK, LISTS};
-use super::pages::{self, Placed};
+use super::pages::{self, Limits, Placed};
 use super::{Store, StoreError};
 use crate::domain::{Author, Id, Message, Ttl};
 
 /// Posts that are counted at most.
 const MAX_COUNTED: i32 = 1000;
-/// Requests for one count at most; one reads a megabyte.
+/// Requests for one count at most, each of so many posts, expired or not, and of a megabyte.
 const MAX_PAGES: usize = 3;
 
 /// A post as the index has it, which knows no counts.
@@ -48,7 +48,7 @@ impl Store {
         limit: u16,
         before: Option<Id>,
     ) -> Result<FeedPage, StoreError> {
-        let limit = usize::from(limit);
+        let limits = Limits::showing(limit);
         let upper = before.map_or_else(|| AFTER_ALL_ACTIVITIES.to_owned(), keys::activity_sk);
         let query = self
             .client
@@ -63,7 +63,7 @@ impl Store {
             .expression_attribute_values(":list", string(keys::posts_of(user_uuid)))
             .expression_attribute_values(":before", string(upper))
             .expression_attribute_values(":now", number(now.as_millisecond()));
-        let (posts, next) = pages::read(query, limit, to_listed_post).await?.page(limit);
+        let (posts, next) = pages::read(query, limits, |item| to_listed_post(&item)).await?.page(limits.rows);
         Ok(FeedPage { posts, next })
     }
 
@@ -72,7 +72,7 @@ impl Store {
     /// # Errors
     /// Those of every read: `Throttled`, `Unavailable`, `Refused`.
     pub async fn posts_count(&self, user_uuid: Uuid, now: Timestamp) -> Result<u64, StoreError> {
-        let (mut count, mut left, mut start) = (0, MAX_COUNTED, None);
+        let (mut count, mut start) = (0, None);
         for _ in 0..MAX_PAGES {
             let output = self
                 .client
@@ -89,19 +89,18 @@ impl Store {
                 .expression_attribute_values(":oldest", string(keys::activities_since(now - Ttl::MAX)))
                 .expression_attribute_values(":now", number(now.as_millisecond()))
                 .scan_index_forward(false)
-                .limit(left)
+                .limit(MAX_COUNTED)
                 .set_exclusive_start_key(start.take())
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send()
                 .await?;
-            count += u64::try_from(output.count()).unwrap_or_default();
-            left -= output.scanned_count();
+            count += output.count();
             start = output.last_evaluated_key;
-            if start.is_none() || left <= 0 {
+            if start.is_none() || count >= MAX_COUNTED {
                 break;
             }
         }
-        Ok(count)
+        Ok(u64::try_from(count.min(MAX_COUNTED)).unwrap_or_default())
     }
 }
 

@@ -1,12 +1,9 @@
 use jiff::Timestamp;
 
 use super::newest::{Filter, Newest};
+use super::pages::Limits;
 use super::{Store, StoreError, items, keys};
 use crate::domain::{Activity, Id};
-
-/// Pages of one partition that a request reads at most: expired posts that DynamoDB has not deleted yet fill some in
-/// vain.
-const MAX_PAGES: usize = 8;
 
 /// A part of a list of posts.
 #[derive(Clone, Debug)]
@@ -28,17 +25,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
     pub async fn home(&self, now: Timestamp, limit: u16, before: Option<Id>) -> Result<HomePage, StoreError> {
-        let limit = usize::from(limit);
-        let home = Newest {
-            partition: &keys::home,
-            filter: Filter::default(),
-            now,
-            limit,
-            before,
-            // One more than is shown tells whether there is more.
-            first_page: limit + 1,
-            max_pages: MAX_PAGES,
-        };
+        let home =
+            Newest { partition: &keys::home, filter: Filter::default(), now, limits: Limits::showing(limit), before };
         let (found, next) = self.newest(&home).await?;
         Ok(HomePage { activities: found.iter().map(items::to_activity).collect::<Result<_, _>>()?, next })
     }

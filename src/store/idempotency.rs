@@ -45,6 +45,15 @@ pub struct Written {
     pub made: Made,
     /// Whether it was at an earlier request.
     pub replayed: bool,
+    /// The `traceparent` of that earlier request.
+    pub trace_context: Option<String>,
+}
+
+impl Written {
+    /// It is made by the request that is being answered.
+    pub(super) fn now(made: Made) -> Self {
+        Self { made, replayed: false, trace_context: None }
+    }
 }
 
 impl Once {
@@ -74,7 +83,8 @@ impl Store {
         if read.text(REQUEST_HASH)? != once.request_hash {
             return Err(StoreError::KeyReused);
         }
-        Ok(Some(Written { made: to_made(&read)?, replayed: true }))
+        let trace_context = read.optional(items::TRACE_CONTEXT)?.map(str::to_owned);
+        Ok(Some(Written { made: to_made(&read)?, replayed: true, trace_context }))
     }
 
     /// Carries out what makes `made`, and remembers it under the key, if there is one, in the same transaction.
@@ -86,7 +96,7 @@ impl Store {
     ) -> Result<Written, StoreError> {
         let Some(wanted) = once else {
             self.commit(&writes(self.transaction())?).await?;
-            return Ok(Written { made, replayed: false });
+            return Ok(Written::now(made));
         };
         // First, so that of several broken conditions this one is told.
         let remember = self.transaction().put(IDEMPOTENCY, |put| {
@@ -96,7 +106,7 @@ impl Store {
                 .expression_attribute_values(":now", number(wanted.now.as_millisecond()))
         })?;
         let error = match self.commit(&writes(remember)?).await {
-            Ok(()) => return Ok(Written { made, replayed: false }),
+            Ok(()) => return Ok(Written::now(made)),
             Err(error) => error,
         };
         // Another request with this key was faster, or still holds the items.

@@ -6,7 +6,7 @@ use super::conversations::made;
 use super::idempotency::{Once, Written};
 use super::items::{self, string};
 use super::keys::{self, LIST_SK, MESSAGE};
-use super::{Store, StoreError};
+use super::{Store, StoreError, pages};
 use crate::domain::{DirectMessage, Id, Profile};
 
 /// Greater than every sort key of a message.
@@ -44,10 +44,8 @@ impl Store {
             .send()
             .await?;
         let mut messages = found.items().iter().map(to_message).collect::<Result<Vec<_>, _>>()?;
-        let more = messages.len() > usize::from(limit);
-        messages.truncate(limit.into());
+        let next = pages::cut(&mut messages, limit, |message| message.id);
         messages.reverse();
-        let next = messages.first().filter(|_| more).map(|oldest| oldest.id);
         Ok(MessagePage { messages, next })
     }
 
@@ -75,7 +73,7 @@ impl Store {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await?;
-        Ok(Written { made, replayed: false })
+        Ok(Written::now(made))
     }
 
     /// Shows a message as the last one of its conversation in both users' lists, unless a newer one is shown.

@@ -8,7 +8,7 @@ use super::keys::{self, AFTER_ALL_ACTIVITIES, Key, NOTIFICATIONS_READ};
 use super::notification_items::{of_notification, to_notification};
 use super::reactions::CREATED_MS;
 use super::removal::{deletion, of_subject};
-use super::{Store, StoreError};
+use super::{Store, StoreError, pages};
 use crate::domain::{Activity, Author, Handle, Id, Notification, Subject};
 
 const READ_MS: &str = "read_ms";
@@ -149,9 +149,7 @@ impl Store {
             .send()
             .await?;
         let mut notifications = found.items().iter().map(to_notification).collect::<Result<Vec<_>, _>>()?;
-        let more = notifications.len() > usize::from(limit);
-        notifications.truncate(limit.into());
-        let next = notifications.last().filter(|_| more).map(|last| last.id);
+        let next = pages::cut(&mut notifications, limit, |notification| notification.id);
         notifications.retain(|notification| now < notification.expires_at);
         Ok((notifications, next))
     }

@@ -6,6 +6,7 @@ use super::batch::{Consistency, is_at};
 use super::items::{self, EXPIRES_MS, Item, LIKES, REPOSTS, number, string};
 use super::keys::{self, Entity, Key, LIKE, REPOST};
 use super::posts::StoredPost;
+use super::transaction::Transaction;
 use super::{Store, StoreError};
 use crate::domain::{Counters, Id, Profile, Reaction, Reactions};
 
@@ -39,13 +40,7 @@ impl Store {
                     .expression_attribute_values(":one", number(1))
                     .expression_attribute_values(":now", number(now.as_millisecond()))
             })?;
-        let (written, other) = tokio::join!(self.commit(&transaction), self.has_reacted(other(reaction), user, stored));
-        let counters = match written {
-            Ok(()) => changed(stored, reaction, 1),
-            Err(error) if error.is_conflict_on(entity(reaction)) => self.recount(stored, now).await?,
-            Err(error) => return Err(error),
-        };
-        Ok(of_both(counters, reaction, true, other?))
+        self.change(&transaction, reaction, true, user, stored, now).await
     }
 
     /// Takes the user's reaction to a post back and no longer counts it, both or neither. None there is no error.
@@ -74,13 +69,7 @@ impl Store {
                     .expression_attribute_names("#count", counter(reaction))
                     .expression_attribute_values(":one", number(-1))
             })?;
-        let (written, other) = tokio::join!(self.commit(&transaction), self.has_reacted(other(reaction), user, stored));
-        let counters = match written {
-            Ok(()) => changed(stored, reaction, -1),
-            Err(error) if error.is_conflict_on(entity(reaction)) => self.recount(stored, now).await?,
-            Err(error) => return Err(error),
-        };
-        Ok(of_both(counters, reaction, false, other?))
+        self.change(&transaction, reaction, false, user, stored, now).await
     }
 
     /// Those of the posts, of which there may be 100, that the user likes. An eventually consistent read.
@@ -91,6 +80,25 @@ impl Store {
         let like = |id: Id| keys::like(id, user.author.user_uuid);
         let found = self.read_items(ids.iter().copied().map(like).collect(), Consistency::Eventual).await?;
         Ok(ids.iter().copied().filter(|id| found.iter().any(|item| is_at(item, &like(*id)))).collect())
+    }
+
+    /// Carries out what makes the reaction be there or not, and tells what there is afterwards.
+    async fn change(
+        &self,
+        transaction: &Transaction,
+        reaction: Reaction,
+        is: bool,
+        user: &Profile,
+        stored: &StoredPost,
+        now: Timestamp,
+    ) -> Result<Reactions, StoreError> {
+        let (written, other) = tokio::join!(self.commit(transaction), self.has_reacted(other(reaction), user, stored));
+        let counters = match written {
+            Ok(()) => changed(stored, reaction, if is { 1 } else { -1 }),
+            Err(error) if error.is_conflict_on(entity(reaction)) => self.recount(stored, now).await?,
+            Err(error) => return Err(error),
+        };
+        Ok(of_both(counters, reaction, is, other?))
     }
 
     async fn has_reacted(&self, reaction: Reaction, user: &Profile, stored: &StoredPost) -> Result<bool, StoreError> {

@@ -5,7 +5,7 @@ use super::idempotency::{Made, Once, Written};
 use super::items::{self, EXPIRES_MS, GRANDPARENT, Item, PARENT, PARENT_SUB, REPLIES, number, string};
 use super::keys::{self, ACTIVITY, REPLY, REPLY_LOCATOR, REPLY_PREFIX};
 use super::posts::StoredPost;
-use super::{Store, StoreError};
+use super::{Store, StoreError, pages};
 use crate::domain::{Id, Post, Profile, Reply};
 
 /// A part of the replies to a post.
@@ -47,11 +47,8 @@ impl Store {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await?;
-        let limit = usize::from(limit);
         let mut replies = found.items().iter().map(items::to_reply).collect::<Result<Vec<_>, _>>()?;
-        let more = replies.len() > limit;
-        replies.truncate(limit);
-        let next = replies.last().map(Reply::id).filter(|_| more);
+        let next = pages::cut(&mut replies, limit, Reply::id);
         Ok(RepliesPage { replies, next })
     }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::items::{self, string};
 use super::keys::{self, MAX_PREFIX};
 use super::newest::{Filter, Newest};
+use super::pages::Limits;
 use super::words::WORDS;
 use super::{HomePage, Store, StoreError};
 use crate::domain::{Id, SearchTerm};
@@ -35,10 +36,8 @@ impl Store {
             partition: &|bucket, shard| keys::posts_with_word(&list, bucket, shard),
             filter: all_words(term),
             now,
-            limit: usize::from(limit),
+            limits: Limits { rows: usize::from(limit), first_page: FIRST_PAGE, pages: MAX_PAGES },
             before,
-            first_page: FIRST_PAGE,
-            max_pages: MAX_PAGES,
         };
         let (found, next) = self.newest(&newest).await?;
         let ids = found.iter().map(items::to_position).collect::<Result<Vec<_>, _>>()?;

@@ -1,5 +1,6 @@
 use std::error::Error;
-use std::process::Command;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 
 use cruddur::config::{Cognito, Config, Secret, SecretError};
 use serde_json::{Value, json};
@@ -35,6 +36,37 @@ fn the_binary_tells_its_faults_in_one_json_line_and_fails() {
     let message = "cannot start: the settings cannot be used; SECRET_ARN: missing, set it to the ARN or the name of \
                    the Secrets Manager secret with the master key";
     assert_eq!(line, json!({ "level": "ERROR", "message": message }));
+}
+
+#[test]
+fn lambda_is_told_that_the_function_cannot_start_but_not_why() {
+    let runtime = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let process = Command::new(env!("CARGO_BIN_EXE_signup"))
+        .env_clear()
+        .env("AWS_LAMBDA_RUNTIME_API", runtime.local_addr().unwrap().to_string())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut connection, _) = runtime.accept().unwrap();
+    let mut told = Vec::new();
+    let end = b"Function.CannotStart\"}";
+    while !told.ends_with(end) {
+        let mut byte = [0];
+        connection.read_exact(&mut byte).unwrap();
+        told.extend(byte);
+    }
+    connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
+    drop(connection);
+    let host = runtime.local_addr().unwrap();
+    let expected = format!(
+        "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
+         Lambda-Runtime-Function-Error-Type: Function.CannotStart\r\nContent-Length: 98\r\nConnection: close\r\n\r\n\
+         {{\"errorMessage\":\"The function cannot start. Its log says why.\",\"errorType\":\"Function.CannotStart\"}}"
+    );
+    assert_eq!(String::from_utf8(told).unwrap(), expected);
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("TABLE_NAME: missing"));
 }
 
 #[test]

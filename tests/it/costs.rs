@@ -252,11 +252,11 @@ async fn the_costs_of_a_busy_system_are_the_documented_ones() {
     metered.send("a new name of who has 241 posts", ANDREW, "PUT", "/api/profile/update", None, edit).await;
     metered.follow("what follows from the name").await;
     metered.app.delete_item(cruddur::store::keys::activity(cruddur::domain::Id::parse(&post).unwrap())).await;
-    metered.follow("what follows from the end of the post, its reply and its like").await;
+    metered.follow("what follows from the deletion of the post, its reply and its like").await;
     let lone = metered.app.posted(hours(0), 900, USUAL, "1-day").await;
     metered.app.settle().await;
     metered.app.delete_item(cruddur::store::keys::activity(lone.id())).await;
-    metered.follow("what follows from the end of a post without any").await;
+    metered.follow("what follows from the deletion of a post without any").await;
 
     let mut searched = Metered::new().await;
     for number in 0..100 {

@@ -6,16 +6,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
+use cruddur::domain::{Kind, Notification, Subject};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use lambda_harness::{Event, Fault};
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, API, Behind, STREAM, TestApp, event, hours, request, signed_in, turn, user};
+use crate::lambda::SIGNUP;
+use crate::support::{
+    ANDREW, API, Behind, STREAM, TestApp, event, hours, numbered, request, signed_in, turn, user, worf,
+};
 
 const WORF: &str = "demo-worf";
 /// More than any of the routes has requests.
 const MANY: usize = 20;
+/// Each has not read anything yet.
+const READERS: [&str; 8] = ["sub-a", "sub-b", "sub-c", "sub-d", "sub-e", "sub-f", "sub-g", "sub-h"];
 
 /// A write: what is there before, and the request.
 struct Write {
@@ -38,6 +44,17 @@ async fn write(app: &TestApp, name: &'static str, n: u64) -> Write {
             let number = u128::from(n) + 100;
             app.state.store.put_profile(&user(number, &format!("sub-{n}"), &format!("user{n}"), "User")).await.unwrap();
         }
+        "mark notifications read" => {
+            let notification = Notification {
+                id: numbered(app.now() - hours(1), 1_000 + n),
+                kind: Kind::Mention,
+                actor: worf().author.handle,
+                subject: Subject::Activity(post),
+                trace_context: None,
+                expires_at: app.now() + hours(10),
+            };
+            app.state.store.notify(&[(READERS[usize::try_from(n).unwrap()].to_owned(), notification)]).await.unwrap();
+        }
         _ => {}
     }
     if name == "write to a user" {
@@ -53,6 +70,10 @@ async fn write(app: &TestApp, name: &'static str, n: u64) -> Write {
         "repost" => (WORF, "PUT", uri(post, "/repost"), Value::Null),
         "delete a post" => (ANDREW, "DELETE", uri(post, ""), Value::Null),
         "delete a reply" => (WORF, "DELETE", uri(by_worf, ""), Value::Null),
+        "mark notifications read" => {
+            let path = "/api/activities/notifications".to_owned();
+            (READERS[usize::try_from(n).unwrap()], "PUT", path, Value::Null)
+        }
         "open a conversation" | "write to a user" => (WORF, "POST", "/api/messages".to_owned(), message),
         _ => {
             let body = json!({ "display_name": format!("Worf {n}"), "bio": "" });
@@ -137,6 +158,52 @@ async fn a_process_that_is_killed_at_any_point_of_a_write_to_posts_leaves_nothin
 #[tokio::test]
 async fn a_process_that_is_killed_at_any_point_of_a_reaction_leaves_nothing_half_written() {
     join_all(["like", "like a reply", "unlike", "repost"].map(kill_everywhere)).await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_while_notifications_are_marked_as_read_leaves_the_mark_or_none() {
+    kill_everywhere("mark notifications read").await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_at_any_point_of_a_sign_up_leaves_a_whole_profile_or_none() {
+    let mut behind = Behind::now().await;
+    let points = (1..MANY).flat_map(|n| [(n, Fault::StopBefore), (n, Fault::StopAfter)]);
+    for (kills, (at, fault)) in (0..).zip(points) {
+        let sub = format!("new-{kills}");
+        let mut event: Value = serde_json::from_str(include_str!("../../events/signup/sign_in.json")).unwrap();
+        // The handle is taken: there is one request more, and it fails.
+        event["request"]["userAttributes"]["preferred_username"] = json!("worf");
+        event["request"]["userAttributes"]["sub"] = json!(sub);
+        let before = behind.app.items().await.kinds();
+        let turn = turn().await;
+        let lambda = behind.function(SIGNUP).await;
+        behind.obey(nth(at, fault));
+        let payload = event.to_string();
+        let once = Event { payload, trace: String::new(), timeout: Duration::from_secs(30) };
+        let answered = tokio::select! {
+            answer = lambda.try_invoke(once) => answer.is_some(),
+            () = behind.proxy.reached() => false,
+        };
+        lambda.kill().await;
+        drop(turn);
+        let left = behind.app.items().await;
+        let whole = BTreeMap::from([("HANDLE HANDLE".to_owned(), 1), ("USER PROFILE".to_owned(), 1)]);
+        let done = difference(&before, &left.kinds());
+        assert!(done.is_empty() || done == whole, "{at}: {done:?}");
+        assert_eq!(left.faults(), Vec::<String>::new(), "{at}");
+        // Whoever signs in again has a profile, and one.
+        let state = &behind.app.state;
+        cruddur::signup::confirm(&state.store, &state.clock, event, Duration::from_secs(60)).await.unwrap();
+        let contents = behind.app.items().await;
+        assert_eq!(difference(&before, &contents.kinds()), whole, "{at}");
+        assert_eq!(contents.faults(), Vec::<String>::new(), "{at}");
+        if answered {
+            assert!(kills >= 6, "only {kills}");
+            return;
+        }
+    }
+    unreachable!("it has no end");
 }
 
 #[tokio::test]

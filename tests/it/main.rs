@@ -11,6 +11,7 @@ mod costs;
 mod create;
 mod cursor;
 mod data_model;
+mod dead_letters;
 mod deadline;
 mod delete;
 mod domain;

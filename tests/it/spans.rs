@@ -315,6 +315,7 @@ async fn a_record_that_cannot_be_consumed_is_logged_with_its_writers_trace_and_n
         ("message", "the record cannot be understood"),
         ("error.type", "unreadable"),
         ("error.causes", "activity item (HOME#<bucket>#<shard>): attribute `handle` is missing or has the wrong form"),
+        ("app.dead_letter", "true"),
         ("app.sequence_number", "4421584500000000017450439091"),
         ("app.writer_trace_id", "4bf92f3577b34da6a3ce929d0e0e4736"),
     ]);

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use lambda_harness::{Event, Lambda, OtlpReceiver, XrayDaemon};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-use crate::support::{TABLE, TestApp, hours};
+use crate::support::{QUEUE_URL, Queue, TABLE, TestApp, hours};
 
 const TRACE: &str = "Root=1-6925a400-000000000000000000000001;Parent=53995c3f42cd8ad8;Sampled=1";
 
@@ -15,9 +14,7 @@ const TRACE: &str = "Root=1-6925a400-000000000000000000000001;Parent=53995c3f42c
 async fn a_batch_is_one_trace_with_a_link_to_each_writer_and_says_which_record_comes_again() {
     let app = TestApp::new().await;
     app.posted(hours(1), 1, "Hello @worf", "1-day").await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(dynoxide::server::serve_on(listener, app.database.clone().unwrap()));
+    let endpoint = app.endpoint().await;
     let (xray, otlp) = (XrayDaemon::start().await, OtlpReceiver::start().await);
     let environment = [
         ("TABLE_NAME", TABLE.to_owned()),
@@ -58,4 +55,27 @@ async fn a_batch_is_one_trace_with_a_link_to_each_writer_and_says_which_record_c
     let line = log.lines().find(|line| line.contains("cannot be understood")).unwrap();
     assert!(line.contains(trace) && line.contains("69210005000000000000000000000001"), "{line}");
     assert!(!log.contains("Hello"), "{log}");
+}
+
+#[tokio::test]
+async fn a_bad_record_is_sent_to_the_queue_with_the_trace_of_the_invocation() {
+    let app = TestApp::new().await;
+    let (xray, queue) = (XrayDaemon::start().await, Queue::start(200).await);
+    let environment = [
+        ("TABLE_NAME", TABLE.to_owned()),
+        ("DEAD_LETTERS_URL", QUEUE_URL.to_owned()),
+        ("AWS_ENDPOINT_URL", app.endpoint().await),
+        ("AWS_ENDPOINT_URL_SQS", queue.endpoint().to_owned()),
+        ("AWS_XRAY_DAEMON_ADDRESS", xray.address()),
+    ];
+    let mut function = Lambda::start(env!("CARGO_BIN_EXE_stream"), &environment).await;
+    let payload = include_str!("../../events/stream/bad_record.json").to_owned();
+    let event = Event { payload, trace: TRACE.to_owned(), timeout: Duration::from_secs(30) };
+    assert_eq!(function.invoke(event).await.body, r#"{"batchItemFailures":[]}"#);
+    function.frozen().await;
+    let letters = queue.received();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0]["sequence_number"], "4421584500000000017450439093");
+    assert_eq!(letters[0]["trace_id"], "6925a400000000000000000000000001");
+    function.kill().await;
 }

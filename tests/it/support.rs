@@ -3,13 +3,17 @@
 mod consistency;
 mod contract;
 mod function;
+pub(crate) mod in_process;
+mod queue;
 mod snapshot;
 mod stream;
 mod trace;
 
 pub(crate) use contract::TRACEPARENT;
 pub(crate) use function::{API, Behind, STREAM, event, turn};
+pub(crate) use queue::{QUEUE_URL, Queue};
 pub(crate) use snapshot::assert_snapshot;
+pub(crate) use stream::consume;
 pub(crate) use trace::Tracing;
 
 use std::collections::HashMap;
@@ -51,6 +55,8 @@ pub(crate) struct TestApp {
     pub(crate) database: Option<Database>,
     /// Up to where the stream has been consumed.
     pub(crate) place: Option<String>,
+    /// Of a state that does not change any more: routes take a while to put together.
+    kept: Option<Router>,
     now: Arc<AtomicI64>,
 }
 
@@ -66,9 +72,14 @@ impl TestApp {
     /// Without any user.
     pub(crate) async fn empty() -> Self {
         let database = Database::memory().unwrap();
-        let client = patient(&store::client(&sdk(&format!("http://{}", dynamodb(database.clone()).await))));
+        let client = patient(&in_process::client(database.clone()));
         store::create_table(&client, TABLE).await.unwrap();
         Self { database: Some(database), ..Self::on(client) }
+    }
+
+    /// Its database over HTTP, for processes of their own.
+    pub(crate) async fn endpoint(&self) -> String {
+        format!("http://{}", dynamodb(self.database.clone().unwrap()).await)
     }
 
     /// On any DynamoDB, which may be none at all.
@@ -87,11 +98,15 @@ impl TestApp {
             origins: [ORIGIN.to_owned()].into_iter().collect(),
             compat: Compat::Later,
         };
-        Self { state, client, database: None, place: None, now }
+        Self { state, client, database: None, place: None, kept: None, now }
     }
 
     pub(crate) fn router(&self) -> Router {
-        api::router(self.state.clone())
+        self.kept.clone().unwrap_or_else(|| api::router(self.state.clone()))
+    }
+
+    pub(crate) fn keep_router(&mut self) {
+        self.kept = Some(self.router());
     }
 
     pub(crate) fn now(&self) -> Timestamp {

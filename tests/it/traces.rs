@@ -9,13 +9,13 @@ use axum::body::Body;
 use cruddur::api::{AppState, Compat, Identity, ROUTES};
 use cruddur::clock::Clock;
 use cruddur::signup;
-use cruddur::stream::{self, Batch};
+use cruddur::stream::{self, Batch, Consumer};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::{
-    ANDREW, Answer, ORIGIN, TABLE, TRACEPARENT, TestApp, Tracing, assert_snapshot, hours, numbered, request, signed_in,
-    user, worf,
+    ANDREW, Answer, ORIGIN, Queue, TABLE, TRACEPARENT, TestApp, Tracing, assert_snapshot, consume, hours, numbered,
+    request, signed_in, user, worf,
 };
 
 const WORF: &str = "demo-worf";
@@ -263,9 +263,8 @@ async fn the_traces_of_the_rest_tell_their_story() {
 async fn follow(app: &mut TestApp, tracing: &mut Tracing, what: &str) {
     for record in app.next_records() {
         if stream::follows(&record) {
-            let (store, batch) = (app.state.store.clone(), Batch { records: vec![record] });
-            let consume = stream::consume(&store, &batch, Duration::from_secs(60));
-            let failures = tracing.work(what, "process cruddur", consume).await;
+            let store = app.state.store.clone();
+            let failures = tracing.work(what, "process cruddur", consume(&store, &[record])).await;
             assert_eq!(failures, stream::Failures::default(), "{what}");
         }
     }
@@ -295,9 +294,10 @@ async fn the_traces_of_the_streams_records_tell_their_story() {
     let mut bad = app.records().pop().unwrap();
     let image = json!({ "trace_context": { "S": TRACEPARENT } });
     bad["dynamodb"] = json!({ "SequenceNumber": "1", "Keys": {}, "OldImage": image, "NewImage": image });
+    let queue = Queue::start(200).await;
+    let consumer = Consumer { store: app.state.store.clone(), letters: queue.letters() };
     let batch = Batch { records: vec![bad] };
-    let store = app.state.store.clone();
-    let consume = stream::consume(&store, &batch, Duration::from_secs(60));
+    let consume = consumer.consume(&batch, Duration::from_secs(60));
     tracing.work("a record that cannot be understood", "process cruddur", consume).await;
     assert_snapshot("traces/stream.txt", tracing.drawn());
 }

@@ -137,3 +137,26 @@ async fn a_short_user_is_the_id_and_both_names() {
     let expected = json!({ "uuid": "00000000-0000-0000-0000-000000000002", "handle": "worf", "display_name": "Worf" });
     assert_eq!((short.status, short.body), (200, expected));
 }
+
+#[tokio::test]
+async fn a_user_with_more_than_a_thousand_posts_has_a_thousand_and_one_with_fewer_live_ones_all_of_them() {
+    let app = TestApp::new().await;
+    let count = async || app.get("/api/activities/@andrewbrown?limit=1").await.body["profile"]["cruds_count"].clone();
+    // The expired ones are the newest but one: they are read, and not counted.
+    for number in 0..989 {
+        app.posted(hours(10), number, "old", "1-day").await;
+    }
+    for number in 0..200 {
+        app.posted(hours(4), number, "short", "3-hours").await;
+    }
+    app.posted(hours(1), 1, "new", "1-day").await;
+    assert_eq!(count().await, 990);
+    for number in 0..9 {
+        app.posted(hours(0), number, "newest", "1-day").await;
+    }
+    assert_eq!(count().await, 999);
+    for number in 9..20 {
+        app.posted(hours(0), number, "newest", "1-day").await;
+    }
+    assert_eq!(count().await, 1000);
+}

@@ -39,11 +39,14 @@ def main(api, *others):
                 for name, event, answer in triggered(folder):
                     if not report.compare(f"{folder}, {name}", answer, json.loads(invoke(event))):
                         print(log.read_text())
+        with emulator("ApiFunction", api, aws, TABLE_NAME="") as (invoke, log):
+            report.compare("a function that cannot start says so", "Function.CannotStart", json.loads(invoke("{}"))["errorType"])
+            report.compare("and its log which setting is wrong", True, "TABLE_NAME: missing, set it to" in log.read_text())
     report.end()
 
 
 @contextlib.contextmanager
-def emulator(function, bootstrap, aws_endpoint):
+def emulator(function, bootstrap, aws_endpoint, **settings):
     """Yields a function that sends one event and returns the answer, and the path of the function's log.
 
     The emulator bears no two events at a time.
@@ -63,6 +66,7 @@ def emulator(function, bootstrap, aws_endpoint):
         "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{free_port()}",
         "JWKS_URL": aws_endpoint + KEY_SET_PATH,
         **SETTINGS,
+        **settings,
     }
 
     def invoke(event):

@@ -36,7 +36,8 @@ DAY = [
     ("looks at the home feed", 10, ["home, 20 of 240 posts in two buckets"], 1, 0),
     ("looks at a user's page", 3, ["user feed, 20 of 240 posts"], 1, 0),
     ("searches", 1, ["search, 20 of 100 posts"], 1, 0),
-    ("posts", 1, ["a post", "what follows from a post", "what follows from the end of a post without any"], 1, 2),
+    ("posts", 1, ["a post", "what follows from a post"], 1, 1),
+    ("deletes a post", 0.05, ["delete a post", "what follows from the deletion of a post without any"], 1, 1),
     ("replies", 0.5, ["a reply", "what follows from a reply"], 1, 1),
     ("likes", 3, ["a like", "what follows from a like"], 1, 1),
     ("sends a message", 1, ["a message", "what follows from a message"], 1, 1),
@@ -120,7 +121,8 @@ def units(costs, rows):
 
 def day_of_a_user(per_user):
     lines = ["## A user's day", "",
-             "With what the stream's consumer does of it, and for a post with its end.", "",
+             "With what the stream's consumer does of it. A post that expires, with all that belongs to it, costs nothing: TTL "
+             "removes it.", "",
              "| a user | a day | read units each | write units each |", "|---|---|---|---|"]
     lines += [f"| {what} | {often:g} | {read:g} | {written:g} |" for what, often, read, written, *_ in per_user]
     read = sum(often * read for _, often, read, *_ in per_user)
@@ -162,10 +164,10 @@ def bill(per_user, ordinary, factor):
               "AWS, backups, the user pool, free tiers, and discounts.", "", "Prices, to be checked by who relies on them:", ""]
     lines += [f"- {what}: ${amount:.10f}".rstrip("0").rstrip(".") for what, amount in PRICES.items()]
     lines += ["",
-              f"Search is what a post costs: of the {post_writes:g} write units of a post and its end, 2 are the post and its "
-              f"line in the index of lists; the others put the {(post_writes - 2) / 2:g} items of its words and their "
-              f"beginnings, and take them away again. Posts are {share:.0%} of all write units. Two things would change that: not to "
-              "delete words whose own TTL is about to remove them (half of it), and a search engine beside the table (nearly all).",
+              f"Search is what a post costs: of the {post_writes:g} write units of a post, 2 are the post and its "
+              f"line in the index of lists; the others put the {post_writes - 2:g} items of its words and their "
+              f"beginnings, whose own TTL takes them away again. Posts are {share:.0%} of all write units. A search engine beside the "
+              "table would change that.",
               ""]
     return lines
 
@@ -253,7 +255,7 @@ def celebrity(costs):
             "answer kept for a second in front of the API.", "",
             "- Replies have the same limit, as they are counted in the post too.",
             "- Of more than 100 likes nobody is told each time: notifications do not grow with fame.",
-            "- When the post ends, its likes go by 2,500 for each time that the record comes, and by their own TTL besides.",
+            "- When the post is deleted, its likes go by 2,500 for each time that the record comes. When it expires, by their own TTL.",
             "- The way beyond: likes that are put without a counter, and counted by the stream's consumer some seconds later. The "
             "counts are then late, and no longer equal to the rows at every moment, which is what is promised now.", ""]
 
@@ -264,7 +266,7 @@ def growth(costs):
             "| | grows with |", "|---|---|",
             "| every request | nothing: each has a limit of items |",
             f"| a new name | the user's own posts, replies and conversations: {name[1]:g} write units for 241 posts |",
-            "| the end of a post | its replies, likes, reposts and words |",
+            "| the deletion of a post | its replies, likes, reposts and words |",
             "| an unread count | nothing: it stops at 100; a count of posts at 1,000 |",
             "| the table | live posts, 30 days of notifications of conversations, messages and users without end |"]
 

@@ -31,8 +31,15 @@ struct Endpoint {
 /// A request from a web page is refused: any page can reach a port of the machine it is read on, and neither service
 /// asks for a password here.
 pub fn router(database: SocketAddr, secret: Secret, issuer: Issuer) -> Router {
-    let client = Client::builder(TokioExecutor::new()).build_http();
+    let client = Client::builder(TokioExecutor::new()).build(connector());
     Router::new().fallback(answer).with_state(Endpoint { database, client, secret, issuer })
+}
+
+/// Its connections send at once what they have, as those of [`Server`](crate::server::Server).
+fn connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector
 }
 
 async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response {
@@ -69,5 +76,21 @@ impl Endpoint {
             Ok(response) => response.map(Body::new),
             Err(error) => (StatusCode::BAD_GATEWAY, format!("The database did not answer: {error}\n")).into_response(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tower::Service;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_connections_to_the_database_send_at_once_what_they_have() {
+        let database = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/", database.local_addr().unwrap()).parse().unwrap();
+        let connection = connector().call(uri).await.unwrap();
+        assert!(connection.inner().nodelay().unwrap());
     }
 }

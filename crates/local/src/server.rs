@@ -4,7 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use axum::serve::{Listener, ListenerExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -24,7 +25,7 @@ impl Server {
     pub fn start(listener: TcpListener, router: Router) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let serve = axum::serve(listener, router).with_graceful_shutdown(async {
+        let serve = axum::serve(prompt(listener), router).with_graceful_shutdown(async {
             // A sender that is gone says the same as one that speaks.
             stopped.await.ok();
         });
@@ -45,6 +46,16 @@ impl Server {
             Err(error) => tracing::error!(%error, "a server broke off"),
         }
     }
+}
+
+/// Its connections send at once what they have: else the rest of an answer in several parts may wait some 40 ms for the
+/// client to say that it has the first.
+fn prompt(listener: TcpListener) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
+    listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection may be slow");
+        }
+    })
 }
 
 #[cfg(test)]
@@ -82,6 +93,15 @@ mod tests {
         go_on.notify_one();
         assert_eq!(answer.await.unwrap(), 200);
         ended.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_sends_at_once_what_it_has() {
+        let mut listener = prompt(listen::on_loopback(0, "--port").await.unwrap());
+        let address = listener.local_addr().unwrap();
+        let _client = TcpStream::connect(address).await.unwrap();
+        let (connection, _) = listener.accept().await;
+        assert!(connection.nodelay().unwrap());
     }
 
     #[tokio::test]

@@ -6,8 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cruddur::dead_letters::DeadLetters;
 use cruddur::store::Store;
-use cruddur::stream::{self, Batch, Failures};
+use cruddur::stream::{self, Batch, Consumer, Failures};
 use dynoxide::actions::describe_stream::DescribeStreamRequest;
 use dynoxide::actions::get_records::GetRecordsRequest;
 use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
@@ -25,7 +26,7 @@ const EVERY: Duration = Duration::from_millis(200);
 const BATCH: usize = 100;
 /// As long as the function has in AWS.
 const BATCH_TAKES_AT_MOST: Duration = Duration::from_secs(30);
-/// A record that fails so often goes to the dead letters in AWS; here it is logged and left behind.
+/// A record that fails so often for another reason than its own is logged and left behind. AWS tries it for a day.
 const ATTEMPTS: usize = 3;
 
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +59,7 @@ impl Pump {
     pub fn start(database: Database, store: Store, checkpoint: PathBuf, spans: Option<Spans>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (looked, looks) = watch::channel(0);
-        let source = Source { database, store, checkpoint, spans };
+        let source = Source { database, consumer: Consumer { store, letters: DeadLetters::log() }, checkpoint, spans };
         Self { stop, looks, task: tokio::spawn(source.run(stopped, looked)) }
     }
 
@@ -82,7 +83,7 @@ impl Pump {
 
 struct Source {
     database: Database,
-    store: Store,
+    consumer: Consumer,
     checkpoint: PathBuf,
     spans: Option<Spans>,
 }
@@ -124,7 +125,7 @@ impl Source {
         let mut attempts = 0;
         while !records.is_empty() {
             let batch = Batch { records };
-            let failures = self.traced(&batch, stream::consume(&self.store, &batch, BATCH_TAKES_AT_MOST)).await;
+            let failures = self.traced(&batch, self.consumer.consume(&batch, BATCH_TAKES_AT_MOST)).await;
             let Some(failure) = failures.failures.first() else { return };
             records = batch.records;
             let failed = records.iter().position(|record| sequence_number(record) == failure.sequence_number);
@@ -132,7 +133,7 @@ impl Source {
             attempts = if failed == 0 { attempts + 1 } else { 1 };
             records.drain(..failed);
             if attempts == ATTEMPTS {
-                tracing::error!(app.sequence_number = failure.sequence_number, "a dead letter: the record is left out");
+                tracing::error!(app.sequence_number = failure.sequence_number, "the record is left out");
                 records.remove(0);
                 attempts = 0;
             }

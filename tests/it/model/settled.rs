@@ -6,10 +6,10 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Model, USERS};
+use super::{Look, Model, Pages, USERS};
 use crate::support::{TestApp, hours};
 
-const TERMS: [&str; 4] = ["post", "news", "ne", "for%20wor"];
+pub(super) const TERMS: [&str; 4] = ["post", "news", "ne", "for%20wor"];
 
 #[derive(Debug, PartialEq)]
 struct Told {
@@ -83,38 +83,46 @@ impl Model {
 }
 
 /// Compares what is there after all is settled.
-pub(super) async fn compare(app: &TestApp, model: &Model) {
-    let now = app.now();
+pub(super) async fn compare(app: &TestApp, model: &Model, look: &Look) {
     assert_eq!(app.items().await.faults(), Vec::<String>::new());
-    for (user, (sub, _)) in USERS.iter().enumerate() {
-        let read = model.read.get(&user).copied().unwrap_or(Timestamp::UNIX_EPOCH);
-        let told: Vec<_> = model.told(user).into_iter().filter(|told| now < told.expires_at).collect();
-        let expected: Vec<Value> = told
-            .iter()
-            .map(|Told { kind, uuid, actor, message, at, .. }| {
-                json!([kind, uuid, USERS[*actor].1, model.name(*actor), message, *at > read])
-            })
-            .collect();
-        let answer = app.get_as(sub, "/api/activities/notifications?limit=100").await;
-        let fields = ["kind", "uuid", "handle", "display_name", "message", "unread"];
-        assert_eq!(rows(&answer.body, &fields), expected);
-        let unread = told.iter().filter(|told| told.at > read).count();
-        assert_eq!(answer.header("x-unread-count"), Some(unread.to_string().as_str()));
-        conversations(app, model, user).await;
+    match look.pages {
+        Pages::User => {}
+        Pages::Told => told(app, model, look.user).await,
+        Pages::Conversations => conversations(app, model, look.user).await,
+        Pages::Search(term) => search(app, model, look, TERMS[term]).await,
     }
-    for term in TERMS {
-        let words: Vec<String> = term.split("%20").map(str::to_owned).collect();
-        let has = |message: &str| {
-            let message = message.to_lowercase();
-            let found: Vec<&str> = message.split(|c: char| !c.is_alphanumeric()).collect();
-            let (last, exact) = words.split_last().unwrap();
-            exact.iter().all(|word| found.contains(&word.as_str())) && found.iter().any(|word| word.starts_with(last))
-        };
-        let posts = model.home(now).into_iter().filter(|post| has(&model.posts[*post].message));
-        let expected: Vec<Value> = posts.map(|post| json!([model.posts[post].uuid, model.posts[post].name])).collect();
-        let found = app.get(&format!("/api/activities/search?limit=100&term={term}")).await;
-        assert_eq!(rows(&found.body, &["uuid", "display_name"]), expected, "{term}");
-    }
+}
+
+async fn told(app: &TestApp, model: &Model, user: usize) {
+    let now = app.now();
+    let read = model.read.get(&user).copied().unwrap_or(Timestamp::UNIX_EPOCH);
+    let told: Vec<_> = model.told(user).into_iter().filter(|told| now < told.expires_at).collect();
+    let expected: Vec<Value> = told
+        .iter()
+        .map(|Told { kind, uuid, actor, message, at, .. }| {
+            json!([kind, uuid, USERS[*actor].1, model.name(*actor), message, *at > read])
+        })
+        .collect();
+    let answer = app.get_as(USERS[user].0, "/api/activities/notifications?limit=100").await;
+    let fields = ["kind", "uuid", "handle", "display_name", "message", "unread"];
+    assert_eq!(rows(&answer.body, &fields), expected);
+    let unread = told.iter().filter(|told| told.at > read).count();
+    assert_eq!(answer.header("x-unread-count"), Some(unread.to_string().as_str()));
+}
+
+async fn search(app: &TestApp, model: &Model, look: &Look, term: &str) {
+    let words: Vec<String> = term.split("%20").map(str::to_owned).collect();
+    let has = |message: &str| {
+        let message = message.to_lowercase();
+        let found: Vec<&str> = message.split(|c: char| !c.is_alphanumeric()).collect();
+        let (last, exact) = words.split_last().unwrap();
+        exact.iter().all(|word| found.contains(&word.as_str())) && found.iter().any(|word| word.starts_with(last))
+    };
+    let posts = model.home(app.now()).into_iter().filter(|post| has(&model.posts[*post].message));
+    let expected: Vec<Value> = posts.map(|post| json!([model.posts[post].uuid, model.posts[post].name])).collect();
+    let limit = look.limit(expected.len());
+    let found = app.get(&format!("/api/activities/search?limit={limit}&term={term}")).await;
+    assert_eq!(rows(&found.body, &["uuid", "display_name"]), expected[..limit.min(expected.len())], "{term}");
 }
 
 async fn conversations(app: &TestApp, model: &Model, user: usize) {

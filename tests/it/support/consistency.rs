@@ -1,6 +1,6 @@
 //! What must hold of the table at any moment, whatever was interrupted.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -20,6 +20,15 @@ impl TestApp {
 }
 
 impl Contents {
+    pub(crate) fn keys(&self) -> BTreeSet<(String, String)> {
+        self.0.keys().cloned().collect()
+    }
+
+    /// A number of the item of that key.
+    pub(crate) fn attribute(&self, key: &(String, String), name: &str) -> Option<&str> {
+        self.0[key].get(name).and_then(|value| value.as_n().ok()).map(String::as_str)
+    }
+
     /// How many items there are of each kind.
     pub(crate) fn kinds(&self) -> BTreeMap<String, i64> {
         let mut kinds = BTreeMap::new();

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use cruddur::stream::{self, Batch, Failures};
+use cruddur::dead_letters::DeadLetters;
+use cruddur::store::Store;
+use cruddur::stream::{self, Batch, Consumer, Failures};
 use dynoxide::Database;
 use dynoxide::actions::describe_stream::DescribeStreamRequest;
 use dynoxide::actions::get_records::GetRecordsRequest;
@@ -26,8 +28,7 @@ impl TestApp {
     }
 
     pub(crate) async fn consume(&self, records: &[Value]) -> Failures {
-        let batch = Batch { records: records.to_vec() };
-        stream::consume(&self.state.store, &batch, Duration::from_secs(60)).await
+        consume(&self.state.store, records).await
     }
 
     /// Consumes all there is, and what comes of that, until nothing comes any more.
@@ -41,6 +42,12 @@ impl TestApp {
             assert_eq!(self.consume(&records).await, Failures::default());
         }
     }
+}
+
+/// As the function does that has no queue for dead letters.
+pub(crate) async fn consume(store: &Store, records: &[Value]) -> Failures {
+    let consumer = Consumer { store: store.clone(), letters: DeadLetters::nobody() };
+    consumer.consume(&Batch { records: records.to_vec() }, Duration::from_secs(60)).await
 }
 
 /// The records from a place on, and the place after them.

@@ -26,6 +26,13 @@ const EVERY_CLIENT: [(&str, &str); 7] = [
     ("rpc.system.name", "aws-api"),
     ("aws.dynamodb.table_names", "[cruddur-test]"),
 ];
+/// The same of a call to another service than the database.
+const EVERY_OTHER_CLIENT: [(&str, &str); 4] = [
+    ("aws.sdk.attempts", "1"),
+    ("cloud.region", "us-east-1"),
+    ("http.response.status_code", "200"),
+    ("rpc.system.name", "aws-api"),
+];
 const EVERY_SERVER: [(&str, &str); 4] = [
     ("network.protocol.version", "1.1"),
     ("server.address", "cruddur.example"),
@@ -43,7 +50,11 @@ pub(crate) struct Tracing {
     requests: usize,
     taken: usize,
     drawn: String,
+    known: Known,
 }
+
+/// What is drawn already, by trace and span: where it stands. Their ids differ from run to run.
+type Known = BTreeMap<(Vec<u8>, Vec<u8>), String>;
 
 impl Tracing {
     pub(crate) async fn start() -> Self {
@@ -51,7 +62,7 @@ impl Tracing {
         let endpoint = otlp.endpoint();
         let settings = Settings::from_lookup(|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone()));
         let spans = Spans::new(&settings.unwrap()).unwrap();
-        Self { spans, otlp, requests: 0, taken: 0, drawn: String::new() }
+        Self { spans, otlp, requests: 0, taken: 0, drawn: String::new(), known: Known::new() }
     }
 
     /// Sends the request, and draws its trace under `title`.
@@ -95,7 +106,9 @@ impl Tracing {
         let roots: Vec<&Span> = spans.iter().filter(|span| span.parent_span_id.is_empty()).collect();
         assert_eq!(roots.len(), 1, "{title}: one trace with one root");
         assert!(spans.iter().all(|span| span.trace_id == roots[0].trace_id), "{title}: one trace");
-        let tree = Node::of(roots[0], &spans);
+        let tree = Node::of(roots[0], &spans, &self.known);
+        let drawn = spans.iter().map(|span| (span.trace_id.clone(), span.span_id.clone()));
+        self.known.extend(drawn.zip(spans.iter().map(|span| format!("{} of \"{title}\"", span.name))));
         assert_eq!(tree.size(), spans.len(), "{title}: every span's parent is there");
         self.drawn.push_str(&format!("\n## {title}\n\n"));
         tree.draw(&mut self.drawn, 0, 1);
@@ -110,13 +123,13 @@ struct Node {
 }
 
 impl Node {
-    fn of(span: &Span, spans: &[Span]) -> Self {
+    fn of(span: &Span, spans: &[Span], known: &Known) -> Self {
         let mut children: Vec<&Span> = spans.iter().filter(|child| child.parent_span_id == span.span_id).collect();
         children.sort_by_key(|child| child.start_time_unix_nano);
         Self {
             text: format!("{} [{}]", span.name, kind(span)),
-            attributes: attributes(span),
-            children: children.into_iter().map(|child| Self::of(child, spans)).collect(),
+            attributes: attributes(span, known),
+            children: children.into_iter().map(|child| Self::of(child, spans, known)).collect(),
         }
     }
 
@@ -156,11 +169,14 @@ fn kind(span: &Span) -> String {
 }
 
 /// One line for each attribute, in the order of their names.
-fn attributes(span: &Span) -> String {
+fn attributes(span: &Span, known: &Known) -> String {
     let mut left: BTreeMap<&str, String> =
         span.attributes.iter().map(|attribute| (attribute.key.as_str(), text(attribute.value.as_ref()))).collect();
     let mut lines = Vec::new();
     let (every, wanted): (&[(&str, &str)], &[&str]) = match span.kind() {
+        SpanKind::Client if !span.name.starts_with("DynamoDB.") => {
+            (&EVERY_OTHER_CLIENT, &["aws.request_id", "rpc.method"])
+        }
         SpanKind::Client => (&EVERY_CLIENT, &["aws.request_id", "db.operation.name", "rpc.method"]),
         SpanKind::Server => (&EVERY_SERVER, &["http.response.body.size"]),
         SpanKind::Unspecified | SpanKind::Internal | SpanKind::Producer | SpanKind::Consumer => (&[], &[]),
@@ -175,7 +191,10 @@ fn attributes(span: &Span) -> String {
     let there: Vec<&str> = ANY_VALUE.into_iter().filter(|key| left.remove(key).is_some()).collect();
     lines.extend(wanted.iter().filter(|key| !there.contains(key)).map(|key| format!("{key} is missing")));
     lines.extend(left.iter().map(|(key, value)| format!("{key} = {value}")));
-    lines.extend(span.links.iter().map(|link| format!("link to {}", hex(&link.trace_id))));
+    lines.extend(span.links.iter().map(|link| match known.get(&(link.trace_id.clone(), link.span_id.clone())) {
+        Some(drawn) => format!("link to {drawn}"),
+        None => format!("link to {}", hex(&link.trace_id)),
+    }));
     lines.extend(span.events.iter().map(|event| format!("event {}", event.name)));
     lines.iter().map(|line| format!("{line}\n")).collect()
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where what it needs is missing")]
 
+mod clients;
 mod endpoint;
 mod running;
 mod seed;

@@ -1,0 +1,104 @@
+//! Which records of the stream go to the queue of dead letters, and which come again.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::http_client_fn;
+use cruddur::dead_letters::DeadLetters;
+use cruddur::store::{self, Store};
+use cruddur::stream::{Batch, Consumer, Failure, Failures};
+use serde_json::{Value, json};
+
+use crate::support::{Queue, TABLE, TRACEPARENT, TestApp, hours, sdk};
+
+const WORF: &str = "demo-worf";
+
+/// Three posts that mention Worf, the second of them with an item that is not as it should be.
+async fn records(app: &mut TestApp) -> Vec<Value> {
+    app.next_records();
+    for (number, message) in [(1_i64, "first, @worf"), (2, "secret, @worf"), (3, "third, @worf")] {
+        app.posted(hours(4 - i64::from(number)), u64::from(number.unsigned_abs()), message, "1-day").await;
+    }
+    let mut records = app.next_records();
+    records[1]["dynamodb"]["NewImage"]["likes_count"] = json!({ "S": "many" });
+    records[1]["dynamodb"]["NewImage"]["trace_context"] = json!({ "S": TRACEPARENT });
+    records
+}
+
+async fn consume(store: &Store, letters: DeadLetters, records: &[Value]) -> Failures {
+    let consumer = Consumer { store: store.clone(), letters };
+    consumer.consume(&Batch { records: records.to_vec() }, Duration::from_secs(60)).await
+}
+
+fn first_of(records: &[Value]) -> Failures {
+    let sequence_number = records[0]["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
+    Failures { failures: vec![Failure { sequence_number }] }
+}
+
+#[tokio::test]
+async fn a_record_that_can_never_be_done_is_a_dead_letter_and_those_after_it_are_done() {
+    let mut app = TestApp::new().await;
+    let records = records(&mut app).await;
+    let queue = Queue::start(200).await;
+    assert_eq!(consume(&app.state.store, queue.letters(), &records).await, Failures::default());
+    let told = app.get_as(WORF, "/api/activities/notifications").await;
+    assert_eq!(told.messages(), ["third, @worf", "first, @worf"]);
+
+    let letters = queue.received();
+    assert_eq!(letters.len(), 1);
+    let letter = &letters[0];
+    assert_eq!(letter["sequence_number"], records[1]["dynamodb"]["SequenceNumber"]);
+    assert_eq!((&letter["event_name"], &letter["event_id"]), (&json!("INSERT"), &records[1]["eventID"]));
+    assert_eq!(letter["keys"], records[1]["dynamodb"]["Keys"]);
+    assert_eq!(letter["error"], "unreadable");
+    assert!(letter["causes"].as_str().unwrap().contains("`likes_count` is missing or has the wrong form"), "{letter}");
+    assert_eq!(letter["writer_trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert!(!letter.to_string().contains("secret"), "{letter}");
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_is_not_taken_comes_again() {
+    let mut app = TestApp::new().await;
+    let records = records(&mut app).await;
+    let queue = Queue::start(403).await;
+    assert_eq!(consume(&app.state.store, queue.letters(), &records).await, first_of(&records[1..]));
+    assert_eq!(consume(&app.state.store, DeadLetters::nobody(), &records).await, first_of(&records[1..]));
+    assert_eq!(app.get_as(WORF, "/api/activities/notifications").await.messages(), ["first, @worf"]);
+}
+
+#[tokio::test]
+async fn a_table_that_is_out_of_reach_makes_no_dead_letters() {
+    let mut app = TestApp::new().await;
+    let records = records(&mut app).await;
+    let queue = Queue::start(200).await;
+    // Nothing listens there, or the table is not there, or there is no permission for it.
+    let gone = Store::new(store::client(&sdk("http://127.0.0.1:9")), TABLE);
+    assert_eq!(consume(&gone, queue.letters(), &records).await, first_of(&records));
+    app.client.delete_table().table_name(TABLE).send().await.unwrap();
+    assert_eq!(consume(&app.state.store, queue.letters(), &records).await, first_of(&records));
+    assert_eq!(queue.received(), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_record_over_which_the_consumer_panics_is_a_dead_letter() {
+    let mut app = TestApp::new().await;
+    let records = records(&mut app).await;
+    let queue = Queue::start(200).await;
+    let sdk = sdk("http://dynamodb.invalid").to_builder().http_client(http_client_fn(|_, _| panic!("on purpose")));
+    let store = Store::new(store::client(&sdk.build()), TABLE);
+    assert_eq!(consume(&store, queue.letters(), &records[..1]).await, Failures::default());
+    assert_eq!(queue.received()[0]["error"], "panic");
+}
+
+#[tokio::test]
+async fn an_item_that_is_not_as_it_should_be_is_the_records_fault_and_not_the_tables() {
+    let mut app = TestApp::new().await;
+    let records = records(&mut app).await;
+    let update = app.client.update_item().table_name(TABLE);
+    let key = cruddur::store::keys::profile("demo-andrewbrown");
+    let text = aws_sdk_dynamodb::types::AttributeValue::S;
+    let update = update.key("pk", text(key.pk)).key("sk", text(key.sk)).update_expression("REMOVE display_name");
+    update.send().await.unwrap();
+    let queue = Queue::start(200).await;
+    assert_eq!(consume(&app.state.store, queue.letters(), &records[..1]).await, Failures::default());
+    assert_eq!(queue.received()[0]["error"], "store");
+}
