@@ -16,7 +16,7 @@ const WORF: &str = "demo-worf";
 async fn records(app: &mut TestApp) -> Vec<Value> {
     app.next_records();
     for (number, message) in [(1_i64, "first, @worf"), (2, "secret, @worf"), (3, "third, @worf")] {
-        app.posted(hours(4 - i64::from(number)), u64::from(number.unsigned_abs()), message, "1-day").await;
+        app.posted(hours(4 - number), number.unsigned_abs(), message, "1-day").await;
     }
     let mut records = app.next_records();
     records[1]["dynamodb"]["NewImage"]["likes_count"] = json!({ "S": "many" });
