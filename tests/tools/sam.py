@@ -52,11 +52,12 @@ def sam_local(built):
         log_path = Path(folder, "log")
         with log_path.open("w") as log:
             process = subprocess.Popen(
-                [sys.executable, "tests/tools/sam_local.py", built, "--port", str(port), "--local-port", str(local_port),
-                 "--dynamodb-port", str(dynamodb_port), "--data-dir", f"{folder}/data"],
+                [sys.executable, "tests/tools/sam_local.py", built, "--data-dir", f"{folder}/data", "--port", str(port),
+                 "--local-port", str(local_port), "--dynamodb-port", str(dynamodb_port)],
                 stdout=log, stderr=subprocess.STDOUT)
         try:
-            wait_until("sam_local.py is ready", lambda: READY in log_path.read_text(), process, seconds=120, log=log_path)
+            wait_until("sam_local.py is ready", lambda: READY in log_path.read_text(), process, seconds=120,
+                       log=log_path)
             yield process, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{local_port}", log_path.read_text
         except BaseException:
             print(log_path.read_text())
@@ -86,7 +87,8 @@ def invoke_events(report, token):
 
 
 def invoke(function, event):
-    return subprocess.run(["sam", "local", "invoke", function, "--event", "-"], input=event, capture_output=True, text=True)
+    return subprocess.run(["sam", "local", "invoke", function, "--event", "-"],
+                          input=event, capture_output=True, text=True)
 
 
 def ask_routes(report, api, created):

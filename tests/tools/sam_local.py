@@ -2,13 +2,10 @@
 """The built functions in Lambda's image behind an API Gateway of this machine (`sam local start-api`), on the local
 server's DynamoDB and user pool, until Ctrl-C. As long as it runs, `sam local invoke` works in another terminal without
 any option.
-
-usage: sam_local.py FOLDER_OF_BUILT_TEMPLATE [--port PORT] [--local-port PORT] [--dynamodb-port PORT] [--data-dir FOLDER]
 """
 
 import argparse
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -57,8 +54,8 @@ def main():
 
 
 def arguments():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("built", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("built", type=Path, metavar="FOLDER_OF_BUILT_TEMPLATE")
     parser.add_argument("--port", type=int, default=3001)
     parser.add_argument("--local-port", type=int, default=3000)
     parser.add_argument("--dynamodb-port", type=int, default=8000)

@@ -43,7 +43,7 @@ def sign_in(stack, client, email):
     cognito, pool = stack.aws.client("cognito-idp"), stack.outputs["UserPoolId"]
     settings = cognito.describe_user_pool_client(UserPoolId=pool, ClientId=client)["UserPoolClient"]
     if "ALLOW_ADMIN_USER_PASSWORD_AUTH" not in settings["ExplicitAuthFlows"]:
-        raise SystemExit(f"The client allows nobody to sign in by ADMIN_USER_PASSWORD_AUTH: {settings['ExplicitAuthFlows']}")
+        raise SystemExit(f"The client allows no sign-in by ADMIN_USER_PASSWORD_AUTH: {settings['ExplicitAuthFlows']}")
     answer = cognito.admin_initiate_auth(UserPoolId=pool, ClientId=client, AuthFlow="ADMIN_USER_PASSWORD_AUTH",
                                          AuthParameters={"USERNAME": email, "PASSWORD": PASSWORD})
     return answer["AuthenticationResult"]
@@ -56,14 +56,15 @@ def refuse(report, stack, users):
         UserPoolId=stack.outputs["UserPoolId"], ClientName="other", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"])
     token = users[0]["AccessToken"]
     head, claims, signature = token.split(".")
+    others = sign_in(stack, other["UserPoolClient"]["ClientId"], "worf@example.com")
     for who, shown, code in [
         ("nobody", None, "unauthenticated"),
         ("an id token", users[0]["IdToken"], "bad_token"),
-        ("a token of another client", sign_in(stack, other["UserPoolClient"]["ClientId"], "worf@example.com")["AccessToken"],
-         "bad_token"),
-        ("a token with another's signature", ".".join([head, claims, users[1]["AccessToken"].split(".")[2]]), "bad_token"),
+        ("a token of another client", others["AccessToken"], "bad_token"),
+        ("a token with another's signature", f"{head}.{claims}.{users[1]['AccessToken'].split('.')[2]}", "bad_token"),
     ]:
-        status, headers, problem = stack.ask("POST /api/activities", token=shown, body={"message": "No", "ttl": "1-day"})
+        body = {"message": "No", "ttl": "1-day"}
+        status, headers, problem = stack.ask("POST /api/activities", token=shown, body=body)
         report.compare(f"{who} may not post", (401, code, headers.get("x-trace-id")),
                        (status, problem.get("code"), problem.get("trace_id")))
 
@@ -75,7 +76,7 @@ def converse(report, stack, users):
                                 follows={"activity-written", "activity-gone"})
     report.compare("a post", (200, MESSAGE, "andrewbrown"), (status, post["message"], post["handle"]))
     status, _, reply = stack.ask("POST /api/activities/{activity_uuid}/reply", token=worf,
-                                 path=f"/api/activities/{post['uuid']}/reply", body={"message": "This post has no honor!"},
+                                 path=f"/api/activities/{post['uuid']}/reply", body={"message": "It has no honor!"},
                                  follows={"activity-written", "activity-gone"})
     report.compare("a reply", (200, post["uuid"]), (status, reply["reply_to_activity_uuid"]))
     status, _, home = stack.ask("GET /api/activities/home")
@@ -112,7 +113,8 @@ def told(stack, token, count):
 
 def searched(stack, term):
     def ask():
-        return [one["uuid"] for one in stack.ask("GET /api/activities/search", path=f"/api/activities/search?term={term}")[2]]
+        found = stack.ask("GET /api/activities/search", path=f"/api/activities/search?term={term}")[2]
+        return [one["uuid"] for one in found]
     wait_for(ask)
     return ask()
 
