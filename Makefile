@@ -152,7 +152,6 @@ rie: x86_64 ## the built functions under AWS's Runtime Interface Emulator
 .PHONY: watch
 watch: $(python) ## every event by cargo lambda invoke, with its wrong deadlines
 	$(local)
-	cargo build --locked
 	$(with_tools) tests/tools/watch.py
 
 .PHONY: sam

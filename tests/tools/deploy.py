@@ -73,10 +73,6 @@ def adapted(template, built, endpoint, otlp):
         properties = resources[function]["Properties"]
         properties["CodeUri"] = str(Path(built, function).absolute())
         properties["Events"] = dict(named_methods(properties["Events"]))
-    # It finds that something is absent only where what it would be in is there.
-    changes = resources["StreamFunction"]["Properties"]["Events"]["Changes"]["Properties"]
-    for one in changes["FilterCriteria"]["Filters"]:
-        one["Pattern"] = one["Pattern"].replace('{"principalId":[{"exists":false}]}', '[{"exists":false}]')
     # The keys of its user pools are not at Cognito's address; the issuer in its tokens is Cognito's.
     resources["ApiFunction"]["Properties"]["Environment"]["Variables"]["JWKS_URL"] = {
         "Fn::Sub": endpoint + "/${UserPool}/.well-known/jwks.json"}
