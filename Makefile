@@ -126,7 +126,8 @@ policy: $(python) $(policy) $(guard) ## the templates beside the policies of cfn
 
 .PHONY: build
 build: $(python) $(auditable) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the other)
-	$(with_tools) operate/build.sh $(or $(ARCH),arm64)
+	$(with_tools) operate/build.sh $(or $(ARCH),arm64)$(if $(ARCH),, || { [ $$? -eq 3 ] && $(with_tools) operate/build.sh x86_64 && \
+	  echo 'Built for x86_64 instead: sam deploy --parameter-overrides Architecture=x86_64 …'; })
 
 .PHONY: release
 release: $(python) $(auditable) $(auditable2cdx) ## zips, lists of components and checksums into dist/ (VERSION=…)
