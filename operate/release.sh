@@ -44,6 +44,6 @@ ZIP
         auditable2cdx "$bootstrap" > "$name.cdx.json"
     done
 done
-cp template.yaml dist/
+cp template.yaml account.yaml dist/
 (cd dist && sha256sum -- *.* > SHA256SUMS)
 cat dist/SHA256SUMS
