@@ -9,6 +9,7 @@
 //! | [`stream`] | what follows from a change of the table: notifications, search index, names, removal | `domain`, `store`, `dead_letters` |
 //! | [`dead_letters`] | the queue of stream records that can never be consumed | nothing of ours |
 //! | [`config`] | the environment, read once; the master secret | nothing of ours |
+//! | `causes` | why something failed, for the log | nothing of ours |
 //! | [`clock`] | time and new ids, replaceable in tests | `domain` |
 //!
 //! `src/bin/` wires them: one binary for each Lambda function. A request takes this way: API Gateway, the Lambda
@@ -16,6 +17,7 @@
 //! [`store::Store`]. The local server of `crates/local` runs the same router and the same store.
 
 pub mod api;
+mod causes;
 pub mod clock;
 pub mod config;
 pub mod dead_letters;

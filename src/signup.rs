@@ -2,8 +2,6 @@
 
 mod names;
 
-use std::error::Error;
-use std::iter;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +10,7 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
+use crate::causes::causes;
 use crate::clock::Clock;
 use crate::domain::{Author, Profile};
 use crate::store::{self, Store, StoreError, keys};
@@ -46,12 +45,7 @@ pub enum SignupError {
 /// The time for an event of an invocation that Lambda ends at `deadline`, in epoch milliseconds.
 #[must_use]
 pub fn limit(deadline: u64, now: Timestamp) -> Duration {
-    let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    match deadline.saturating_sub(now) {
-        // One that has passed before we begin says nothing, as for the API.
-        0 => LIMIT,
-        left => Duration::from_millis(left).saturating_sub(RESERVE).min(LIMIT),
-    }
+    store::until(deadline, now).map_or(LIMIT, |left| left.saturating_sub(RESERVE).min(LIMIT))
 }
 
 /// Makes the profile of the user whom `event` is about, unless there is one, and returns the event as Cognito wants it;
@@ -81,7 +75,7 @@ pub async fn confirm(store: &Store, clock: &Clock, event: Value, limit: Duration
     };
     let end = Instant::now() + limit;
     let made = tokio::time::timeout_at(end, store::by(end, make)).await.unwrap_or(Err(SignupError::OutOfTime));
-    made.inspect_err(|error| tracing::error!(error.causes = causes(error), "no profile could be made"))?;
+    made.inspect_err(|error| tracing::error!(error.causes = causes(Some(error)), "no profile could be made"))?;
     Ok(event)
 }
 
@@ -118,9 +112,4 @@ async fn put(store: &Store, profile: &Profile) -> Result<(), StoreError> {
 
 fn text<'a>(event: &'a Value, path: &str) -> Option<&'a str> {
     event.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
-fn causes(error: &SignupError) -> String {
-    let causes = iter::successors(Some(error as &dyn Error), |&error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

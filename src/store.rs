@@ -38,7 +38,7 @@ use aws_sdk_dynamodb::Client;
 pub use changes::{Change, Liked, Opened, Posted, Record, Sent, Unreadable};
 pub use client::client;
 pub use conversations::InboxPage;
-pub use deadline::{NoTimeLeft, by, in_time};
+pub use deadline::{NoTimeLeft, by, in_time, until};
 pub use error::StoreError;
 pub use feed::{FeedPage, ListedPost};
 pub use home::HomePage;

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
+use crate::causes::causes;
 use crate::dead_letters::{DeadLetters, Found, Letter, Undelivered};
 use crate::store::{self, Change, Record, Store, StoreError, Unreadable};
 
@@ -76,12 +77,7 @@ const RESERVE: Duration = Duration::from_secs(2);
 /// The time for the records of an invocation that Lambda ends at `deadline`, in epoch milliseconds.
 #[must_use]
 pub fn limit(deadline: u64, now: Timestamp) -> Duration {
-    let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    match deadline.saturating_sub(now) {
-        // One that has passed before we begin says nothing, as for the API.
-        0 => OWN_LIMIT,
-        left => Duration::from_millis(left).saturating_sub(RESERVE),
-    }
+    store::until(deadline, now).map_or(OWN_LIMIT, |left| left.saturating_sub(RESERVE))
 }
 
 /// Whether anything follows from a record; of one that cannot be read, that it fails. The template's filter lets through
@@ -109,7 +105,7 @@ impl Consumer {
         for record in &batch.records {
             let (context, done) = self.one(record, deadline).await;
             let Err(fault) = done else { continue };
-            let (sequence_number, causes) = (sequence_number(record), causes(&fault));
+            let (sequence_number, causes) = (sequence_number(record), causes(fault.source()));
             let writer_trace_id = context.as_deref().and_then(lambda_spans::trace_id_of);
             tell(&fault, &causes, sequence_number, writer_trace_id.as_deref());
             if fault.is_lasting() {
@@ -242,13 +238,8 @@ fn tell(fault: &Fault, causes: &str, sequence_number: &str, writer_trace_id: Opt
 }
 
 fn tell_undelivered(undelivered: &Undelivered, sequence_number: &str) {
-    let causes = causes(undelivered);
+    let causes = causes(undelivered.source());
     tracing::error!(error.causes = causes, app.sequence_number = sequence_number, "a dead letter: {undelivered}");
-}
-
-fn causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn sequence_number(record: &Value) -> &str {

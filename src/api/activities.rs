@@ -12,7 +12,7 @@ use super::activity_body::{CreatedResponse, ShowResponse};
 use super::error::ApiError;
 use super::idempotency::{Idempotent, answer, tell};
 use super::identity::SignedIn;
-use super::listing::Listing;
+use super::listing::{Listing, tell_length};
 use super::page::{MAX_LIMIT, Page};
 use super::path::{ActivityUuid, AtHandle, NO_SUCH_ACTIVITY};
 use super::schema::{self, IdText, TtlText};
@@ -108,7 +108,7 @@ async fn shown(state: &AppState, id: Id, page: Page, is_meant: impl Fn(&Post) ->
         let (found, replies) = tokio::join!(state.store.post(id, list.now), replies);
         let post = found?.map(|found| found.post).filter(is_meant).ok_or(NO_SUCH_ACTIVITY)?;
         let replies = replies?;
-        Span::current().record("app.result_length", i64::try_from(replies.replies.len()).ok());
+        tell_length(replies.replies.len());
         Ok(list.respond(ShowResponse::new(&post, &replies.replies), replies.next))
     }
     .instrument(span)

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::ApiError;
+use crate::causes::causes;
 
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -96,13 +97,8 @@ fn accepts_problem(headers: &HeaderMap) -> bool {
 fn log(error: &ApiError) {
     let (status, code) = error.status();
     if status.is_server_error() {
-        tracing::error!(error.r#type = code, error.causes = causes(error), "request failed");
+        tracing::error!(error.r#type = code, error.causes = causes(error.source()), "request failed");
     } else {
         tracing::debug!(error.r#type = code, "request refused");
     }
-}
-
-fn causes(error: &ApiError) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

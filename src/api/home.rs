@@ -5,12 +5,12 @@ use axum::response::Response;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tracing::field::Empty;
-use tracing::{Instrument, Span, info_span};
+use tracing::{Instrument, info_span};
 
 use super::activity_body::{ActivityResponse, rfc3339};
 use super::error::ApiError;
 use super::identity::Principal;
-use super::listing::Listing;
+use super::listing::{Listing, tell_length};
 use super::page::{MAX_LIMIT, Page};
 use super::{AppState, Compat};
 use crate::domain::{Activity, Profile};
@@ -33,7 +33,7 @@ pub(super) async fn home(
         let list = Listing::open_at(&state, "/api/activities/home", principal.as_ref(), page, now)?;
         let (found, profile) =
             tokio::try_join!(state.store.home(now, list.limit, list.before), profile(&state, principal.as_ref()))?;
-        Span::current().record("app.result_length", i64::try_from(found.activities.len()).ok());
+        tell_length(found.activities.len());
         let mut rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
         if principal.is_some() {
             let liked = liked(&state, profile, &found.activities).await?;

@@ -3,6 +3,7 @@ use axum::http::header::LINK;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
+use tracing::Span;
 
 use super::AppState;
 use super::cursor::{self, Scope};
@@ -61,4 +62,10 @@ impl<'a> Listing<'a> {
             response.headers_mut().insert(LINK, link);
         }
     }
+}
+
+/// Says in the present span how many rows were found.
+pub(super) fn tell_length(rows: usize) {
+    // As a signed number: an unsigned one would go as text, with which no query can compute.
+    Span::current().record("app.result_length", i64::try_from(rows).ok());
 }

@@ -8,7 +8,7 @@ use super::AppState;
 use super::error::ApiError;
 use super::idempotency::{Idempotent, answer, tell};
 use super::identity::{Principal, SignedIn};
-use super::listing::Listing;
+use super::listing::{Listing, tell_length};
 use super::message_body::{ConversationResponse, CreateMessageRequest, MessageResponse, OpenedResponse, SentResponse};
 use super::page::Page;
 use super::path::NO_SUCH_USER;
@@ -30,7 +30,7 @@ pub(super) async fn groups(
     async {
         let list = Listing::open(&state, "/api/message_groups", Some(&principal), page)?;
         let found = state.store.conversations(&principal.sub, list.limit, list.before).await?;
-        Span::current().record("app.result_length", i64::try_from(found.conversations.len()).ok());
+        tell_length(found.conversations.len());
         let rows: Vec<_> = found.conversations.iter().map(ConversationResponse::from).collect();
         Ok(list.respond(rows, found.next))
     }
@@ -71,7 +71,7 @@ pub(super) async fn list(
         )?;
         let other = other.ok_or(NO_SUCH_CONVERSATION)?;
         let me = me.ok_or(ApiError::NoProfile)?;
-        Span::current().record("app.result_length", i64::try_from(found.messages.len()).ok());
+        tell_length(found.messages.len());
         let rows = found.messages.iter().map(|message| MessageResponse::of(message, &me.author, &other.author));
         Ok(list.respond(rows.collect::<Vec<_>>(), found.next))
     }

@@ -11,7 +11,7 @@ use super::AppState;
 use super::activity_body::rfc3339;
 use super::error::ApiError;
 use super::identity::SignedIn;
-use super::listing::Listing;
+use super::listing::{Listing, tell_length};
 use super::page::Page;
 use super::schema::{HandleText, IdText, TimeText};
 use crate::domain::{Counters, Kind, Subject};
@@ -67,7 +67,7 @@ pub(super) async fn list(
     async {
         let list = Listing::open(&state, "/api/activities/notifications", Some(&principal), page)?;
         let found = state.store.notifications(&principal.sub, list.now, list.limit, list.before).await?;
-        Span::current().record("app.result_length", i64::try_from(found.rows.len()).ok());
+        tell_length(found.rows.len());
         Span::current().record("app.unread_count", i64::try_from(found.unread).ok());
         let rows: Vec<_> = found.rows.iter().map(NotificationResponse::from).collect();
         let mut response = list.respond(rows, found.next);

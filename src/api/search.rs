@@ -10,7 +10,7 @@ use super::AppState;
 use super::activity_body::ActivityResponse;
 use super::error::ApiError;
 use super::identity::Principal;
-use super::listing::Listing;
+use super::listing::{Listing, tell_length};
 use super::page::Page;
 use crate::domain::SearchTerm;
 
@@ -52,7 +52,7 @@ pub(super) async fn search(
         // A link is ASCII, and a term may have what ends a parameter.
         list.kept = format!("&term={}", utf8_percent_encode(&asked, NON_ALPHANUMERIC));
         let found = state.store.search(&term, list.now, list.limit, list.before).await?;
-        span.record("app.result_length", i64::try_from(found.activities.len()).ok());
+        tell_length(found.activities.len());
         let rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
         Ok(list.respond(rows, found.next))
     }

@@ -4,11 +4,11 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::field::Empty;
-use tracing::{Instrument, Span, info_span};
+use tracing::{Instrument, info_span};
 
 use super::activity_body::rfc3339;
 use super::error::ApiError;
-use super::listing::Listing;
+use super::listing::{Listing, tell_length};
 use super::page::Page;
 use super::path::{AtHandle, NO_SUCH_USER};
 use super::schema::{HandleText, IdText, TimeText};
@@ -76,7 +76,7 @@ pub(super) async fn feed(
             state.store.posts_count(user_uuid, now),
         )?;
         let profile = profile.ok_or(NO_SUCH_USER)?;
-        Span::current().record("app.result_length", i64::try_from(found.posts.len()).ok());
+        tell_length(found.posts.len());
         let activities = found.posts.iter().map(FeedPostResponse::from).collect();
         let profile = ProfileResponse::new(profile, count);
         let mut response = match state.compat {

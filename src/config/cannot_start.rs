@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::variable;
+use crate::causes::causes;
 
 /// Lambda is on the same machine.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -16,10 +17,8 @@ const KIND: &str = "Function.CannotStart";
 ///
 /// The log has the cause. Lambda's answer has not: Cognito shows it to whoever signs in.
 pub fn cannot_start(error: &(dyn Error + 'static)) -> ExitCode {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    let causes = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
     // Tracing may not be there yet.
-    let line = json!({ "level": "ERROR", "message": format!("cannot start: {causes}") });
+    let line = json!({ "level": "ERROR", "message": format!("cannot start: {}", causes(Some(error))) });
     // Without a standard error there is nobody left to tell.
     let _unheard = writeln!(io::stderr(), "{line}");
     if let Some(runtime) = variable("AWS_LAMBDA_RUNTIME_API") {

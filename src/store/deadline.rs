@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::config::interceptors::{
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 tokio::task_local! {
@@ -23,6 +24,14 @@ const SHORTEST: Duration = Duration::from_millis(20);
 #[derive(Debug, thiserror::Error)]
 #[error("there was no time left")]
 pub struct NoTimeLeft;
+
+/// The time until Lambda ends an invocation, at `deadline` in epoch milliseconds. One that has passed before the
+/// invocation begins says nothing: some emulators send zero, or another clock's time.
+#[must_use]
+pub fn until(deadline: u64, now: Timestamp) -> Option<Duration> {
+    let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    deadline.checked_sub(now).filter(|left| *left > 0).map(Duration::from_millis)
+}
 
 /// Does `work`, whose calls all end by `at`; or earlier, where what is around it says so.
 pub async fn by<F: Future>(at: Instant, work: F) -> F::Output {

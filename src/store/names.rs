@@ -85,22 +85,22 @@ impl Store {
     }
 
     async fn rewrite_list(&self, profile: &Profile, list: String, which: Which) -> Result<(), StoreError> {
-        let filter = match which {
-            Which::OfAnotherName => "#name <> :name",
-            // The index may be behind the items: what it shows says nothing of what was written just now.
-            Which::All => "#name = :name OR #name <> :name",
-        };
         let query = self
             .client
             .query()
             .table_name(&*self.table)
             .index_name(LISTS)
             .key_condition_expression("#list = :list")
-            .filter_expression(filter)
             .expression_attribute_names("#list", LIST)
-            .expression_attribute_names("#name", DISPLAY_NAME)
-            .expression_attribute_values(":list", string(&list))
-            .expression_attribute_values(":name", string(&profile.author.display_name));
+            .expression_attribute_values(":list", string(&list));
+        let query = match which {
+            Which::OfAnotherName => query
+                .filter_expression("#name <> :name")
+                .expression_attribute_names("#name", DISPLAY_NAME)
+                .expression_attribute_values(":name", string(&profile.author.display_name)),
+            // The index may be behind the items: what it shows says nothing of what was written just now.
+            Which::All => query,
+        };
         self.rename_each(profile, query, |item| Ok(items::to_key(item))).await
     }
 

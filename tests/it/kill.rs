@@ -9,7 +9,7 @@ use axum::body::Body;
 use cruddur::domain::{Kind, Notification, Subject};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use lambda_harness::{Event, Fault};
+use lambda_harness::{Answer, Event, Fault};
 use serde_json::{Value, json};
 
 use crate::lambda::SIGNUP;
@@ -111,6 +111,25 @@ fn nth(n: usize, fault: Fault) -> impl Fn(&lambda_harness::Request) -> Fault {
     move |_| if count.fetch_add(1, Ordering::Relaxed) + 1 == n { fault.clone() } else { Fault::None }
 }
 
+/// What a function answers to an event, unless the n-th of its requests ends the process first.
+async fn answer_until_killed(
+    behind: &mut Behind,
+    binary: &str,
+    n: usize,
+    fault: Fault,
+    event: Event,
+) -> Option<Answer> {
+    let _turn = turn().await;
+    let lambda = behind.function(binary).await;
+    behind.obey(nth(n, fault));
+    let answer = tokio::select! {
+        answer = lambda.try_invoke(event) => answer,
+        () = behind.proxy.reached() => None,
+    };
+    lambda.kill().await;
+    answer
+}
+
 async fn kill_everywhere(name: &'static str) {
     let mut behind = Behind::now().await;
     let whole = write(&behind.app, name, 0).await;
@@ -122,15 +141,7 @@ async fn kill_everywhere(name: &'static str) {
         let key = format!("{name}, {at}, {fault:?}").replace(' ', "-");
         let write = write(&behind.app, name, kills + 1).await;
         let before = behind.app.items().await.kinds();
-        let turn = turn().await;
-        let lambda = behind.function(API).await;
-        behind.obey(nth(at, fault));
-        let answered = tokio::select! {
-            answer = lambda.try_invoke(write.event(&key)) => answer.is_some(),
-            () = behind.proxy.reached() => false,
-        };
-        lambda.kill().await;
-        drop(turn);
+        let answered = answer_until_killed(&mut behind, API, at, fault, write.event(&key)).await.is_some();
         let left = behind.app.items().await;
         let done = difference(&before, &left.kinds());
         assert!(done.is_empty() || done == expected, "{key}: {done:?}");
@@ -176,17 +187,9 @@ async fn a_process_that_is_killed_at_any_point_of_a_sign_up_leaves_a_whole_profi
         event["request"]["userAttributes"]["preferred_username"] = json!("worf");
         event["request"]["userAttributes"]["sub"] = json!(sub);
         let before = behind.app.items().await.kinds();
-        let turn = turn().await;
-        let lambda = behind.function(SIGNUP).await;
-        behind.obey(nth(at, fault));
         let payload = event.to_string();
         let once = Event { payload, trace: String::new(), timeout: Duration::from_secs(30) };
-        let answered = tokio::select! {
-            answer = lambda.try_invoke(once) => answer.is_some(),
-            () = behind.proxy.reached() => false,
-        };
-        lambda.kill().await;
-        drop(turn);
+        let answered = answer_until_killed(&mut behind, SIGNUP, at, fault, once).await.is_some();
         let left = behind.app.items().await;
         let whole = BTreeMap::from([("HANDLE HANDLE".to_owned(), 1), ("USER PROFILE".to_owned(), 1)]);
         let done = difference(&before, &left.kinds());
@@ -232,16 +235,8 @@ async fn a_consumer_that_is_killed_at_any_point_is_made_up_for_by_the_next() {
     let batch = Event { payload, trace: String::new(), timeout: Duration::from_secs(30) };
     let mut n = 1;
     loop {
-        let turn = turn().await;
-        let lambda = behind.function(STREAM).await;
-        behind.obey(nth(n, if n % 2 == 0 { Fault::StopBefore } else { Fault::StopAfter }));
-        let answer = tokio::select! {
-            answer = lambda.try_invoke(batch.clone()) => answer,
-            () = behind.proxy.reached() => None,
-        };
-        lambda.kill().await;
-        drop(turn);
-        if let Some(answer) = answer {
+        let fault = if n % 2 == 0 { Fault::StopBefore } else { Fault::StopAfter };
+        if let Some(answer) = answer_until_killed(&mut behind, STREAM, n, fault, batch.clone()).await {
             assert_eq!(answer.body, r#"{"batchItemFailures":[]}"#);
             break;
         }

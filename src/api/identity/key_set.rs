@@ -11,6 +11,7 @@ use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::causes::causes;
 use crate::store;
 
 /// Between two readings that were asked for by a key we do not know: anybody can name one.
@@ -109,9 +110,7 @@ impl KeySet {
                 true
             }
             Err(error) => {
-                let causes = std::iter::successors(Some(&*error as &dyn Error), |&error| error.source());
-                let causes = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-                tracing::warn!(error.causes = causes, "the key set of the user pool cannot be read");
+                tracing::warn!(error.causes = causes(Some(&*error)), "the key set of the user pool cannot be read");
                 false
             }
         }
