@@ -85,13 +85,13 @@ load: ## a mixed load on the local server, into docs/load.md
 	  --server "$${CARGO_TARGET_DIR:-target}/release/local" --write docs/load.md $(LOAD)
 
 .PHONY: scale
-scale: ## what a million users cost, into docs/scale.md, and a million requests, into docs/operate.md
-	tests/tools/scale.py > docs/scale.md
+scale: ## write the tables of docs/cost.md
+	tests/tools/scale.py
 	tests/tools/bill.py
 
 .PHONY: scale-is-fresh
 scale-is-fresh:
-	tests/tools/scale.py | diff -u docs/scale.md - || { echo 'run `make scale`'; exit 1; }
+	tests/tools/scale.py --check
 
 .PHONY: fuzz
 fuzz: ## parsers and the X-Ray translator on many more random inputs than `cargo test` takes
