@@ -21,30 +21,30 @@ const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 ///
 /// | variable | meaning | default |
 /// |---|---|---|
-/// | `OTEL_SERVICE_NAME` | the service's name | the function's name, or `unknown_service` |
-/// | `OTEL_RESOURCE_ATTRIBUTES` | further resource attributes, `key=value,…` | |
-/// | `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | OTLP/HTTP receiver; the first gets `/v1/traces` appended | none: nothing is sent by OTLP |
-/// | `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TRACES_HEADERS` | headers, `key=value,…`, percent-encoded | |
+/// | `OTEL_SERVICE_NAME` | service name | the function's name, or `unknown_service` |
+/// | `OTEL_RESOURCE_ATTRIBUTES` | additional resource attributes, `key=value,…` | |
+/// | `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | URL of the OTLP/HTTP receiver; `/v1/traces` is appended to the first | none: no OTLP export |
+/// | `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TRACES_HEADERS` | request headers, `key=value,…`, percent-encoded | |
 /// | `OTEL_EXPORTER_OTLP_COMPRESSION`, `OTEL_EXPORTER_OTLP_TRACES_COMPRESSION` | `gzip` or `none` | `gzip` |
 /// | `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` | `http/protobuf` only | `http/protobuf` |
-/// | `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` | limit of one export, milliseconds | 10000; the budget is lower |
-/// | `HONEYCOMB_API_KEY` | sent to Honeycomb; alone it is enough to export there | |
-/// | `HONEYCOMB_API_KEY_PARAMETER` | the name of the Systems Manager parameter that holds the key, read in the init phase | |
+/// | `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` | timeout of one export, in milliseconds | 10000; the budget is lower |
+/// | `HONEYCOMB_API_KEY` | Honeycomb ingest key; enough to export to Honeycomb | |
+/// | `HONEYCOMB_API_KEY_PARAMETER` | name of the Systems Manager parameter that holds the key; read in the init phase | |
 /// | `HONEYCOMB_API_ENDPOINT` | Honeycomb's API, for example `https://api.eu1.honeycomb.io` | `https://api.honeycomb.io` |
-/// | `AWS_XRAY_DAEMON_ADDRESS` | the X-Ray daemon; Lambda sets it | none: nothing is sent to X-Ray |
-/// | `LAMBDA_SPANS_XRAY_ANNOTATIONS` | attributes that can be searched for in X-Ray: keys, or beginnings that end with `.` or `*`, separated by commas | `app.`, `client.trace_id` |
-/// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (nothing is sent by OTLP) | `otlp` |
-/// | `OTEL_SDK_DISABLED` | `true`: no spans at all | `false` |
-/// | `LAMBDA_SPANS_CONTEXT` | `xray`: a caller's `traceparent` becomes a link; `caller`: over OTLP its trace goes on | `xray` |
-/// | `LAMBDA_SPANS_BUDGET_MS` | the longest that an export may hold up the next invocation, milliseconds | 500 |
-/// | `LAMBDA_SPANS_FLUSH` | `end`: OTLP gets its spans after each response; `adaptive`: in a burst, together beside a later invocation | `adaptive` |
-/// | `LAMBDA_SPANS_SAMPLE_RATE` | OTLP gets one trace in this many, beside all that failed or were slow | 1 |
-/// | `LAMBDA_SPANS_SAMPLE_KEY` | a secret that the choice depends on, so that no caller can foresee it; `Spans::sample_by_key` takes one that is read at the start | |
-/// | `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS` | invocations that took longer are always kept, and sent at once; milliseconds | none |
-/// | `LAMBDA_SPANS_METRICS_NAMESPACE` | CloudWatch namespace; what became of the spans is written there as metrics, by a log line a minute | none: nothing is written |
-/// | `LAMBDA_SPANS_LOG_BUFFER` | `debug` or `trace`: log lines down to this level are kept and written if the invocation fails | none |
-/// | `AWS_SAM_LOCAL` | `true`, as `sam local` sets it: each trace is printed as a tree on standard error, and log lines as plain text | `false` |
-/// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | which log lines are written: a level, or `target=level,…` | `info` |
+/// | `AWS_XRAY_DAEMON_ADDRESS` | address of the X-Ray daemon; set by Lambda | none: no export to X-Ray |
+/// | `LAMBDA_SPANS_XRAY_ANNOTATIONS` | attributes that X-Ray can search: keys, or prefixes that end with `.` or `*`, separated by commas | `app.`, `client.trace_id` |
+/// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (no OTLP export) | `otlp` |
+/// | `OTEL_SDK_DISABLED` | `true` disables all spans | `false` |
+/// | `LAMBDA_SPANS_CONTEXT` | `xray`: a caller's `traceparent` becomes a link; `caller`: over OTLP the caller's trace continues | `xray` |
+/// | `LAMBDA_SPANS_BUDGET_MS` | longest time that an export may delay the next invocation, in milliseconds | 500 |
+/// | `LAMBDA_SPANS_FLUSH` | `end`: export to OTLP after each response; `adaptive`: in a burst, export in parallel with a later invocation | `adaptive` |
+/// | `LAMBDA_SPANS_SAMPLE_RATE` | OTLP gets one trace in this many, and every trace that failed or was slow | 1 |
+/// | `LAMBDA_SPANS_SAMPLE_KEY` | secret that makes the sampling decision unpredictable for callers; `Spans::sample_by_key` accepts one read at start | |
+/// | `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS` | invocations that take longer are always kept and sent at once, in milliseconds | none |
+/// | `LAMBDA_SPANS_METRICS_NAMESPACE` | CloudWatch namespace for metrics of the export, written as one log line a minute | none: no metrics |
+/// | `LAMBDA_SPANS_LOG_BUFFER` | `debug` or `trace`: buffer log lines down to this level and write them if the invocation fails | none |
+/// | `AWS_SAM_LOCAL` | `true`, as `sam local` sets it: print each trace as a tree on standard error, and log lines as plain text | `false` |
+/// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | log filter: a level, or `target=level,…` | `info` |
 #[derive(Clone)]
 pub struct Settings {
     pub(crate) enabled: bool,
