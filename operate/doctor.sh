@@ -4,7 +4,7 @@
 # usage: doctor.sh [run] [test] [build] [local] [deploy]     (all of them by default)
 #
 # run: `cargo run` and `cargo test`; test: `make test`; build: `make build`; local: `sam local`; deploy: `sam deploy`,
-# and the commands of docs/deploy.md. Ends with 0 if nothing is missing, else with 1.
+# and the commands of docs/operate.md. Ends with 0 if nothing is missing, else with 1.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -167,7 +167,7 @@ aws_cli() {
     if has aws; then
         ok "AWS CLI"
     else
-        missing "AWS CLI, for the commands of docs/deploy.md: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
+        missing "AWS CLI, for the commands of docs/operate.md: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
     fi
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Deploys the built template by the commands of docs/deploy.md, runs what users do over HTTP on what came of it, looks
+"""Deploys the built template by the commands of docs/operate.md, runs what users do over HTTP on what came of it, looks
 for the trace of each request, deploys again, and deletes.
 
 ministack stands in for AWS, with each function in a container; traces go to a receiver of our own. What ministack does
@@ -29,7 +29,7 @@ from waiting import wait_for
 PAGE = "https://cruddur.example"
 # What ministack cannot make: it has no X-Ray, and alarms only of a single metric. Nothing that is asked here needs it.
 LEFT_OUT = {"AWS::XRay::Group", "AWS::XRay::SamplingRule", "AWS::XRay::TransactionSearchConfig"}
-# What CloudFormation leaves when the stack is deleted: docs/deploy.md says how to remove it.
+# What CloudFormation leaves when the stack is deleted: docs/operate.md says how to remove it.
 RETAINED = {"Table", "UserPool"}
 # And what is not the stack's.
 LEFT = {
@@ -120,7 +120,7 @@ def run(report, stack, template, traces):
     kinds = {kind for kind, _ in inventory(stack.aws) - empty}
     report.compare("what is deployed is listed", set(), {"functions", "tables", "user pools", "APIs", "alarms"} - kinds)
     stack.delete()
-    report.compare("what is left is what docs/deploy.md says", LEFT, {
+    report.compare("what is left is what docs/operate.md says", LEFT, {
         (kind, re.sub("-[0-9a-fA-F]{12,}$", "", name)) for kind, name in inventory(stack.aws) - empty})
     # ministack deletes these too, whatever the template says; CloudFormation does not.
     report.compare("and what the template retains", RETAINED, {
@@ -128,15 +128,15 @@ def run(report, stack, template, traces):
 
 
 def deploy_by_the_page(report, stack):
-    """Does what docs/deploy.md says, up to the first post and a look at the log."""
+    """Does what docs/operate.md says, up to the first post and a look at the log."""
     shell = Shell(stack.folder, stack.aws)
     answers = iter([KEY, PASSWORD])
-    for block in blocks("Deploy and sign in"):
+    for block in blocks("Deploy, from nothing to a signed-in request"):
         # Described to a stand-in for Honeycomb it is by `make operate`.
         if "make honeycomb" in block:
             continue
         failed, said = shell.run(block, answers)
-        if not report.compare(f"docs/deploy.md: {block.splitlines()[0][:60]} …", False, failed):
+        if not report.compare(f"docs/operate.md: {block.splitlines()[0][:60]} …", False, failed):
             print(said)
         if "sam deploy" in block:
             report.compare("the stack is there", "CREATE_COMPLETE", stack.look())

@@ -79,7 +79,7 @@ def main():
         "later    SAM CLI and cargo-lambda: make build and make test install them into .tools",
         "missing  Docker engine that this user may use, in which sam local runs the functions: https://docs.docker.com/engine/install",
         "missing  busybox, for the image that the functions are tested in: apt-get install busybox-static",
-        "missing  AWS CLI, for the commands of docs/deploy.md: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
+        "missing  AWS CLI, for the commands of docs/operate.md: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
         "missing  AWS credentials, to deploy with: aws configure sso, or aws configure",
         "missing  AWS region, to deploy to: export AWS_REGION=eu-central-1, or aws configure",
     ]), machine({}).run())

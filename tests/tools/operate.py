@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""docs/deploy.md and docs/runbook.md beside the template and beside AWS's own description of its commands.
+"""docs/operate.md beside the template and beside AWS's own description of its commands.
 
 Runs with the Python that the SAM CLI is installed in.
 
@@ -29,7 +29,7 @@ MADE_BY_SAM = {"ServerlessDeploymentApplication": "", "ApiFunctionDeploymentGrou
 
 def main(template_path="template.yaml"):
     report = Report()
-    page = "".join(Path(name).read_text() for name in ("docs/deploy.md", "docs/runbook.md"))
+    page = Path("docs/operate.md").read_text()
     template = yaml_parse(Path(template_path).read_text())
     resources = template["Resources"]
     blocks = re.findall(r"^ *```sh\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL)
@@ -37,7 +37,7 @@ def main(template_path="template.yaml"):
 
     alarms = [name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"]
     report.compare("each alarm has its section, in the template's order", alarms, re.findall(r"^### (\w+)$", page, re.MULTILINE))
-    silent = [name for name in alarms if "docs/runbook.md" not in resources[name]["Properties"]["AlarmDescription"]]
+    silent = [name for name in alarms if "docs/operate.md, Alarms" not in resources[name]["Properties"]["AlarmDescription"]]
     report.compare("each alarm says that there is one", [], silent)
 
     named = re.findall(r"--parameter-overrides ([^\n]+)", "\n".join(blocks))

@@ -1,4 +1,4 @@
-"""The commands of docs/deploy.md, run as they stand there: in a shell, one block after the other."""
+"""The commands of docs/operate.md, run as they stand there: in a shell, one block after the other."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-PAGE = Path("docs/deploy.md")
+PAGE = Path("docs/operate.md")
 _END = "=== end of block "
 _SECONDS = 120
 # An API has a name under amazonaws.com. Here it is ministack's to answer for it, on the Docker bridge and without TLS.

@@ -14,7 +14,7 @@ def look_at_what_is_watched(report, variant, resources):
     for name, alarm in alarms.items():
         description = alarm["AlarmDescription"]
         report.compare(f"{variant}, {name}: says what to do first, and where more is said", True,
-                       " First " in description and description.endswith(" docs/runbook.md, Alarms."))
+                       " First " in description and description.endswith(" docs/operate.md, Alarms."))
         report.compare(f"{variant}, {name}: tells who is to be told, when it begins and when it ends",
                        [resources_target(variant)] * 2, [alarm.get("AlarmActions"), alarm.get("OKActions")])
         report.compare(f"{variant}, {name}: is quiet where nothing happens", "notBreaching", alarm["TreatMissingData"])

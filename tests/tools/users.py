@@ -39,7 +39,7 @@ def confirm(report, stack, email):
 
 
 def sign_in(stack, client, email):
-    """As docs/deploy.md does. ministack does not look whether the client allows it."""
+    """As docs/operate.md does. ministack does not look whether the client allows it."""
     cognito, pool = stack.aws.client("cognito-idp"), stack.outputs["UserPoolId"]
     settings = cognito.describe_user_pool_client(UserPoolId=pool, ClientId=client)["UserPoolClient"]
     if "ALLOW_ADMIN_USER_PASSWORD_AUTH" not in settings["ExplicitAuthFlows"]:
