@@ -43,15 +43,23 @@ def requests(costs):
     for what, often, measured, count, records in scale.DAY:
         reads, writes = scale.units(costs, measured)
         gigabytes = (count * scale.REQUEST_MS + records * scale.RECORD_MS) / 1000 * scale.MEMORY_GB * 1e6
-        parts = [count * request, (count + records / scale.BATCH) * invocation, gigabytes * second,
-                 reads * read + writes * write]
+        parts = [
+            count * request,
+            (count + records / scale.BATCH) * invocation,
+            gigabytes * second,
+            reads * read + writes * write,
+        ]
         row = [*parts, sum(parts)]
         rows.append(f"| {what} | {' | '.join(f'{part:.2f}' for part in row)} |")
         sums = [total + often * count * part for total, part in zip(sums, row)]
         weights += often * count
     mean = [total / weights for total in sums]
-    return ["| A million times | API Gateway | Lambda requests | Lambda duration | DynamoDB | All |", "|---|---|---|---|---|---|", *rows,
-            f"| **the mix of all users** | {' | '.join(f'**{part:.2f}**' for part in mean)} |"]
+    return [
+        "| A million times | API Gateway | Lambda requests | Lambda duration | DynamoDB | All |",
+        "|---|---|---|---|---|---|",
+        *rows,
+        f"| **the mix of all users** | {' | '.join(f'**{part:.2f}**' for part in mean)} |",
+    ]
 
 
 def telemetry(second):
@@ -59,20 +67,32 @@ def telemetry(second):
     _, home, post, _, effects = data["invocations"]
     spans = [sum(1 + len(span["links"]) for span in invocation["otlp"]) for invocation in (home, post, effects)]
     waiting = 30 / 1000 * scale.MEMORY_GB * 1e6 * second
-    return ["| A million requests | Amount | US dollars |", "|---|---|---|",
-            f"| X-Ray | `XraySampleRate` {XRAY_RATE:g} | {1e6 * XRAY_RATE * TRACE:.2f} |",
-            f"| X-Ray | `XraySampleRate` 1 | {1e6 * TRACE:.2f} |",
-            f"| CloudWatch Logs | {LOG_BYTES:,} bytes each | {LOG_BYTES * 1e6 / 1e9 * LOG_GIGABYTE:.2f} |",
-            f"| Lambda duration of the export | 30 ms after each response, if no request follows closely | {waiting:.2f} |",
-            f"| Honeycomb, home feed | {spans[0]} events each at `SampleRate` 1 | by plan |",
-            f"| Honeycomb, post | {spans[1]} events each, and {spans[2]} for its side effects | by plan |"]
+    return [
+        "| A million requests | Amount | US dollars |",
+        "|---|---|---|",
+        f"| X-Ray | `XraySampleRate` {XRAY_RATE:g} | {1e6 * XRAY_RATE * TRACE:.2f} |",
+        f"| X-Ray | `XraySampleRate` 1 | {1e6 * TRACE:.2f} |",
+        f"| CloudWatch Logs | {LOG_BYTES:,} bytes each | {LOG_BYTES * 1e6 / 1e9 * LOG_GIGABYTE:.2f} |",
+        f"| Lambda duration of the export | 30 ms after each response, if no request follows closely | {waiting:.2f} |",
+        f"| Honeycomb, home feed | {spans[0]} events each at `SampleRate` 1 | by plan |",
+        f"| Honeycomb, post | {spans[1]} events each, and {spans[2]} for its side effects | by plan |",
+    ]
 
 
 def fixed():
-    parts = [(METRICS * METRIC, f"{METRICS} metrics of the functions"), (ALARMS * ALARM_METRIC, f"{ALARMS} metrics that alarms watch"),
-             (DASHBOARD, "dashboard"), (SECRET, "secret"), (30 * 86_400 * TRACE, "X-Ray: one trace a second, if there is traffic")]
-    return ["| A month | US dollars |", "|---|---|", *(f"| {what} | {price:.2f} |" for price, what in parts),
-            f"| **at most** | **{sum(price for price, _ in parts):.2f}** |"]
+    parts = [
+        (METRICS * METRIC, f"{METRICS} metrics of the functions"),
+        (ALARMS * ALARM_METRIC, f"{ALARMS} metrics that alarms watch"),
+        (DASHBOARD, "dashboard"),
+        (SECRET, "secret"),
+        (30 * 86_400 * TRACE, "X-Ray: one trace a second, if there is traffic"),
+    ]
+    return [
+        "| A month | US dollars |",
+        "|---|---|",
+        *(f"| {what} | {price:.2f} |" for price, what in parts),
+        f"| **at most** | **{sum(price for price, _ in parts):.2f}** |",
+    ]
 
 
 if __name__ == "__main__":

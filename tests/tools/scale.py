@@ -79,16 +79,21 @@ def main():
     parallel = int(re.search(r"ParallelizationFactor: (\d+)", Path("template.yaml").read_text())[1])
     assert parallel == PARALLEL, f"template.yaml has a ParallelizationFactor of {parallel}"
     per_user = [(what, often, *units(costs, rows), requests, records) for what, often, rows, requests, records in DAY]
-    write({
-        "assumptions": assumptions(),
-        "prices": ["| Price | US dollars |", "|---|---|",
-                   *(f"| {what} | {f'{amount:.10f}'.rstrip('0').rstrip('.')} |" for what, amount in PRICES.items())],
-        "day": day(per_user),
-        "month": month(per_user),
-        "partitions": partitions(costs),
-        "limits": limits(costs),
-        "popular": popular(costs),
-    })
+    write(
+        {
+            "assumptions": assumptions(),
+            "prices": [
+                "| Price | US dollars |",
+                "|---|---|",
+                *(f"| {what} | {f'{amount:.10f}'.rstrip('0').rstrip('.')} |" for what, amount in PRICES.items()),
+            ],
+            "day": day(per_user),
+            "month": month(per_user),
+            "partitions": partitions(costs),
+            "limits": limits(costs),
+            "popular": popular(costs),
+        }
+    )
 
 
 def write(tables):
@@ -120,14 +125,17 @@ def units(costs, rows):
 
 
 def assumptions():
-    return ["| Assumption | Value |", "|---|---|",
-            f"| memory of a function | {MEMORY_GB * 1024:.0f} MB |",
-            f"| duration of a request; of a stream record | {REQUEST_MS} ms; {RECORD_MS} ms |",
-            f"| records in a batch | {BATCH} |",
-            f"| load of the busiest hour | {BUSIEST_HOUR:g} times the average |",
-            f"| posts that contain the most common word | {COMMONEST_WORD:.0%} |",
-            f"| posts with a word that begins with the most common letter | {COMMONEST_LETTER:.0%} |",
-            f"| stored bytes of a post with its index entries; days that it is stored | {POST_BYTES:,}; {POST_DAYS} |"]
+    return [
+        "| Assumption | Value |",
+        "|---|---|",
+        f"| memory of a function | {MEMORY_GB * 1024:.0f} MB |",
+        f"| duration of a request; of a stream record | {REQUEST_MS} ms; {RECORD_MS} ms |",
+        f"| records in a batch | {BATCH} |",
+        f"| load of the busiest hour | {BUSIEST_HOUR:g} times the average |",
+        f"| posts that contain the most common word | {COMMONEST_WORD:.0%} |",
+        f"| posts with a word that begins with the most common letter | {COMMONEST_LETTER:.0%} |",
+        f"| stored bytes of a post with its index entries; days that it is stored | {POST_BYTES:,}; {POST_DAYS} |",
+    ]
 
 
 def day(per_user):
@@ -167,8 +175,10 @@ def month(per_user):
         ("REST API", f"{requests / 1e6:,.0f} million requests", requests / 1e6 * price[5]),
     ]
     total = sum(cost for *_, cost in rows)
-    lines = [f"| A month | Amount | US dollars at {ordinary():.1f} posts a second | US dollars at {POSTS_A_SECOND:,} posts a second |",
-             "|---|---|---|---|"]
+    lines = [
+        f"| A month | Amount | US dollars at {ordinary():.1f} posts a second | US dollars at {POSTS_A_SECOND:,} posts a second |",
+        "|---|---|---|---|",
+    ]
     lines += [f"| {what} | {amount} | {cost:,.0f} | {cost * factor():,.0f} |" for what, amount, cost in rows]
     return lines + [f"| **all** | | **{total:,.0f}** | **{total * factor():,.0f}** |"]
 
@@ -182,51 +192,83 @@ def partitions(costs):
     def add(what, limit, of_one_second):
         """`of_one_second` is the load of the average second of the million users."""
         busy = of_one_second * BUSIEST_HOUR
-        rows.append((what, f"{of_one_second:,.2f}", f"{busy / limit:.1%}", f"{of_one_second * factor() / limit:.0%}",
-                     f"{limit / of_one_second:,.0f} times"))
+        rows.append(
+            (
+                what,
+                f"{of_one_second:,.2f}",
+                f"{busy / limit:.1%}",
+                f"{of_one_second * factor() / limit:.0%}",
+                f"{limit / of_one_second:,.0f} times",
+            )
+        )
 
     posts = per_second["posts"]
     add("`HOME#<bucket>#<shard>`, writes: posts of one shard", PARTITION_WRITES, posts / SHARDS)
-    add("`HOME#<bucket>#<shard>`, reads: every home feed reads every shard", PARTITION_READS,
-        per_second["looks at the home feed"] * home_read)
-    add("`WORD#<letter>*#<bucket>#<shard>`, writes: the most common first letter of a word", PARTITION_WRITES,
-        posts * COMMONEST_LETTER / SHARDS)
-    add("`WORD#<word>#<bucket>#<shard>`, writes: the most common word", PARTITION_WRITES, posts * COMMONEST_WORD / SHARDS)
-    add(f"stream consumer of that shard: {PARALLEL} records in parallel, {RECORD_MS} ms each", PARALLEL * 1000 / RECORD_MS,
-        posts / SHARDS)
-    add("`WORD#<word>#<bucket>#<shard>`, reads: if every user searched for the same word", PARTITION_READS,
-        per_second["searches"] * search_read)
-    return [f"| Partition | Units in an average second | Busiest hour | {POSTS_A_SECOND:,} posts a second | Headroom |",
-            "|---|---|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
+    add(
+        "`HOME#<bucket>#<shard>`, reads: every home feed reads every shard",
+        PARTITION_READS,
+        per_second["looks at the home feed"] * home_read,
+    )
+    add(
+        "`WORD#<letter>*#<bucket>#<shard>`, writes: the most common first letter of a word",
+        PARTITION_WRITES,
+        posts * COMMONEST_LETTER / SHARDS,
+    )
+    add(
+        "`WORD#<word>#<bucket>#<shard>`, writes: the most common word",
+        PARTITION_WRITES,
+        posts * COMMONEST_WORD / SHARDS,
+    )
+    add(
+        f"stream consumer of that shard: {PARALLEL} records in parallel, {RECORD_MS} ms each",
+        PARALLEL * 1000 / RECORD_MS,
+        posts / SHARDS,
+    )
+    add(
+        "`WORD#<word>#<bucket>#<shard>`, reads: if every user searched for the same word",
+        PARTITION_READS,
+        per_second["searches"] * search_read,
+    )
+    return [
+        f"| Partition | Units in an average second | Busiest hour | {POSTS_A_SECOND:,} posts a second | Headroom |",
+        "|---|---|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
 
 
 def limits(costs):
     home_read = costs["home, 20 of 240 posts in two buckets"][0] / (SHARDS * RECENT_BUCKETS)
     posts = 7 * DAY_SECONDS * POSTS_A_SECOND
-    return ["| Limit | Value |", "|---|---|",
-            f"| posts, by the {SHARDS} shards of the home feed | {SHARDS * PARTITION_WRITES:,} a second |",
-            f"| posts, by the most common first letter | {SHARDS * PARTITION_WRITES / COMMONEST_LETTER:,.0f} a second |",
-            f"| home feeds | {PARTITION_READS / home_read:,.0f} a second |",
-            f"| stream records of one shard, at a `ParallelizationFactor` of {PARALLEL} | {PARALLEL * 1000 / RECORD_MS:,.0f} a second |",
-            f"| one bucket (seven days) at {POSTS_A_SECOND:,} posts a second | {posts / 1e6:,.0f} million posts, "
-            f"{posts * 600 / SHARDS / 1e9:,.0f} GB in each shard |"]
+    return [
+        "| Limit | Value |",
+        "|---|---|",
+        f"| posts, by the {SHARDS} shards of the home feed | {SHARDS * PARTITION_WRITES:,} a second |",
+        f"| posts, by the most common first letter | {SHARDS * PARTITION_WRITES / COMMONEST_LETTER:,.0f} a second |",
+        f"| home feeds | {PARTITION_READS / home_read:,.0f} a second |",
+        f"| stream records of one shard, at a `ParallelizationFactor` of {PARALLEL} | {PARALLEL * 1000 / RECORD_MS:,.0f} a second |",
+        f"| one bucket (seven days) at {POSTS_A_SECOND:,} posts a second | {posts / 1e6:,.0f} million posts, "
+        f"{posts * 600 / SHARDS / 1e9:,.0f} GB in each shard |",
+    ]
 
 
 def popular(costs):
     feed = costs["user feed, 20 of 240 posts"][0] - 2
     replies = costs["show, a post and 21 replies"][0] - 2
     likes = PARTITION_WRITES / ITEM_WRITE_UNITS_OF_A_LIKE
-    return ["| Limit of one post or one user | A second |", "|---|---|",
-            "| likes, by the counter: transactions on one item exclude each other for one round trip within DynamoDB, about 5 to "
-            "10 ms (not measured in AWS) | 100 to 200 |",
-            f"| likes, by the item: {PARTITION_WRITES:,} write units, {ITEM_WRITE_UNITS_OF_A_LIKE} for each transaction | {likes:,.0f} |",
-            f"| likes, by the partition `ACTIVITY#<uuid>`: {PARTITION_WRITES:,} write units, {ITEM_WRITE_UNITS_OF_A_LIKE} each | "
-            f"{likes:,.0f} |",
-            f"| views of a user's page with 240 posts, by `AUTHOR#<user uuid>` of the index: {feed:g} read units each | "
-            f"{PARTITION_READS / feed:,.0f} |",
-            f"| views of a post with a page of the longest replies, by `ACTIVITY#<uuid>`: {replies:g} read units each | "
-            f"{PARTITION_READS / replies:,.0f} |",
-            f"| look-ups of a user, by `HANDLE#<handle>`: 1 read unit each | {PARTITION_READS:,} |"]
+    return [
+        "| Limit of one post or one user | A second |",
+        "|---|---|",
+        "| likes, by the counter: transactions on one item exclude each other for one round trip within DynamoDB, about 5 to "
+        "10 ms (not measured in AWS) | 100 to 200 |",
+        f"| likes, by the item: {PARTITION_WRITES:,} write units, {ITEM_WRITE_UNITS_OF_A_LIKE} for each transaction | {likes:,.0f} |",
+        f"| likes, by the partition `ACTIVITY#<uuid>`: {PARTITION_WRITES:,} write units, {ITEM_WRITE_UNITS_OF_A_LIKE} each | "
+        f"{likes:,.0f} |",
+        f"| views of a user's page with 240 posts, by `AUTHOR#<user uuid>` of the index: {feed:g} read units each | "
+        f"{PARTITION_READS / feed:,.0f} |",
+        f"| views of a post with a page of the longest replies, by `ACTIVITY#<uuid>`: {replies:g} read units each | "
+        f"{PARTITION_READS / replies:,.0f} |",
+        f"| look-ups of a user, by `HANDLE#<handle>`: 1 read unit each | {PARTITION_READS:,} |",
+    ]
 
 
 if __name__ == "__main__":
