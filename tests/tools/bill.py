@@ -3,8 +3,8 @@
 
 usage: bill.py [--check]
 
-Units are the measured ones of docs/data-model.md, spans those of docs/traces/data.json; scale.py has the other
-assumptions. Needs only Python 3.
+Reads units from docs/data-model.md and spans from docs/traces/data.json. scale.py has the other assumptions. Needs only
+Python 3.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import scale
 
-# In US dollars, as those of scale.py: AWS, us-east-1, as listed on 2026-11-22 to the author's knowledge.
+# Prices in US dollars: AWS, us-east-1, entered by hand on 2026-11-22.
 TRACE = 5.00 / 1e6
 LOG_GIGABYTE = 0.50
 METRIC = 0.30
@@ -21,13 +21,13 @@ ALARM_METRIC = 0.10
 DASHBOARD = 3.00
 SECRET = 0.40
 
-# The default of template.yaml; the one trace a second that X-Ray takes besides is in the fixed part.
+# The default of template.yaml. X-Ray's one trace a second is a fixed cost.
 XRAY_RATE = 0.05
-# Log lines of a request: Lambda's two (start, report) and API Gateway's one.
+# Log lines of a request: two of Lambda (start, report) and one of API Gateway.
 LOG_BYTES = 1_500
-# Metrics that the three functions write, if each of them runs: nine each, without a drop.
+# Metrics of the three functions: nine each.
 METRICS = 27
-# Of the alarms, each with what it looks at.
+# Metrics that the alarms of template.yaml watch.
 ALARMS = 21
 
 
@@ -51,7 +51,7 @@ def requests(costs):
         ]
         row = [*parts, sum(parts)]
         rows.append(f"| {what} | {' | '.join(f'{part:.2f}' for part in row)} |")
-        sums = [total + often * count * part for total, part in zip(sums, row)]
+        sums = [total + often * count * part for total, part in zip(sums, row, strict=True)]
         weights += often * count
     mean = [total / weights for total in sums]
     return [

@@ -13,8 +13,8 @@ from pathlib import Path
 
 PAGE = Path("docs/cost.md")
 
-# Prices in US dollars: AWS, us-east-1, on demand, as listed on 2026-11-22 to the author's knowledge. No program has
-# looked them up: compare them with aws.amazon.com/dynamodb/pricing, /lambda/pricing and /api-gateway/pricing.
+# Prices in US dollars: AWS, us-east-1, on demand, entered by hand on 2026-11-22. Compare them with
+# aws.amazon.com/dynamodb/pricing, /lambda/pricing and /api-gateway/pricing.
 PRICES = {
     "a million DynamoDB write units": 0.625,
     "a million DynamoDB read units": 0.125,
@@ -27,16 +27,15 @@ PRICES = {
 # DynamoDB's limits, from its developer guide.
 PARTITION_WRITES = 1_000
 PARTITION_READS = 3_000
-# A transaction costs each of its items two write units, and a write of one item waits for none other than its own.
+# A transaction consumes two write units for each of its items.
 ITEM_WRITE_UNITS_OF_A_LIKE = 2
 
-# What is assumed: a million users on a day, each so often; and how much of a day's load comes in its busiest hour.
+# Assumed load: active users a day, and the load of the busiest hour as a multiple of the average.
 USERS = 1_000_000
 BUSIEST_HOUR = 3.0
 POSTS_A_SECOND = 1_000
 
-# (what a user does, how often a day, the rows of the measured table that it costs, requests of the API,
-# records that the stream's consumer is invoked for)
+# Action, times a day for each user, rows of the measured table, API requests, stream records.
 DAY = [
     ("looks at the home feed", 10, ["home, 20 of 240 posts in two buckets"], 1, 0),
     ("looks at a user's page", 3, ["user feed, 20 of 240 posts"], 1, 0),
@@ -49,20 +48,17 @@ DAY = [
     ("looks at the notifications", 3, ["notifications"], 1, 0),
     ("looks at the messages", 2, ["messages, 20 of 26"], 1, 0),
 ]
-# Of Lambda: memory as in the template; how long a request and a record take, which only AWS can tell; and how many
-# records one invocation of the consumer gets.
+# Lambda: memory as in the template; assumed durations, which only AWS can confirm; records in one invocation.
 MEMORY_GB = 0.5
 REQUEST_MS = 20
 RECORD_MS = 20
 BATCH = 10
-# As the template has it.
+# `ParallelizationFactor` of the template.
 PARALLEL = 4
-# Of storage: bytes of a post with all that it is made of and belongs to it (the item, its copy in the index, its words),
-# and how long one lives on average, until TTL has removed it.
+# Storage: bytes of a post with its index entry and search entries, and days until TTL removes it, on average.
 POST_BYTES = 600 + 300 + 38 * 250
 POST_DAYS = 7 + 1
-# Words as people use them: what share of posts has the commonest word, and what share a word with the commonest letter
-# at its beginning.
+# Shares of posts that contain the most common word, and a word with the most common first letter.
 COMMONEST_WORD = 0.5
 COMMONEST_LETTER = 0.9
 SHARDS = 4
@@ -143,7 +139,7 @@ def day(per_user):
     lines += [f"| {what} | {often:g} | {read:g} | {written:g} |" for what, often, read, written, *_ in per_user]
     read = sum(often * read for _, often, read, *_ in per_user)
     written = sum(often * written for _, often, _, written, *_ in per_user)
-    return lines + [f"| **all** | | **{read:g} a day** | **{written:g} a day** |"]
+    return [*lines, f"| **all** | | **{read:g} a day** | **{written:g} a day** |"]
 
 
 def ordinary():
@@ -180,7 +176,7 @@ def month(per_user):
         "|---|---|---|---|",
     ]
     lines += [f"| {what} | {amount} | {cost:,.0f} | {cost * factor():,.0f} |" for what, amount, cost in rows]
-    return lines + [f"| **all** | | **{total:,.0f}** | **{total * factor():,.0f}** |"]
+    return [*lines, f"| **all** | | **{total:,.0f}** | **{total * factor():,.0f}** |"]
 
 
 def partitions(costs):
@@ -246,8 +242,10 @@ def limits(costs):
         f"| posts, by the most common first letter | {SHARDS * PARTITION_WRITES / COMMONEST_LETTER:,.0f} a second |",
         f"| home feeds | {PARTITION_READS / home_read:,.0f} a second |",
         f"| stream records of one shard, at a `ParallelizationFactor` of {PARALLEL} | {PARALLEL * 1000 / RECORD_MS:,.0f} a second |",
-        f"| one bucket (seven days) at {POSTS_A_SECOND:,} posts a second | {posts / 1e6:,.0f} million posts, "
-        f"{posts * 600 / SHARDS / 1e9:,.0f} GB in each shard |",
+        (
+            f"| one bucket (seven days) at {POSTS_A_SECOND:,} posts a second | {posts / 1e6:,.0f} million posts, "
+            f"{posts * 600 / SHARDS / 1e9:,.0f} GB in each shard |"
+        ),
     ]
 
 
@@ -258,15 +256,23 @@ def popular(costs):
     return [
         "| Limit of one post or one user | A second |",
         "|---|---|",
-        "| likes, by the counter: transactions on one item exclude each other for one round trip within DynamoDB, about 5 to "
-        "10 ms (not measured in AWS) | 100 to 200 |",
+        (
+            "| likes, by the counter: transactions on one item exclude each other for one round trip within DynamoDB, about 5 to "
+            "10 ms (not measured in AWS) | 100 to 200 |"
+        ),
         f"| likes, by the item: {PARTITION_WRITES:,} write units, {ITEM_WRITE_UNITS_OF_A_LIKE} for each transaction | {likes:,.0f} |",
-        f"| likes, by the partition `ACTIVITY#<uuid>`: {PARTITION_WRITES:,} write units, {ITEM_WRITE_UNITS_OF_A_LIKE} each | "
-        f"{likes:,.0f} |",
-        f"| views of a user's page with 240 posts, by `AUTHOR#<user uuid>` of the index: {feed:g} read units each | "
-        f"{PARTITION_READS / feed:,.0f} |",
-        f"| views of a post with a page of the longest replies, by `ACTIVITY#<uuid>`: {replies:g} read units each | "
-        f"{PARTITION_READS / replies:,.0f} |",
+        (
+            f"| likes, by the partition `ACTIVITY#<uuid>`: {PARTITION_WRITES:,} write units, {ITEM_WRITE_UNITS_OF_A_LIKE} each | "
+            f"{likes:,.0f} |"
+        ),
+        (
+            f"| views of a user's page with 240 posts, by `AUTHOR#<user uuid>` of the index: {feed:g} read units each | "
+            f"{PARTITION_READS / feed:,.0f} |"
+        ),
+        (
+            f"| views of a post with a page of the longest replies, by `ACTIVITY#<uuid>`: {replies:g} read units each | "
+            f"{PARTITION_READS / replies:,.0f} |"
+        ),
         f"| look-ups of a user, by `HANDLE#<handle>`: 1 read unit each | {PARTITION_READS:,} |",
     ]
 
