@@ -11,7 +11,7 @@ mod table;
 use std::fmt;
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use lambda_spans::{Fault, Settings, Spans};
+use lambda_spans::{Settings, SettingsError, Spans};
 
 pub use cannot_start::cannot_start;
 pub use cognito::Cognito;
@@ -39,7 +39,7 @@ pub struct Config {
 /// Every setting that cannot be used.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    faults: Vec<Fault>,
+    faults: Vec<SettingsError>,
 }
 
 impl Config {
@@ -78,7 +78,7 @@ fn table_name<G: Fn(&str) -> Option<String>>(settings: &mut Lookup<G>) -> Option
 impl ConfigError {
     /// The settings at fault.
     #[must_use]
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &[SettingsError] {
         &self.faults
     }
 }

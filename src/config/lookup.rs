@@ -1,11 +1,11 @@
-use lambda_spans::{Fault, Settings};
+use lambda_spans::{Settings, SettingsError};
 
 use super::ConfigError;
 
 /// Settings by name, and the faults found in them so far.
 pub(super) struct Lookup<G> {
     get: G,
-    faults: Vec<Fault>,
+    faults: Vec<SettingsError>,
 }
 
 impl<G: Fn(&str) -> Option<String>> Lookup<G> {
@@ -28,7 +28,7 @@ impl<G: Fn(&str) -> Option<String>> Lookup<G> {
     }
 
     pub(super) fn fault(&mut self, name: &'static str, problem: String) {
-        self.faults.push(Fault { name, problem });
+        self.faults.push(SettingsError { name, problem });
     }
 
     /// The settings of tracing, unless anything at all is at fault.

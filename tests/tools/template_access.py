@@ -78,7 +78,7 @@ def secret_actions():
 
 
 def key_actions():
-    targets = re.findall(r'"AmazonSSM\.(\w+)"', Path("crates/lambda-spans/src/honeycomb_key.rs").read_text())
+    targets = re.findall(r'"AmazonSSM\.(\w+)"', Path("crates/lambda-spans/src/otlp/honeycomb_key.rs").read_text())
     return {f"ssm:{target}" for target in targets}
 
 

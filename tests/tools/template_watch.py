@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path
 
-HEALTH = Path("crates/lambda-spans/src/health.rs")
+HEALTH = Path("crates/lambda-spans/src/export/health.rs")
 
 
 def look_at_what_is_watched(report, variant, resources):

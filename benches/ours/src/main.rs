@@ -1,11 +1,11 @@
 //! The handler with lambda-spans: X-Ray and OTLP, by the environment.
 
 use lambda_runtime::{Error, service_fn};
-use lambda_spans::{Faults, Settings, Spans};
+use lambda_spans::{SettingsErrors, Settings, Spans};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     subject::begin();
-    let spans = Spans::install(Settings::from_env().map_err(Faults)?)?;
+    let spans = Spans::install(Settings::from_env().map_err(SettingsErrors)?)?;
     spans.run_event(service_fn(subject::handle)).await
 }

@@ -2,10 +2,10 @@
 //!
 //! Where Lambda's own layer stands, the response is already sent and an error is already an answer.
 
-mod body;
+pub(crate) mod body;
 mod request;
 mod route;
-mod stream;
+pub(crate) mod stream;
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -20,12 +20,9 @@ use opentelemetry::{Context, KeyValue};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
-use crate::inbound;
-use crate::invocation::Invocation;
-use crate::outcome::Outcome;
-use crate::propagation;
-pub(crate) use body::SyncBody;
-pub use stream::{StreamLayer, StreamService, TracedBody};
+use crate::trace::inbound;
+use crate::trace::invocation::Invocation;
+use crate::trace::outcome::Outcome;
 
 /// A response extension: what failed, as `error.type` on the request's span.
 ///
@@ -124,7 +121,7 @@ where
                 // An HTTP event is read by its adapter; what came is not needed again.
                 drop(invocation.inbound().take_event());
                 request::describe(&context, &request, self.layer.client_address);
-                propagation::accept(&invocation, &context, request.headers());
+                invocation.inbound().accept_caller(&context, request.headers());
             }
             let matched = request.extensions().get::<MatchedPath>();
             if self.layer.redacted_path {

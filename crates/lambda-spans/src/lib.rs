@@ -22,58 +22,42 @@
 //! span of that request's trace, and so does each AWS SDK operation of a client that has [`AwsSdkSpans`].
 //!
 //! # How a request becomes a trace
-//! - [`lambda`](LambdaLayer): around the invocation as Lambda sees it. Takes the identity from Lambda's own
+//! - [`run`](LambdaLayer): around the invocation as Lambda sees it. Takes the identity from Lambda's own
 //!   X-Ray context, opens the invocation's span, and exports after the response and before the next poll.
 //! - [`http`](HttpLayer): around the handler. Route, status, errors and panics, which the outer layer cannot see.
 //! - [`triggers`](EventLayer): the same for what is not HTTP: queues, topics, streams, buses, schedules.
 //! - [`propagation`](ContextMode): context from callers, and to those whom we [call](inject).
-//! - `recorder`: what `tracing` calls when a span starts and ends; finished spans wait in their invocation.
-//! - `pipeline`: takes finished invocations to the destinations, side by side, within the budget.
-//! - `xray`, `otlp`, `terminal`: the destinations. Each gets what fits it; none can harm another.
+//! - `capture`: records spans when `tracing` starts and ends them. Ended spans wait in their invocation (`trace`).
+//! - `export`: sends finished invocations to the destinations in parallel and within the budget.
+//! - `xray`, `otlp`: the destinations. A failure of one does not affect the other.
 
-mod accounting;
-mod aws_sdk;
-mod entry;
-mod flush;
-mod health;
-mod honeycomb_key;
+mod capture;
+mod export;
 mod http;
-mod inbound;
-mod init;
-mod invocation;
-mod lambda;
-mod logs;
 mod otlp;
-mod outcome;
-mod panics;
-mod pipeline;
 mod propagation;
-mod recorder;
-mod resource;
-mod sampling;
-mod server;
-mod settings;
-mod shutdown;
-mod snapshot;
-mod spans;
-mod stack;
-mod terminal;
-mod trace_header;
+mod run;
+mod trace;
 mod triggers;
-mod watchdog;
+mod variables;
 mod xray;
 
-pub use accounting::{Counts, Dropped, Ledger};
-pub use aws_sdk::AwsSdkSpans;
-pub use entry::{run, run_event, run_streaming};
-pub use flush::FlushMode;
-pub use http::{ErrorType, HttpLayer, HttpService, StreamLayer, StreamService, TracedBody};
-pub use invocation::{request_id, trace_id};
-pub use lambda::{LambdaLayer, LambdaService};
-pub use propagation::{Baggage, ContextMode, inject, link, trace_id_of};
-pub use settings::{Fault, Faults, Settings};
-pub use spans::{InstallError, Spans};
+pub use capture::aws_sdk::AwsSdkSpans;
+pub use capture::inject::{inject, link};
+pub use http::stream::{StreamLayer, StreamService, TracedBody};
+pub use http::{ErrorType, HttpLayer, HttpService};
+pub use propagation::ContextMode;
+pub use propagation::baggage::Baggage;
+pub use propagation::traceparent::trace_id_of;
+pub use run::entry::{run, run_event, run_streaming};
+pub use run::flush::FlushMode;
+pub use run::lambda::{LambdaLayer, LambdaService};
+pub use run::settings::Settings;
+pub use run::spans::{InstallError, Spans};
+pub use trace::accounting::{Counts, Dropped, Ledger};
+pub use trace::invocation::{request_id, trace_id};
 pub use triggers::{EventLayer, EventService};
+pub use variables::{SettingsError, SettingsErrors};
 pub use {opentelemetry, tracing, tracing_opentelemetry};
 
 /// Compiles what the README shows.

@@ -3,9 +3,12 @@
 mod breaker;
 mod encoder;
 mod gzip;
+pub(crate) mod honeycomb_key;
+pub(crate) mod http_stack;
 mod outcome;
 mod queue;
-mod settings;
+pub(crate) mod settings;
+pub(crate) mod spans;
 mod transport;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,16 +19,15 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 use tracing::{info, warn};
 
-use crate::accounting::{Account, Why};
-use crate::honeycomb_key::{KeyParameter, Renewal};
-use crate::stack::Stack;
+use crate::trace::accounting::{Account, DropReason};
 use breaker::Breaker;
 use encoder::Encoder;
+use honeycomb_key::{KeyParameter, Renewal};
+use http_stack::HttpStack;
 use outcome::Outcome;
 use queue::Queue;
+use settings::OtlpSettings;
 use transport::Transport;
-
-pub(crate) use settings::OtlpSettings;
 
 /// An attempt after a failure gets less time than the first: it only asks whether the receiver is back.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -43,7 +45,7 @@ pub(crate) struct Otlp {
     transport: Transport,
     timeout: Duration,
     key: Option<KeyParameter>,
-    stack: Stack,
+    stack: HttpStack,
     over_tls: bool,
     queue: Mutex<Queue>,
     /// One sender at a time: a second would send the same requests.
@@ -58,7 +60,11 @@ struct Sender {
 }
 
 impl Otlp {
-    pub(crate) fn new(settings: OtlpSettings, resource: &Resource, stack: Stack) -> Result<Self, ExporterBuildError> {
+    pub(crate) fn new(
+        settings: OtlpSettings,
+        resource: &Resource,
+        stack: HttpStack,
+    ) -> Result<Self, ExporterBuildError> {
         Ok(Self {
             timeout: settings.timeout,
             key: settings.key.clone(),
@@ -160,7 +166,7 @@ impl Otlp {
                     // Where it was given up meanwhile, it is counted already.
                     if self.queue().remove(ticket) {
                         account.exported(spans - rejected);
-                        account.dropped(Why::Refused, rejected);
+                        account.dropped(DropReason::Refused, rejected);
                     }
                     if let Some(problem) = unfinished {
                         sender.failed(&problem);
@@ -210,7 +216,7 @@ impl Otlp {
 
     fn give_up(&self, ticket: u64, spans: usize, account: &Account) {
         if self.queue().remove(ticket) {
-            account.dropped(Why::Refused, spans);
+            account.dropped(DropReason::Refused, spans);
         }
     }
 
@@ -227,7 +233,7 @@ struct Rest<'a> {
 
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
-        self.account.dropped(Why::Overflowed, self.otlp.queue().trim());
+        self.account.dropped(DropReason::Overflowed, self.otlp.queue().trim());
     }
 }
 

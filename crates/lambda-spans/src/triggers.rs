@@ -2,36 +2,31 @@
 
 mod batch;
 mod cognito;
+mod detect;
 mod dynamodb;
 mod event;
 mod eventbridge;
+mod json_scan;
 mod kinesis;
 mod s3;
-mod skim;
 mod sns;
 mod sqs;
+pub(crate) mod trigger;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use lambda_runtime::LambdaEvent;
-use opentelemetry::trace::{SpanContext, TraceContextExt as _};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::Context;
 use pin_project_lite::pin_project;
 use serde::Serialize;
 use tower::{Layer, Service};
 
-use crate::inbound;
-use crate::invocation::Invocation;
-use crate::outcome::Outcome;
-use batch::Batch;
-
-/// The most records whose context becomes a link; each is billed as an event of its own in some places.
-const MAX_LINKS: usize = 128;
-
-/// Changes the kind of a span that has begun; never an attribute.
-pub(crate) const KIND: &str = "otel.kind";
+use crate::trace::inbound;
+use crate::trace::invocation::Invocation;
+use crate::trace::outcome::Outcome;
+use batch::RecordBatch;
 
 /// Describes an invocation by its event: name, kind, `faas.trigger`, links to what caused it, failed records.
 ///
@@ -97,7 +92,7 @@ where
         let span = Invocation::current().filter(|invocation| invocation.inbound().reach()).map(|invocation| {
             let context = Context::current();
             let event = invocation.inbound().take_event();
-            batch = event.and_then(|event| Trigger::of(&event).describe(&context));
+            batch = event.and_then(|event| detect::trigger(&event).describe(&context));
             context
         });
         let mut outcome = Outcome::of(span);
@@ -113,7 +108,7 @@ pin_project! {
         #[pin]
         handler: F,
         outcome: Outcome,
-        batch: Option<Batch>,
+        batch: Option<RecordBatch>,
     }
 }
 
@@ -136,75 +131,6 @@ where
             Err(error) => this.outcome.failed_with(error),
         }
         Poll::Ready(result)
-    }
-}
-
-/// What invoked the function.
-#[derive(Debug, Default)]
-struct Trigger {
-    /// `None`: the function's own.
-    name: Option<String>,
-    consumer: bool,
-    attributes: Vec<KeyValue>,
-    links: Vec<SpanContext>,
-    batch: Option<Batch>,
-}
-
-impl Trigger {
-    fn of(event: &[u8]) -> Self {
-        event::read(event).unwrap_or_else(|| Self::faas("other"))
-    }
-
-    fn faas(trigger: &'static str) -> Self {
-        Self { attributes: vec![KeyValue::new("faas.trigger", trigger)], ..Self::default() }
-    }
-
-    fn consumer(trigger: &'static str, source: &str) -> Self {
-        Self { name: Some(format!("process {source}")), consumer: true, ..Self::faas(trigger) }
-    }
-
-    /// A batch of messages from the queues or topics that `destinations` name.
-    fn messages<'a>(system: &'static str, destinations: impl Iterator<Item = &'a str>, batch: Batch) -> Self {
-        let mut names: Vec<&str> = destinations.map(event::last_of_arn).collect();
-        names.sort_unstable();
-        names.dedup();
-        let only = if let [only] = names.as_slice() { Some(*only) } else { None };
-        let mut trigger = Self::consumer("pubsub", only.unwrap_or("multiple_sources"));
-        trigger.set("messaging.system", system);
-        trigger.set("messaging.operation.name", "process");
-        trigger.set("messaging.operation.type", "process");
-        if let Some(only) = only {
-            trigger.set("messaging.destination.name", only.to_owned());
-        }
-        trigger.with_batch(batch)
-    }
-
-    fn with_batch(mut self, batch: Batch) -> Self {
-        self.set("messaging.batch.message_count", batch.len());
-        self.batch = Some(batch);
-        self
-    }
-
-    fn set(&mut self, key: &'static str, value: impl Into<opentelemetry::Value>) {
-        self.attributes.push(KeyValue::new(key, value));
-    }
-
-    fn link_to(mut self, records: impl Iterator<Item = SpanContext>) -> Self {
-        self.links.extend(records.take(MAX_LINKS));
-        self
-    }
-
-    fn describe(self, context: &Context) -> Option<Batch> {
-        let span = context.span();
-        if let Some(name) = self.name {
-            span.update_name(name);
-        }
-        if self.consumer {
-            span.set_attribute(KeyValue::new(KIND, "consumer"));
-        }
-        span.set_attributes(self.attributes);
-        self.links.into_iter().for_each(|link| span.add_link(link, Vec::new()));
-        self.batch
     }
 }
 

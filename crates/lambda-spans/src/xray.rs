@@ -3,21 +3,25 @@
 //!
 //! Whatever a span holds, it becomes a document that X-Ray takes:
 //! - `place`: its ids, times and name, and what X-Ray's map draws of it.
-//! - `blocks`: what X-Ray filters by: `http`, `aws`, `sql`.
+//! - `http_block`, `aws_block`, `sql_block`: what X-Ray filters by. Their attributes are not repeated in the metadata.
 //! - `failure`, `annotations`, `metadata`: all else, so that nothing is left out.
 //! - `document`: these in one, and the spans below it, within X-Ray's limit.
 //! - `daemon`: to the daemon, no faster than it reads.
 
 mod annotations;
 mod attributes;
-mod blocks;
+mod aws_block;
 mod daemon;
-mod document;
+pub(crate) mod document;
 mod failure;
+mod http_block;
 mod json;
+mod limits;
 mod metadata;
 mod name;
 mod place;
+mod role;
+mod sql_block;
 #[cfg(test)]
 mod tests;
 
@@ -26,13 +30,15 @@ use std::time::Duration;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::accounting::Account;
-use crate::invocation::{Finished, XrayContext};
+use crate::trace::accounting::Account;
+use crate::trace::destinations::Destination;
+use crate::trace::finished::{FinishedSpans, XrayContext};
 use annotations::Annotated;
-pub(crate) use daemon::BlockingDaemon;
 use daemon::Daemon;
-pub(crate) use document::Document;
-use document::{Documents, Form};
+use daemon::blocking::BlockingDaemon;
+use document::Document;
+use document::Documents;
+use role::Form;
 
 #[derive(Debug)]
 pub(crate) struct Xray {
@@ -48,9 +54,10 @@ impl Xray {
     }
 
     /// The documents of all spans that X-Ray samples.
-    pub(crate) fn documents(&self, finished: &[Finished], account: &Account) -> Vec<Document> {
+    pub(crate) fn documents(&self, finished: &[FinishedSpans], account: &Account) -> Vec<Document> {
         let mut documents = Vec::new();
-        for Finished { xray, spans, .. } in finished.iter().filter(|finished| finished.to.xray()) {
+        let finished = finished.iter().filter(|finished| finished.destinations.contains(Destination::Xray));
+        for FinishedSpans { xray, spans, .. } in finished {
             if xray.sampled {
                 self.documents.of_invocation(spans, xray.parent, &mut documents);
             } else {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use cruddur::clock::Clock;
-use lambda_spans::{Faults, InstallError, Settings, Spans};
+use lambda_spans::{InstallError, Settings, SettingsErrors, Spans};
 use local::banner;
 use local::options::Options;
 use local::running::{Running, StartError};
@@ -20,7 +20,7 @@ const SPANS_LEAVE_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
-    Settings(Faults),
+    Settings(SettingsErrors),
     #[error(transparent)]
     Tracing(#[from] InstallError),
     #[error(transparent)]
@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), Failure> {
-    let settings = Settings::from_env().map_err(|faults| Failure::Settings(Faults(faults)))?;
+    let settings = Settings::from_env().map_err(|faults| Failure::Settings(SettingsErrors(faults)))?;
     let spans = Spans::install(settings.with_terminal().with_default_service_name("cruddur-local"))?;
     let running = Running::start(&options, Clock::system(), Some(&spans)).await?;
     print(io::stdout(), &banner::text(&running));

@@ -16,8 +16,8 @@ use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use tracing::Span;
 
-use crate::invocation::Invocation;
-use crate::outcome::Outcome;
+use crate::trace::invocation::Invocation;
+use crate::trace::outcome::Outcome;
 
 /// From the request's arrival to the first byte of the response's body, in milliseconds.
 const TIME_TO_FIRST_BYTE: &str = "http.response.time_to_first_byte_ms";

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::honeycomb_key::KeyParameter;
-use crate::settings::parse::Reader;
+use super::honeycomb_key::KeyParameter;
+use crate::variables::Reader;
 
 const TRACES_PATH: &str = "/v1/traces";
 const HONEYCOMB_ENDPOINT: &str = "https://api.honeycomb.io";

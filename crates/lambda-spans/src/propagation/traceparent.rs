@@ -1,12 +1,15 @@
 //! `traceparent` of W3C Trace Context.
 
+use http::{HeaderMap, HeaderName};
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
 /// What a version to come may add is not read; it may not be without end either.
 const MAX_LENGTH: usize = 256;
 const LENGTH: usize = 55;
 
-/// Reads `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("traceparent");
+
+/// Parses `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
 ///
 /// `None` for version `ff`, capital letters, an id of zeros, and anything behind the fields of version 00. A
 /// later version is read as far as version 00 goes.
@@ -40,13 +43,27 @@ pub(crate) fn parse(value: &str) -> Option<SpanContext> {
     context.is_valid().then_some(context)
 }
 
-/// The header for a span that is recorded.
-pub(super) fn format(trace_id: TraceId, span_id: SpanId) -> String {
+/// The span that a request's header names. `None` if there are two headers: they contradict each other.
+pub(crate) fn from_headers(headers: &HeaderMap) -> Option<SpanContext> {
+    let mut values = headers.get_all(HEADER).iter();
+    let value = values.next()?.to_str().ok()?;
+    if values.next().is_some() { None } else { parse(value) }
+}
+
+/// The trace id that a `traceparent` names: 32 lower-case hexadecimal digits. `None` if `traceparent` is invalid.
+#[must_use]
+pub fn trace_id_of(traceparent: &str) -> Option<String> {
+    parse(traceparent).map(|writer| writer.trace_id().to_string())
+}
+
+/// Formats the header for a span that is recorded.
+pub(crate) fn format(trace_id: TraceId, span_id: SpanId) -> String {
     format!("00-{trace_id}-{span_id}-01")
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
@@ -58,6 +75,26 @@ mod tests {
         let flags = if sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
         let trace_id = TraceId::from(0x4bf92f3577b34da6a3ce929d0e0e4736_u128);
         Some(SpanContext::new(trace_id, SpanId::from(0x00f067aa0ba902b7), flags, true, TraceState::NONE))
+    }
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|value| (HEADER, HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn two_headers_are_ignored() {
+        let one = from_headers(&headers(&[PARENT])).expect("valid");
+        assert_eq!(one.trace_id(), TraceId::from(0x4bf92f3577b34da6a3ce929d0e0e4736_u128));
+        assert_eq!(from_headers(&headers(&[PARENT, PARENT])), None);
+        assert_eq!(from_headers(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn only_a_traceparent_names_a_trace() {
+        assert_eq!(trace_id_of(PARENT).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(trace_id_of("4bf92f3577b34da6a3ce929d0e0e4736"), None);
     }
 
     #[test]

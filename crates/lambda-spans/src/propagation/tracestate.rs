@@ -1,5 +1,9 @@
 //! `tracestate` of W3C Trace Context: of a trusted caller, for the services that are called in turn.
 
+use http::HeaderName;
+
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("tracestate");
+
 /// What the specification asks everyone to pass on.
 const MAX_LENGTH: usize = 512;
 const MAX_MEMBERS: usize = 32;

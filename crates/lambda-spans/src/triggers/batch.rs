@@ -5,20 +5,20 @@ use opentelemetry::{Context, KeyValue};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::outcome::fail;
+use crate::trace::outcome::fail;
 
 const FAILURES: &str = "faas.batch.failures";
 
 /// The records' ids, in the order of their arrival.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct RecordBatch {
     ids: Vec<String>,
     /// Of a stream: all from the first failed record on come again.
     ordered: bool,
 }
 
-impl Batch {
-    pub(super) fn of(ids: impl Iterator<Item = String>) -> Self {
+impl RecordBatch {
+    pub(super) fn unordered(ids: impl Iterator<Item = String>) -> Self {
         Self { ids: ids.collect(), ordered: false }
     }
 
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn each_message_that_failed_counts_once() {
-        let batch = Batch::of(ids());
+        let batch = RecordBatch::unordered(ids());
         assert_eq!(batch.failures(&failed(&[])), 0);
         assert_eq!(batch.failures(&failed(&["b"])), 1);
         assert_eq!(batch.failures(&failed(&["c", "a", "c"])), 2);
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn in_a_stream_all_from_the_first_failure_on_come_again() {
-        let batch = Batch::ordered(ids());
+        let batch = RecordBatch::ordered(ids());
         assert_eq!(batch.failures(&failed(&["b"])), 2);
         assert_eq!(batch.failures(&failed(&["c", "a"])), 3);
     }
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_failure_without_a_record_is_the_whole_batch() {
         for failure in [failed(&["x"]), json!({ "batchItemFailures": [{}] }), failed(&[""])] {
-            assert_eq!(Batch::of(ids()).failures(&failure), 3, "{failure}");
+            assert_eq!(RecordBatch::unordered(ids()).failures(&failure), 3, "{failure}");
         }
     }
 }

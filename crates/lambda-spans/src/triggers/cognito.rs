@@ -1,7 +1,7 @@
 //! Amazon Cognito user pools: a step of signing up or in. What it says of the user is not read.
 
-use super::Trigger;
 use super::event::{Event, text};
+use super::trigger::Trigger;
 
 pub(super) fn trigger(event: &Event<'_>) -> Option<Trigger> {
     let (source, pool) = (text(event.trigger_source)?, text(event.user_pool)?);

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Trigger;
-use super::batch::Batch;
+use super::batch::RecordBatch;
 use super::event::{Record, part};
-use crate::propagation::parse_traceparent;
+use super::trigger::Trigger;
+use crate::propagation::traceparent;
 
 /// The attribute of an item that holds the `traceparent` of whoever wrote it.
 const TRACE_ATTRIBUTE: &str = "trace_context";
@@ -32,7 +32,7 @@ pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
         trigger.set("faas.document.operation", operation);
     }
     trigger
-        .with_batch(Batch::ordered(changes.iter().map(|change| change.sequence_number.clone())))
+        .with_batch(RecordBatch::ordered(changes.iter().map(|change| change.sequence_number.clone())))
         .link_to(changes.iter().filter_map(writer))
 }
 
@@ -43,7 +43,7 @@ fn change<'a>(record: &Record<'a>) -> Change<'a> {
 fn writer(change: &Change<'_>) -> Option<SpanContext> {
     let image: HashMap<String, Box<RawValue>> = part(change.new_image)?;
     let attribute: Value = part(Some(image.get(TRACE_ATTRIBUTE)?))?;
-    parse_traceparent(attribute.get("S")?.as_str()?)
+    traceparent::parse(attribute.get("S")?.as_str()?)
 }
 
 /// `arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026-11-22T12:00:00.000`

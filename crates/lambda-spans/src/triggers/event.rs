@@ -1,10 +1,8 @@
-//! Which service an event comes from, by the few fields that tell. The rest of it is skipped.
+//! The fields of events that identify their service. All other fields are skipped.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-
-use super::{Trigger, cognito, dynamodb, eventbridge, kinesis, s3, skim, sns, sqs};
 
 /// A name of AWS's in an attribute; ARNs stay below.
 const MAX_TEXT: usize = 256;
@@ -13,7 +11,7 @@ const MAX_TEXT: usize = 256;
 #[derive(Deserialize)]
 pub(super) struct Event<'a> {
     #[serde(borrow, rename = "Records")]
-    records: Option<&'a RawValue>,
+    pub(super) records: Option<&'a RawValue>,
     #[serde(borrow, rename = "detail-type")]
     pub(super) detail_type: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -32,7 +30,7 @@ pub(super) struct Event<'a> {
 #[derive(Deserialize)]
 pub(super) struct Record<'a> {
     #[serde(rename = "eventSource", alias = "EventSource")]
-    source: String,
+    pub(super) source: String,
     #[serde(rename = "eventSourceARN", default)]
     pub(super) arn: String,
     #[serde(rename = "messageId", default)]
@@ -53,29 +51,6 @@ pub(super) struct Record<'a> {
     pub(super) s3: Option<&'a RawValue>,
     #[serde(borrow, rename = "eventTime")]
     pub(super) event_time: Option<&'a RawValue>,
-}
-
-/// One of these names is enough to tell where to read on.
-const TELLING: [&[u8]; 4] = [b"Records", b"detail-type", b"requestContext", b"triggerSource"];
-
-/// `None` for an event of none of the services that are known here.
-pub(super) fn read(event: &[u8]) -> Option<Trigger> {
-    if skim::member(event, |name| TELLING.contains(&name))? == b"requestContext" {
-        return Some(Trigger::faas("http"));
-    }
-    let event: Event<'_> = serde_json::from_slice(event).ok()?;
-    if let Some(records) = event.records {
-        let records: Vec<Record<'_>> = serde_json::from_str(records.get()).ok()?;
-        return match records.first()?.source.as_str() {
-            "aws:sqs" => Some(sqs::trigger(&records)),
-            "aws:sns" => Some(sns::trigger(&records)),
-            "aws:kinesis" => Some(kinesis::trigger(&records)),
-            "aws:s3" => Some(s3::trigger(&records)),
-            "aws:dynamodb" => Some(dynamodb::trigger(&records)),
-            _ => None,
-        };
-    }
-    eventbridge::trigger(&event).or_else(|| cognito::trigger(&event))
 }
 
 /// A value of another shape is as good as none.

@@ -1,7 +1,7 @@
 //! Amazon EventBridge: an event on a bus, or a schedule.
 
-use super::Trigger;
 use super::event::{Event, last_of_arn, part, text};
+use super::trigger::Trigger;
 
 pub(super) fn trigger(event: &Event<'_>) -> Option<Trigger> {
     let (source, detail_type) = (text(event.source)?, text(event.detail_type)?);
@@ -13,9 +13,7 @@ pub(super) fn trigger(event: &Event<'_>) -> Option<Trigger> {
         Trigger::consumer("timer", rule.unwrap_or("schedule"))
     } else {
         let mut trigger = Trigger::consumer("pubsub", &source);
-        trigger.set("messaging.system", "aws.eventbridge");
-        trigger.set("messaging.operation.name", "process");
-        trigger.set("messaging.operation.type", "process");
+        trigger.set_messaging_system("aws.eventbridge");
         trigger
     };
     trigger.set("aws.eventbridge.source", source);

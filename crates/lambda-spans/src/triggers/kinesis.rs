@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::Trigger;
-use super::batch::Batch;
+use super::batch::RecordBatch;
 use super::event::{Record, part};
+use super::trigger::Trigger;
 
 #[derive(Default, Deserialize)]
 struct Entry {
@@ -17,12 +17,10 @@ pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
     let stream = records.first().and_then(|record| stream(&record.arn)).unwrap_or("unknown");
     let entries = records.iter().map(|record| part(record.kinesis).unwrap_or_default());
     let mut trigger = Trigger::consumer("pubsub", stream);
-    trigger.set("messaging.system", "aws.kinesis");
-    trigger.set("messaging.operation.name", "process");
-    trigger.set("messaging.operation.type", "process");
+    trigger.set_messaging_system("aws.kinesis");
     trigger.set("messaging.destination.name", stream.to_owned());
     trigger.set("aws.kinesis.stream_name", stream.to_owned());
-    trigger.with_batch(Batch::ordered(entries.map(|entry: Entry| entry.sequence_number)))
+    trigger.with_batch(RecordBatch::ordered(entries.map(|entry: Entry| entry.sequence_number)))
 }
 
 /// `arn:aws:kinesis:eu-west-1:123456789012:stream/clicks`, with the name of a consumer behind it or without.

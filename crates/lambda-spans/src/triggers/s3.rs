@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Trigger;
 use super::event::{Record, text};
+use super::trigger::Trigger;
 
 #[derive(Deserialize)]
 struct Notification<'a> {

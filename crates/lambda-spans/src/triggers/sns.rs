@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Trigger;
-use super::batch::Batch;
+use super::batch::RecordBatch;
 use super::event::{Record, part};
-use crate::propagation::parse_traceparent;
+use super::trigger::Trigger;
+use crate::propagation::traceparent;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -18,7 +18,7 @@ struct Notification {
 
 pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
     let notifications: Vec<Notification> = records.iter().map(|record| part(record.sns).unwrap_or_default()).collect();
-    let batch = Batch::of(notifications.iter().map(|notification| notification.message_id.clone()));
+    let batch = RecordBatch::unordered(notifications.iter().map(|notification| notification.message_id.clone()));
     let message = batch.only().map(str::to_owned);
     let topics = notifications.iter().map(|notification| notification.topic_arn.as_str());
     let mut trigger = Trigger::messages("aws.sns", topics, batch);
@@ -28,6 +28,6 @@ pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
         trigger.set("messaging.message.id", message);
     }
     trigger.link_to(notifications.iter().filter_map(|notification| {
-        parse_traceparent(notification.message_attributes.get("traceparent")?.get("Value")?.as_str()?)
+        traceparent::parse(notification.message_attributes.get("traceparent")?.get("Value")?.as_str()?)
     }))
 }

@@ -4,11 +4,11 @@ use opentelemetry::trace::SpanContext;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Trigger;
-use super::batch::Batch;
+use super::batch::RecordBatch;
 use super::event::{Record, part};
-use crate::propagation::parse_traceparent;
-use crate::trace_header::TraceHeader;
+use super::trigger::Trigger;
+use crate::propagation::trace_header::TraceHeader;
+use crate::propagation::traceparent;
 
 #[derive(Deserialize)]
 struct Attributes {
@@ -17,7 +17,7 @@ struct Attributes {
 }
 
 pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
-    let batch = Batch::of(records.iter().map(|record| record.message_id.clone()));
+    let batch = RecordBatch::unordered(records.iter().map(|record| record.message_id.clone()));
     let message = batch.only().map(str::to_owned);
     let mut trigger = Trigger::messages("aws_sqs", records.iter().map(|record| record.arn.as_str()), batch);
     if let Some(message) = message {
@@ -32,6 +32,6 @@ fn context(record: &Record<'_>) -> Option<SpanContext> {
     let sent = attributes.and_then(|attributes| attributes.trace);
     sent.as_deref().and_then(TraceHeader::parse).and_then(|header| header.span_context()).or_else(|| {
         let attributes: Value = part(record.message_attributes)?;
-        parse_traceparent(attributes.get("traceparent")?.get("stringValue")?.as_str()?)
+        traceparent::parse(attributes.get("traceparent")?.get("stringValue")?.as_str()?)
     })
 }

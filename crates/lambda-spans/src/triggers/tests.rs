@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::*;
+use super::detect;
+use super::trigger::{MAX_LINKS, Trigger};
 
 const EVENTS: [&[u8]; 8] = [
     include_bytes!("../../tests/data/sqs.json"),
@@ -31,14 +32,14 @@ fn what_looks_like_a_batch_and_is_none_is_another_event() {
         json!([1, 2]),
         json!("text"),
     ] {
-        let trigger = Trigger::of(event.to_string().as_bytes());
+        let trigger = detect::trigger(event.to_string().as_bytes());
         assert_eq!((trigger.name.as_deref(), attribute(&trigger, "faas.trigger").as_deref()), (None, Some("other")));
     }
 }
 
 #[test]
 fn an_http_event_is_known_without_its_layer() {
-    assert_eq!(attribute(&Trigger::of(EVENTS[5]), "faas.trigger").as_deref(), Some("http"));
+    assert_eq!(attribute(&detect::trigger(EVENTS[5]), "faas.trigger").as_deref(), Some("http"));
 }
 
 #[test]
@@ -54,7 +55,7 @@ fn a_large_batch_links_to_128_records() {
         })
     };
     let event = json!({ "Records": (1..=10_000).map(record).collect::<Vec<_>>() });
-    let trigger = Trigger::of(event.to_string().as_bytes());
+    let trigger = detect::trigger(event.to_string().as_bytes());
     assert_eq!(trigger.links.len(), 128);
     assert_eq!(attribute(&trigger, "messaging.batch.message_count").as_deref(), Some("10000"));
 }
@@ -62,7 +63,7 @@ fn a_large_batch_links_to_128_records() {
 proptest! {
     #[test]
     fn any_bytes_are_some_event(bytes: Vec<u8>) {
-        prop_assert!(attribute(&Trigger::of(&bytes), "faas.trigger").is_some());
+        prop_assert!(attribute(&detect::trigger(&bytes), "faas.trigger").is_some());
     }
 
     /// An event with one byte changed anywhere is read, and what is kept of it is bounded.
@@ -71,7 +72,7 @@ proptest! {
         let mut bytes = EVENTS[event].to_vec();
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        let trigger = Trigger::of(&bytes);
+        let trigger = detect::trigger(&bytes);
         prop_assert!(trigger.links.len() <= MAX_LINKS);
         prop_assert!(trigger.name.is_none_or(|name| name.len() <= 300));
         prop_assert!(trigger.attributes.iter().all(|attribute| attribute.value.to_string().len() <= 300));
@@ -84,7 +85,7 @@ proptest! {
             "eventSource": source, "attributes": value, "messageAttributes": other, "Sns": value, "dynamodb": other,
             "kinesis": value, "s3": other, "eventTime": value,
         }]});
-        let trigger = Trigger::of(event.to_string().as_bytes());
+        let trigger = detect::trigger(event.to_string().as_bytes());
         prop_assert!(trigger.name.is_some() && trigger.links.is_empty());
     }
 }

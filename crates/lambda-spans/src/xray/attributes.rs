@@ -19,7 +19,7 @@ pub(super) struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    pub(super) fn of(span: &'a SpanData) -> Self {
+    pub(super) fn new(span: &'a SpanData) -> Self {
         let all = &span.attributes;
         Self { all: all.get(..MAX).unwrap_or(all), said: [false; MAX] }
     }

@@ -1,6 +1,6 @@
 //! The X-Ray daemon's UDP protocol: one datagram for each document.
 
-mod blocking;
+pub(super) mod blocking;
 mod pace;
 mod socket;
 
@@ -14,13 +14,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use super::document::Document;
-use crate::accounting::{Account, Why};
-pub(crate) use blocking::BlockingDaemon;
+use crate::trace::accounting::{Account, DropReason};
 use pace::Pace;
 use socket::{Fate, Socket};
-
-/// What begins every datagram.
-pub(super) const HEADER: &[u8] = b"{\"format\": \"json\", \"version\": 1}\n";
 
 /// How long a name that could not be resolved is not asked for again: each time costs the whole budget where
 /// the resolver does not answer.
@@ -159,6 +155,6 @@ impl Unsent<'_> {
 
 impl Drop for Unsent<'_> {
     fn drop(&mut self) {
-        self.account.dropped(Why::Unsent, self.spans);
+        self.account.dropped(DropReason::Unsent, self.spans);
     }
 }

@@ -6,63 +6,20 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::annotations::Annotated;
 use super::attributes::Attributes;
-use super::blocks::{aws, http, sql};
-use super::daemon::HEADER;
-use super::failure::Failure;
+use super::failure::SpanFailure;
 use super::json::Members;
-use super::place::{Place, Role};
-use super::{metadata, name};
+use super::limits::{MAX_DATAGRAM, SizeLimits};
+use super::place::Place;
+use super::role::{Form, Role};
+use super::{aws_block, http_block, metadata, name, sql_block};
 
 /// More spans than these are told one by one.
 const TOGETHER: usize = 64;
 /// What most documents need, in bytes.
 const USUAL: usize = 2048;
 
-/// X-Ray's limit for a document is 64 KB. This, header and all, is within each reading of it, and below what
-/// UDP carries.
-pub(super) const MAX_DATAGRAM: usize = 64_000;
-
-/// How much of a span is written, in bytes.
-#[derive(Debug)]
-pub(super) struct Limits {
-    /// Of the value of an attribute that a trace is read for.
-    pub(super) kept: usize,
-    /// Of the value of any other attribute; 0 leaves it out.
-    pub(super) other: usize,
-    /// Of all exceptions, of all events and of all links.
-    pub(super) list: usize,
-    /// Less than everything.
-    pub(super) cut: bool,
-}
-
-impl Limits {
-    /// Of a text that is no attribute of the span.
-    pub(super) fn inner(&self) -> usize {
-        if self.cut { self.list / 4 } else { MAX_DATAGRAM }
-    }
-}
-
-const WHOLE: Limits = Limits { kept: MAX_DATAGRAM, other: MAX_DATAGRAM, list: usize::MAX, cut: false };
-
-/// Tried in this order until the document is small enough: so the largest is cut first, and no more than needed.
-const LEVELS: [Limits; 7] = [
-    WHOLE,
-    Limits { kept: MAX_DATAGRAM, other: 4096, list: 16 * 1024, cut: true },
-    Limits { kept: MAX_DATAGRAM, other: 1024, list: 16 * 1024, cut: true },
-    Limits { kept: MAX_DATAGRAM, other: 256, list: 8 * 1024, cut: true },
-    Limits { kept: MAX_DATAGRAM, other: 0, list: 4 * 1024, cut: true },
-    Limits { kept: 1024, other: 0, list: 2 * 1024, cut: true },
-    Limits { kept: 128, other: 0, list: 0, cut: true },
-];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    Finished,
-    /// Without an end; a later document of the same span replaces this one.
-    Open,
-    /// Finished, and within the document of the span above it.
-    Inside,
-}
+/// The beginning of every datagram.
+pub(super) const HEADER: &[u8] = b"{\"format\": \"json\", \"version\": 1}\n";
 
 /// One document, in its datagram.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,7 +66,7 @@ impl Documents {
 
     /// The document of one span.
     pub(super) fn alone(&self, span: &SpanData, parent: Option<SpanId>, form: Form) -> Document {
-        let written = LEVELS.iter().find_map(|limits| {
+        let written = SizeLimits::LEVELS.iter().find_map(|limits| {
             let datagram = datagram(|document| self.write(document, span, parent, form, limits));
             (datagram.len() <= MAX_DATAGRAM).then_some(datagram)
         });
@@ -144,22 +101,29 @@ impl Documents {
     ) {
         let (Some(span), Some(told_itself)) = (spans.get(index), told.get_mut(index)) else { return };
         *told_itself = true;
-        self.write(document, span, parent, form, &WHOLE);
+        self.write(document, span, parent, form, &SizeLimits::WHOLE);
         document.objects("subsegments", |below| {
             let child = spans.iter().zip(&*told).position(|(child, told)| !told && is_below(child, span));
             child.map(|child| self.write_tree(below, spans, child, parent, Form::Inside, told)).is_some()
         });
     }
 
-    fn write(&self, document: &mut Members<'_>, span: &SpanData, parent: Option<SpanId>, form: Form, limits: &Limits) {
-        let mut attributes = Attributes::of(span);
-        let place = Place::of(span, parent, &attributes, &self.service);
-        let failure = Failure::of(span, &attributes);
+    fn write(
+        &self,
+        document: &mut Members<'_>,
+        span: &SpanData,
+        parent: Option<SpanId>,
+        form: Form,
+        limits: &SizeLimits,
+    ) {
+        let mut attributes = Attributes::new(span);
+        let place = Place::new(span, parent, &attributes, &self.service);
+        let failure = SpanFailure::new(span, &attributes);
         place.write(document, span, form, self.origin);
-        http::write(place.role, &mut attributes, document);
-        aws::write(place.role, form, &mut attributes, document);
+        http_block::write(place.role, &mut attributes, document);
+        aws_block::write(place.role, form, &mut attributes, document);
         if place.role == Role::Sql {
-            sql::write(&mut attributes, document);
+            sql_block::write(&mut attributes, document);
         }
         failure.write(document, span, &attributes, place.role.is_call(), limits);
         self.annotated.write(document, &mut attributes);
@@ -168,10 +132,10 @@ impl Documents {
 
     /// The last resort: what the trace is drawn by.
     fn bare(&self, span: &SpanData, parent: Option<SpanId>, form: Form) -> Vec<u8> {
-        let attributes = Attributes::of(span);
+        let attributes = Attributes::new(span);
         datagram(|document| {
-            Place::of(span, parent, &attributes, &self.service).write(document, span, form, self.origin);
-            Failure::of(span, &attributes).write_flags(document);
+            Place::new(span, parent, &attributes, &self.service).write(document, span, form, self.origin);
+            SpanFailure::new(span, &attributes).write_flags(document);
             document.object("metadata", |metadata| metadata.yes("lambda_spans.truncated"));
         })
     }

@@ -7,8 +7,8 @@ use opentelemetry::{KeyValue, SpanId};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::attributes::Attributes;
-use super::document::Limits;
 use super::json::Members;
+use super::limits::SizeLimits;
 
 const EXCEPTION: &str = "exception";
 const TYPE: &str = "exception.type";
@@ -34,7 +34,7 @@ const THROTTLES: [&str; 10] = [
 
 /// X-Ray's three flags. More than one can be up.
 #[derive(Clone, Copy)]
-pub(super) struct Failure {
+pub(super) struct SpanFailure {
     /// The server's.
     fault: bool,
     /// The client's.
@@ -43,8 +43,8 @@ pub(super) struct Failure {
     synthesised: bool,
 }
 
-impl Failure {
-    pub(super) fn of(span: &SpanData, attributes: &Attributes<'_>) -> Self {
+impl SpanFailure {
+    pub(super) fn new(span: &SpanData, attributes: &Attributes<'_>) -> Self {
         let code = attributes.integer("http.response.status_code").or_else(|| attributes.integer("http.status_code"));
         let throttle = code == Some(429) || attributes.text("error.type").is_some_and(is_throttle);
         let of_server = code.is_some_and(|code| (500..600).contains(&code));
@@ -91,7 +91,7 @@ impl Failure {
         span: &SpanData,
         attributes: &Attributes<'_>,
         remote: bool,
-        limits: &Limits,
+        limits: &SizeLimits,
     ) {
         self.write_flags(document);
         if !self.any() {
@@ -154,7 +154,7 @@ impl Exception {
         message.is_some().then_some(Self { name, message, stack: None })
     }
 
-    fn write(self, members: &mut Members<'_>, remote: bool, limits: &Limits) {
+    fn write(self, members: &mut Members<'_>, remote: bool, limits: &SizeLimits) {
         if let Some(message) = self.message {
             members.text("message", &message, limits.inner());
         }

@@ -5,9 +5,9 @@ use opentelemetry::trace::{Event, Link, Status};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::attributes::{Attributes, MAX as MAX_ATTRIBUTES, shown};
-use super::document::{Limits, MAX_DATAGRAM};
-use super::failure::Failure;
+use super::failure::SpanFailure;
 use super::json::Members;
+use super::limits::{MAX_DATAGRAM, SizeLimits};
 use super::place::Place;
 
 /// Attributes of one event or link.
@@ -18,8 +18,8 @@ pub(super) fn write(
     span: &SpanData,
     place: &Place<'_>,
     attributes: &mut Attributes<'_>,
-    failure: Failure,
-    limits: &Limits,
+    failure: SpanFailure,
+    limits: &SizeLimits,
 ) {
     document.object("metadata", |metadata| {
         // Attributes have a namespace of their own: no key of theirs is another's.
@@ -50,7 +50,7 @@ pub(super) fn write(
     });
 }
 
-fn write_attributes(members: &mut Members<'_>, attributes: &mut Attributes<'_>, limits: &Limits) {
+fn write_attributes(members: &mut Members<'_>, attributes: &mut Attributes<'_>, limits: &SizeLimits) {
     attributes.for_the_rest(|key, value| {
         let limit = if is_kept(key) { limits.kept } else { limits.other };
         // What is too large by now is written anew within lower limits.
@@ -66,19 +66,19 @@ fn is_kept(key: &str) -> bool {
     key == "error.type" || ["app.", "http.", "aws."].iter().any(|prefix| key.starts_with(prefix))
 }
 
-fn write_event(members: &mut Members<'_>, event: &Event, limits: &Limits) {
+fn write_event(members: &mut Members<'_>, event: &Event, limits: &SizeLimits) {
     members.text("name", &event.name, limits.inner());
     members.time("time", event.timestamp);
     write_inner(members, &event.attributes, event.dropped_attributes_count, limits);
 }
 
-fn write_link(members: &mut Members<'_>, link: &Link, limits: &Limits) {
+fn write_link(members: &mut Members<'_>, link: &Link, limits: &SizeLimits) {
     members.text("trace_id", &link.span_context.trace_id().to_string(), usize::MAX);
     members.text("span_id", &link.span_context.span_id().to_string(), usize::MAX);
     write_inner(members, &link.attributes, link.dropped_attributes_count, limits);
 }
 
-fn write_inner(members: &mut Members<'_>, attributes: &[KeyValue], dropped: u32, limits: &Limits) {
+fn write_inner(members: &mut Members<'_>, attributes: &[KeyValue], dropped: u32, limits: &SizeLimits) {
     let written = attributes.get(..MAX_INNER).unwrap_or(attributes);
     members.object("attributes", |members| {
         for (index, attribute) in written.iter().enumerate() {

@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 
 use super::attributes::Attributes;
-use super::blocks::aws;
-use super::place::Role;
+use super::aws_block;
+use super::role::Role;
 
 /// Bytes that X-Ray allows for the name of a segment; a subsegment may have 250.
 const MAX: usize = 200;
 const NAMELESS: &str = "unnamed";
 
 /// The name that is not the span's own.
-pub(super) fn of_another<'a>(role: Role, attributes: &Attributes<'a>, service: &'a str) -> Option<Cow<'a, str>> {
+pub(super) fn not_of_span<'a>(role: Role, attributes: &Attributes<'a>, service: &'a str) -> Option<Cow<'a, str>> {
     match role {
         Role::Segment => Some(Cow::Borrowed(service)),
-        Role::Aws => aws::service(attributes).map(Cow::Borrowed),
+        Role::Aws => aws_block::service(attributes).map(Cow::Borrowed),
         Role::Sql => database(attributes),
         Role::Remote => remote(attributes).map(Cow::Borrowed),
         Role::Invocation | Role::Local => None,

@@ -8,56 +8,9 @@ use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::{IdGenerator as _, SpanData};
 
 use super::attributes::Attributes;
-use super::blocks::{aws, sql};
-use super::document::Form;
 use super::json::Members;
-use super::name;
-
-/// What a span is to X-Ray.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// A root under which X-Ray holds nothing yet: a node of the map by itself.
-    Segment,
-    /// The root under Lambda's own segment, and no node: Lambda's is drawn already.
-    Invocation,
-    /// A call of a service of AWS: draws its node.
-    Aws,
-    /// A query of an SQL database: draws its node.
-    Sql,
-    /// Another call: draws a remote node.
-    Remote,
-    /// What the process does by itself.
-    Local,
-}
-
-impl Role {
-    fn of(span: &SpanData, parent: Option<SpanId>, attributes: &Attributes<'_>) -> Self {
-        if parent.is_none() {
-            Self::Segment
-        } else if is_root(span) {
-            Self::Invocation
-        } else if aws::is_call(attributes) {
-            Self::Aws
-        } else if matches!(span.span_kind, SpanKind::Client | SpanKind::Producer) {
-            if sql::is_query(attributes) { Self::Sql } else { Self::Remote }
-        } else {
-            Self::Local
-        }
-    }
-
-    /// What failed is at the other end.
-    pub(super) fn is_call(self) -> bool {
-        matches!(self, Self::Aws | Self::Sql | Self::Remote)
-    }
-
-    fn namespace(self) -> Option<&'static str> {
-        match self {
-            Self::Aws => Some("aws"),
-            Self::Sql | Self::Remote => Some("remote"),
-            Self::Segment | Self::Invocation | Self::Local => None,
-        }
-    }
-}
+use super::role::{Form, Role};
+use super::{aws_block, name, sql_block};
 
 pub(super) struct Place<'a> {
     pub(super) role: Role,
@@ -69,15 +22,15 @@ pub(super) struct Place<'a> {
 
 impl<'a> Place<'a> {
     /// `parent` is the segment that X-Ray already holds for the root span.
-    pub(super) fn of(
+    pub(super) fn new(
         span: &'a SpanData,
         parent: Option<SpanId>,
         attributes: &Attributes<'a>,
         service: &'a str,
     ) -> Self {
         let parent = parent_of(span, parent);
-        let role = Role::of(span, parent, attributes);
-        let another = name::of_another(role, attributes, service);
+        let role = role(span, parent, attributes);
+        let another = name::not_of_span(role, attributes, service);
         // A call of AWS says its operation elsewhere; its own name would repeat both.
         let is_renamed = role != Role::Aws && another.as_ref().is_some_and(|another| *another != span.name);
         let name = match another.unwrap_or(Cow::Borrowed(&span.name)) {
@@ -111,6 +64,20 @@ impl<'a> Place<'a> {
         if let Some(namespace) = self.role.namespace() {
             document.word("namespace", namespace);
         }
+    }
+}
+
+fn role(span: &SpanData, parent: Option<SpanId>, attributes: &Attributes<'_>) -> Role {
+    if parent.is_none() {
+        Role::Segment
+    } else if is_root(span) {
+        Role::Invocation
+    } else if aws_block::is_call(attributes) {
+        Role::Aws
+    } else if matches!(span.span_kind, SpanKind::Client | SpanKind::Producer) {
+        if sql_block::is_query(attributes) { Role::Sql } else { Role::Remote }
+    } else {
+        Role::Local
     }
 }
 

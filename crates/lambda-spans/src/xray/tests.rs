@@ -15,9 +15,10 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use serde_json::{Value as Json, json};
 
 use super::Xray;
-use crate::accounting::Account;
-use crate::invocation::{Finished, To, XrayContext};
-use crate::sampling::Decision;
+use crate::trace::accounting::Account;
+use crate::trace::destinations::Destinations;
+use crate::trace::finished::{FinishedSpans, XrayContext};
+use crate::trace::sampling::Decision;
 
 const ROOT_ID: u64 = 0x1111_1111_1111_1111;
 const PARENT: u64 = 0x53995c3f42cd8ad8;
@@ -80,16 +81,16 @@ fn xray(address: &str) -> Xray {
 
 fn read(datagram: &[u8]) -> Json {
     assert_eq!(validator::faults(datagram), [""; 0]);
-    serde_json::from_slice(datagram.strip_prefix(super::daemon::HEADER).unwrap()).unwrap()
+    serde_json::from_slice(datagram.strip_prefix(super::document::HEADER).unwrap()).unwrap()
 }
 
 /// The document of a span that X-Ray holds `parent` above.
 fn document_below(span: SpanData, parent: Option<u64>) -> Json {
     let account = Account::default();
-    let finished = Finished {
+    let finished = FinishedSpans {
         xray: XrayContext { parent: parent.map(SpanId::from), sampled: true },
         otlp: Decision::Leave,
-        to: To::Both,
+        destinations: Destinations::ALL,
         caller: None,
         spans: vec![span],
     };
@@ -357,10 +358,10 @@ fn a_span_without_ids_gets_new_ones() {
 #[test]
 fn what_is_not_sampled_is_counted_and_not_sent() {
     let account = Account::default();
-    let finished = Finished {
+    let finished = FinishedSpans {
         xray: XrayContext { parent: None, sampled: false },
         otlp: Decision::Leave,
-        to: To::Both,
+        destinations: Destinations::ALL,
         caller: None,
         spans: vec![child("x", vec![])],
     };

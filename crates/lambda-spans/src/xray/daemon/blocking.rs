@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use super::Document;
 use super::pace::Pace;
 use super::socket::{Fate, Socket};
+use crate::xray::document::Document;
 
 /// Sends to the daemon while the runtime's own thread is not to be had, with a socket of its own.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The frames in the text of a Rust backtrace.
 
-use super::Limits;
-use super::Members;
+use crate::xray::json::Members;
+use crate::xray::limits::SizeLimits;
 
 /// Bytes of a function's name and of a path.
 const MAX_TEXT: usize = 500;
@@ -13,7 +13,7 @@ pub(super) struct Frame<'a> {
     line: Option<u32>,
 }
 
-pub(super) fn write(exception: &mut Members<'_>, backtrace: &str, limits: &Limits) {
+pub(super) fn write(exception: &mut Members<'_>, backtrace: &str, limits: &SizeLimits) {
     let left_out = exception.list("stack", frames(backtrace), limits.inner(), |members, frame| {
         if let Some(path) = frame.path {
             members.text("path", path, MAX_TEXT);

@@ -2,7 +2,7 @@ use std::net::UdpSocket;
 use std::thread::{self, JoinHandle};
 
 use super::*;
-use crate::xray::Document;
+use crate::xray::document::Document;
 use crate::{Counts, Dropped};
 
 const BUDGET: Duration = Duration::from_secs(10);

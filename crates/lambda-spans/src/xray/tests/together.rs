@@ -8,10 +8,10 @@ fn with_id(id: u64, parent: u64, span: SpanData) -> SpanData {
 }
 
 fn documents(spans: Vec<SpanData>) -> Vec<Json> {
-    let finished = Finished {
+    let finished = FinishedSpans {
         xray: XrayContext { parent: Some(SpanId::from(PARENT)), sampled: true },
         otlp: Decision::Leave,
-        to: To::Both,
+        destinations: Destinations::ALL,
         caller: None,
         spans,
     };

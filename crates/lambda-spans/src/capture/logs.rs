@@ -1,0 +1,158 @@
+//! Log lines: JSON that names the trace, the span and the request it belongs to.
+
+use std::fmt;
+use std::io::Write as _;
+
+use jiff::Timestamp;
+use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt as _;
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::Context as LayerContext;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::propagation::trace_header::xray_form;
+use crate::trace::invocation::Invocation;
+
+/// JSON lines on standard output, where Lambda collects them; for a terminal, text on standard error.
+pub(crate) fn layer<S>(terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
+{
+    if terminal {
+        Box::new(tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr).with_ansi(false))
+    } else {
+        Box::new(JsonLines)
+    }
+}
+
+/// Not `tracing-subscriber`'s own layer: that formats the fields of every span, which no line shows.
+struct JsonLines;
+
+impl<S: Subscriber> Layer<S> for JsonLines {
+    fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
+        let mut line = String::with_capacity(256);
+        if write_line(&mut line, event).is_ok() {
+            release([line]);
+        }
+    }
+}
+
+/// One event as one line of JSON.
+#[expect(clippy::disallowed_methods, reason = "a line says when it was written")]
+fn write_line(writer: &mut dyn fmt::Write, event: &Event<'_>) -> fmt::Result {
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    let metadata = event.metadata();
+    // Written by hand, since the order of a line's fields is what makes it readable.
+    write!(writer, "{{\"timestamp\":\"{:.3}\",\"level\":\"{}\"", Timestamp::now(), metadata.level())?;
+    write!(writer, ",\"message\":{}", json(&fields.message))?;
+    write!(writer, ",\"target\":{}", json(metadata.target()))?;
+    if !fields.named.is_empty() {
+        write!(writer, ",\"fields\":{}", Value::Object(fields.named))?;
+    }
+    if let Some(invocation) = Invocation::current() {
+        let span_id = Context::map_current(|context| context.span().span_context().span_id());
+        write!(writer, ",\"trace_id\":\"{}\",\"span_id\":\"{span_id}\"", invocation.otlp_trace_id())?;
+        write!(writer, ",\"xray_trace_id\":\"{}\"", xray_form(invocation.trace_id()))?;
+        write!(writer, ",\"requestId\":{}", json(invocation.request_id()))?;
+    }
+    writeln!(writer, "}}")
+}
+
+/// Keeps the lines that are not written, with their invocation, which writes them if it fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Buffer {
+    written: LevelFilter,
+}
+
+impl Buffer {
+    /// Lines down to `written` are written anyway; those beyond are kept.
+    pub(crate) fn new(written: LevelFilter) -> Self {
+        Self { written }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Buffer {
+    fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
+        if *event.metadata().level() <= self.written {
+            return;
+        }
+        if let Some(invocation) = Invocation::current() {
+            let mut line = String::new();
+            if write_line(&mut line, event).is_ok() {
+                invocation.buffer_log(line);
+            }
+        }
+    }
+}
+
+/// Writes lines to standard output, where Lambda collects them.
+pub(crate) fn release(lines: impl IntoIterator<Item = String>) {
+    let mut stdout = std::io::stdout().lock();
+    for line in lines {
+        // Without a standard output there is no log.
+        stdout.write_all(line.as_bytes()).ok();
+    }
+}
+
+fn json(text: &str) -> Value {
+    Value::from(text)
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    named: Map<String, Value>,
+}
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: Value) {
+        match (field.name(), value) {
+            ("message", Value::String(message)) => self.message = message,
+            (name, value) => {
+                self.named.insert(name.to_owned(), value);
+            }
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, Value::from(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, Value::from(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, Value::from(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, Value::from(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, Value::from(value));
+    }
+
+    fn record_error(&mut self, field: &Field, error: &(dyn std::error::Error + 'static)) {
+        let mut chain = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            chain.push_str(": ");
+            chain.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        self.put(field, Value::from(chain));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, Value::from(format!("{value:?}")));
+    }
+}

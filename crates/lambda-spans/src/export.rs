@@ -1,0 +1,6 @@
+//! From finished invocations to the destinations.
+
+pub(crate) mod health;
+pub(crate) mod outbox;
+pub(crate) mod pipeline;
+mod terminal;

@@ -1,0 +1,116 @@
+//! The health of the telemetry itself, as CloudWatch metrics: a log line in the embedded metric format.
+
+use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+
+use crate::trace::accounting::{Counts, Ledger};
+
+/// CloudWatch's own resolution.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Writes what became of the spans since the last time, at most once a minute.
+#[derive(Debug)]
+pub(crate) struct Health {
+    namespace: Option<String>,
+    service: String,
+    written: Mutex<Written>,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    at: Option<Instant>,
+    ledger: Ledger,
+}
+
+impl Health {
+    /// Without a namespace nothing is written.
+    pub(crate) fn new(namespace: Option<String>, service: String) -> Self {
+        Self { namespace, service, written: Mutex::default() }
+    }
+
+    pub(crate) fn report(&self, ledger: Ledger, now: Instant, at_the_end: bool) {
+        let Some(namespace) = &self.namespace else { return };
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = written.at.is_none_or(|at| now.saturating_duration_since(at) >= EVERY);
+        if ledger == written.ledger || !(due || at_the_end) {
+            return;
+        }
+        #[expect(clippy::disallowed_methods, reason = "a metric says when it was measured")]
+        let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let line = line(namespace, &self.service, timestamp, &written.ledger, &ledger);
+        *written = Written { at: Some(now), ledger };
+        // Without a standard output there is no log.
+        writeln!(std::io::stdout(), "{line}").ok();
+    }
+}
+
+fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, now: &Ledger) -> Value {
+    let mut values = Map::new();
+    values.insert("SpansCreated".to_owned(), json!(now.created - before.created));
+    for (name, before, now) in [("XRay", before.xray, now.xray), ("Otlp", before.otlp, now.otlp)] {
+        let since = |of: fn(&Counts) -> u64| json!(of(&now) - of(&before));
+        values.insert(format!("{name}Exported"), since(|counts| counts.exported));
+        values.insert(format!("{name}SampledOut"), since(|counts| counts.sampled_out));
+        values.insert(format!("{name}Dropped"), since(|counts| counts.dropped.total()));
+        values.insert(format!("{name}Carried"), json!(now.carried));
+    }
+    let metrics: Vec<Value> = values.keys().map(|name| json!({ "Name": name, "Unit": "Count" })).collect();
+    // Why is for whoever reads the line that an alarm led to; as metrics, the reasons would only cost.
+    for (name, before, now) in [("XRay", before.xray, now.xray), ("Otlp", before.otlp, now.otlp)] {
+        let since = |of: fn(&Counts) -> u64| json!(of(&now) - of(&before));
+        values.insert(format!("{name}Refused"), since(|counts| counts.dropped.refused));
+        values.insert(format!("{name}Overflowed"), since(|counts| counts.dropped.overflowed));
+        values.insert(format!("{name}Unsent"), since(|counts| counts.dropped.unsent));
+    }
+    let directive = json!({ "Namespace": namespace, "Dimensions": [["service"]], "Metrics": metrics });
+    values.insert("service".to_owned(), json!(service));
+    values.insert(
+        "_aws".to_owned(),
+        json!({ "Timestamp": timestamp.as_millis() as u64, "CloudWatchMetrics": [directive] }),
+    );
+    Value::Object(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::accounting::Dropped;
+
+    #[test]
+    fn a_line_holds_what_happened_since_the_last_one() {
+        let counts = |exported, sampled_out, carried, refused| Counts {
+            exported,
+            sampled_out,
+            carried,
+            dropped: Dropped { refused, ..Dropped::default() },
+        };
+        let before = Ledger { created: 10, xray: counts(10, 0, 0, 0), otlp: counts(4, 2, 4, 0) };
+        let now = Ledger { created: 25, xray: counts(24, 0, 0, 1), otlp: counts(9, 7, 6, 3) };
+        let line = line("Cruddur", "api", Duration::from_millis(1_700_000_000_123), &before, &now);
+        let metrics = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(line["_aws"]["Timestamp"], 1_700_000_000_123_u64);
+        assert_eq!(metrics["Namespace"], "Cruddur");
+        assert_eq!(metrics["Dimensions"], json!([["service"]]));
+        assert_eq!(metrics["Metrics"].as_array().map(Vec::len), Some(9));
+        assert_eq!(line["service"], "api");
+        let expected = [
+            ("SpansCreated", 15),
+            ("XRayExported", 14),
+            ("XRaySampledOut", 0),
+            ("XRayDropped", 1),
+            ("XRayCarried", 0),
+            ("OtlpExported", 5),
+            ("OtlpSampledOut", 5),
+            ("OtlpDropped", 3),
+            ("OtlpRefused", 3),
+            ("OtlpUnsent", 0),
+            ("OtlpCarried", 6),
+        ];
+        for (name, value) in expected {
+            assert_eq!(line[name], value, "{name}");
+        }
+    }
+}

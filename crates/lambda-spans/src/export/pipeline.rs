@@ -1,0 +1,196 @@
+//! From finished invocations to the destinations, side by side and within a budget.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use opentelemetry_sdk::trace::SpanData;
+
+use crate::export::health::Health;
+use crate::export::outbox::Outbox;
+use crate::export::terminal;
+use crate::otlp::{self, Otlp};
+use crate::trace::accounting::{Account, Accounts, DropReason};
+use crate::trace::destinations::{Destination, Destinations};
+use crate::trace::invocation::Invocation;
+use crate::trace::sampling::{Decision, Sampler};
+use crate::xray::Xray;
+use crate::xray::document::Document;
+
+/// Held spans leave beside an invocation when there are this many of them,
+const FULL: usize = 256;
+/// or when the oldest is this old. Looked at whenever an invocation begins or ends: a frozen process has no timer.
+const OLD: Duration = Duration::from_millis(200);
+/// What a sender in the background may take for itself: nobody waits for it.
+const BACKGROUND: Duration = Duration::from_secs(5);
+
+/// The destinations of this process.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) accounts: Accounts,
+    pub(crate) sampler: Sampler,
+    xray: Option<Xray>,
+    otlp: Option<Otlp>,
+    terminal: bool,
+    health: Health,
+    held: Mutex<Held>,
+    sending: tokio::sync::Mutex<()>,
+}
+
+/// Spans on their way to OTLP that are not encoded yet: several invocations' make one request.
+#[derive(Debug, Default)]
+struct Held {
+    spans: Vec<SpanData>,
+    since: Option<Instant>,
+}
+
+impl Held {
+    fn is_due(&self) -> bool {
+        self.spans.len() >= FULL || self.since.is_some_and(|since| since.elapsed() >= OLD)
+    }
+}
+
+impl Pipeline {
+    pub(crate) fn new(
+        accounts: Accounts,
+        sampler: Sampler,
+        xray: Option<Xray>,
+        otlp: Option<Otlp>,
+        terminal: bool,
+        health: Health,
+    ) -> Self {
+        let destinations =
+            Destinations::default().with(Destination::Xray, xray.is_some()).with(Destination::Otlp, otlp.is_some());
+        Self {
+            outbox: Arc::new(Outbox::new(accounts.clone(), destinations)),
+            accounts,
+            sampler,
+            xray,
+            otlp,
+            terminal,
+            health,
+            held: Mutex::default(),
+            sending: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(crate) fn has_otlp(&self) -> bool {
+        self.otlp.is_some()
+    }
+
+    /// Makes ready what the first export would have to wait for.
+    pub(crate) async fn prepare(&self) {
+        if let Some(otlp) = &self.otlp {
+            otlp.prepare().await;
+        }
+    }
+
+    /// Exports all that is finished. Takes no longer than `limit`, and never fails its caller.
+    pub(crate) async fn flush(&self, limit: Duration) {
+        let documents = self.sort();
+        tokio::join!(self.send_documents(documents, limit), self.send_held(limit));
+        self.health.report(self.accounts.ledger(), Instant::now(), false);
+    }
+
+    /// Exports whenever something is finished, as long as the runtime lives.
+    pub(crate) fn export_in_background(self: Arc<Self>, budget: Duration) {
+        tokio::spawn(async move {
+            loop {
+                self.outbox.arrived().await;
+                self.flush(budget).await;
+            }
+        });
+    }
+
+    /// The same for the last time.
+    pub(crate) async fn finish(&self, limit: Duration) {
+        if let Some(otlp) = &self.otlp {
+            otlp.try_again();
+        }
+        self.flush(limit).await;
+        self.health.report(self.accounts.ledger(), Instant::now(), true);
+    }
+
+    /// Sends X-Ray its documents; leaves OTLP's spans for a later moment, when they go beside an invocation.
+    pub(crate) async fn flush_later(self: &Arc<Self>, limit: Duration) {
+        let documents = self.sort();
+        self.send_documents(documents, limit).await;
+        self.send_if_due();
+    }
+
+    /// Sends what is due beside whatever runs now.
+    pub(crate) fn send_if_due(self: &Arc<Self>) {
+        let Some(otlp) = &self.otlp else { return };
+        if self.held().is_due() && !otlp.is_sending() {
+            let pipeline = self.clone();
+            tokio::spawn(async move { pipeline.send_held(BACKGROUND).await });
+        }
+    }
+
+    /// Exports what is known of an invocation that its deadline is about to cut off.
+    pub(crate) async fn rescue(&self, invocation: Invocation, limit: Duration) {
+        let open = invocation.interrupt(opentelemetry::time::now());
+        if let Some(xray) = &self.xray {
+            // They are in no account: their ends are.
+            xray.send(xray.in_progress(&open, invocation.xray()), limit, &Account::default()).await;
+        }
+        self.flush(limit).await;
+    }
+
+    /// The same for X-Ray alone, for a thread without a runtime.
+    pub(crate) fn rescue_from_thread(&self, invocation: &Invocation) {
+        let open = invocation.interrupt(opentelemetry::time::now());
+        let Some(xray) = self.xray.as_ref().filter(|_| !open.is_empty()) else { return };
+        let (in_progress, ended) = (xray.in_progress(&open, invocation.xray()), self.sort());
+        let (daemon, count) = (xray.blocking_daemon(), ended.iter().map(Document::spans).sum::<usize>());
+        daemon.send(&in_progress);
+        let sent = daemon.send(&ended);
+        self.accounts.account(Destination::Xray).exported(sent);
+        self.accounts.account(Destination::Xray).dropped(DropReason::Unsent, count - sent);
+    }
+
+    /// X-Ray's documents of all that is finished; OTLP's share of it is held.
+    fn sort(&self) -> Vec<Document> {
+        let finished = self.outbox.take();
+        if self.terminal {
+            finished.iter().for_each(terminal::print);
+        }
+        let documents =
+            self.xray.as_ref().map(|xray| xray.documents(&finished, self.accounts.account(Destination::Xray)));
+        if self.otlp.is_some() {
+            let mut held = self.held();
+            for finished in finished.into_iter().filter(|finished| finished.destinations.contains(Destination::Otlp)) {
+                match finished.otlp {
+                    Decision::Keep { rate } => held.spans.extend(otlp::spans::adapted(finished, rate)),
+                    Decision::Leave => self.accounts.account(Destination::Otlp).sampled_out(finished.spans.len()),
+                }
+            }
+            if held.since.is_none() && !held.spans.is_empty() {
+                held.since = Some(Instant::now());
+            }
+        }
+        documents.unwrap_or_default()
+    }
+
+    async fn send_documents(&self, documents: Vec<Document>, limit: Duration) {
+        let Some(xray) = &self.xray else { return };
+        // One after another, so that the last to send, at the end of the process, knows that the others are done.
+        let _turn = tokio::time::timeout(limit, self.sending.lock()).await;
+        if !documents.is_empty() {
+            xray.send(documents, limit, self.accounts.account(Destination::Xray)).await;
+        }
+    }
+
+    async fn send_held(&self, limit: Duration) {
+        if let Some(otlp) = &self.otlp {
+            let held = mem::take(&mut *self.held());
+            otlp.enqueue(held.spans);
+            otlp.send(limit, self.accounts.account(Destination::Otlp)).await;
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

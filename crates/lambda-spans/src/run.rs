@@ -1,0 +1,12 @@
+//! How a process runs: settings, installation, the Lambda runtime and servers, flushing, shutdown.
+
+pub(crate) mod entry;
+pub(crate) mod flush;
+pub(crate) mod lambda;
+mod resource;
+pub(crate) mod server;
+pub(crate) mod settings;
+mod shutdown;
+mod snapstart;
+pub(crate) mod spans;
+mod watchdog;

@@ -1,0 +1,328 @@
+//! The outer layer: one invocation as Lambda sees it.
+//!
+//! The runtime posts the response inside of this layer's service and polls for the next event after it, so
+//! that what happens between keeps no caller waiting and is over before Lambda freezes the process.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use lambda_runtime::{Context as LambdaContext, LambdaInvocation};
+use opentelemetry::trace::{Status, TraceContextExt as _};
+use opentelemetry::{Context, KeyValue};
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+use tower::{Layer, Service};
+use tracing::instrument::Instrumented;
+use tracing::{Instrument as _, Span, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use super::flush::FlushMode;
+use super::spans::Spans;
+use crate::capture::logs;
+use crate::propagation::trace_header::TraceHeader;
+use crate::trace::inbound::Inbound;
+use crate::trace::invocation::{Invocation, new_trace_id};
+use crate::trace::outcome::fail;
+
+/// What is left to Lambda between the end of an export and the deadline.
+const MARGIN: Duration = Duration::from_millis(50);
+
+const MIN_RESCUE: Duration = Duration::from_millis(250);
+const MAX_RESCUE: Duration = Duration::from_millis(500);
+
+/// Whether this process has handled an invocation yet.
+static WARM: AtomicBool = AtomicBool::new(false);
+
+/// Traces each invocation and exports after its response. The outermost layer of a `lambda_runtime::Runtime`.
+///
+/// What the request or the event was, only a layer around the handler can tell: [`HttpLayer`](crate::HttpLayer)
+/// or [`EventLayer`](crate::EventLayer).
+///
+/// ```no_run
+/// use axum::{Router, routing::get};
+/// use lambda_runtime::Runtime;
+/// use lambda_spans::{HttpLayer, Spans};
+/// use tower::Layer;
+///
+/// # async fn main_() -> Result<(), lambda_runtime::Error> {
+/// let spans = Spans::from_env()?;
+/// let router: Router = Router::new().route("/", get(|| async { "hello" })).layer(HttpLayer::new());
+/// let handler = lambda_http::Adapter::from(HttpLayer::new().layer(router));
+/// Runtime::new(handler).layer(spans.lambda_layer()).run().await
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct LambdaLayer {
+    spans: Spans,
+}
+
+impl<S> Layer<S> for LambdaLayer {
+    type Service = LambdaService<S>;
+
+    fn layer(&self, inner: S) -> LambdaService<S> {
+        LambdaService { inner, spans: self.spans.clone() }
+    }
+}
+
+impl Spans {
+    /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`](crate::HttpLayer), or
+    /// [`EventLayer`](crate::EventLayer).
+    pub fn lambda_layer(&self) -> LambdaLayer {
+        LambdaLayer { spans: self.clone() }
+    }
+}
+
+/// The service of [`LambdaLayer`].
+#[derive(Clone, Debug)]
+pub struct LambdaService<S> {
+    inner: S,
+    spans: Spans,
+}
+
+impl<S> Service<LambdaInvocation> for LambdaService<S>
+where
+    S: Service<LambdaInvocation, Response = (), Error = lambda_runtime::Error>,
+{
+    type Response = ();
+    type Error = lambda_runtime::Error;
+    type Future = LambdaFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut TaskContext<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, event: LambdaInvocation) -> Self::Future {
+        if !self.spans.enabled() {
+            return LambdaFuture::handling(self.inner.call(event).instrument(Span::none()), None, None);
+        }
+        let lambda = &event.context;
+        // Without Lambda's own context, as in an emulator, nothing is above the root span in any destination.
+        let header = lambda.xray_trace_id.as_deref().and_then(TraceHeader::parse);
+        let inbound =
+            Inbound::new(self.spans.context).with_event(event.body.clone(), header.and_then(|header| header.lineage));
+        let (request_id, sink) = (lambda.request_id.clone(), self.spans.pipeline.outbox.clone());
+        let invocation = match header {
+            Some(header) => Invocation::of_lambda(header, request_id, sink, inbound),
+            None => Invocation::root(new_trace_id(), request_id, sink, inbound),
+        };
+        let deadline = lambda.deadline;
+        let burst = self.spans.traffic.begins(now());
+        self.spans.pipeline.send_if_due();
+        let span =
+            info_span!(parent: None, "invocation", otel.name = lambda.env_config.function_name, otel.kind = "server");
+        // Fails only for a span that nobody records.
+        span.set_parent(invocation.context()).ok();
+        let root = span.context();
+        describe(&root, lambda);
+        let root_span = root.span().span_context().clone();
+        for span in self.spans.init.hand_over(&root_span, self.spans.initialization.as_deref()) {
+            self.spans.pipeline.accounts.created(u64::from(span.name == "init"));
+            invocation.record(span);
+        }
+        let rescue = rescue_at(deadline, wall_clock());
+        if let Some(Rescue { thread, .. }) = rescue
+            && self.spans.traffic.mode() != FlushMode::Background
+        {
+            self.spans.watchdog.watch(now() + thread, invocation.clone(), &self.spans.pipeline);
+        }
+        let rescue = rescue.map(|rescue| Box::pin(tokio::time::sleep(rescue.timer)));
+        let in_flight = InFlight { invocation, root, _span: span.clone(), deadline, burst, spans: self.spans.clone() };
+        let handler = span.in_scope(|| self.inner.call(event));
+        LambdaFuture::handling(handler.instrument(span), Some(in_flight), rescue)
+    }
+}
+
+fn describe(root: &Context, lambda: &LambdaContext) {
+    let span = root.span();
+    span.set_attribute(KeyValue::new("faas.invocation_id", lambda.request_id.clone()));
+    span.set_attribute(KeyValue::new("faas.coldstart", !WARM.swap(true, Ordering::Relaxed)));
+    // arn:aws:lambda:<region>:<account>:function:<name>[:<alias>]
+    let arn = &lambda.invoked_function_arn;
+    let parts: Vec<&str> = arn.splitn(8, ':').take(7).collect();
+    if let [.., account, _, _] = parts[..]
+        && parts.len() == 7
+    {
+        span.set_attribute(KeyValue::new("aws.lambda.invoked_arn", arn.clone()));
+        span.set_attribute(KeyValue::new("cloud.account.id", account.to_owned()));
+        span.set_attribute(KeyValue::new("cloud.resource_id", parts.join(":")));
+    }
+}
+
+/// An invocation that is under way.
+struct InFlight {
+    invocation: Invocation,
+    root: Context,
+    // What is found out behind the handler still goes into the span: it may not end with the handler's future.
+    _span: Span,
+    deadline: u64,
+    /// Whether it followed closely upon another.
+    burst: bool,
+    spans: Spans,
+}
+
+impl InFlight {
+    /// Sends what is known of this invocation, in case that it does not end in time.
+    fn rescue(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let (invocation, pipeline) = (self.invocation.clone(), self.spans.pipeline.clone());
+        let limit = budget(self.spans.budget, self.deadline, wall_clock());
+        Box::pin(async move { pipeline.rescue(invocation, limit).await })
+    }
+
+    /// Ends the trace of this invocation and sends it.
+    fn finish(self, failure: Option<&lambda_runtime::Error>) -> impl Future<Output = ()> + Send + use<> {
+        if let Some(error) = failure {
+            self.root.span().set_status(Status::error(error.to_string()));
+            self.root.span().set_attribute(KeyValue::new("error.type", "runtime_api"));
+        } else if self.invocation.inbound().refused() {
+            fail(&self.root, "event_refused");
+        }
+        // By itself it would stay open as long as any span below it, such as one of a detached task.
+        self.root.span().end();
+        let Self { invocation, deadline, burst, spans, .. } = self;
+        spans.watchdog.forget();
+        let verdict = invocation.close(&spans.pipeline.sampler);
+        if verdict.failed {
+            logs::release(invocation.take_buffered_logs());
+        }
+        async move {
+            if spans.traffic.mode() == FlushMode::Background {
+                return;
+            }
+            let limit = budget(spans.budget, deadline, wall_clock());
+            if spans.traffic.leaves_now(burst, verdict) {
+                spans.pipeline.flush(limit).await;
+            } else {
+                spans.pipeline.flush_later(limit).await;
+            }
+            spans.traffic.ended(now());
+        }
+    }
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a deadline is a time of day")]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+/// How long to wait before an invocation that is still under way is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rescue {
+    /// By a timer of the runtime: until a tenth of the time is left, for a round trip at least, for half a second at
+    /// most.
+    timer: Duration,
+    /// By the thread, where the timer had no turn: half of that.
+    thread: Duration,
+}
+
+fn rescue_at(deadline: u64, now: SystemTime) -> Option<Rescue> {
+    let left = (UNIX_EPOCH + Duration::from_millis(deadline)).duration_since(now).ok()?;
+    let reserve = (left / 10).clamp(MIN_RESCUE, MAX_RESCUE);
+    Some(Rescue { timer: left.checked_sub(reserve)?, thread: left - reserve / 2 })
+}
+
+/// The least of the setting and what the deadline, in milliseconds since the epoch, leaves.
+fn budget(setting: Duration, deadline: u64, now: SystemTime) -> Duration {
+    let left = (UNIX_EPOCH + Duration::from_millis(deadline)).duration_since(now);
+    // Some emulators send a deadline that has passed before the handler began: it says nothing.
+    left.map_or(setting, |left| setting.min(left.saturating_sub(MARGIN)))
+}
+
+pin_project! {
+    /// The future of [`LambdaService`]: the handler and its response, then the export.
+    #[project = Stage]
+    pub struct LambdaFuture<F> {
+        #[pin]
+        handler: Option<Instrumented<F>>,
+        in_flight: Option<InFlight>,
+        result: Option<Result<(), lambda_runtime::Error>>,
+        rescue: Option<Pin<Box<Sleep>>>,
+        export: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    }
+}
+
+impl<F> LambdaFuture<F> {
+    fn handling(handler: Instrumented<F>, in_flight: Option<InFlight>, rescue: Option<Pin<Box<Sleep>>>) -> Self {
+        Self { handler: Some(handler), in_flight, result: None, rescue, export: None }
+    }
+}
+
+impl<F> Future for LambdaFuture<F>
+where
+    F: Future<Output = Result<(), lambda_runtime::Error>>,
+{
+    type Output = Result<(), lambda_runtime::Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some(handler) = this.handler.as_mut().as_pin_mut() {
+            let Poll::Ready(result) = handler.poll(context) else {
+                if let Some(rescue) = this.rescue.as_mut()
+                    && rescue.as_mut().poll(context).is_ready()
+                {
+                    *this.rescue = None;
+                    *this.export = this.in_flight.as_ref().map(InFlight::rescue);
+                }
+                if let Some(export) = this.export.as_mut()
+                    && export.as_mut().poll(context).is_ready()
+                {
+                    *this.export = None;
+                }
+                return Poll::Pending;
+            };
+            // A span that the handler still holds ends here, inside of its invocation.
+            this.handler.set(None);
+            *this.export = this.in_flight.take().map(|in_flight| {
+                Box::pin(in_flight.finish(result.as_ref().err())) as Pin<Box<dyn Future<Output = ()> + Send>>
+            });
+            *this.result = Some(result);
+        }
+        if let Some(export) = this.export.as_mut() {
+            ready!(export.as_mut().poll(context));
+            *this.export = None;
+        }
+        Poll::Ready(this.result.take().unwrap_or(Ok(())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn the_budget_is_the_setting_while_the_deadline_is_far() {
+        assert_eq!(budget(Duration::from_secs(1), 10_000, at(1_000)), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn the_budget_ends_before_the_deadline() {
+        assert_eq!(budget(Duration::from_secs(1), 10_000, at(9_800)), Duration::from_millis(150));
+        assert_eq!(budget(Duration::from_secs(1), 10_000, at(9_990)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_rescue_leaves_a_tenth_of_the_time_within_bounds() {
+        let rescue =
+            |deadline| rescue_at(deadline, at(0)).map(|rescue| (rescue.timer.as_millis(), rescue.thread.as_millis()));
+        assert_eq!(rescue(3_000), Some((2_700, 2_850)));
+        assert_eq!(rescue(500), Some((250, 375)));
+        assert_eq!(rescue(60_000), Some((59_500, 59_750)));
+        assert_eq!(rescue(200), None);
+        assert_eq!(rescue_at(0, at(1)), None);
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_says_nothing() {
+        assert_eq!(budget(Duration::from_secs(1), 0, at(9_800)), Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,93 @@
+//! Who makes the spans: the resource of the semantic conventions.
+
+use opentelemetry::{Array, KeyValue, StringValue, Value};
+use opentelemetry_sdk::Resource;
+
+use crate::variables::Reader;
+
+const MIB: i64 = 1024 * 1024;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ResourceSettings {
+    pub(crate) service_name: Option<String>,
+    attributes: Vec<(String, String)>,
+    function: Option<FunctionSettings>,
+    region: Option<String>,
+}
+
+/// What Lambda tells a function of itself.
+#[derive(Clone, Debug)]
+struct FunctionSettings {
+    name: String,
+    version: Option<String>,
+    memory_mib: Option<i64>,
+    log_group: Option<String>,
+    log_stream: Option<String>,
+}
+
+impl ResourceSettings {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let mut attributes: Vec<_> = reader.pairs("OTEL_RESOURCE_ATTRIBUTES").into_iter().collect();
+        attributes.sort_unstable();
+        let named = attributes.iter().position(|(key, _)| key == "service.name");
+        let named = named.map(|index| attributes.remove(index).1);
+        let function = reader.text("AWS_LAMBDA_FUNCTION_NAME").map(|name| FunctionSettings {
+            name,
+            version: reader.text("AWS_LAMBDA_FUNCTION_VERSION"),
+            memory_mib: reader.text("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|size| size.parse().ok()),
+            log_group: reader.text("AWS_LAMBDA_LOG_GROUP_NAME"),
+            log_stream: reader.text("AWS_LAMBDA_LOG_STREAM_NAME"),
+        });
+        Self {
+            service_name: reader
+                .text("OTEL_SERVICE_NAME")
+                .or(named)
+                .or_else(|| function.as_ref().map(|function| function.name.clone())),
+            attributes,
+            function,
+            region: reader.text("AWS_REGION"),
+        }
+    }
+
+    /// The resource as OTLP gets it.
+    pub(crate) fn resource(&self) -> Resource {
+        let mut attributes = self.service_attributes();
+        if let Some(function) = &self.function {
+            attributes.push(KeyValue::new("faas.name", function.name.clone()));
+            let optional = [
+                ("faas.version", function.version.clone().map(Value::from)),
+                ("faas.instance", function.log_stream.clone().map(Value::from)),
+                ("faas.max_memory", function.memory_mib.map(|size| Value::from(size * MIB))),
+                ("aws.log.group.names", function.log_group.clone().map(one)),
+                ("aws.log.stream.names", function.log_stream.clone().map(one)),
+            ];
+            attributes.extend(optional.into_iter().filter_map(|(key, value)| Some(KeyValue::new(key, value?))));
+        }
+        attributes.extend(self.attributes.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())));
+        Resource::builder_empty().with_attributes(attributes).build()
+    }
+
+    /// The few attributes that an X-Ray document has a place for.
+    pub(crate) fn xray_resource(&self) -> Resource {
+        Resource::builder_empty().with_attributes(self.service_attributes()).build()
+    }
+
+    fn service_attributes(&self) -> Vec<KeyValue> {
+        let mut attributes = vec![
+            KeyValue::new("service.name", self.service_name.clone().unwrap_or_else(|| "unknown_service".to_owned())),
+            KeyValue::new("telemetry.sdk.name", "opentelemetry"),
+            KeyValue::new("telemetry.sdk.language", "rust"),
+            KeyValue::new("telemetry.sdk.version", "0.33.1"),
+        ];
+        if self.function.is_some() {
+            attributes.push(KeyValue::new("cloud.provider", "aws"));
+            attributes.push(KeyValue::new("cloud.platform", "aws_lambda"));
+            attributes.extend(self.region.clone().map(|region| KeyValue::new("cloud.region", region)));
+        }
+        attributes
+    }
+}
+
+fn one(name: String) -> Value {
+    Value::Array(Array::String(vec![StringValue::from(name)]))
+}

@@ -1,0 +1,158 @@
+//! A long-running server: the same spans, exported in the background.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use axum::Router;
+use http::{Request, Response};
+use opentelemetry::trace::TraceContextExt as _;
+use tower::{Layer, Service};
+use tracing::{Instrument as _, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use super::spans::Spans;
+use crate::export::pipeline::Pipeline;
+use crate::http::HttpLayer;
+use crate::trace::inbound::Inbound;
+use crate::trace::invocation::{Invocation, new_trace_id};
+
+#[derive(Clone, Debug)]
+struct ServerLayer {
+    spans: Spans,
+}
+
+impl<S> Layer<S> for ServerLayer {
+    type Service = ServerService<S>;
+
+    fn layer(&self, inner: S) -> ServerService<S> {
+        ServerService { inner, spans: self.spans.clone() }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct ServerService<S> {
+    inner: S,
+    spans: Spans,
+}
+
+impl<S, B, R> Service<Request<B>> for ServerService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut TaskContext<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if !self.spans.enabled {
+            return Box::pin(self.inner.call(request));
+        }
+        let trace_id = new_trace_id();
+        // A server has no id for a request but its trace's.
+        let inbound = Inbound::new(self.spans.context);
+        let invocation = Invocation::root(trace_id, trace_id.to_string(), self.spans.pipeline.outbox.clone(), inbound);
+        let span = info_span!(parent: None, "request", otel.kind = "server");
+        // Fails only for a span that nobody records.
+        span.set_parent(invocation.context()).ok();
+        let root = span.context();
+        let handler = span.in_scope(|| self.inner.call(request)).instrument(span);
+        let pipeline = self.spans.pipeline.clone();
+        Box::pin(async move {
+            let open = Open { invocation, pipeline, root };
+            let response = handler.await;
+            drop(open);
+            response
+        })
+    }
+}
+
+impl Spans {
+    /// Wraps the router of a long-running server: one trace for each request, exported in the background.
+    ///
+    /// Must be called within a tokio runtime.
+    ///
+    /// ```no_run
+    /// use axum::{Router, routing::get};
+    /// use lambda_spans::{SettingsErrors, Settings, Spans};
+    ///
+    /// # async fn main_() -> Result<(), lambda_runtime::Error> {
+    /// let settings = Settings::from_env().map_err(SettingsErrors)?.with_terminal().with_default_service_name("items");
+    /// let router = Spans::install(settings)?.server(Router::new().route("/", get(|| async { "hello" })));
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:4567").await?;
+    /// axum::serve(listener, router).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn server(&self, router: Router) -> Router {
+        self.pipeline.clone().export_in_background(self.budget);
+        router
+            .layer(HttpLayer::new().with_client_address(self.client_address))
+            .layer(ServerLayer { spans: self.clone() })
+    }
+
+    /// Runs what a long-running process does besides answering requests, such as a batch from a queue, as a trace of
+    /// its own. `span` is its root: made with `parent: None`, and not entered yet.
+    ///
+    /// It is exported like the requests of [`Spans::server`], which must have been called.
+    pub async fn trace<F: Future>(&self, span: tracing::Span, work: F) -> F::Output {
+        if !self.enabled {
+            return work.await;
+        }
+        let trace_id = new_trace_id();
+        let inbound = Inbound::new(self.context);
+        let invocation = Invocation::root(trace_id, trace_id.to_string(), self.pipeline.outbox.clone(), inbound);
+        // Fails only for a span that nobody records.
+        span.set_parent(invocation.context()).ok();
+        let open = Open { invocation, pipeline: self.pipeline.clone(), root: span.context() };
+        let output = work.instrument(span).await;
+        drop(open);
+        output
+    }
+}
+
+/// A request under way. It ends also when its client goes away and the handler is dropped.
+struct Open {
+    invocation: Invocation,
+    pipeline: Arc<Pipeline>,
+    root: opentelemetry::Context,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.root.span().end();
+        self.invocation.close(&self.pipeline.sampler);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+    use crate::run::settings::Settings;
+
+    #[tokio::test]
+    async fn background_work_is_a_trace_of_its_own_each_time() {
+        let spans = Spans::new(&Settings::from_lookup(|_| None).expect("no setting")).expect("no destination");
+        let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
+        let mut traces = Vec::new();
+        for _ in 0..2 {
+            let work = async {
+                info_span!("inside").in_scope(|| ());
+                crate::trace_id()
+            };
+            traces.push(spans.trace(info_span!(parent: None, "work"), work).await.expect("within a trace"));
+        }
+        traces.dedup();
+        assert_eq!(traces.len(), 2);
+        assert_eq!(crate::trace_id(), None);
+        assert_eq!(spans.ledger().created, 4);
+    }
+}

@@ -1,0 +1,354 @@
+//! The settings of tracing: environment variables, read once.
+
+use std::fmt;
+use std::time::Duration;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use super::flush::FlushMode;
+use super::resource::ResourceSettings;
+use crate::otlp::settings::OtlpSettings;
+use crate::propagation::ContextMode;
+use crate::trace::sampling::SamplingSettings;
+use crate::variables::{self, Reader, SettingsError};
+
+/// With the pauses of the circuit breaker, a receiver that never answers costs less than 5 ms an invocation over 200.
+const DEFAULT_BUDGET: Duration = Duration::from_millis(500);
+const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
+
+/// The settings of tracing, read once from the environment.
+///
+/// | variable | meaning | default |
+/// |---|---|---|
+/// | `OTEL_SERVICE_NAME` | service name | the function's name, or `unknown_service` |
+/// | `OTEL_RESOURCE_ATTRIBUTES` | additional resource attributes, `key=value,…` | |
+/// | `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | URL of the OTLP/HTTP receiver; `/v1/traces` is appended to the first | none: no OTLP export |
+/// | `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TRACES_HEADERS` | request headers, `key=value,…`, percent-encoded | |
+/// | `OTEL_EXPORTER_OTLP_COMPRESSION`, `OTEL_EXPORTER_OTLP_TRACES_COMPRESSION` | `gzip` or `none` | `gzip` |
+/// | `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` | `http/protobuf` only | `http/protobuf` |
+/// | `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` | timeout of one export, in milliseconds | 10000; the budget is lower |
+/// | `HONEYCOMB_API_KEY` | Honeycomb ingest key; enough to export to Honeycomb | |
+/// | `HONEYCOMB_API_KEY_PARAMETER` | name of the Systems Manager parameter that holds the key; read in the init phase | |
+/// | `HONEYCOMB_API_ENDPOINT` | Honeycomb's API, for example `https://api.eu1.honeycomb.io` | `https://api.honeycomb.io` |
+/// | `AWS_XRAY_DAEMON_ADDRESS` | address of the X-Ray daemon; set by Lambda | none: no export to X-Ray |
+/// | `LAMBDA_SPANS_XRAY_ANNOTATIONS` | attributes that X-Ray can search: keys, or prefixes that end with `.` or `*`, separated by commas | `app.`, `client.trace_id` |
+/// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (no OTLP export) | `otlp` |
+/// | `OTEL_SDK_DISABLED` | `true` disables all spans | `false` |
+/// | `LAMBDA_SPANS_CONTEXT` | `xray`: a caller's `traceparent` becomes a link; `caller`: over OTLP the caller's trace continues | `xray` |
+/// | `LAMBDA_SPANS_BUDGET_MS` | longest time that an export may delay the next invocation, in milliseconds | 500 |
+/// | `LAMBDA_SPANS_FLUSH` | `end`: export to OTLP after each response; `adaptive`: in a burst, export in parallel with a later invocation | `adaptive` |
+/// | `LAMBDA_SPANS_SAMPLE_RATE` | OTLP gets one trace in this many, and every trace that failed or was slow | 1 |
+/// | `LAMBDA_SPANS_SAMPLE_KEY` | secret that makes the sampling decision unpredictable for callers; `Spans::sample_by_key` accepts one read at start | |
+/// | `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS` | invocations that take longer are always kept and sent at once, in milliseconds | none |
+/// | `LAMBDA_SPANS_METRICS_NAMESPACE` | CloudWatch namespace for metrics of the export, written as one log line a minute | none: no metrics |
+/// | `LAMBDA_SPANS_LOG_BUFFER` | `debug` or `trace`: buffer log lines down to this level and write them if the invocation fails | none |
+/// | `AWS_SAM_LOCAL` | `true`, as `sam local` sets it: print each trace as a tree on standard error, and log lines as plain text | `false` |
+/// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | log filter: a level, or `target=level,…` | `info` |
+#[derive(Clone)]
+pub struct Settings {
+    pub(crate) enabled: bool,
+    pub(crate) otlp: Option<OtlpSettings>,
+    pub(crate) xray_daemon: Option<String>,
+    pub(crate) xray_annotations: Vec<String>,
+    pub(crate) resource: ResourceSettings,
+    pub(crate) budget: Duration,
+    pub(crate) flush: FlushMode,
+    pub(crate) initialization: Option<String>,
+    pub(crate) concurrency: u64,
+    pub(crate) runtime_api: Option<String>,
+    pub(crate) sampling: SamplingSettings,
+    pub(crate) metrics_namespace: Option<String>,
+    pub(crate) context: ContextMode,
+    pub(crate) client_address: bool,
+    pub(crate) log_filter: Targets,
+    pub(crate) log_buffer: Option<LevelFilter>,
+    pub(crate) terminal: bool,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Headers and keys are secrets: what is shown says where spans go, not with what.
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("enabled", &self.enabled)
+            .field("otlp", &self.otlp.as_ref().map(|otlp| &otlp.endpoint))
+            .field("xray_daemon", &self.xray_daemon)
+            .field("resource", &self.resource)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// Reads the settings from the environment of this process.
+    ///
+    /// # Errors
+    /// All settings that cannot be used, together.
+    pub fn from_env() -> Result<Self, Vec<SettingsError>> {
+        Self::from_lookup(variables::of_process)
+    }
+
+    /// Reads the settings through `get`, which answers the value of a variable.
+    ///
+    /// An empty value counts as none.
+    ///
+    /// # Errors
+    /// All settings that cannot be used, together.
+    pub fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<SettingsError>> {
+        let mut reader = Reader::new(&get);
+        let settings = Self {
+            enabled: !reader.flag("OTEL_SDK_DISABLED"),
+            otlp: OtlpSettings::read(&mut reader),
+            xray_daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS"),
+            xray_annotations: reader.text("LAMBDA_SPANS_XRAY_ANNOTATIONS").map_or_else(
+                || vec!["app.".to_owned(), "client.trace_id".to_owned()],
+                |keys| keys.split(',').map(|key| key.trim().to_owned()).collect(),
+            ),
+            resource: ResourceSettings::read(&mut reader),
+            budget: reader.milliseconds(&["LAMBDA_SPANS_BUDGET_MS"]).unwrap_or(DEFAULT_BUDGET),
+            flush: match reader.word(&["LAMBDA_SPANS_FLUSH"], &["end", "adaptive"]).as_deref() {
+                Some("end") => FlushMode::End,
+                _ => FlushMode::Adaptive,
+            },
+            initialization: reader.text("AWS_LAMBDA_INITIALIZATION_TYPE"),
+            concurrency: reader.count("AWS_LAMBDA_MAX_CONCURRENCY").unwrap_or(1),
+            runtime_api: reader.text("AWS_LAMBDA_RUNTIME_API"),
+            sampling: SamplingSettings {
+                one_in: reader.count("LAMBDA_SPANS_SAMPLE_RATE").unwrap_or(1),
+                keep_slower_than: reader.milliseconds(&["LAMBDA_SPANS_KEEP_SLOWER_THAN_MS"]),
+                key: reader.text("LAMBDA_SPANS_SAMPLE_KEY"),
+            },
+            context: match reader.word(&["LAMBDA_SPANS_CONTEXT"], &["xray", "caller"]).as_deref() {
+                Some("caller") => ContextMode::Caller,
+                _ => ContextMode::Xray,
+            },
+            client_address: false,
+            log_filter: reader.log_filter().unwrap_or_else(|| Targets::new().with_default(DEFAULT_LOG_LEVEL)),
+            metrics_namespace: reader.text("LAMBDA_SPANS_METRICS_NAMESPACE"),
+            log_buffer: reader
+                .word(&["LAMBDA_SPANS_LOG_BUFFER"], &["debug", "trace"])
+                .map(|level| if level == "trace" { LevelFilter::TRACE } else { LevelFilter::DEBUG }),
+            terminal: reader.flag("AWS_SAM_LOCAL"),
+            warnings: reader.without_effect(&[
+                ("OTEL_TRACES_SAMPLER", "LAMBDA_SPANS_SAMPLE_RATE"),
+                ("OTEL_PROPAGATORS", "LAMBDA_SPANS_CONTEXT"),
+            ]),
+        };
+        reader.finish(settings)
+    }
+
+    /// Prints each trace as a tree with durations on standard error, and log lines as plain text.
+    #[must_use]
+    pub fn with_terminal(mut self) -> Self {
+        self.terminal = true;
+        self
+    }
+
+    /// Records the client's address as `client.address`. It is personal data in many places.
+    #[must_use]
+    pub fn with_client_address(mut self) -> Self {
+        self.client_address = true;
+        self
+    }
+
+    /// The service's name where the environment gives none.
+    #[must_use]
+    pub fn with_default_service_name(mut self, name: &str) -> Self {
+        self.resource.service_name.get_or_insert_with(|| name.to_owned());
+        self
+    }
+}
+
+impl Settings {
+    /// The service's name, whatever the environment says.
+    #[must_use]
+    pub fn with_service_name(mut self, name: &str) -> Self {
+        self.resource.service_name = Some(name.to_owned());
+        self
+    }
+
+    /// When spans leave by OTLP, whatever the environment says.
+    #[must_use]
+    pub fn with_flush(mut self, mode: FlushMode) -> Self {
+        self.flush = mode;
+        self
+    }
+
+    /// The longest that an export may hold up the next invocation, whatever the environment says.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Duration) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// OTLP gets one trace in this many, beside all that failed or were slow, whatever the environment says.
+    #[must_use]
+    pub fn with_sample_rate(mut self, one_in: u64) -> Self {
+        self.sampling.one_in = one_in;
+        self
+    }
+
+    /// Invocations that took longer are always kept and sent at once, whatever the environment says.
+    #[must_use]
+    pub fn with_keep_slower_than(mut self, limit: Duration) -> Self {
+        self.sampling.keep_slower_than = Some(limit);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<SettingsError>> {
+        Settings::from_lookup(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn otlp(variables: &[(&str, &str)]) -> OtlpSettings {
+        read(variables).expect("valid").otlp.expect("an OTLP destination")
+    }
+
+    #[test]
+    fn without_variables_there_is_no_destination_and_no_fault() {
+        let settings = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).expect("valid");
+        assert!(settings.otlp.is_none());
+        assert!(settings.xray_daemon.is_none());
+        assert!(settings.enabled);
+        assert_eq!(settings.budget, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_general_endpoint_gets_the_traces_path_and_a_traces_endpoint_does_not() {
+        assert_eq!(
+            otlp(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/")]).endpoint,
+            "http://127.0.0.1:4318/v1/traces"
+        );
+        assert_eq!(
+            otlp(&[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+                ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector/x"),
+            ])
+            .endpoint,
+            "http://collector/x"
+        );
+    }
+
+    #[test]
+    fn headers_are_decoded_and_the_more_exact_variable_wins() {
+        let settings = otlp(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a=1, b=two%20words"),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=2"),
+        ]);
+        assert_eq!(
+            settings.headers,
+            [("a".to_owned(), "2".to_owned()), ("b".to_owned(), "two words".to_owned())].into()
+        );
+    }
+
+    #[test]
+    fn a_honeycomb_key_alone_is_enough() {
+        let settings = otlp(&[("HONEYCOMB_API_KEY", "k")]);
+        assert_eq!(settings.endpoint, "https://api.honeycomb.io/v1/traces");
+        assert_eq!(settings.headers, [("x-honeycomb-team".to_owned(), "k".to_owned())].into());
+        let eu = otlp(&[("HONEYCOMB_API_KEY", "k"), ("HONEYCOMB_API_ENDPOINT", "https://api.eu1.honeycomb.io/")]);
+        assert_eq!(eu.endpoint, "https://api.eu1.honeycomb.io/v1/traces");
+    }
+
+    #[test]
+    fn a_honeycomb_key_is_not_sent_to_anyone_else() {
+        let settings = otlp(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")]);
+        assert_eq!(settings.headers, [].into());
+        let honeycomb =
+            otlp(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://api.eu1.honeycomb.io")]);
+        assert_eq!(honeycomb.headers, [("x-honeycomb-team".to_owned(), "k".to_owned())].into());
+    }
+
+    #[test]
+    fn the_exporter_none_and_the_switch_are_honoured() {
+        let settings = read(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_TRACES_EXPORTER", "none")]).expect("valid");
+        assert!(settings.otlp.is_none());
+        assert!(!read(&[("OTEL_SDK_DISABLED", "True")]).expect("valid").enabled);
+    }
+
+    #[test]
+    fn traces_are_drawn_under_sam_local_and_nowhere_else_in_lambda() {
+        assert!(read(&[("AWS_SAM_LOCAL", "true")]).expect("valid").terminal);
+        assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).expect("valid").terminal);
+    }
+
+    #[test]
+    fn both_forms_of_the_daemon_address_are_read() {
+        let address = |value| read(&[("AWS_XRAY_DAEMON_ADDRESS", value)]).expect("valid").xray_daemon;
+        assert_eq!(address("169.254.79.129:2000").as_deref(), Some("169.254.79.129:2000"));
+        assert_eq!(address("xray-daemon:2000").as_deref(), Some("xray-daemon:2000"));
+        assert_eq!(address("tcp:127.0.0.1:1999 udp:127.0.0.2:2000").as_deref(), Some("127.0.0.2:2000"));
+    }
+
+    #[test]
+    fn the_readme_has_the_table_of_all_variables() {
+        let rows = |text: &str, mark: &str| -> Vec<String> {
+            text.lines().filter_map(|line| line.strip_prefix(mark)).map(|row| format!("|{row}")).collect()
+        };
+        let documented = rows(include_str!("settings.rs"), "/// |");
+        let readme = rows(include_str!("../../README.md"), "|");
+        let begin = readme.iter().position(|row| *row == documented[0]).expect("the table");
+        assert_eq!(readme[begin..begin + documented.len()], documented);
+
+        let asked = std::cell::RefCell::new(Vec::new());
+        let settings = Settings::from_lookup(|name| {
+            asked.borrow_mut().push(name.to_owned());
+            None
+        });
+        assert!(settings.is_ok());
+        // What Lambda itself tells a function is nobody's to set.
+        let ours = asked.into_inner().into_iter().filter(|name| {
+            !(name.starts_with("AWS_LAMBDA_") && name != "AWS_LAMBDA_LOG_LEVEL" || name == "AWS_REGION")
+        });
+        for name in ours.filter(|name| !["OTEL_TRACES_SAMPLER", "OTEL_PROPAGATORS"].contains(&name.as_str())) {
+            assert!(documented.iter().any(|row| row.contains(&format!("`{name}`"))), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_shown_by_debug() {
+        let settings = read(&[
+            ("HONEYCOMB_API_KEY", "canary-key"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary-header"),
+            ("LAMBDA_SPANS_SAMPLE_KEY", "canary-sample"),
+        ])
+        .expect("valid");
+        let spans = crate::Spans::new(&settings).expect("destinations");
+        let shown = format!("{settings:?} {spans:?}");
+        assert!(shown.contains("api.honeycomb.io") && !shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn all_faults_are_reported_at_once_by_name() {
+        let faults = read(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "secret"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "team"),
+            ("AWS_XRAY_DAEMON_ADDRESS", "localhost"),
+            ("LAMBDA_SPANS_BUDGET_MS", "soon"),
+        ])
+        .expect_err("seven faults");
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "OTEL_EXPORTER_OTLP_ENDPOINT: `collector:4318` is not a URL; it must begin with http:// or https:// and name a host",
+                "OTEL_EXPORTER_OTLP_HEADERS: entry 1 has no `=`; write `key=value,key=value`",
+                "OTEL_EXPORTER_OTLP_COMPRESSION: found `zstd`; allowed are `gzip`, `none`",
+                "OTEL_EXPORTER_OTLP_PROTOCOL: found `grpc`; allowed are `http/protobuf`",
+                "AWS_XRAY_DAEMON_ADDRESS: `localhost` has no port; write `host:port`, or `tcp:host:port udp:host:port`",
+                "OTEL_RESOURCE_ATTRIBUTES: entry 1 has no `=`; write `key=value,key=value`",
+                "LAMBDA_SPANS_BUDGET_MS: `soon` is not a whole number of milliseconds",
+            ]
+        );
+    }
+}

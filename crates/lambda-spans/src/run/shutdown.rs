@@ -1,0 +1,69 @@
+//! The end of an execution environment: what is held leaves within the time that Lambda gives.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
+use aws_smithy_runtime_api::http::Request;
+use aws_smithy_types::body::SdkBody;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::warn;
+
+use super::spans::Spans;
+
+/// Lambda kills the process half a second after it has asked it to end.
+const LAST_EXPORT: Duration = Duration::from_millis(400);
+/// It is one exchange on the machine; where nobody answers, tracing must not keep the function from starting.
+const REGISTRATION: Duration = Duration::from_millis(500);
+const IDENTIFIER: &str = "lambda-extension-identifier";
+
+/// Asks Lambda for a SIGTERM before the end, and exports what is held when it comes. Belongs to the init phase.
+///
+/// Lambda sends the signal only to functions with an extension. Where there is no Extensions API, as in some
+/// emulators, false is returned and nothing is done.
+pub(super) async fn export_at_the_end(spans: Spans) -> bool {
+    let registered = match &spans.runtime_api {
+        Some(api) => tokio::time::timeout(REGISTRATION, register(&spans.http_stack.plain(), api)).await,
+        None => return false,
+    };
+    let problem = match registered {
+        Ok(Ok(())) => None,
+        Ok(Err(problem)) => Some(problem),
+        Err(_) => Some("the Extensions API does not answer".to_owned()),
+    };
+    if let Some(problem) = problem {
+        warn!(problem, "no SIGTERM will come before the end: every response is followed by an export");
+        return false;
+    }
+    let Ok(mut asked_to_end) = signal(SignalKind::terminate()) else { return false };
+    tokio::spawn(async move {
+        asked_to_end.recv().await;
+        spans.shutdown(LAST_EXPORT).await;
+        std::process::exit(0);
+    });
+    true
+}
+
+/// Registers an extension without events: it never wakes, and it may stand beside any other.
+async fn register(connector: &SharedHttpConnector, api: &str) -> Result<(), String> {
+    let base = format!("http://{api}/2020-01-01/extension");
+    let request = http::Request::post(format!("{base}/register"))
+        .header("lambda-extension-name", "lambda-spans")
+        .header("content-type", "application/json")
+        .body(SdkBody::from(r#"{"events":[]}"#));
+    let response = connector.call(prepared(request)?).await.map_err(|error| error.to_string())?;
+    let identifier = response.headers().get(IDENTIFIER).map(str::to_owned);
+    let Some(identifier) = identifier.filter(|_| response.status().is_success()) else {
+        return Err(format!("the Extensions API answered {}", response.status().as_u16()));
+    };
+    // It asks for its first event, which says that it is ready, and never gets one.
+    let request = prepared(
+        http::Request::get(format!("{base}/event/next")).header(IDENTIFIER, identifier).body(SdkBody::empty()),
+    )?;
+    let waiting = connector.call(request);
+    tokio::spawn(async move { waiting.await.ok() });
+    Ok(())
+}
+
+fn prepared(request: http::Result<http::Request<SdkBody>>) -> Result<Request<SdkBody>, String> {
+    request.map_err(|error| error.to_string())?.try_into().map_err(|error| format!("{error}"))
+}

@@ -1,0 +1,262 @@
+//! The tracing of one process: what is installed, and the entry points.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
+use opentelemetry_otlp::ExporterBuildError;
+use tokio::task::JoinHandle;
+use tracing::Subscriber;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::Filter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{Layer, Registry, filter};
+
+use super::flush::Traffic;
+use super::settings::Settings;
+use super::watchdog::Watchdog;
+use crate::capture::init_phase::InitPhase;
+use crate::capture::logs;
+use crate::capture::panics;
+use crate::capture::recorder::Recorder;
+use crate::export::health::Health;
+use crate::export::pipeline::Pipeline;
+use crate::otlp::Otlp;
+use crate::otlp::http_stack::HttpStack;
+use crate::propagation::ContextMode;
+use crate::trace::accounting::{Accounts, Ledger};
+use crate::trace::sampling::Sampler;
+use crate::xray::Xray;
+
+/// Crates under the exporters and under the AWS SDK, and the beginnings of the names of their families. Their
+/// spans would feed the export with itself, or repeat what [`AwsSdkSpans`](crate::AwsSdkSpans) says better.
+const INTERNAL: [&str; 8] = ["h2", "hyper", "hyper_util", "lambda_http", "lambda_runtime", "rustls", "tokio", "tower"];
+const INTERNAL_FAMILIES: [&str; 5] = ["aws_config", "aws_runtime", "aws_sdk_", "aws_smithy_", "opentelemetry"];
+
+fn is_internal(target: &str) -> bool {
+    let name = target.split("::").next().unwrap_or(target);
+    INTERNAL.contains(&name) || INTERNAL_FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+/// Tracing could not be installed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InstallError {
+    /// The OTLP exporter refused its settings.
+    Otlp(ExporterBuildError),
+    /// This process has a global subscriber already.
+    Subscriber(TryInitError),
+}
+
+impl std::fmt::Display for InstallError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Otlp(_) => "the OTLP exporter cannot be built",
+            Self::Subscriber(_) => "tracing is installed already; install it once, or use Spans::tracing_layer",
+        })
+    }
+}
+
+impl std::error::Error for InstallError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Otlp(error) => Some(error),
+            Self::Subscriber(error) => Some(error),
+        }
+    }
+}
+
+/// The tracing of this process. Clones share it.
+#[derive(Clone)]
+pub struct Spans {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) init: Arc<InitPhase>,
+    pub(super) watchdog: Arc<Watchdog>,
+    /// On demand, provisioned concurrency, SnapStart: Lambda's own words.
+    pub(super) initialization: Option<String>,
+    pub(super) concurrency: u64,
+    /// Host and port of the Runtime API, in Lambda.
+    pub(super) runtime_api: Option<String>,
+    pub(super) preparation: Arc<Mutex<Option<JoinHandle<()>>>>,
+    pub(super) http_stack: HttpStack,
+    pub(super) budget: Duration,
+    pub(super) context: ContextMode,
+    pub(super) client_address: bool,
+    pub(super) enabled: bool,
+}
+
+/// Settings and requests hold keys: what became of the spans is shown, and nothing else.
+impl std::fmt::Debug for Spans {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Spans").field("ledger", &self.ledger()).finish_non_exhaustive()
+    }
+}
+
+impl Spans {
+    /// Builds the destinations without touching the process's global subscriber; see [`Spans::tracing_layer`].
+    ///
+    /// # Errors
+    /// When a destination cannot be built.
+    pub fn new(settings: &Settings) -> Result<Self, InstallError> {
+        let http_stack = HttpStack::default();
+        let otlp = settings.otlp.clone();
+        let otlp = otlp.map(|otlp| Otlp::new(otlp, &settings.resource.resource(), http_stack.clone())).transpose();
+        let xray = settings.xray_daemon.clone();
+        let annotate = settings.xray_annotations.clone();
+        let xray = xray.map(|daemon| Xray::new(daemon, &settings.resource.xray_resource(), annotate));
+        let otlp = otlp.map_err(InstallError::Otlp)?;
+        let sampler = Sampler::new(&settings.sampling);
+        let service = settings.resource.service_name.clone().unwrap_or_default();
+        let health = Health::new(settings.metrics_namespace.clone(), service);
+        let pipeline = Pipeline::new(Accounts::default(), sampler, xray, otlp, settings.terminal, health);
+        Ok(Self {
+            watchdog: Arc::new(Watchdog::new()),
+            init: Arc::new(InitPhase::begin(pipeline.outbox.clone(), settings.runtime_api.is_some())),
+            initialization: settings.initialization.clone(),
+            concurrency: settings.concurrency,
+            runtime_api: settings.runtime_api.clone(),
+            preparation: Arc::default(),
+            http_stack,
+            pipeline: Arc::new(pipeline),
+            traffic: Arc::new(Traffic::new(settings.flush)),
+            budget: settings.budget,
+            context: settings.context,
+            client_address: settings.client_address,
+            enabled: settings.enabled,
+        })
+    }
+
+    /// Installs tracing and logging for this process: spans to the destinations, log lines to standard output.
+    ///
+    /// # Errors
+    /// When a destination cannot be built or another subscriber is installed.
+    pub fn install(settings: Settings) -> Result<Self, InstallError> {
+        let spans = Self::new(&settings)?;
+        let warnings = settings.warnings;
+        let filter = settings.log_filter;
+        let written = Filter::<Registry>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
+        let buffer = settings.log_buffer.map(|kept| logs::Buffer::new(written).with_filter(kept));
+        Registry::default()
+            .with(logs::layer(settings.terminal).with_filter(filter))
+            .with(buffer)
+            .with(spans.enabled.then(|| spans.tracing_layer()))
+            .try_init()
+            .map_err(InstallError::Subscriber)?;
+        panics::log_panics();
+        // A connection or a key of before a snapshot is of no use to its copies.
+        if spans.enabled
+            && !spans.is_snapshot()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let pipeline = spans.pipeline.clone();
+            *spans.preparation.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(runtime.spawn(async move { pipeline.prepare().await }));
+        }
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(spans)
+    }
+
+    /// Lets the choice of traces for OTLP depend on `key`, for one that is read at the start, say from Secrets Manager.
+    ///
+    /// As `LAMBDA_SPANS_SAMPLE_KEY`, which goes before it. Say it before the first invocation: of several keys the first
+    /// stays, and after a choice without a key there is none.
+    pub fn sample_by_key(&self, key: &[u8]) {
+        self.pipeline.sampler.set_key(key);
+    }
+
+    /// The layer that records spans, for a subscriber of one's own.
+    ///
+    /// It takes spans of level INFO and above. Events stay log lines: each would be billed as a span event.
+    pub fn tracing_layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
+    {
+        tracing_opentelemetry::layer()
+            .with_tracer(Recorder::new(self.pipeline.accounts.clone(), self.init.clone()))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            .with_filter(filter::filter_fn(|metadata| {
+                metadata.is_span() && *metadata.level() <= tracing::Level::INFO && !is_internal(metadata.target())
+            }))
+    }
+
+    /// Whether Lambda runs copies of a snapshot of this process (SnapStart).
+    pub(super) fn is_snapshot(&self) -> bool {
+        self.initialization.as_deref() == Some("snap-start")
+    }
+
+    /// The HTTP client that spans are sent with, for AWS SDK clients: a function carries one TLS stack, and loads the
+    /// trusted roots once.
+    ///
+    /// Its connections are made within a second; the SDK's own connect and read timeouts have no effect on it.
+    pub fn http_client(&self) -> SharedHttpClient {
+        self.http_stack.client()
+    }
+
+    /// The connector of [`http_client`](Self::http_client), for requests that are not an AWS SDK's. It has no time
+    /// limit but that of connecting, and makes no spans.
+    pub fn http_connector(&self, url: &str) -> SharedHttpConnector {
+        self.http_stack.connector(url)
+    }
+
+    /// Sends what is still unsent, within `limit`.
+    pub async fn shutdown(&self, limit: Duration) {
+        self.pipeline.finish(limit).await;
+    }
+
+    /// What became of every span so far.
+    pub fn ledger(&self) -> Ledger {
+        self.pipeline.accounts.ledger()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::SpanContext;
+    use tracing::info_span;
+
+    use super::*;
+
+    #[test]
+    fn what_ran_before_a_snapshot_is_left_out_of_the_copies_traces() {
+        let settings = Settings::from_lookup(|name| match name {
+            "AWS_XRAY_DAEMON_ADDRESS" | "AWS_LAMBDA_RUNTIME_API" => Some("127.0.0.1:1".to_owned()),
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
+            _ => None,
+        });
+        let spans = Spans::new(&settings.expect("valid")).expect("destinations");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        tracing::subscriber::with_default(Registry::default().with(spans.tracing_layer()), || {
+            info_span!("migrate").in_scope(|| {});
+            spans.init.restored();
+            info_span!("connect").in_scope(|| {});
+        });
+        runtime.block_on(spans.pipeline.flush(std::time::Duration::from_secs(1)));
+        let (ledger, root) = (spans.ledger(), SpanContext::empty_context());
+        assert_eq!((ledger.created, ledger.xray.sampled_out, ledger.otlp.sampled_out), (2, 1, 1));
+        let names: Vec<_> = spans.init.hand_over(&root, None).into_iter().map(|span| span.name).collect();
+        assert_eq!(names, ["connect", "init"]);
+    }
+
+    fn created(variables: &[&str]) -> u64 {
+        let settings = Settings::from_lookup(|name| variables.contains(&name).then(|| "127.0.0.1:1".to_owned()));
+        let spans = Spans::new(&settings.expect("valid")).expect("destinations");
+        tracing::subscriber::with_default(Registry::default().with(spans.tracing_layer()), || {
+            info_span!("migrate").in_scope(|| {});
+        });
+        spans.ledger().created
+    }
+
+    #[test]
+    fn what_runs_before_the_first_invocation_is_recorded_in_lambda_and_nowhere_else() {
+        assert_eq!(created(&["AWS_XRAY_DAEMON_ADDRESS", "AWS_LAMBDA_RUNTIME_API"]), 1);
+        assert_eq!(created(&["AWS_XRAY_DAEMON_ADDRESS"]), 0);
+    }
+}

@@ -1,0 +1,35 @@
+//! Spans that are ready for export, and the interface that receives them.
+
+use std::fmt::Debug;
+
+use opentelemetry::trace::SpanId;
+use opentelemetry_sdk::trace::SpanData;
+
+use crate::propagation::Caller;
+use crate::trace::destinations::Destinations;
+use crate::trace::sampling::Decision;
+
+/// What X-Ray already knows about the trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct XrayContext {
+    /// The segment above the root span; without one, the root span is a segment of its own.
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) sampled: bool,
+}
+
+/// Ended spans of one unit of work, on their way to the destinations.
+#[derive(Clone, Debug)]
+pub(crate) struct FinishedSpans {
+    pub(crate) xray: XrayContext,
+    pub(crate) otlp: Decision,
+    /// All destinations, except those that have received these spans already.
+    pub(crate) destinations: Destinations,
+    /// The caller whose trace is continued over OTLP, if any.
+    pub(crate) caller: Option<Caller>,
+    pub(crate) spans: Vec<SpanData>,
+}
+
+/// Receives spans that are ready for export. The export pipeline's outbox implements it.
+pub(crate) trait SpanSink: Debug + Send + Sync {
+    fn accept(&self, finished: FinishedSpans);
+}

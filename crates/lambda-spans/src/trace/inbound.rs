@@ -1,0 +1,81 @@
+//! What came in with an invocation, for the layers inside of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::{Context, KeyValue};
+
+use crate::propagation::tracestate::{self, Tracestate};
+use crate::propagation::{CLIENT_TRACE_ID, Caller, ContextMode, traceparent};
+
+/// Whether this process has an inner layer at all. Without one, nothing tells whether a handler was reached.
+static INNER_LAYER: AtomicBool = AtomicBool::new(false);
+
+/// Says that a layer around the handler exists.
+pub(crate) fn inner_layer_built() {
+    INNER_LAYER.store(true, Ordering::Relaxed);
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Inbound {
+    mode: ContextMode,
+    lineage: Option<String>,
+    event: Mutex<Option<Bytes>>,
+    reached: AtomicBool,
+    caller: OnceLock<Caller>,
+}
+
+impl Inbound {
+    pub(crate) fn new(mode: ContextMode) -> Self {
+        Self { mode, ..Self::default() }
+    }
+
+    /// The event as it came, and the `Lineage` of Lambda's own trace header.
+    pub(crate) fn with_event(mut self, event: Bytes, lineage: Option<&str>) -> Self {
+        self.event = Mutex::new(Some(event));
+        self.lineage = lineage.map(str::to_owned);
+        self
+    }
+
+    pub(crate) fn lineage(&self) -> Option<&str> {
+        self.lineage.as_deref()
+    }
+
+    /// The event, once. Whoever takes it lets go of it soon: it may be large.
+    pub(crate) fn take_event(&self) -> Option<Bytes> {
+        self.event.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// True for the first caller only: the outermost inner layer describes the invocation.
+    pub(crate) fn reach(&self) -> bool {
+        !self.reached.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether the event never came to a handler, such as one that cannot be deserialised.
+    pub(crate) fn refused(&self) -> bool {
+        INNER_LAYER.load(Ordering::Relaxed) && !self.reached.load(Ordering::Relaxed)
+    }
+
+    /// Applies the trace context of an HTTP caller to the invocation's root span: as a link, or as the trace to continue.
+    pub(crate) fn accept_caller(&self, root: &Context, headers: &HeaderMap) {
+        let Some(caller) = traceparent::from_headers(headers) else { return };
+        let span = root.span();
+        span.set_attribute(KeyValue::new(CLIENT_TRACE_ID, caller.trace_id().to_string()));
+        match self.mode {
+            ContextMode::Xray => span.add_link(caller, Vec::new()),
+            ContextMode::Caller => {
+                let states = headers.get_all(tracestate::HEADER).iter().map(HeaderValue::as_bytes);
+                let state = Tracestate::parse(states);
+                // Only the outermost layer decides; a second decision has no effect.
+                self.caller.set(Caller { trace_id: caller.trace_id(), span_id: caller.span_id(), state }).ok();
+            }
+        }
+    }
+
+    pub(crate) fn caller(&self) -> Option<&Caller> {
+        self.caller.get()
+    }
+}

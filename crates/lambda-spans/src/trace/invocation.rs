@@ -1,0 +1,253 @@
+//! One unit of work, an invocation or a served request, and the spans that it made.
+//!
+//! It travels as a value of the OpenTelemetry context, so that no global state ties a span to its invocation.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::SystemTime;
+
+use opentelemetry::trace::{SpanContext, SpanId, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_aws::trace::XrayIdGenerator;
+use opentelemetry_sdk::trace::{IdGenerator as _, SpanData};
+
+use crate::propagation::trace_header::TraceHeader;
+use crate::trace::destinations::Destinations;
+use crate::trace::finished::{FinishedSpans, SpanSink, XrayContext};
+use crate::trace::inbound::Inbound;
+use crate::trace::open_span::OpenSpan;
+use crate::trace::sampling::{Decision, Sampler, Verdict};
+
+/// The most bytes of log lines that an invocation buffers.
+const MAX_BUFFERED_LOGS: usize = 64 * 1024;
+
+/// A handle to the current unit of work.
+#[derive(Clone, Debug)]
+pub(crate) struct Invocation(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    trace_id: TraceId,
+    request_id: String,
+    xray: XrayContext,
+    inbound: Inbound,
+    spans: Mutex<Collected>,
+    sink: Arc<dyn SpanSink>,
+}
+
+#[derive(Debug, Default)]
+struct Collected {
+    finished: Vec<SpanData>,
+    open: Vec<(SpanId, Weak<OpenSpan>)>,
+    /// Spans that were exported over OTLP while they were open: their ends go to X-Ray alone.
+    already_exported: Vec<SpanId>,
+    interrupted: bool,
+    logs: BufferedLogs,
+    closed: Option<Decision>,
+}
+
+/// Log lines that are written only if the invocation fails: bounded, the oldest go first.
+#[derive(Debug, Default)]
+struct BufferedLogs {
+    lines: VecDeque<String>,
+    bytes: usize,
+}
+
+impl BufferedLogs {
+    fn push(&mut self, line: String) {
+        self.bytes += line.len();
+        self.lines.push_back(line);
+        while self.bytes > MAX_BUFFERED_LOGS {
+            let Some(oldest) = self.lines.pop_front() else { return };
+            self.bytes -= oldest.len();
+        }
+    }
+}
+
+impl Invocation {
+    /// An invocation of Lambda, whose trace is the one that Lambda names.
+    pub(crate) fn of_lambda(
+        header: TraceHeader<'_>,
+        request_id: String,
+        sink: Arc<dyn SpanSink>,
+        inbound: Inbound,
+    ) -> Self {
+        let xray = XrayContext { parent: header.parent, sampled: header.sampled };
+        Self::new(header.root, xray, request_id, sink, inbound)
+    }
+
+    /// A unit of work without a caller's context: its root span is the trace's root everywhere.
+    pub(crate) fn root(trace_id: TraceId, request_id: String, sink: Arc<dyn SpanSink>, inbound: Inbound) -> Self {
+        Self::new(trace_id, XrayContext { parent: None, sampled: true }, request_id, sink, inbound)
+    }
+
+    fn new(
+        trace_id: TraceId,
+        xray: XrayContext,
+        request_id: String,
+        sink: Arc<dyn SpanSink>,
+        inbound: Inbound,
+    ) -> Self {
+        Self(Arc::new(State { trace_id, request_id, xray, inbound, spans: Mutex::default(), sink }))
+    }
+
+    /// The invocation that the calling code runs in.
+    pub(crate) fn current() -> Option<Self> {
+        Context::map_current(|context| context.get::<Self>().cloned())
+    }
+
+    /// A context for the root span: this invocation, and a remote parent that carries the trace id.
+    pub(crate) fn context(&self) -> Context {
+        // A context without a parent id is invalid and would lose the trace id. Each destination gets the
+        // root span with the parent that is right there, so that this id is seen by none.
+        let parent = self.0.xray.parent.unwrap_or(SpanId::from(u64::MAX));
+        Context::new().with_value(self.clone()).with_remote_span_context(SpanContext::new(
+            self.0.trace_id,
+            parent,
+            TraceFlags::SAMPLED,
+            true,
+            TraceState::NONE,
+        ))
+    }
+
+    pub(crate) fn trace_id(&self) -> TraceId {
+        self.0.trace_id
+    }
+
+    /// The id under which the trace is found over OTLP: the caller's, where its trace goes on.
+    pub(crate) fn otlp_trace_id(&self) -> TraceId {
+        self.0.inbound.caller().map_or(self.0.trace_id, |caller| caller.trace_id)
+    }
+
+    pub(crate) fn request_id(&self) -> &str {
+        &self.0.request_id
+    }
+
+    pub(crate) fn xray(&self) -> XrayContext {
+        self.0.xray
+    }
+
+    /// What came in with it.
+    pub(crate) fn inbound(&self) -> &Inbound {
+        &self.0.inbound
+    }
+
+    /// Remembers a span that has begun.
+    pub(crate) fn opened(&self, id: SpanId, span: Weak<OpenSpan>) {
+        self.lock().open.push((id, span));
+    }
+
+    /// Takes a span that has ended. One that ends after its invocation goes out with a later export.
+    pub(crate) fn record(&self, span: SpanData) {
+        let mut collected = self.lock();
+        let id = span.span_context.span_id();
+        if let Some(place) = collected.open.iter().position(|(open, _)| *open == id) {
+            collected.open.swap_remove(place);
+        }
+        if let Some(otlp) = collected.closed {
+            let already_exported = collected.already_exported.contains(&id);
+            drop(collected);
+            self.send(otlp, if already_exported { Destinations::XRAY } else { Destinations::ALL }, vec![span]);
+        } else {
+            collected.finished.push(span);
+        }
+    }
+
+    /// Buffers a log line that is written only if the invocation fails.
+    pub(crate) fn buffer_log(&self, line: String) {
+        self.lock().logs.push(line);
+    }
+
+    pub(crate) fn take_buffered_logs(&self) -> VecDeque<String> {
+        mem::take(&mut self.lock().logs).lines
+    }
+
+    /// The spans that have ended, without ending the invocation.
+    pub(crate) fn take_finished(&self) -> Vec<SpanData> {
+        mem::take(&mut self.lock().finished)
+    }
+
+    /// Puts what has ended into no trace, without ending the invocation.
+    pub(crate) fn leave_out(&self) {
+        let spans = self.take_finished();
+        if !spans.is_empty() {
+            let xray = XrayContext { parent: None, sampled: false };
+            let (otlp, destinations, caller) = (Decision::Leave, Destinations::ALL, None);
+            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, spans });
+        }
+    }
+
+    /// Ends the invocation: what it recorded is ready for export. Says what the root span shows of it.
+    pub(crate) fn close(&self, sampler: &Sampler) -> Verdict {
+        let mut collected = self.lock();
+        let spans = mem::take(&mut collected.finished);
+        let root = spans.iter().find(|span| span.parent_span_is_remote);
+        let mut verdict = root.map(|root| sampler.verdict(root)).unwrap_or_default();
+        verdict.slow |= collected.interrupted;
+        let otlp = sampler.decide(self.0.trace_id, verdict);
+        collected.closed = Some(otlp);
+        let (already_exported, new): (Vec<_>, Vec<_>) =
+            spans.into_iter().partition(|span| collected.already_exported.contains(&span.span_context.span_id()));
+        drop(collected);
+        self.send(otlp, Destinations::XRAY, already_exported);
+        self.send(otlp, Destinations::ALL, new);
+        verdict
+    }
+
+    /// Makes what is known of the invocation ready for export although it is not over. The spans that are still
+    /// open go to OTLP as they are; X-Ray gets the returned copies as spans in progress, and their ends if they come.
+    ///
+    /// Only the first call does something.
+    pub(crate) fn interrupt(&self, now: SystemTime) -> Vec<SpanData> {
+        let mut collected = self.lock();
+        if collected.closed.is_some() || mem::replace(&mut collected.interrupted, true) {
+            return Vec::new();
+        }
+        let finished = mem::take(&mut collected.finished);
+        let open: Vec<SpanData> = collected.open.iter().filter_map(|(_, span)| span.upgrade()?.snapshot(now)).collect();
+        collected.already_exported = open.iter().map(|span| span.span_context.span_id()).collect();
+        drop(collected);
+        let keep = Decision::Keep { rate: 1 };
+        self.send(keep, Destinations::ALL, finished);
+        let interrupted = open.iter().cloned().map(|mut span| {
+            span.attributes.push(KeyValue::new("lambda_spans.interrupted", true));
+            span.attributes.push(KeyValue::new("error.type", "deadline"));
+            span.status = Status::error("not over shortly before the deadline");
+            span
+        });
+        self.send(keep, Destinations::OTLP, interrupted.collect());
+        open
+    }
+
+    fn send(&self, otlp: Decision, destinations: Destinations, spans: Vec<SpanData>) {
+        if !spans.is_empty() {
+            let caller = self.0.inbound.caller().cloned();
+            self.0.sink.accept(FinishedSpans { xray: self.0.xray, otlp, destinations, caller, spans });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Collected> {
+        self.0.spans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A new trace id in X-Ray's form.
+pub(crate) fn new_trace_id() -> TraceId {
+    XrayIdGenerator::default().new_trace_id()
+}
+
+/// The trace id of the current invocation or request: 32 lower-case hexadecimal digits.
+///
+/// It is the id under which the trace is found over OTLP: Lambda's own, or the caller's where its trace goes on
+/// ([`ContextMode::Caller`](crate::ContextMode::Caller)). `None` outside of an invocation.
+pub fn trace_id() -> Option<String> {
+    Invocation::current().map(|invocation| invocation.otlp_trace_id().to_string())
+}
+
+/// The id that Lambda gave to the current invocation, as its own log lines show it.
+///
+/// `None` outside of an invocation.
+pub fn request_id() -> Option<String> {
+    Invocation::current().map(|invocation| invocation.request_id().to_owned())
+}

@@ -1,0 +1,86 @@
+//! What an event says about the invocation's span.
+
+use opentelemetry::trace::{SpanContext, TraceContextExt as _};
+use opentelemetry::{Context, KeyValue};
+
+use super::batch::RecordBatch;
+use super::event::last_of_arn;
+
+/// The most records whose context becomes a link: some receivers bill each link as an event.
+pub(super) const MAX_LINKS: usize = 128;
+
+/// Changes the kind of a span that has started; never an attribute.
+pub(crate) const KIND: &str = "otel.kind";
+
+/// What invoked the function.
+#[derive(Debug, Default)]
+pub(super) struct Trigger {
+    /// `None`: the function's own.
+    pub(super) name: Option<String>,
+    pub(super) consumer: bool,
+    pub(super) attributes: Vec<KeyValue>,
+    pub(super) links: Vec<SpanContext>,
+    pub(super) batch: Option<RecordBatch>,
+}
+
+impl Trigger {
+    pub(super) fn faas(trigger: &'static str) -> Self {
+        Self { attributes: vec![KeyValue::new("faas.trigger", trigger)], ..Self::default() }
+    }
+
+    pub(super) fn consumer(trigger: &'static str, source: &str) -> Self {
+        Self { name: Some(format!("process {source}")), consumer: true, ..Self::faas(trigger) }
+    }
+
+    /// A batch of messages from the queues or topics that `destinations` name.
+    pub(super) fn messages<'a>(
+        system: &'static str,
+        destinations: impl Iterator<Item = &'a str>,
+        batch: RecordBatch,
+    ) -> Self {
+        let mut names: Vec<&str> = destinations.map(last_of_arn).collect();
+        names.sort_unstable();
+        names.dedup();
+        let only = if let [only] = names.as_slice() { Some(*only) } else { None };
+        let mut trigger = Self::consumer("pubsub", only.unwrap_or("multiple_sources"));
+        trigger.set_messaging_system(system);
+        if let Some(only) = only {
+            trigger.set("messaging.destination.name", only.to_owned());
+        }
+        trigger.with_batch(batch)
+    }
+
+    pub(super) fn with_batch(mut self, batch: RecordBatch) -> Self {
+        self.set("messaging.batch.message_count", batch.len());
+        self.batch = Some(batch);
+        self
+    }
+
+    pub(super) fn set(&mut self, key: &'static str, value: impl Into<opentelemetry::Value>) {
+        self.attributes.push(KeyValue::new(key, value));
+    }
+
+    pub(super) fn set_messaging_system(&mut self, system: &'static str) {
+        self.set("messaging.system", system);
+        self.set("messaging.operation.name", "process");
+        self.set("messaging.operation.type", "process");
+    }
+
+    pub(super) fn link_to(mut self, records: impl Iterator<Item = SpanContext>) -> Self {
+        self.links.extend(records.take(MAX_LINKS));
+        self
+    }
+
+    pub(super) fn describe(self, context: &Context) -> Option<RecordBatch> {
+        let span = context.span();
+        if let Some(name) = self.name {
+            span.update_name(name);
+        }
+        if self.consumer {
+            span.set_attribute(KeyValue::new(KIND, "consumer"));
+        }
+        span.set_attributes(self.attributes);
+        self.links.into_iter().for_each(|link| span.add_link(link, Vec::new()));
+        self.batch
+    }
+}
