@@ -22,7 +22,7 @@ use tower::{Layer, Service};
 
 use crate::trace::inbound;
 use crate::trace::invocation::Invocation;
-use crate::trace::outcome::Outcome;
+use crate::trace::outcome::HandlerOutcome;
 
 /// A response extension: what failed, as `error.type` on the request's span.
 ///
@@ -116,7 +116,7 @@ where
         let span = Invocation::current().and_then(|invocation| {
             let context = Context::current();
             // The outermost layer describes the request; one inside of the router adds the route.
-            let outermost = invocation.inbound().reach();
+            let outermost = invocation.inbound().mark_reached();
             if outermost {
                 // An HTTP event is read by its adapter; what came is not needed again.
                 drop(invocation.inbound().take_event());
@@ -129,18 +129,18 @@ where
             }
             if let Some(matched) = matched {
                 route::record(&context, request.method(), route::without_stage(matched.as_str(), &request));
-            } else if outermost && let Some(route) = route::of_event(request.extensions()) {
+            } else if outermost && let Some(route) = route::matched_by_gateway(request.extensions()) {
                 route::record(&context, request.method(), route);
             }
             outermost.then_some(context)
         });
-        let mut outcome = Outcome::of(span);
+        let mut outcome = HandlerOutcome::new(span);
         let handler = outcome.watch(|| self.inner.call(request));
         HttpFuture { handler, outcome }
     }
 }
 
-fn answered<R: Body>(context: &Context, response: &Response<R>) {
+fn record_response<R: Body>(context: &Context, response: &Response<R>) {
     let span = context.span();
     let status = response.status();
     span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
@@ -166,7 +166,7 @@ pin_project! {
     pub struct HttpFuture<F> {
         #[pin]
         handler: F,
-        outcome: Outcome,
+        outcome: HandlerOutcome,
     }
 }
 
@@ -182,8 +182,8 @@ where
         let result = ready!(this.outcome.watch(|| this.handler.poll(context)));
         match &result {
             Ok(response) => {
-                if let Some(span) = this.outcome.settle() {
-                    answered(&span, response);
+                if let Some(span) = this.outcome.complete() {
+                    record_response(&span, response);
                 }
             }
             Err(error) => this.outcome.failed_with(error),

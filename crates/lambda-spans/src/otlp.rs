@@ -1,12 +1,13 @@
 //! OTLP over HTTP: Honeycomb, or any OpenTelemetry collector.
 
 mod breaker;
+pub(crate) mod compression;
 mod encoder;
 mod gzip;
 pub(crate) mod honeycomb_key;
 pub(crate) mod http_stack;
-mod outcome;
 mod queue;
+mod response;
 pub(crate) mod settings;
 pub(crate) mod spans;
 mod transport;
@@ -24,8 +25,8 @@ use breaker::Breaker;
 use encoder::Encoder;
 use honeycomb_key::{KeyParameter, Renewal};
 use http_stack::HttpStack;
-use outcome::Outcome;
-use queue::Queue;
+use queue::RequestQueue;
+use response::ExportOutcome;
 use settings::OtlpSettings;
 use transport::Transport;
 
@@ -47,7 +48,7 @@ pub(crate) struct Otlp {
     key: Option<KeyParameter>,
     stack: HttpStack,
     over_tls: bool,
-    queue: Mutex<Queue>,
+    queue: Mutex<RequestQueue>,
     /// One sender at a time: a second would send the same requests.
     sender: tokio::sync::Mutex<Sender>,
 }
@@ -93,7 +94,7 @@ impl Otlp {
         }
         if self.over_tls
             && let Some(batch) = self.encoder.encode_nothing()
-            && let Outcome::Refused { problem } | Outcome::Unauthorized { problem } =
+            && let ExportOutcome::Refused { problem } | ExportOutcome::Unauthorized { problem } =
                 self.transport.send(&batch.request, PREPARATION).await
         {
             warn!(problem, "the OTLP receiver refuses a request without spans");
@@ -131,7 +132,7 @@ impl Otlp {
         }
         let until = Instant::now() + limit;
         if let Ok(mut sender) = tokio::time::timeout_at(until.into(), self.sender.lock()).await {
-            let _rest = Rest { otlp: self, account };
+            let _trim = TrimOnDrop { otlp: self, account };
             self.drain(&mut sender, until, account).await;
         }
     }
@@ -161,7 +162,7 @@ impl Otlp {
             let probing = sender.breaker.is_probing();
             let limit = left.min(self.timeout).min(if probing { PROBE_TIMEOUT } else { left });
             match self.transport.send(&request, limit).await {
-                Outcome::Accepted { rejected, unfinished } => {
+                ExportOutcome::Accepted { rejected, unfinished } => {
                     let rejected = usize::try_from(rejected).unwrap_or(spans).min(spans);
                     // Where it was given up meanwhile, it is counted already.
                     if self.queue().remove(ticket) {
@@ -176,7 +177,7 @@ impl Otlp {
                     sender.succeeded();
                     attempts = 0;
                 }
-                Outcome::Unauthorized { problem } => {
+                ExportOutcome::Unauthorized { problem } => {
                     sender.failed(&problem);
                     let Some(key) = &self.key else {
                         self.give_up(ticket, spans, account);
@@ -189,12 +190,12 @@ impl Otlp {
                         return;
                     }
                 }
-                Outcome::Refused { problem } => {
+                ExportOutcome::Refused { problem } => {
                     sender.failed(&problem);
                     self.give_up(ticket, spans, account);
                     sender.breaker.refused(Instant::now());
                 }
-                Outcome::Retry { after, problem } => {
+                ExportOutcome::Retry { after, problem } => {
                     // `Retry-After: 0` asks for no haste.
                     let pause = breaker::pause(attempts).max(after.unwrap_or_default());
                     attempts += 1;
@@ -205,7 +206,7 @@ impl Otlp {
                     }
                     tokio::time::sleep(pause).await;
                 }
-                Outcome::Silent { problem } => {
+                ExportOutcome::NoResponse { problem } => {
                     sender.failed(&problem);
                     sender.breaker.failed(Instant::now(), None);
                     return;
@@ -220,18 +221,18 @@ impl Otlp {
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, RequestQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What an export leaves behind. It is bounded also where nobody waits for the export's end.
-struct Rest<'a> {
+struct TrimOnDrop<'a> {
     otlp: &'a Otlp,
     account: &'a Account,
 }
 
-impl Drop for Rest<'_> {
+impl Drop for TrimOnDrop<'_> {
     fn drop(&mut self) {
         self.account.dropped(DropReason::Overflowed, self.otlp.queue().trim());
     }

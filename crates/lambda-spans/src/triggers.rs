@@ -25,7 +25,7 @@ use tower::{Layer, Service};
 
 use crate::trace::inbound;
 use crate::trace::invocation::Invocation;
-use crate::trace::outcome::Outcome;
+use crate::trace::outcome::HandlerOutcome;
 use batch::RecordBatch;
 
 /// Describes an invocation by its event: name, kind, `faas.trigger`, links to what caused it, failed records.
@@ -89,13 +89,13 @@ where
 
     fn call(&mut self, event: LambdaEvent<T>) -> Self::Future {
         let mut batch = None;
-        let span = Invocation::current().filter(|invocation| invocation.inbound().reach()).map(|invocation| {
+        let span = Invocation::current().filter(|invocation| invocation.inbound().mark_reached()).map(|invocation| {
             let context = Context::current();
             let event = invocation.inbound().take_event();
-            batch = event.and_then(|event| detect::trigger(&event).describe(&context));
+            batch = event.and_then(|event| detect::trigger(&event).apply_to(&context));
             context
         });
-        let mut outcome = Outcome::of(span);
+        let mut outcome = HandlerOutcome::new(span);
         let handler = outcome.watch(|| self.inner.call(event));
         EventFuture { handler, outcome, batch }
     }
@@ -107,7 +107,7 @@ pin_project! {
     pub struct EventFuture<F> {
         #[pin]
         handler: F,
-        outcome: Outcome,
+        outcome: HandlerOutcome,
         batch: Option<RecordBatch>,
     }
 }
@@ -124,8 +124,8 @@ where
         let result = ready!(this.outcome.watch(|| this.handler.poll(context)));
         match &result {
             Ok(response) => {
-                if let (Some(span), Some(batch)) = (this.outcome.settle(), this.batch) {
-                    batch.answered(&span, response);
+                if let (Some(span), Some(batch)) = (this.outcome.complete(), this.batch) {
+                    batch.record_response(&span, response);
                 }
             }
             Err(error) => this.outcome.failed_with(error),

@@ -9,7 +9,7 @@ use tracing_subscriber::filter::Targets;
 
 /// The value of an environment variable of this process.
 #[expect(clippy::disallowed_methods, reason = "the one place where this library reads the environment")]
-pub(crate) fn of_process(name: &str) -> Option<String> {
+pub(crate) fn process_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -51,13 +51,13 @@ impl<'a> Reader<'a> {
         self.text(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// One of a few allowed words.
-    pub(crate) fn word(&mut self, names: &[&'static str], allowed: &[&str]) -> Option<String> {
+    /// One of a few words, each with its meaning.
+    pub(crate) fn choice<T: Copy>(&mut self, names: &[&'static str], choices: &[(&str, T)]) -> Option<T> {
         let (name, value) = self.first(names)?;
-        if allowed.contains(&value.as_str()) {
-            return Some(value);
+        if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == value) {
+            return Some(*choice);
         }
-        let allowed = allowed.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        let allowed = choices.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
         self.error(name, format!("found `{value}`; allowed are {allowed}"));
         None
     }

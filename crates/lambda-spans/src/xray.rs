@@ -33,7 +33,7 @@ use opentelemetry_sdk::trace::SpanData;
 use crate::trace::accounting::Account;
 use crate::trace::destinations::Destination;
 use crate::trace::finished::{FinishedSpans, XrayContext};
-use annotations::Annotated;
+use annotations::AnnotationKeys;
 use daemon::Daemon;
 use daemon::blocking::BlockingDaemon;
 use document::Document;
@@ -50,7 +50,7 @@ impl Xray {
     /// `annotate`: the attributes that can be searched for in X-Ray, by their keys, or by beginnings of keys
     /// that end with `.` or `*`.
     pub(crate) fn new(address: String, resource: &Resource, annotate: Vec<String>) -> Self {
-        Self { documents: Documents::new(resource, Annotated::new(annotate)), daemon: Daemon::new(address) }
+        Self { documents: Documents::new(resource, AnnotationKeys::new(annotate)), daemon: Daemon::new(address) }
     }
 
     /// The documents of all spans that X-Ray samples.
@@ -59,7 +59,7 @@ impl Xray {
         let finished = finished.iter().filter(|finished| finished.destinations.contains(Destination::Xray));
         for FinishedSpans { xray, spans, .. } in finished {
             if xray.sampled {
-                self.documents.of_invocation(spans, xray.parent, &mut documents);
+                self.documents.for_invocation(spans, xray.parent, &mut documents);
             } else {
                 account.sampled_out(spans.len());
             }
@@ -70,7 +70,7 @@ impl Xray {
     /// The documents of an invocation's open spans. In X-Ray the document of a span that has ended replaces them.
     pub(crate) fn in_progress(&self, open: &[SpanData], context: XrayContext) -> Vec<Document> {
         let open = open.iter().filter(|_| context.sampled);
-        open.map(|span| self.documents.alone(span, context.parent, Form::Open)).collect()
+        open.map(|span| self.documents.single(span, context.parent, Form::Open)).collect()
     }
 
     /// A way to the same daemon for a thread without a runtime.

@@ -65,7 +65,7 @@ impl InitPhase {
     /// none of their traces. The phase begins anew.
     pub(crate) fn restored(&self) {
         if let Phase::UnderWay(phase) = &mut *self.lock() {
-            phase.invocation.leave_out();
+            phase.invocation.sample_out_finished();
             phase.start = time::now();
         }
     }

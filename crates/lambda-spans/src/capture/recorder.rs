@@ -84,7 +84,7 @@ impl Tracer for Recorder {
             instrumentation_scope: self.scope.clone(),
         };
         let open = Arc::new(OpenSpan::new(data));
-        invocation.opened(context.span_id(), Arc::downgrade(&open));
+        invocation.add_open(context.span_id(), Arc::downgrade(&open));
         let mut span = RecordedSpan { context, open: Some((open, invocation)) };
         span.set_attributes(attributes);
         span

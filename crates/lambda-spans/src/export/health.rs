@@ -16,32 +16,32 @@ const EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct Health {
     namespace: Option<String>,
     service: String,
-    written: Mutex<Written>,
+    last: Mutex<LastReport>,
 }
 
 #[derive(Debug, Default)]
-struct Written {
+struct LastReport {
     at: Option<Instant>,
     ledger: Ledger,
 }
 
 impl Health {
-    /// Without a namespace nothing is written.
+    /// Without a namespace, nothing is written.
     pub(crate) fn new(namespace: Option<String>, service: String) -> Self {
-        Self { namespace, service, written: Mutex::default() }
+        Self { namespace, service, last: Mutex::default() }
     }
 
     pub(crate) fn report(&self, ledger: Ledger, now: Instant, at_the_end: bool) {
         let Some(namespace) = &self.namespace else { return };
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = written.at.is_none_or(|at| now.saturating_duration_since(at) >= EVERY);
-        if ledger == written.ledger || !(due || at_the_end) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.at.is_none_or(|at| now.saturating_duration_since(at) >= EVERY);
+        if ledger == last.ledger || !(due || at_the_end) {
             return;
         }
         #[expect(clippy::disallowed_methods, reason = "a metric says when it was measured")]
         let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let line = line(namespace, &self.service, timestamp, &written.ledger, &ledger);
-        *written = Written { at: Some(now), ledger };
+        let line = line(namespace, &self.service, timestamp, &last.ledger, &ledger);
+        *last = LastReport { at: Some(now), ledger };
         // Without a standard output there is no log.
         writeln!(std::io::stdout(), "{line}").ok();
     }

@@ -34,18 +34,18 @@ pub(crate) struct Pipeline {
     otlp: Option<Otlp>,
     terminal: bool,
     health: Health,
-    held: Mutex<Held>,
+    carried: Mutex<CarriedSpans>,
     sending: tokio::sync::Mutex<()>,
 }
 
 /// Spans on their way to OTLP that are not encoded yet: several invocations' make one request.
 #[derive(Debug, Default)]
-struct Held {
+struct CarriedSpans {
     spans: Vec<SpanData>,
     since: Option<Instant>,
 }
 
-impl Held {
+impl CarriedSpans {
     fn is_due(&self) -> bool {
         self.spans.len() >= FULL || self.since.is_some_and(|since| since.elapsed() >= OLD)
     }
@@ -70,7 +70,7 @@ impl Pipeline {
             otlp,
             terminal,
             health,
-            held: Mutex::default(),
+            carried: Mutex::default(),
             sending: tokio::sync::Mutex::default(),
         }
     }
@@ -88,8 +88,8 @@ impl Pipeline {
 
     /// Exports all that is finished. Takes no longer than `limit`, and never fails its caller.
     pub(crate) async fn flush(&self, limit: Duration) {
-        let documents = self.sort();
-        tokio::join!(self.send_documents(documents, limit), self.send_held(limit));
+        let documents = self.distribute();
+        tokio::join!(self.send_documents(documents, limit), self.send_carried(limit));
         self.health.report(self.accounts.ledger(), Instant::now(), false);
     }
 
@@ -114,7 +114,7 @@ impl Pipeline {
 
     /// Sends X-Ray its documents; leaves OTLP's spans for a later moment, when they go beside an invocation.
     pub(crate) async fn flush_later(self: &Arc<Self>, limit: Duration) {
-        let documents = self.sort();
+        let documents = self.distribute();
         self.send_documents(documents, limit).await;
         self.send_if_due();
     }
@@ -122,9 +122,9 @@ impl Pipeline {
     /// Sends what is due beside whatever runs now.
     pub(crate) fn send_if_due(self: &Arc<Self>) {
         let Some(otlp) = &self.otlp else { return };
-        if self.held().is_due() && !otlp.is_sending() {
+        if self.carried().is_due() && !otlp.is_sending() {
             let pipeline = self.clone();
-            tokio::spawn(async move { pipeline.send_held(BACKGROUND).await });
+            tokio::spawn(async move { pipeline.send_carried(BACKGROUND).await });
         }
     }
 
@@ -142,7 +142,7 @@ impl Pipeline {
     pub(crate) fn rescue_from_thread(&self, invocation: &Invocation) {
         let open = invocation.interrupt(opentelemetry::time::now());
         let Some(xray) = self.xray.as_ref().filter(|_| !open.is_empty()) else { return };
-        let (in_progress, ended) = (xray.in_progress(&open, invocation.xray()), self.sort());
+        let (in_progress, ended) = (xray.in_progress(&open, invocation.xray()), self.distribute());
         let (daemon, count) = (xray.blocking_daemon(), ended.iter().map(Document::spans).sum::<usize>());
         daemon.send(&in_progress);
         let sent = daemon.send(&ended);
@@ -150,8 +150,8 @@ impl Pipeline {
         self.accounts.account(Destination::Xray).dropped(DropReason::Unsent, count - sent);
     }
 
-    /// X-Ray's documents of all that is finished; OTLP's share of it is held.
-    fn sort(&self) -> Vec<Document> {
+    /// X-Ray's documents of all that is finished; OTLP's share of it is carried.
+    fn distribute(&self) -> Vec<Document> {
         let finished = self.outbox.take();
         if self.terminal {
             finished.iter().for_each(terminal::print);
@@ -159,15 +159,15 @@ impl Pipeline {
         let documents =
             self.xray.as_ref().map(|xray| xray.documents(&finished, self.accounts.account(Destination::Xray)));
         if self.otlp.is_some() {
-            let mut held = self.held();
+            let mut carried = self.carried();
             for finished in finished.into_iter().filter(|finished| finished.destinations.contains(Destination::Otlp)) {
                 match finished.otlp {
-                    Decision::Keep { rate } => held.spans.extend(otlp::spans::adapted(finished, rate)),
-                    Decision::Leave => self.accounts.account(Destination::Otlp).sampled_out(finished.spans.len()),
+                    Decision::Keep { rate } => carried.spans.extend(otlp::spans::adapted(finished, rate)),
+                    Decision::SampleOut => self.accounts.account(Destination::Otlp).sampled_out(finished.spans.len()),
                 }
             }
-            if held.since.is_none() && !held.spans.is_empty() {
-                held.since = Some(Instant::now());
+            if carried.since.is_none() && !carried.spans.is_empty() {
+                carried.since = Some(Instant::now());
             }
         }
         documents.unwrap_or_default()
@@ -182,15 +182,15 @@ impl Pipeline {
         }
     }
 
-    async fn send_held(&self, limit: Duration) {
+    async fn send_carried(&self, limit: Duration) {
         if let Some(otlp) = &self.otlp {
-            let held = mem::take(&mut *self.held());
-            otlp.enqueue(held.spans);
+            let carried = mem::take(&mut *self.carried());
+            otlp.enqueue(carried.spans);
             otlp.send(limit, self.accounts.account(Destination::Otlp)).await;
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn carried(&self) -> MutexGuard<'_, CarriedSpans> {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

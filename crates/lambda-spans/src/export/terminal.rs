@@ -32,19 +32,19 @@ fn tree(spans: &[SpanData]) -> String {
     let roots = sorted(spans.iter().filter(|span| !ids.contains(&span.parent_span_id)));
     for root in roots {
         text.push_str(&format!("\ntrace {}\n", root.span_context.trace_id()));
-        let frame = Frame { begin: root.start_time, length: length(root), spans };
-        frame.draw(&mut text, root, "", "");
+        let view = TraceView { begin: root.start_time, length: length(root), spans };
+        view.draw(&mut text, root, "", "");
     }
     text
 }
 
-struct Frame<'a> {
+struct TraceView<'a> {
     begin: SystemTime,
     length: Duration,
     spans: &'a [SpanData],
 }
 
-impl Frame<'_> {
+impl TraceView<'_> {
     fn draw(&self, text: &mut String, span: &SpanData, branch: &str, indent: &str) {
         let name = format!("{branch}{}", span.name);
         let mark = if matches!(span.status, Status::Error { .. }) { " ✗" } else { "" };

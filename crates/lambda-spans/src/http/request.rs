@@ -98,7 +98,7 @@ fn header_text(headers: &HeaderMap, name: header::HeaderName, limit: usize) -> O
 /// What the client spoke. The request that is made of an event has a version of its own, which says nothing.
 fn version(event: Option<&RequestContext>, version: Version) -> Option<&'static str> {
     let protocol = match event {
-        None => return number(version),
+        None => return version_number(version),
         Some(RequestContext::ApiGatewayV1(context)) => context.protocol.as_deref()?,
         Some(RequestContext::ApiGatewayV2(context)) => context.http.protocol.as_deref()?,
         Some(_) => return None,
@@ -112,7 +112,7 @@ fn version(event: Option<&RequestContext>, version: Version) -> Option<&'static 
     }
 }
 
-fn number(version: Version) -> Option<&'static str> {
+fn version_number(version: Version) -> Option<&'static str> {
     match version {
         Version::HTTP_10 => Some("1.0"),
         Version::HTTP_11 => Some("1.1"),

@@ -35,7 +35,7 @@ fn redacted(route: &str) -> String {
 }
 
 /// The route that API Gateway matched. A router of the function's own knows better, and comes later.
-pub(super) fn of_event(extensions: &Extensions) -> Option<&str> {
+pub(super) fn matched_by_gateway(extensions: &Extensions) -> Option<&str> {
     let route = match extensions.get::<RequestContext>()? {
         RequestContext::ApiGatewayV1(context) => context.resource_path.as_deref()?,
         // `GET /items/{id}`, or `$default`, which a function URL has always.

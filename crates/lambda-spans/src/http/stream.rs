@@ -17,7 +17,7 @@ use tower::{Layer, Service};
 use tracing::Span;
 
 use crate::trace::invocation::Invocation;
-use crate::trace::outcome::Outcome;
+use crate::trace::outcome::HandlerOutcome;
 
 /// From the request's arrival to the first byte of the response's body, in milliseconds.
 const TIME_TO_FIRST_BYTE: &str = "http.response.time_to_first_byte_ms";
@@ -88,7 +88,7 @@ where
             response.map(|body| TracedBody {
                 body,
                 span: span.unwrap_or_else(Span::none),
-                outcome: Outcome::of(context.clone()),
+                outcome: HandlerOutcome::new(context.clone()),
                 context,
                 started: *this.started,
                 sent: 0,
@@ -103,7 +103,7 @@ pub struct TracedBody<B> {
     body: B,
     span: Span,
     context: Option<Context>,
-    outcome: Outcome,
+    outcome: HandlerOutcome,
     started: Instant,
     sent: u64,
 }
@@ -123,7 +123,7 @@ impl<B> TracedBody<B> {
     }
 
     fn ended(&mut self) {
-        if self.outcome.settle().is_some() {
+        if self.outcome.complete().is_some() {
             self.set("http.response.body.size", i64::try_from(self.sent).unwrap_or(i64::MAX));
         }
     }

@@ -14,8 +14,8 @@ use opentelemetry_otlp::{
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
-use super::gzip::Gzip;
-use super::queue::Batch;
+use super::compression::Compressor;
+use super::queue::EncodedRequest;
 use super::settings::OtlpSettings;
 
 /// Receivers take 5 MB and more; a smaller request is lost at a smaller price.
@@ -28,7 +28,7 @@ const SPAN_OVERHEAD: usize = 96;
 #[derive(Debug)]
 pub(super) struct Encoder {
     exporter: SpanExporter,
-    gzip: Option<Gzip>,
+    compressor: Compressor,
 }
 
 impl Encoder {
@@ -42,23 +42,24 @@ impl Encoder {
             .with_retry_policy(RetryPolicy::disabled())
             .build()?;
         exporter.set_resource(resource);
-        Ok(Self { exporter, gzip: settings.gzip.then(Gzip::new) })
+        Ok(Self { exporter, compressor: settings.compression.compressor() })
     }
 
     /// A request that carries no span.
-    pub(super) fn encode_nothing(&self) -> Option<Batch> {
+    pub(super) fn encode_nothing(&self) -> Option<EncodedRequest> {
         self.exporter.export(Vec::new()).now_or_never();
-        WRITTEN.take().map(|request| Batch { request: self.packed(request), spans: 0 })
+        WRITTEN.take().map(|request| EncodedRequest { request: self.packed(request), spans: 0 })
     }
 
     /// The requests that carry `spans`, none of them above the size that a receiver takes.
-    pub(super) fn encode(&self, spans: Vec<SpanData>) -> Vec<Batch> {
+    pub(super) fn encode(&self, spans: Vec<SpanData>) -> Vec<EncodedRequest> {
         let mut batches = Vec::new();
         for spans in split(spans) {
             let count = spans.len();
             // Ready at once and without an error, as its client is.
             self.exporter.export(spans).now_or_never();
-            batches.extend(WRITTEN.take().map(|request| Batch { request: self.packed(request), spans: count }));
+            batches
+                .extend(WRITTEN.take().map(|request| EncodedRequest { request: self.packed(request), spans: count }));
         }
         batches
     }
@@ -68,9 +69,9 @@ impl Encoder {
         if request.headers().contains_key(CONTENT_ENCODING) {
             return request;
         }
-        if let Some(packed) = self.gzip.as_ref().and_then(|gzip| gzip.compress(request.body())) {
+        if let Some((packed, encoding)) = self.compressor.compress(request.body()) {
             *request.body_mut() = packed.into();
-            request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         request
     }

@@ -65,12 +65,12 @@ impl KeyParameter {
     /// # Errors
     /// What kept it from being read, in words, without the value.
     pub(crate) async fn fetch(&self, stack: &HttpStack) -> Result<HeaderValue, String> {
-        let answer = tokio::time::timeout(TIMEOUT, self.ask(&stack.connector(&self.endpoint))).await;
+        let answer = tokio::time::timeout(TIMEOUT, self.request_value(&stack.connector(&self.endpoint))).await;
         let answer = answer.unwrap_or_else(|_| Err("no answer in time".to_owned()));
         answer.map_err(|problem| format!("the parameter {} cannot be read: {problem}", self.name))
     }
 
-    async fn ask(&self, connector: &SharedHttpConnector) -> Result<HeaderValue, String> {
+    async fn request_value(&self, connector: &SharedHttpConnector) -> Result<HeaderValue, String> {
         let request = self.request().map_err(|error| error.to_string())?;
         let request = request.try_into().map_err(|error| format!("{error}"))?;
         let response = connector.call(request).await.map_err(|error| error.to_string())?;

@@ -10,33 +10,33 @@ const MAX_SPANS: usize = 4096;
 
 /// An encoded request and how many spans it carries.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct EncodedRequest {
     pub(super) request: Request<Bytes>,
     pub(super) spans: usize,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Queue {
-    batches: VecDeque<Batch>,
+pub(super) struct RequestQueue {
+    requests: VecDeque<EncodedRequest>,
     bytes: usize,
     spans: usize,
     /// How many batches have left: the place of the first, counted from the beginning of time.
     left: u64,
 }
 
-impl Queue {
+impl RequestQueue {
     /// Adds a batch at the end.
-    pub(super) fn push(&mut self, batch: Batch) {
+    pub(super) fn push(&mut self, batch: EncodedRequest) {
         self.bytes += batch.request.body().len();
         self.spans += batch.spans;
-        self.batches.push_back(batch);
+        self.requests.push_back(batch);
     }
 
     /// Gives up what is more than may be carried. Returns the number of its spans.
     pub(super) fn trim(&mut self) -> usize {
         let mut dropped = 0;
         // The newest stays: one batch is always within what a receiver takes.
-        while (self.bytes > MAX_BYTES || self.spans > MAX_SPANS) && self.batches.len() > 1 {
+        while (self.bytes > MAX_BYTES || self.spans > MAX_SPANS) && self.requests.len() > 1 {
             dropped += self.pop();
         }
         dropped
@@ -44,12 +44,12 @@ impl Queue {
 
     /// The oldest batch: a ticket to remove it by, its request, the number of its spans.
     pub(super) fn front(&self) -> Option<(u64, Request<Bytes>, usize)> {
-        self.batches.front().map(|batch| (self.left, batch.request.clone(), batch.spans))
+        self.requests.front().map(|batch| (self.left, batch.request.clone(), batch.spans))
     }
 
     /// Removes the batch of a ticket, if it is still there.
     pub(super) fn remove(&mut self, ticket: u64) -> bool {
-        let there = ticket == self.left && !self.batches.is_empty();
+        let there = ticket == self.left && !self.requests.is_empty();
         if there {
             self.pop();
         }
@@ -57,11 +57,11 @@ impl Queue {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.requests.is_empty()
     }
 
     fn pop(&mut self) -> usize {
-        let Some(batch) = self.batches.pop_front() else { return 0 };
+        let Some(batch) = self.requests.pop_front() else { return 0 };
         self.left += 1;
         self.bytes -= batch.request.body().len();
         self.spans -= batch.spans;
@@ -73,13 +73,13 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn batch(spans: usize, bytes: usize) -> Batch {
-        Batch { request: Request::new(Bytes::from(vec![0; bytes])), spans }
+    fn batch(spans: usize, bytes: usize) -> EncodedRequest {
+        EncodedRequest { request: Request::new(Bytes::from(vec![0; bytes])), spans }
     }
 
     #[test]
     fn the_oldest_go_first_when_there_are_too_many_spans() {
-        let mut queue = Queue::default();
+        let mut queue = RequestQueue::default();
         queue.push(batch(1000, 10));
         queue.push(batch(3000, 10));
         assert_eq!(queue.trim(), 0);
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_oldest_go_first_when_there_are_too_many_bytes() {
-        let mut queue = Queue::default();
+        let mut queue = RequestQueue::default();
         queue.push(batch(1, MAX_BYTES));
         assert_eq!(queue.trim(), 0);
         queue.push(batch(2, 1));
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn one_batch_is_kept_however_large_it_is() {
-        let mut queue = Queue::default();
+        let mut queue = RequestQueue::default();
         queue.push(batch(MAX_SPANS + 1, MAX_BYTES + 1));
         assert_eq!(queue.trim(), 0);
         assert_eq!(queue.pop(), MAX_SPANS + 1);
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_batch_that_was_given_up_while_it_was_sent_is_not_removed_again() {
-        let mut queue = Queue::default();
+        let mut queue = RequestQueue::default();
         queue.push(batch(1, MAX_BYTES));
         let (ticket, ..) = queue.front().unwrap();
         queue.push(batch(2, 1));

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, Collected, Limited};
 use opentelemetry_http::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-use super::outcome::Outcome;
+use super::response::ExportOutcome;
 use super::settings::HONEYCOMB_HEADER;
 
 /// Answers of OTLP receivers are a few hundred bytes; a larger one is not worth its memory.
@@ -23,7 +23,7 @@ pub(super) struct Transport {
     key: Mutex<Option<HeaderValue>>,
 }
 
-enum Fault {
+enum RequestError {
     /// The request or its answer cannot be used; another attempt would not change that.
     Unusable(String),
     /// The connection could not be made or broke off.
@@ -47,34 +47,34 @@ impl Transport {
     }
 
     /// One attempt. A connection that turns out to be gone is replaced by a new one, once.
-    pub(super) async fn send(&self, request: &Request<Bytes>, limit: Duration) -> Outcome {
+    pub(super) async fn send(&self, request: &Request<Bytes>, limit: Duration) -> ExportOutcome {
         let until = Instant::now() + limit;
         let silence = || format!("no answer within {} ms", limit.as_millis());
         let attempt = async {
-            match self.ask(request).await {
-                Err(Fault::Connection(_)) => self.ask(request).await,
+            match self.exchange(request).await {
+                Err(RequestError::Connection(_)) => self.exchange(request).await,
                 answered => answered,
             }
         };
         let (answer, body) = match timeout_at(until, attempt).await {
             Ok(Ok(response)) => response.into_parts(),
-            Ok(Err(Fault::Connection(problem))) => return Outcome::Silent { problem },
-            Ok(Err(Fault::Unusable(problem))) => return Outcome::Refused { problem },
-            Err(_) => return Outcome::Silent { problem: silence() },
+            Ok(Err(RequestError::Connection(problem))) => return ExportOutcome::NoResponse { problem },
+            Ok(Err(RequestError::Unusable(problem))) => return ExportOutcome::Refused { problem },
+            Err(_) => return ExportOutcome::NoResponse { problem: silence() },
         };
         // From here on the status has said what became of the spans: sending them again would double them.
         let body = timeout_at(until, Limited::new(body, MAX_ANSWER).collect()).await;
         let unfinished = body.is_err().then(silence);
         let body = body.ok().and_then(Result::ok).map(Collected::to_bytes).unwrap_or_default();
-        let mut outcome = Outcome::of_answer(answer.status, &answer.headers, &body);
-        if let Outcome::Accepted { unfinished: problem, .. } = &mut outcome {
+        let mut outcome = ExportOutcome::from_response(answer.status, &answer.headers, &body);
+        if let ExportOutcome::Accepted { unfinished: problem, .. } = &mut outcome {
             *problem = unfinished;
         }
         outcome
     }
 
-    async fn ask(&self, request: &Request<Bytes>) -> Result<Response<SdkBody>, Fault> {
-        let unusable = |error: &dyn std::fmt::Display| Fault::Unusable(error.to_string());
+    async fn exchange(&self, request: &Request<Bytes>) -> Result<Response<SdkBody>, RequestError> {
+        let unusable = |error: &dyn std::fmt::Display| RequestError::Unusable(error.to_string());
         let mut request = request.clone().map(SdkBody::from);
         if let Some(key) = self.key() {
             request.headers_mut().insert(HONEYCOMB_HEADER, key);
@@ -85,12 +85,12 @@ impl Transport {
     }
 }
 
-fn connection(error: &ConnectorError) -> Fault {
+fn connection(error: &ConnectorError) -> RequestError {
     let mut problem = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         problem = format!("{problem}: {cause}");
         source = cause.source();
     }
-    if error.is_user() { Fault::Unusable(problem) } else { Fault::Connection(problem) }
+    if error.is_user() { RequestError::Unusable(problem) } else { RequestError::Connection(problem) }
 }

@@ -160,7 +160,7 @@ impl Spans {
         B::Error: Into<Error> + Send + Debug,
     {
         let service = StreamLayer.layer(self.http_layer().layer(with_routes(service)));
-        let spans = self.clone().before_the_first_event().await;
+        let spans = self.clone().end_init_phase().await;
         let runtime = Runtime::new(StreamAdapter::from(service)).layer(spans.lambda_layer());
         runtime.register_snapstart_resource(Arc::new(Restored(spans))).run().await
     }
@@ -184,7 +184,7 @@ impl Spans {
     }
 
     /// What belongs to the init phase, at its end.
-    async fn before_the_first_event(mut self) -> Self {
+    async fn end_init_phase(mut self) -> Self {
         if self.concurrency > 1 {
             // Lambda freezes no process that has several invocations at once, and none of them may hold up another.
             self.traffic = Arc::new(Traffic::new(FlushMode::Background));
@@ -218,7 +218,7 @@ impl Spans {
         S: Service<LambdaInvocation, Response = (), Error = Error> + Clone + Send + 'static,
         S::Future: Send + 'static,
     {
-        let spans = self.clone().before_the_first_event().await;
+        let spans = self.clone().end_init_phase().await;
         let runtime =
             runtime.layer(spans.lambda_layer()).register_snapstart_resource(Arc::new(Restored(spans.clone())));
         if spans.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }

@@ -39,7 +39,7 @@ impl Traffic {
     }
 
     /// Whether an invocation that begins at `now` is one of a burst.
-    pub(crate) fn begins(&self, now: Instant) -> bool {
+    pub(crate) fn is_burst(&self, now: Instant) -> bool {
         let last_end = *self.last_end.lock().unwrap_or_else(PoisonError::into_inner);
         last_end.is_some_and(|end| now.saturating_duration_since(end) < BURST)
     }
@@ -49,7 +49,7 @@ impl Traffic {
     }
 
     /// Whether the spans of an invocation must leave before the next event is asked for.
-    pub(crate) fn leaves_now(&self, burst: bool, verdict: Verdict) -> bool {
+    pub(crate) fn must_flush(&self, burst: bool, verdict: Verdict) -> bool {
         match self.mode {
             FlushMode::End => true,
             FlushMode::Adaptive => !burst || verdict.failed || verdict.slow,
@@ -67,24 +67,24 @@ mod tests {
     #[test]
     fn the_first_invocation_and_one_after_a_pause_are_no_burst() {
         let (traffic, start) = (Traffic::new(FlushMode::Adaptive), Instant::now());
-        assert!(!traffic.begins(start));
+        assert!(!traffic.is_burst(start));
         traffic.ended(start);
-        assert!(traffic.begins(start + Duration::from_millis(499)));
-        assert!(!traffic.begins(start + Duration::from_millis(500)));
+        assert!(traffic.is_burst(start + Duration::from_millis(499)));
+        assert!(!traffic.is_burst(start + Duration::from_millis(500)));
     }
 
     #[test]
     fn in_a_burst_only_failures_and_slow_invocations_leave_at_once() {
         let traffic = Traffic::new(FlushMode::Adaptive);
-        assert!(traffic.leaves_now(false, FINE));
-        assert!(!traffic.leaves_now(true, FINE));
-        assert!(traffic.leaves_now(true, Verdict { failed: true, slow: false }));
-        assert!(traffic.leaves_now(true, Verdict { failed: false, slow: true }));
+        assert!(traffic.must_flush(false, FINE));
+        assert!(!traffic.must_flush(true, FINE));
+        assert!(traffic.must_flush(true, Verdict { failed: true, slow: false }));
+        assert!(traffic.must_flush(true, Verdict { failed: false, slow: true }));
     }
 
     #[test]
     fn at_the_end_everything_leaves_and_in_the_background_nothing_waits() {
-        assert!(Traffic::new(FlushMode::End).leaves_now(true, FINE));
-        assert!(!Traffic::new(FlushMode::Background).leaves_now(false, Verdict { failed: true, slow: true }));
+        assert!(Traffic::new(FlushMode::End).must_flush(true, FINE));
+        assert!(!Traffic::new(FlushMode::Background).must_flush(false, Verdict { failed: true, slow: true }));
     }
 }

@@ -25,7 +25,7 @@ use crate::capture::logs;
 use crate::propagation::trace_header::TraceHeader;
 use crate::trace::inbound::Inbound;
 use crate::trace::invocation::{Invocation, new_trace_id};
-use crate::trace::outcome::fail;
+use crate::trace::outcome::record_error;
 
 /// What is left to Lambda between the end of an export and the deadline.
 const MARGIN: Duration = Duration::from_millis(50);
@@ -105,11 +105,11 @@ where
             Inbound::new(self.spans.context).with_event(event.body.clone(), header.and_then(|header| header.lineage));
         let (request_id, sink) = (lambda.request_id.clone(), self.spans.pipeline.outbox.clone());
         let invocation = match header {
-            Some(header) => Invocation::of_lambda(header, request_id, sink, inbound),
+            Some(header) => Invocation::from_lambda(header, request_id, sink, inbound),
             None => Invocation::root(new_trace_id(), request_id, sink, inbound),
         };
         let deadline = lambda.deadline;
-        let burst = self.spans.traffic.begins(now());
+        let burst = self.spans.traffic.is_burst(now());
         self.spans.pipeline.send_if_due();
         let span =
             info_span!(parent: None, "invocation", otel.name = lambda.env_config.function_name, otel.kind = "server");
@@ -176,8 +176,8 @@ impl InFlight {
         if let Some(error) = failure {
             self.root.span().set_status(Status::error(error.to_string()));
             self.root.span().set_attribute(KeyValue::new("error.type", "runtime_api"));
-        } else if self.invocation.inbound().refused() {
-            fail(&self.root, "event_refused");
+        } else if self.invocation.inbound().was_refused() {
+            record_error(&self.root, "event_refused");
         }
         // By itself it would stay open as long as any span below it, such as one of a detached task.
         self.root.span().end();
@@ -192,7 +192,7 @@ impl InFlight {
                 return;
             }
             let limit = budget(spans.budget, deadline, wall_clock());
-            if spans.traffic.leaves_now(burst, verdict) {
+            if spans.traffic.must_flush(burst, verdict) {
                 spans.pipeline.flush(limit).await;
             } else {
                 spans.pipeline.flush_later(limit).await;

@@ -58,8 +58,8 @@ impl ResourceSettings {
                 ("faas.version", function.version.clone().map(Value::from)),
                 ("faas.instance", function.log_stream.clone().map(Value::from)),
                 ("faas.max_memory", function.memory_mib.map(|size| Value::from(size * MIB))),
-                ("aws.log.group.names", function.log_group.clone().map(one)),
-                ("aws.log.stream.names", function.log_stream.clone().map(one)),
+                ("aws.log.group.names", function.log_group.clone().map(string_list)),
+                ("aws.log.stream.names", function.log_stream.clone().map(string_list)),
             ];
             attributes.extend(optional.into_iter().filter_map(|(key, value)| Some(KeyValue::new(key, value?))));
         }
@@ -88,6 +88,6 @@ impl ResourceSettings {
     }
 }
 
-fn one(name: String) -> Value {
+fn string_list(name: String) -> Value {
     Value::Array(Array::String(vec![StringValue::from(name)]))
 }

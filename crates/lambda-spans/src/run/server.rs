@@ -65,7 +65,7 @@ where
         let handler = span.in_scope(|| self.inner.call(request)).instrument(span);
         let pipeline = self.spans.pipeline.clone();
         Box::pin(async move {
-            let open = Open { invocation, pipeline, root };
+            let open = OpenRequest { invocation, pipeline, root };
             let response = handler.await;
             drop(open);
             response
@@ -110,7 +110,7 @@ impl Spans {
         let invocation = Invocation::root(trace_id, trace_id.to_string(), self.pipeline.outbox.clone(), inbound);
         // Fails only for a span that nobody records.
         span.set_parent(invocation.context()).ok();
-        let open = Open { invocation, pipeline: self.pipeline.clone(), root: span.context() };
+        let open = OpenRequest { invocation, pipeline: self.pipeline.clone(), root: span.context() };
         let output = work.instrument(span).await;
         drop(open);
         output
@@ -118,13 +118,13 @@ impl Spans {
 }
 
 /// A request under way. It ends also when its client goes away and the handler is dropped.
-struct Open {
+struct OpenRequest {
     invocation: Invocation,
     pipeline: Arc<Pipeline>,
     root: opentelemetry::Context,
 }
 
-impl Drop for Open {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         self.root.span().end();
         self.invocation.close(&self.pipeline.sampler);

@@ -85,7 +85,7 @@ impl Settings {
     /// # Errors
     /// All settings that cannot be used, together.
     pub fn from_env() -> Result<Self, Vec<SettingsError>> {
-        Self::from_lookup(variables::of_process)
+        Self::from_lookup(variables::process_variable)
     }
 
     /// Reads the settings through `get`, which answers the value of a variable.
@@ -106,10 +106,9 @@ impl Settings {
             ),
             resource: ResourceSettings::read(&mut reader),
             budget: reader.milliseconds(&["LAMBDA_SPANS_BUDGET_MS"]).unwrap_or(DEFAULT_BUDGET),
-            flush: match reader.word(&["LAMBDA_SPANS_FLUSH"], &["end", "adaptive"]).as_deref() {
-                Some("end") => FlushMode::End,
-                _ => FlushMode::Adaptive,
-            },
+            flush: reader
+                .choice(&["LAMBDA_SPANS_FLUSH"], &[("end", FlushMode::End), ("adaptive", FlushMode::Adaptive)])
+                .unwrap_or_default(),
             initialization: reader.text("AWS_LAMBDA_INITIALIZATION_TYPE"),
             concurrency: reader.count("AWS_LAMBDA_MAX_CONCURRENCY").unwrap_or(1),
             runtime_api: reader.text("AWS_LAMBDA_RUNTIME_API"),
@@ -118,16 +117,16 @@ impl Settings {
                 keep_slower_than: reader.milliseconds(&["LAMBDA_SPANS_KEEP_SLOWER_THAN_MS"]),
                 key: reader.text("LAMBDA_SPANS_SAMPLE_KEY"),
             },
-            context: match reader.word(&["LAMBDA_SPANS_CONTEXT"], &["xray", "caller"]).as_deref() {
-                Some("caller") => ContextMode::Caller,
-                _ => ContextMode::Xray,
-            },
+            context: reader
+                .choice(&["LAMBDA_SPANS_CONTEXT"], &[("xray", ContextMode::Xray), ("caller", ContextMode::Caller)])
+                .unwrap_or_default(),
             client_address: false,
             log_filter: reader.log_filter().unwrap_or_else(|| Targets::new().with_default(DEFAULT_LOG_LEVEL)),
             metrics_namespace: reader.text("LAMBDA_SPANS_METRICS_NAMESPACE"),
-            log_buffer: reader
-                .word(&["LAMBDA_SPANS_LOG_BUFFER"], &["debug", "trace"])
-                .map(|level| if level == "trace" { LevelFilter::TRACE } else { LevelFilter::DEBUG }),
+            log_buffer: reader.choice(
+                &["LAMBDA_SPANS_LOG_BUFFER"],
+                &[("debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)],
+            ),
             terminal: reader.flag("AWS_SAM_LOCAL"),
             warnings: reader.without_effect(&[
                 ("OTEL_TRACES_SAMPLER", "LAMBDA_SPANS_SAMPLE_RATE"),

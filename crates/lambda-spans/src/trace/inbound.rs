@@ -50,12 +50,12 @@ impl Inbound {
     }
 
     /// True for the first caller only: the outermost inner layer describes the invocation.
-    pub(crate) fn reach(&self) -> bool {
+    pub(crate) fn mark_reached(&self) -> bool {
         !self.reached.swap(true, Ordering::Relaxed)
     }
 
     /// Whether the event never came to a handler, such as one that cannot be deserialised.
-    pub(crate) fn refused(&self) -> bool {
+    pub(crate) fn was_refused(&self) -> bool {
         INNER_LAYER.load(Ordering::Relaxed) && !self.reached.load(Ordering::Relaxed)
     }
 

@@ -67,7 +67,7 @@ impl BufferedLogs {
 
 impl Invocation {
     /// An invocation of Lambda, whose trace is the one that Lambda names.
-    pub(crate) fn of_lambda(
+    pub(crate) fn from_lambda(
         header: TraceHeader<'_>,
         request_id: String,
         sink: Arc<dyn SpanSink>,
@@ -134,7 +134,7 @@ impl Invocation {
     }
 
     /// Remembers a span that has begun.
-    pub(crate) fn opened(&self, id: SpanId, span: Weak<OpenSpan>) {
+    pub(crate) fn add_open(&self, id: SpanId, span: Weak<OpenSpan>) {
         self.lock().open.push((id, span));
     }
 
@@ -169,11 +169,11 @@ impl Invocation {
     }
 
     /// Puts what has ended into no trace, without ending the invocation.
-    pub(crate) fn leave_out(&self) {
+    pub(crate) fn sample_out_finished(&self) {
         let spans = self.take_finished();
         if !spans.is_empty() {
             let xray = XrayContext { parent: None, sampled: false };
-            let (otlp, destinations, caller) = (Decision::Leave, Destinations::ALL, None);
+            let (otlp, destinations, caller) = (Decision::SampleOut, Destinations::ALL, None);
             self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, spans });
         }
     }

@@ -7,21 +7,21 @@ use opentelemetry::{Context, KeyValue};
 
 /// The span that is told how its work ended, once. Dropped untold, the work was cancelled.
 #[derive(Debug)]
-pub(crate) struct Outcome(Option<Context>);
+pub(crate) struct HandlerOutcome(Option<Context>);
 
-impl Outcome {
-    pub(crate) fn of(context: Option<Context>) -> Self {
+impl HandlerOutcome {
+    pub(crate) fn new(context: Option<Context>) -> Self {
         Self(context)
     }
 
     /// The context to tell a regular end to.
-    pub(crate) fn settle(&mut self) -> Option<Context> {
+    pub(crate) fn complete(&mut self) -> Option<Context> {
         self.0.take()
     }
 
     pub(crate) fn failed(&mut self, error_type: impl Into<Cow<'static, str>>) {
         if let Some(context) = self.0.take() {
-            fail(&context, error_type);
+            record_error(&context, error_type);
         }
     }
 
@@ -35,22 +35,22 @@ impl Outcome {
 
     /// Does a piece of the work. Whoever catches a panic of it drops the rest much later: it is told here.
     pub(crate) fn watch<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let watch = Watch(self);
+        let guard = PanicGuard(self);
         let result = work();
-        drop(watch);
+        drop(guard);
         result
     }
 }
 
-impl Drop for Outcome {
+impl Drop for HandlerOutcome {
     fn drop(&mut self) {
         self.failed("cancelled");
     }
 }
 
-struct Watch<'a>(&'a mut Outcome);
+struct PanicGuard<'a>(&'a mut HandlerOutcome);
 
-impl Drop for Watch<'_> {
+impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.failed("panic");
@@ -58,7 +58,7 @@ impl Drop for Watch<'_> {
     }
 }
 
-pub(crate) fn fail(context: &Context, error_type: impl Into<Cow<'static, str>>) {
+pub(crate) fn record_error(context: &Context, error_type: impl Into<Cow<'static, str>>) {
     context.span().set_status(Status::error(""));
     context.span().set_attribute(KeyValue::new("error.type", error_type.into()));
 }

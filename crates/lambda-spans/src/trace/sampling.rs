@@ -24,7 +24,7 @@ pub(crate) enum Decision {
     Keep {
         rate: u64,
     },
-    Leave,
+    SampleOut,
 }
 
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Sampler {
         {
             Decision::Keep { rate: self.one_in }
         } else {
-            Decision::Leave
+            Decision::SampleOut
         }
     }
 }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     fn kept(sampler: &Sampler) -> Vec<u128> {
-        let keeps = |id: &u128| sampler.decide(TraceId::from(*id), Verdict::default()) != Decision::Leave;
+        let keeps = |id: &u128| sampler.decide(TraceId::from(*id), Verdict::default()) != Decision::SampleOut;
         (1..=10_000).filter(keeps).collect()
     }
 
@@ -123,7 +123,7 @@ mod tests {
         for verdict in [Verdict { failed: true, slow: false }, Verdict { failed: false, slow: true }] {
             assert_eq!(sampler.decide(TraceId::from(7), verdict), Decision::Keep { rate: 1 });
         }
-        assert_eq!(sampler.decide(TraceId::from(7), Verdict::default()), Decision::Leave);
+        assert_eq!(sampler.decide(TraceId::from(7), Verdict::default()), Decision::SampleOut);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use opentelemetry::{Context, KeyValue};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::trace::outcome::fail;
+use crate::trace::outcome::record_error;
 
 const FAILURES: &str = "faas.batch.failures";
 
@@ -36,14 +36,14 @@ impl RecordBatch {
     }
 
     /// Records what a response says of the batch. A response without failures says nothing.
-    pub(super) fn answered(&self, context: &Context, response: &impl Serialize) {
+    pub(super) fn record_response(&self, context: &Context, response: &impl Serialize) {
         // A response that cannot be serialised fails where the runtime serialises it.
         let failures = serde_json::to_value(response).ok().map_or(0, |response| self.failures(&response));
         if failures > 0 {
             context.span().set_attribute(KeyValue::new(FAILURES, i64::try_from(failures).unwrap_or(i64::MAX)));
         }
         if failures == self.ids.len() && failures > 0 {
-            fail(context, "batch_failed");
+            record_error(context, "batch_failed");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which service an event comes from.
 
-use super::event::{Event, Record};
+use super::event::{EventFields, RecordFields};
 use super::trigger::Trigger;
 use super::{cognito, dynamodb, eventbridge, json_scan, kinesis, s3, sns, sqs};
 
@@ -16,9 +16,9 @@ fn known_trigger(event: &[u8]) -> Option<Trigger> {
     if json_scan::member(event, |name| IDENTIFYING.contains(&name))? == b"requestContext" {
         return Some(Trigger::faas("http"));
     }
-    let event: Event<'_> = serde_json::from_slice(event).ok()?;
+    let event: EventFields<'_> = serde_json::from_slice(event).ok()?;
     if let Some(records) = event.records {
-        let records: Vec<Record<'_>> = serde_json::from_str(records.get()).ok()?;
+        let records: Vec<RecordFields<'_>> = serde_json::from_str(records.get()).ok()?;
         return match records.first()?.source.as_str() {
             "aws:sqs" => Some(sqs::trigger(&records)),
             "aws:sns" => Some(sns::trigger(&records)),

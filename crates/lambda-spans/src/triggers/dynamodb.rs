@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::batch::RecordBatch;
-use super::event::{Record, part};
+use super::event::{RecordFields, part};
 use super::trigger::Trigger;
 use crate::propagation::traceparent;
 
@@ -23,7 +23,7 @@ struct Change<'a> {
     new_image: Option<&'a RawValue>,
 }
 
-pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
+pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let changes: Vec<Change<'_>> = records.iter().map(change).collect();
     let table = records.first().and_then(|record| table(&record.arn)).unwrap_or("unknown");
     let mut trigger = Trigger::consumer("datasource", table);
@@ -36,7 +36,7 @@ pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
         .link_to(changes.iter().filter_map(writer))
 }
 
-fn change<'a>(record: &Record<'a>) -> Change<'a> {
+fn change<'a>(record: &RecordFields<'a>) -> Change<'a> {
     record.dynamodb.and_then(|change| serde_json::from_str(change.get()).ok()).unwrap_or_default()
 }
 
@@ -54,7 +54,7 @@ fn table(arn: &str) -> Option<&str> {
 }
 
 /// What happened to all of them, if it is the same.
-fn operation(records: &[Record<'_>]) -> Option<&'static str> {
+fn operation(records: &[RecordFields<'_>]) -> Option<&'static str> {
     let first = &records.first()?.event_name;
     let operation = match first.as_str() {
         "INSERT" => "insert",

@@ -9,7 +9,7 @@ const MAX_TEXT: usize = 256;
 
 /// Nothing is required and nothing has a type: a function's own events may use the same names.
 #[derive(Deserialize)]
-pub(super) struct Event<'a> {
+pub(super) struct EventFields<'a> {
     #[serde(borrow, rename = "Records")]
     pub(super) records: Option<&'a RawValue>,
     #[serde(borrow, rename = "detail-type")]
@@ -28,7 +28,7 @@ pub(super) struct Event<'a> {
 
 /// A record of a batch, of any service.
 #[derive(Deserialize)]
-pub(super) struct Record<'a> {
+pub(super) struct RecordFields<'a> {
     #[serde(rename = "eventSource", alias = "EventSource")]
     pub(super) source: String,
     #[serde(rename = "eventSourceARN", default)]

@@ -1,9 +1,9 @@
 //! Amazon EventBridge: an event on a bus, or a schedule.
 
-use super::event::{Event, last_of_arn, part, text};
+use super::event::{EventFields, last_of_arn, part, text};
 use super::trigger::Trigger;
 
-pub(super) fn trigger(event: &Event<'_>) -> Option<Trigger> {
+pub(super) fn trigger(event: &EventFields<'_>) -> Option<Trigger> {
     let (source, detail_type) = (text(event.source)?, text(event.detail_type)?);
     let time = text(event.time);
     let mut trigger = if source == "aws.events" && detail_type == "Scheduled Event" {

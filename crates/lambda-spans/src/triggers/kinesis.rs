@@ -3,24 +3,24 @@
 use serde::Deserialize;
 
 use super::batch::RecordBatch;
-use super::event::{Record, part};
+use super::event::{RecordFields, part};
 use super::trigger::Trigger;
 
 #[derive(Default, Deserialize)]
-struct Entry {
+struct KinesisData {
     #[serde(rename = "sequenceNumber", default)]
     sequence_number: String,
 }
 
 /// A record has no place for a context but its data, whose form is its producer's own.
-pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
+pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let stream = records.first().and_then(|record| stream(&record.arn)).unwrap_or("unknown");
     let entries = records.iter().map(|record| part(record.kinesis).unwrap_or_default());
     let mut trigger = Trigger::consumer("pubsub", stream);
     trigger.set_messaging_system("aws.kinesis");
     trigger.set("messaging.destination.name", stream.to_owned());
     trigger.set("aws.kinesis.stream_name", stream.to_owned());
-    trigger.with_batch(RecordBatch::ordered(entries.map(|entry: Entry| entry.sequence_number)))
+    trigger.with_batch(RecordBatch::ordered(entries.map(|entry: KinesisData| entry.sequence_number)))
 }
 
 /// `arn:aws:kinesis:eu-west-1:123456789012:stream/clicks`, with the name of a consumer behind it or without.

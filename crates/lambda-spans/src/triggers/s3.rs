@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::event::{Record, text};
+use super::event::{RecordFields, text};
 use super::trigger::Trigger;
 
 #[derive(Deserialize)]
@@ -18,7 +18,7 @@ struct Bucket<'a> {
     name: Option<&'a RawValue>,
 }
 
-pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
+pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let only = if let [only] = records { Some(only) } else { None };
     let bucket = records.first().and_then(bucket).unwrap_or_else(|| "unknown".to_owned());
     let mut trigger = Trigger::consumer("datasource", &bucket);
@@ -33,7 +33,7 @@ pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
     trigger
 }
 
-fn bucket(record: &Record<'_>) -> Option<String> {
+fn bucket(record: &RecordFields<'_>) -> Option<String> {
     let notification: Notification<'_> = serde_json::from_str(record.s3?.get()).ok()?;
     let bucket: Bucket<'_> = serde_json::from_str(notification.bucket?.get()).ok()?;
     text(bucket.name)

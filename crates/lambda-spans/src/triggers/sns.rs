@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::batch::RecordBatch;
-use super::event::{Record, part};
+use super::event::{RecordFields, part};
 use super::trigger::Trigger;
 use crate::propagation::traceparent;
 
@@ -16,7 +16,7 @@ struct Notification {
     message_attributes: Value,
 }
 
-pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
+pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let notifications: Vec<Notification> = records.iter().map(|record| part(record.sns).unwrap_or_default()).collect();
     let batch = RecordBatch::unordered(notifications.iter().map(|notification| notification.message_id.clone()));
     let message = batch.only().map(str::to_owned);

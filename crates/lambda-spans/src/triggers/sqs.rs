@@ -5,18 +5,18 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::batch::RecordBatch;
-use super::event::{Record, part};
+use super::event::{RecordFields, part};
 use super::trigger::Trigger;
 use crate::propagation::trace_header::TraceHeader;
 use crate::propagation::traceparent;
 
 #[derive(Deserialize)]
-struct Attributes {
+struct SystemAttributes {
     #[serde(rename = "AWSTraceHeader")]
     trace: Option<String>,
 }
 
-pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
+pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let batch = RecordBatch::unordered(records.iter().map(|record| record.message_id.clone()));
     let message = batch.only().map(str::to_owned);
     let mut trigger = Trigger::messages("aws_sqs", records.iter().map(|record| record.arn.as_str()), batch);
@@ -27,8 +27,8 @@ pub(super) fn trigger(records: &[Record<'_>]) -> Trigger {
 }
 
 /// What SQS itself passed on; else what the sender put into a message attribute.
-fn context(record: &Record<'_>) -> Option<SpanContext> {
-    let attributes: Option<Attributes> = part(record.attributes);
+fn context(record: &RecordFields<'_>) -> Option<SpanContext> {
+    let attributes: Option<SystemAttributes> = part(record.attributes);
     let sent = attributes.and_then(|attributes| attributes.trace);
     sent.as_deref().and_then(TraceHeader::parse).and_then(|header| header.span_context()).or_else(|| {
         let attributes: Value = part(record.message_attributes)?;

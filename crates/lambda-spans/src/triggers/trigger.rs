@@ -71,7 +71,7 @@ impl Trigger {
         self
     }
 
-    pub(super) fn describe(self, context: &Context) -> Option<RecordBatch> {
+    pub(super) fn apply_to(self, context: &Context) -> Option<RecordBatch> {
         let span = context.span();
         if let Some(name) = self.name {
             span.update_name(name);

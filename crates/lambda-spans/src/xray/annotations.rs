@@ -2,7 +2,7 @@
 
 use opentelemetry::Value;
 
-use super::attributes::Attributes;
+use super::attributes::SpanAttributes;
 use super::json::Members;
 
 /// What X-Ray indexes at most.
@@ -12,12 +12,12 @@ const MAX_TEXT: usize = 1000;
 
 /// Which attributes become annotations.
 #[derive(Debug)]
-pub(super) struct Annotated {
+pub(super) struct AnnotationKeys {
     keys: Vec<String>,
     prefixes: Vec<String>,
 }
 
-impl Annotated {
+impl AnnotationKeys {
     /// Keys, and beginnings of keys that end with `.` or `*`.
     pub(super) fn new(names: Vec<String>) -> Self {
         let (prefixes, keys) = names.into_iter().partition(|name: &String| name.ends_with(['.', '*']));
@@ -30,20 +30,20 @@ impl Annotated {
     }
 
     /// Writes the annotations. What X-Ray cannot take as one, or not as a whole, stays for the metadata.
-    pub(super) fn write(&self, document: &mut Members<'_>, attributes: &mut Attributes<'_>) {
+    pub(super) fn write(&self, document: &mut Members<'_>, attributes: &mut SpanAttributes<'_>) {
         let mut written: Vec<&str> = Vec::new();
         document.object("annotations", |annotations| {
-            attributes.for_the_rest(|key, value| {
+            attributes.for_each_unwritten(|key, value| {
                 let one_more = written.len() < MAX
                     && !key.is_empty()
                     && self.names(key)
                     && is_indexed(value)
                     // X-Ray cannot tell `a.b` from `a_b`; both would be one key, twice in one object.
-                    && !written.iter().any(|other| letters(other).eq(letters(key)));
+                    && !written.iter().any(|other| xray_key(other).eq(xray_key(key)));
                 if one_more {
                     written.push(key);
                 }
-                one_more && annotations.value(&letters(key).collect::<String>(), value, MAX_TEXT)
+                one_more && annotations.value(&xray_key(key).collect::<String>(), value, MAX_TEXT)
             });
         });
     }
@@ -57,7 +57,7 @@ fn is_indexed(value: &Value) -> bool {
 }
 
 /// The key in X-Ray's letters.
-fn letters(key: &str) -> impl Iterator<Item = char> {
+fn xray_key(key: &str) -> impl Iterator<Item = char> {
     key.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' })
 }
 
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_name_that_ends_with_a_dot_or_star_is_the_beginning_of_keys() {
-        let annotated = Annotated::new(vec!["app.".to_owned(), "user*".to_owned(), "http.route".to_owned()]);
+        let annotated = AnnotationKeys::new(vec!["app.".to_owned(), "user*".to_owned(), "http.route".to_owned()]);
         assert!(annotated.names("app.now") && annotated.names("user_id") && annotated.names("user"));
         assert!(annotated.names("http.route"));
         assert!(!annotated.names("http.routes") && !annotated.names("application") && !annotated.names("app"));
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_star_alone_is_every_key() {
-        assert!(Annotated::new(vec!["*".to_owned()]).names("anything"));
-        assert!(!Annotated::new(Vec::new()).names("anything"));
+        assert!(AnnotationKeys::new(vec!["*".to_owned()]).names("anything"));
+        assert!(!AnnotationKeys::new(Vec::new()).names("anything"));
     }
 }

@@ -13,15 +13,15 @@ const MAX_KEY: usize = 500;
 /// Bytes that X-Ray allows for a text of its own.
 pub(super) const MAX_TEXT: usize = 250;
 
-pub(super) struct Attributes<'a> {
+pub(super) struct SpanAttributes<'a> {
     all: &'a [KeyValue],
-    said: [bool; MAX],
+    written: [bool; MAX],
 }
 
-impl<'a> Attributes<'a> {
+impl<'a> SpanAttributes<'a> {
     pub(super) fn new(span: &'a SpanData) -> Self {
         let all = &span.attributes;
-        Self { all: all.get(..MAX).unwrap_or(all), said: [false; MAX] }
+        Self { all: all.get(..MAX).unwrap_or(all), written: [false; MAX] }
     }
 
     /// The attribute's value. Of several with one key, the last counts.
@@ -46,34 +46,40 @@ impl<'a> Attributes<'a> {
     }
 
     /// The document says it in a place of its own: it needs no further one.
-    pub(super) fn say(&mut self, key: &str) {
-        let said = self.all.iter().zip(&mut self.said).filter(|(attribute, _)| attribute.key.as_str() == key);
-        said.for_each(|(_, said)| *said = true);
+    pub(super) fn mark_written(&mut self, key: &str) {
+        let written = self.all.iter().zip(&mut self.written).filter(|(attribute, _)| attribute.key.as_str() == key);
+        written.for_each(|(_, written)| *written = true);
     }
 
     /// Writes the first of `keys` that there is into `place` of a block, in at most `limit` bytes. As a whole it says
     /// the attribute; else that stays for the metadata. False where there is none.
-    pub(super) fn put(&mut self, block: &mut Members<'_>, place: &str, keys: &[&'static str], limit: usize) -> bool {
+    pub(super) fn write_first(
+        &mut self,
+        block: &mut Members<'_>,
+        place: &str,
+        keys: &[&'static str],
+        limit: usize,
+    ) -> bool {
         let Some((key, text)) = self.first_text(keys) else { return false };
         if block.text(place, text, limit) {
-            self.say(key);
+            self.mark_written(key);
         }
         true
     }
 
-    /// Calls `each` with every attribute that is not said yet, under a key that no other has. What `each`
+    /// Calls `each` with every attribute that is not written yet, under a key that no other has. What `each`
     /// says itself, by answering true, is not seen again.
-    pub(super) fn for_the_rest(&mut self, mut each: impl FnMut(&'a str, &'a Value) -> bool) {
-        for (index, (attribute, said)) in self.all.iter().zip(&mut self.said).enumerate() {
-            if !*said {
-                let key = shown(attribute);
-                let replaced = self.all.iter().skip(index + 1).any(|later| shown(later) == key);
-                *said = replaced || each(key, &attribute.value);
+    pub(super) fn for_each_unwritten(&mut self, mut each: impl FnMut(&'a str, &'a Value) -> bool) {
+        for (index, (attribute, written)) in self.all.iter().zip(&mut self.written).enumerate() {
+            if !*written {
+                let key = bounded_key(attribute);
+                let replaced = self.all.iter().skip(index + 1).any(|later| bounded_key(later) == key);
+                *written = replaced || each(key, &attribute.value);
             }
         }
     }
 }
 
-pub(super) fn shown(attribute: &KeyValue) -> &str {
+pub(super) fn bounded_key(attribute: &KeyValue) -> &str {
     beginning(attribute.key.as_str(), MAX_KEY)
 }

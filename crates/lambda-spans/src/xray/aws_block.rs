@@ -4,7 +4,7 @@ use std::slice;
 
 use opentelemetry::{Array, StringValue, Value};
 
-use super::attributes::{Attributes, MAX_TEXT};
+use super::attributes::{MAX_TEXT, SpanAttributes};
 use super::json::Members;
 use super::role::{Form, Role};
 
@@ -13,17 +13,17 @@ const MAX_TABLES: usize = 100;
 const TABLES: &str = "aws.dynamodb.table_names";
 const METHOD: &str = "rpc.method";
 
-pub(super) fn is_call(attributes: &Attributes<'_>) -> bool {
+pub(super) fn is_call(attributes: &SpanAttributes<'_>) -> bool {
     attributes.first_text(&["rpc.system.name", "rpc.system"]).is_some_and(|(_, system)| system == "aws-api")
 }
 
 /// `DynamoDB` of the method `DynamoDB/Query`, or what older conventions say by itself.
-pub(super) fn service<'a>(attributes: &Attributes<'a>) -> Option<&'a str> {
+pub(super) fn service<'a>(attributes: &SpanAttributes<'a>) -> Option<&'a str> {
     let of_method = || attributes.text(METHOD)?.rsplit_once('/').map(|(service, _)| service);
     attributes.text("rpc.service").or_else(of_method).or_else(|| attributes.text("aws.service"))
 }
 
-pub(super) fn write(role: Role, form: Form, attributes: &mut Attributes<'_>, document: &mut Members<'_>) {
+pub(super) fn write(role: Role, form: Form, attributes: &mut SpanAttributes<'_>, document: &mut Members<'_>) {
     document.object("aws", |aws| {
         put(attributes, aws, "account_id", &["cloud.account.id"]);
         match role {
@@ -39,7 +39,7 @@ pub(super) fn write(role: Role, form: Form, attributes: &mut Attributes<'_>, doc
 }
 
 /// The function and the request, which X-Ray does not search for: the attributes stay, with their own names.
-fn write_invocation(attributes: &Attributes<'_>, aws: &mut Members<'_>) {
+fn write_invocation(attributes: &SpanAttributes<'_>, aws: &mut Members<'_>) {
     if let Some((_, arn)) = attributes.first_text(&["aws.lambda.invoked_arn", "cloud.resource_id"]) {
         aws.text("function_arn", arn, MAX_TEXT);
     }
@@ -48,14 +48,14 @@ fn write_invocation(attributes: &Attributes<'_>, aws: &mut Members<'_>) {
     }
 }
 
-fn write_call(attributes: &mut Attributes<'_>, aws: &mut Members<'_>) {
+fn write_call(attributes: &mut SpanAttributes<'_>, aws: &mut Members<'_>) {
     for key in ["rpc.system", "rpc.system.name", "rpc.service"] {
-        attributes.say(key);
+        attributes.mark_written(key);
     }
     if let Some(method) = attributes.text(METHOD) {
         let operation = method.rsplit_once('/').map_or(method, |(_, operation)| operation);
         if aws.text("operation", operation, MAX_TEXT) {
-            attributes.say(METHOD);
+            attributes.mark_written(METHOD);
         }
     }
     put(attributes, aws, "region", &["cloud.region", "aws.region"]);
@@ -63,7 +63,7 @@ fn write_call(attributes: &mut Attributes<'_>, aws: &mut Members<'_>) {
     put(attributes, aws, "queue_url", &["aws.sqs.queue.url", "aws.queue.url", "aws.queue_url"]);
     match attributes.get(TABLES).and_then(tables) {
         Some(tables) => {
-            attributes.say(TABLES);
+            attributes.mark_written(TABLES);
             if let Some(first) = tables.first() {
                 aws.text("table_name", first.as_str(), MAX_TEXT);
                 aws.texts("table_names", tables);
@@ -72,13 +72,13 @@ fn write_call(attributes: &mut Attributes<'_>, aws: &mut Members<'_>) {
         None => put(attributes, aws, "table_name", &["aws.table.name", "aws.table_name"]),
     }
     if let Some(attempts @ 2..) = attributes.integer("aws.sdk.attempts") {
-        attributes.say("aws.sdk.attempts");
+        attributes.mark_written("aws.sdk.attempts");
         aws.number("retries", attempts - 1);
     }
 }
 
-fn put(attributes: &mut Attributes<'_>, block: &mut Members<'_>, place: &str, keys: &[&'static str]) {
-    attributes.put(block, place, keys, MAX_TEXT);
+fn put(attributes: &mut SpanAttributes<'_>, block: &mut Members<'_>, place: &str, keys: &[&'static str]) {
+    attributes.write_first(block, place, keys, MAX_TEXT);
 }
 
 /// The names of the tables, also where the attribute is one name: a field of `tracing` cannot be a list.

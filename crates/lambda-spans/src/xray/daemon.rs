@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use super::document::Document;
 use crate::trace::accounting::{Account, DropReason};
 use pace::Pace;
-use socket::{Fate, Socket};
+use socket::{SendOutcome, Socket};
 
 /// How long a name that could not be resolved is not asked for again: each time costs the whole budget where
 /// the resolver does not answer.
@@ -71,7 +71,7 @@ impl Daemon {
         if sent.is_err() && self.address.parse::<SocketAddr>().is_err() {
             self.resolve_again();
         }
-        self.tell(sent);
+        self.log_change(sent);
     }
 
     async fn send_one(&self, socket: &Socket, document: &Document, unsent: &mut Unsent<'_>) -> io::Result<()> {
@@ -82,16 +82,16 @@ impl Daemon {
         }
         loop {
             match socket.send(&document.datagram) {
-                Fate::Sent => {
+                SendOutcome::Sent => {
                     unsent.is_exported(document.spans);
                     return Ok(());
                 }
-                Fate::SentAfter(refusal) => {
+                SendOutcome::SentAfter(refusal) => {
                     unsent.is_exported(document.spans);
                     return Err(refusal);
                 }
-                Fate::Failed(error) => return Err(error),
-                Fate::Full => sleep(FULL).await,
+                SendOutcome::Failed(error) => return Err(error),
+                SendOutcome::Full => sleep(FULL).await,
             }
         }
     }
@@ -126,7 +126,7 @@ impl Daemon {
     }
 
     /// One line at each change of state.
-    fn tell(&self, sent: io::Result<()>) {
+    fn log_change(&self, sent: io::Result<()>) {
         let failed = self.failing.swap(sent.is_err(), Ordering::Relaxed);
         match sent {
             Err(error) if !failed => warn!(

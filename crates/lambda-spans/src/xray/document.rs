@@ -4,8 +4,8 @@ use opentelemetry::SpanId;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
-use super::annotations::Annotated;
-use super::attributes::Attributes;
+use super::annotations::AnnotationKeys;
+use super::attributes::SpanAttributes;
 use super::failure::SpanFailure;
 use super::json::Members;
 use super::limits::{MAX_DATAGRAM, SizeLimits};
@@ -13,8 +13,8 @@ use super::place::Place;
 use super::role::{Form, Role};
 use super::{aws_block, http_block, metadata, name, sql_block};
 
-/// More spans than these are told one by one.
-const TOGETHER: usize = 64;
+/// More spans than these are written one by one.
+const MAX_COMBINED: usize = 64;
 /// What most documents need, in bytes.
 const USUAL: usize = 2048;
 
@@ -41,11 +41,11 @@ pub(super) struct Documents {
     service: String,
     /// Where a segment ran. A subsegment's place is its segment's.
     origin: Option<&'static str>,
-    annotated: Annotated,
+    annotated: AnnotationKeys,
 }
 
 impl Documents {
-    pub(super) fn new(resource: &Resource, annotated: Annotated) -> Self {
+    pub(super) fn new(resource: &Resource, annotated: AnnotationKeys) -> Self {
         let of = |key: &'static str| resource.get_ref(&key.into()).map_or_else(String::new, ToString::to_string);
         let origin = (of("cloud.platform") == "aws_lambda").then_some("AWS::Lambda::Function");
         Self { service: name::clean(&of("service.name")).into_owned(), origin, annotated }
@@ -53,41 +53,41 @@ impl Documents {
 
     /// The documents of the spans that an invocation has finished: with each span all that is below it, if that is
     /// small enough; else of each span one. `parent` is the segment that X-Ray already holds for the root span.
-    pub(super) fn of_invocation(&self, spans: &[SpanData], parent: Option<SpanId>, documents: &mut Vec<Document>) {
-        let mut told = [false; TOGETHER];
-        if spans.len() <= TOGETHER {
+    pub(super) fn for_invocation(&self, spans: &[SpanData], parent: Option<SpanId>, documents: &mut Vec<Document>) {
+        let mut written = [false; MAX_COMBINED];
+        if spans.len() <= MAX_COMBINED {
             let is_top = |span: &SpanData| !spans.iter().any(|above| is_below(span, above));
             let tops = spans.iter().enumerate().filter(|(_, span)| is_top(span));
-            documents.extend(tops.filter_map(|(top, _)| self.together(spans, top, parent, &mut told)));
+            documents.extend(tops.filter_map(|(top, _)| self.combined(spans, top, parent, &mut written)));
         }
-        let left = spans.iter().enumerate().filter(|(index, _)| !told.get(*index).is_some_and(|told| *told));
-        documents.extend(left.map(|(_, span)| self.alone(span, parent, Form::Finished)));
+        let left = spans.iter().enumerate().filter(|(index, _)| !written.get(*index).is_some_and(|written| *written));
+        documents.extend(left.map(|(_, span)| self.single(span, parent, Form::Finished)));
     }
 
     /// The document of one span.
-    pub(super) fn alone(&self, span: &SpanData, parent: Option<SpanId>, form: Form) -> Document {
+    pub(super) fn single(&self, span: &SpanData, parent: Option<SpanId>, form: Form) -> Document {
         let written = SizeLimits::LEVELS.iter().find_map(|limits| {
             let datagram = datagram(|document| self.write(document, span, parent, form, limits));
             (datagram.len() <= MAX_DATAGRAM).then_some(datagram)
         });
-        Document { datagram: written.unwrap_or_else(|| self.bare(span, parent, form)), spans: 1 }
+        Document { datagram: written.unwrap_or_else(|| self.minimal(span, parent, form)), spans: 1 }
     }
 
-    /// None where it is too large; then nothing is told.
-    fn together(
+    /// None where it is too large; then nothing is written.
+    fn combined(
         &self,
         spans: &[SpanData],
         top: usize,
         parent: Option<SpanId>,
-        told: &mut [bool; TOGETHER],
+        written: &mut [bool; MAX_COMBINED],
     ) -> Option<Document> {
-        let (before, mut after) = (count(told), *told);
+        let (before, mut after) = (count(written), *written);
         let datagram = datagram(|document| self.write_tree(document, spans, top, parent, Form::Finished, &mut after));
         if datagram.len() > MAX_DATAGRAM {
             return None;
         }
-        *told = after;
-        Some(Document { datagram, spans: count(told) - before })
+        *written = after;
+        Some(Document { datagram, spans: count(written) - before })
     }
 
     fn write_tree(
@@ -97,14 +97,14 @@ impl Documents {
         index: usize,
         parent: Option<SpanId>,
         form: Form,
-        told: &mut [bool; TOGETHER],
+        written: &mut [bool; MAX_COMBINED],
     ) {
-        let (Some(span), Some(told_itself)) = (spans.get(index), told.get_mut(index)) else { return };
-        *told_itself = true;
+        let (Some(span), Some(is_written)) = (spans.get(index), written.get_mut(index)) else { return };
+        *is_written = true;
         self.write(document, span, parent, form, &SizeLimits::WHOLE);
         document.objects("subsegments", |below| {
-            let child = spans.iter().zip(&*told).position(|(child, told)| !told && is_below(child, span));
-            child.map(|child| self.write_tree(below, spans, child, parent, Form::Inside, told)).is_some()
+            let child = spans.iter().zip(&*written).position(|(child, written)| !written && is_below(child, span));
+            child.map(|child| self.write_tree(below, spans, child, parent, Form::Inside, written)).is_some()
         });
     }
 
@@ -116,7 +116,7 @@ impl Documents {
         form: Form,
         limits: &SizeLimits,
     ) {
-        let mut attributes = Attributes::new(span);
+        let mut attributes = SpanAttributes::new(span);
         let place = Place::new(span, parent, &attributes, &self.service);
         let failure = SpanFailure::new(span, &attributes);
         place.write(document, span, form, self.origin);
@@ -131,12 +131,12 @@ impl Documents {
     }
 
     /// The last resort: what the trace is drawn by.
-    fn bare(&self, span: &SpanData, parent: Option<SpanId>, form: Form) -> Vec<u8> {
-        let attributes = Attributes::new(span);
+    fn minimal(&self, span: &SpanData, parent: Option<SpanId>, form: Form) -> Vec<u8> {
+        let attributes = SpanAttributes::new(span);
         datagram(|document| {
             Place::new(span, parent, &attributes, &self.service).write(document, span, form, self.origin);
             SpanFailure::new(span, &attributes).write_flags(document);
-            document.object("metadata", |metadata| metadata.yes("lambda_spans.truncated"));
+            document.object("metadata", |metadata| metadata.bool_true("lambda_spans.truncated"));
         })
     }
 }
@@ -147,15 +147,15 @@ fn is_below(span: &SpanData, above: &SpanData) -> bool {
         && span.parent_span_id == above.span_context.span_id()
 }
 
-fn count(told: &[bool]) -> usize {
-    told.iter().filter(|told| **told).count()
+fn count(written: &[bool]) -> usize {
+    written.iter().filter(|written| **written).count()
 }
 
 fn datagram(write: impl FnOnce(&mut Members<'_>)) -> Vec<u8> {
     let mut datagram = Vec::with_capacity(USUAL);
     datagram.extend_from_slice(HEADER);
     datagram.push(b'{');
-    write(&mut Members::first(&mut datagram));
+    write(&mut Members::new(&mut datagram));
     datagram.push(b'}');
     datagram
 }

@@ -6,7 +6,7 @@ use opentelemetry::trace::{Event, Status};
 use opentelemetry::{KeyValue, SpanId};
 use opentelemetry_sdk::trace::SpanData;
 
-use super::attributes::Attributes;
+use super::attributes::SpanAttributes;
 use super::json::Members;
 use super::limits::SizeLimits;
 
@@ -40,11 +40,11 @@ pub(super) struct SpanFailure {
     /// The client's.
     error: bool,
     throttle: bool,
-    synthesised: bool,
+    from_status: bool,
 }
 
 impl SpanFailure {
-    pub(super) fn new(span: &SpanData, attributes: &Attributes<'_>) -> Self {
+    pub(super) fn new(span: &SpanData, attributes: &SpanAttributes<'_>) -> Self {
         let code = attributes.integer("http.response.status_code").or_else(|| attributes.integer("http.status_code"));
         let throttle = code == Some(429) || attributes.text("error.type").is_some_and(is_throttle);
         let of_server = code.is_some_and(|code| (500..600).contains(&code));
@@ -52,33 +52,33 @@ impl SpanFailure {
         let error = throttle || code.is_some_and(|code| (400..500).contains(&code));
         let failed = matches!(span.status, Status::Error { .. });
         let fault = of_server || (failed && !error);
-        let synthesised = (fault || error) && !span.events.iter().any(is_exception);
-        Self { fault, error, throttle, synthesised }
+        let from_status = (fault || error) && !span.events.iter().any(is_exception);
+        Self { fault, error, throttle, from_status }
     }
 
-    fn any(self) -> bool {
+    fn is_set(self) -> bool {
         self.fault || self.error || self.throttle
     }
 
     /// Whether the cause is made of the span's status, for want of an exception.
-    pub(super) fn is_synthesised(self) -> bool {
-        self.synthesised
+    pub(super) fn is_from_status(self) -> bool {
+        self.from_status
     }
 
     /// Whether `event` is an exception of which the cause says everything.
-    pub(super) fn tells(self, event: &Event) -> bool {
-        let told = |attribute: &KeyValue| match attribute.key.as_str() {
+    pub(super) fn covers(self, event: &Event) -> bool {
+        let is_covered = |attribute: &KeyValue| match attribute.key.as_str() {
             TYPE | MESSAGE => true,
             STACKTRACE => stack::frames(&attribute.value.as_str()).next().is_some(),
             _ => false,
         };
-        self.any() && is_exception(event) && event.attributes.iter().all(told)
+        self.is_set() && is_exception(event) && event.attributes.iter().all(is_covered)
     }
 
     pub(super) fn write_flags(self, document: &mut Members<'_>) {
         for (flag, up) in [("fault", self.fault), ("error", self.error), ("throttle", self.throttle)] {
             if up {
-                document.yes(flag);
+                document.bool_true(flag);
             }
         }
     }
@@ -89,16 +89,16 @@ impl SpanFailure {
         self,
         document: &mut Members<'_>,
         span: &SpanData,
-        attributes: &Attributes<'_>,
+        attributes: &SpanAttributes<'_>,
         remote: bool,
         limits: &SizeLimits,
     ) {
         self.write_flags(document);
-        if !self.any() {
+        if !self.is_set() {
             return;
         }
-        let told = span.events.iter().filter(|event| is_exception(event)).map(Exception::told);
-        let exceptions = told.chain(self.synthesised.then(|| Exception::synthesised(span, attributes)).flatten());
+        let recorded = span.events.iter().filter(|event| is_exception(event)).map(Exception::from_event);
+        let exceptions = recorded.chain(self.from_status.then(|| Exception::from_status(span, attributes)).flatten());
         document.object("cause", |cause| {
             let numbered = (0..).zip(exceptions);
             cause.list("exceptions", numbered, limits.list, |members, (index, exception)| {
@@ -131,7 +131,7 @@ struct Exception {
 }
 
 impl Exception {
-    fn told(event: &Event) -> Self {
+    fn from_event(event: &Event) -> Self {
         let mut exception = Self::default();
         for attribute in &event.attributes {
             let text = || Some(attribute.value.as_str().into_owned());
@@ -145,7 +145,7 @@ impl Exception {
         exception
     }
 
-    fn synthesised(span: &SpanData, attributes: &Attributes<'_>) -> Option<Self> {
+    fn from_status(span: &SpanData, attributes: &SpanAttributes<'_>) -> Option<Self> {
         let name = attributes.get("error.type").map(|value| value.as_str().into_owned());
         let message = match &span.status {
             Status::Error { description } if !description.is_empty() => Some(description.clone().into_owned()),
@@ -162,7 +162,7 @@ impl Exception {
             members.text("type", &name, MAX_TYPE);
         }
         if remote {
-            members.yes("remote");
+            members.bool_true("remote");
         }
         if let Some(stack) = self.stack {
             stack::write(members, &stack, limits);

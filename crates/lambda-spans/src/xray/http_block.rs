@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::attributes::{Attributes, MAX_TEXT};
+use super::attributes::{MAX_TEXT, SpanAttributes};
 use super::json::Members;
 use super::role::Role;
 
 /// The parts of a URL.
 const PARTS: [&str; 4] = ["url.scheme", "server.address", "server.port", "url.path"];
 
-pub(super) fn write(role: Role, attributes: &mut Attributes<'_>, document: &mut Members<'_>) {
+pub(super) fn write(role: Role, attributes: &mut SpanAttributes<'_>, document: &mut Members<'_>) {
     document.object("http", |http| {
         // A query of a database and a call of AWS have an address, but no URL.
         if !matches!(role, Role::Sql | Role::Aws) {
@@ -19,44 +19,44 @@ pub(super) fn write(role: Role, attributes: &mut Attributes<'_>, document: &mut 
     });
 }
 
-fn write_request(attributes: &mut Attributes<'_>, request: &mut Members<'_>) {
+fn write_request(attributes: &mut SpanAttributes<'_>, request: &mut Members<'_>) {
     if let Some((key, method)) = attributes.first_text(&["http.request.method", "http.method"])
         && method.len() <= MAX_TEXT
     {
         request.text("method", method, MAX_TEXT);
-        attributes.say(key);
+        attributes.mark_written(key);
     }
-    attributes.put(request, "user_agent", &["user_agent.original"], MAX_TEXT);
+    attributes.write_first(request, "user_agent", &["user_agent.original"], MAX_TEXT);
     write_url(attributes, request);
-    attributes.put(request, "client_ip", &["client.address"], MAX_TEXT);
+    attributes.write_first(request, "client_ip", &["client.address"], MAX_TEXT);
 }
 
-fn write_response(attributes: &mut Attributes<'_>, response: &mut Members<'_>) {
+fn write_response(attributes: &mut SpanAttributes<'_>, response: &mut Members<'_>) {
     for key in ["http.response.status_code", "http.status_code"] {
         if let Some(status @ 100..600) = attributes.integer(key) {
             response.number("status", status);
-            attributes.say(key);
+            attributes.mark_written(key);
             break;
         }
     }
     if let Some(size @ 0..) = attributes.integer("http.response.body.size") {
         response.number("content_length", size);
-        attributes.say("http.response.body.size");
+        attributes.mark_written("http.response.body.size");
     }
 }
 
-fn write_url(attributes: &mut Attributes<'_>, request: &mut Members<'_>) {
-    if attributes.put(request, "url", &["url.full", "http.url"], MAX_TEXT) {
+fn write_url(attributes: &mut SpanAttributes<'_>, request: &mut Members<'_>) {
+    if attributes.write_first(request, "url", &["url.full", "http.url"], MAX_TEXT) {
         return;
     }
     if let Some(url) = url_of_parts(attributes)
         && request.text("url", &url, MAX_TEXT)
     {
-        PARTS.into_iter().for_each(|part| attributes.say(part));
+        PARTS.into_iter().for_each(|part| attributes.mark_written(part));
     }
 }
 
-fn url_of_parts(attributes: &Attributes<'_>) -> Option<String> {
+fn url_of_parts(attributes: &SpanAttributes<'_>) -> Option<String> {
     let path = attributes.text("url.path")?;
     let scheme = attributes.text("url.scheme").unwrap_or("https");
     let host = attributes.text("server.address").unwrap_or("localhost");

@@ -17,7 +17,7 @@ pub(super) struct Members<'a> {
 
 impl<'a> Members<'a> {
     /// The first members of an object that the caller began and ends.
-    pub(super) fn first(out: &'a mut Vec<u8>) -> Self {
+    pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
         Self { out, empty: true }
     }
 
@@ -39,14 +39,14 @@ impl<'a> Members<'a> {
             self.out.extend_from_slice(b"\":");
             return self.out;
         }
-        string(self.out, key, usize::MAX);
+        write_string(self.out, key, usize::MAX);
         self.out.push(b':');
         self.out
     }
 
     /// A text of at most `limit` bytes. False where it had to be cut.
     pub(super) fn text(&mut self, key: &str, text: &str, limit: usize) -> bool {
-        string(self.member(key), text, limit)
+        write_string(self.member(key), text, limit)
     }
 
     /// A text of ours that needs no escapes.
@@ -60,7 +60,7 @@ impl<'a> Members<'a> {
     pub(super) fn hex(&mut self, key: &str, bytes: &[u8]) {
         let out = self.member(key);
         out.push(b'"');
-        hex(out, bytes);
+        write_hex(out, bytes);
         out.push(b'"');
     }
 
@@ -70,40 +70,40 @@ impl<'a> Members<'a> {
         let (time, rest) = id.split_at(4);
         let out = self.member(key);
         out.extend_from_slice(b"\"1-");
-        hex(out, time);
+        write_hex(out, time);
         out.push(b'-');
-        hex(out, rest);
+        write_hex(out, rest);
         out.push(b'"');
     }
 
     pub(super) fn texts(&mut self, key: &str, texts: &[StringValue]) {
-        list(self.member(key), texts, usize::MAX - 1, |out, text, _| {
-            string(out, text.as_str(), usize::MAX);
+        write_list(self.member(key), texts, usize::MAX - 1, |out, text, _| {
+            write_string(out, text.as_str(), usize::MAX);
         });
     }
 
     pub(super) fn number(&mut self, key: &str, number: impl Into<i64>) {
-        plain(self.member(key), number.into());
+        write_json(self.member(key), number.into());
     }
 
-    pub(super) fn yes(&mut self, key: &str) {
-        plain(self.member(key), true);
+    pub(super) fn bool_true(&mut self, key: &str) {
+        write_json(self.member(key), true);
     }
 
     pub(super) fn time(&mut self, key: &str, time: SystemTime) {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        plain(self.member(key), since.as_secs_f64());
+        write_json(self.member(key), since.as_secs_f64());
     }
 
     /// An attribute's value of at most `limit` bytes. False where it had to be cut.
     pub(super) fn value(&mut self, key: &str, value: &Value, limit: usize) -> bool {
-        any(self.member(key), value, limit)
+        write_value(self.member(key), value, limit)
     }
 
     /// An object, left out when nothing is in it.
     pub(super) fn object(&mut self, key: &str, fill: impl FnOnce(&mut Members<'_>)) {
         let (start, empty) = (self.out.len(), self.empty);
-        if !object(self.member(key), fill) {
+        if !write_object(self.member(key), fill) {
             self.out.truncate(start);
             self.empty = empty;
         }
@@ -151,7 +151,7 @@ impl<'a> Members<'a> {
             if start > first {
                 out.push(b',');
             }
-            object(out, |members| write(members, item));
+            write_object(out, |members| write(members, item));
             if out.len() - first > limit {
                 out.truncate(start);
                 left_out = 1 + items.count();
@@ -169,7 +169,7 @@ impl<'a> Members<'a> {
 }
 
 /// False for an object without members.
-fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Members<'_>)) -> bool {
+fn write_object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Members<'_>)) -> bool {
     out.push(b'{');
     let mut members = Members { out, empty: true };
     fill(&mut members);
@@ -178,32 +178,32 @@ fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Members<'_>)) -> bool {
     !empty
 }
 
-fn any(out: &mut Vec<u8>, value: &Value, limit: usize) -> bool {
+fn write_value(out: &mut Vec<u8>, value: &Value, limit: usize) -> bool {
     match value {
-        Value::Bool(value) => plain(out, value),
-        Value::I64(value) => plain(out, value),
-        Value::F64(value) => number(out, *value),
-        Value::String(text) => return string(out, text.as_str(), limit),
-        Value::Array(values) => return array(out, values, limit),
+        Value::Bool(value) => write_json(out, value),
+        Value::I64(value) => write_json(out, value),
+        Value::F64(value) => write_float(out, *value),
+        Value::String(text) => return write_string(out, text.as_str(), limit),
+        Value::Array(values) => return write_array(out, values, limit),
         // Other kinds may come.
-        _ => return string(out, &value.as_str(), limit),
+        _ => return write_string(out, &value.as_str(), limit),
     }
     true
 }
 
-fn array(out: &mut Vec<u8>, values: &Array, limit: usize) -> bool {
+fn write_array(out: &mut Vec<u8>, values: &Array, limit: usize) -> bool {
     match values {
-        Array::Bool(values) => list(out, values, limit, |out, value, _| plain(out, value)),
-        Array::I64(values) => list(out, values, limit, |out, value, _| plain(out, value)),
-        Array::F64(values) => list(out, values, limit, |out, value, _| number(out, *value)),
-        Array::String(values) => list(out, values, limit, |out, value, left| {
-            string(out, value.as_str(), left);
+        Array::Bool(values) => write_list(out, values, limit, |out, value, _| write_json(out, value)),
+        Array::I64(values) => write_list(out, values, limit, |out, value, _| write_json(out, value)),
+        Array::F64(values) => write_list(out, values, limit, |out, value, _| write_float(out, *value)),
+        Array::String(values) => write_list(out, values, limit, |out, value, left| {
+            write_string(out, value.as_str(), left);
         }),
-        _ => string(out, &values.to_string(), limit),
+        _ => write_string(out, &values.to_string(), limit),
     }
 }
 
-fn list<T>(out: &mut Vec<u8>, values: &[T], limit: usize, write: impl Fn(&mut Vec<u8>, &T, usize)) -> bool {
+fn write_list<T>(out: &mut Vec<u8>, values: &[T], limit: usize, write: impl Fn(&mut Vec<u8>, &T, usize)) -> bool {
     out.push(b'[');
     let first = out.len();
     for value in values {
@@ -224,21 +224,21 @@ fn list<T>(out: &mut Vec<u8>, values: &[T], limit: usize, write: impl Fn(&mut Ve
 }
 
 /// JSON has no word for NaN and the infinities.
-fn number(out: &mut Vec<u8>, value: f64) {
+fn write_float(out: &mut Vec<u8>, value: f64) {
     if value.is_finite() {
-        plain(out, value);
+        write_json(out, value);
     } else {
-        string(out, &value.to_string(), usize::MAX);
+        write_string(out, &value.to_string(), usize::MAX);
     }
 }
 
 /// Writes `text`, or its beginning and a mark, in `limit` bytes. False where it had to be cut.
-fn string(out: &mut Vec<u8>, text: &str, limit: usize) -> bool {
+fn write_string(out: &mut Vec<u8>, text: &str, limit: usize) -> bool {
     if text.len() <= limit {
-        plain(out, text);
+        write_json(out, text);
         return true;
     }
-    plain(out, beginning(text, limit.saturating_sub(MARK.len())));
+    write_json(out, beginning(text, limit.saturating_sub(MARK.len())));
     out.pop();
     out.extend_from_slice(MARK.as_bytes());
     out.push(b'"');
@@ -250,12 +250,12 @@ pub(super) fn beginning(text: &str, limit: usize) -> &str {
     text.split_at(text.floor_char_boundary(limit)).0
 }
 
-fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
     out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
 }
 
-fn plain(out: &mut Vec<u8>, value: impl Serialize) {
+fn write_json(out: &mut Vec<u8>, value: impl Serialize) {
     // Memory takes all that is written.
     serde_json::to_writer(out, &value).ok();
 }
@@ -266,7 +266,7 @@ mod tests {
 
     fn written(write: impl FnOnce(&mut Members<'_>)) -> String {
         let mut out = Vec::new();
-        object(&mut out, write);
+        write_object(&mut out, write);
         String::from_utf8(out).unwrap()
     }
 

@@ -4,39 +4,39 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, Link, Status};
 use opentelemetry_sdk::trace::SpanData;
 
-use super::attributes::{Attributes, MAX as MAX_ATTRIBUTES, shown};
+use super::attributes::{MAX as MAX_ATTRIBUTES, SpanAttributes, bounded_key};
 use super::failure::SpanFailure;
 use super::json::Members;
 use super::limits::{MAX_DATAGRAM, SizeLimits};
 use super::place::Place;
 
-/// Attributes of one event or link.
+/// SpanAttributes of one event or link.
 const MAX_INNER: usize = 32;
 
 pub(super) fn write(
     document: &mut Members<'_>,
     span: &SpanData,
     place: &Place<'_>,
-    attributes: &mut Attributes<'_>,
+    attributes: &mut SpanAttributes<'_>,
     failure: SpanFailure,
     limits: &SizeLimits,
 ) {
     document.object("metadata", |metadata| {
-        // Attributes have a namespace of their own: no key of theirs is another's.
+        // SpanAttributes have a namespace of their own: no key of theirs is another's.
         metadata.object("default", |members| write_attributes(members, attributes, limits));
         if limits.cut {
-            metadata.yes("lambda_spans.truncated");
+            metadata.bool_true("lambda_spans.truncated");
         }
         if place.is_renamed {
             metadata.text("span.name", &span.name, limits.inner());
         }
         if let Status::Error { description } = &span.status
             && !description.is_empty()
-            && !failure.is_synthesised()
+            && !failure.is_from_status()
         {
             metadata.text("span.status", description, limits.inner());
         }
-        let events = span.events.iter().filter(|event| !failure.tells(event));
+        let events = span.events.iter().filter(|event| !failure.covers(event));
         let events_left_out = metadata.list("events", events, limits.list, |members, event| {
             write_event(members, event, limits);
         });
@@ -50,8 +50,8 @@ pub(super) fn write(
     });
 }
 
-fn write_attributes(members: &mut Members<'_>, attributes: &mut Attributes<'_>, limits: &SizeLimits) {
-    attributes.for_the_rest(|key, value| {
+fn write_attributes(members: &mut Members<'_>, attributes: &mut SpanAttributes<'_>, limits: &SizeLimits) {
+    attributes.for_each_unwritten(|key, value| {
         let limit = if is_kept(key) { limits.kept } else { limits.other };
         // What is too large by now is written anew within lower limits.
         if limit > 0 && members.len() <= MAX_DATAGRAM {
@@ -82,8 +82,8 @@ fn write_inner(members: &mut Members<'_>, attributes: &[KeyValue], dropped: u32,
     let written = attributes.get(..MAX_INNER).unwrap_or(attributes);
     members.object("attributes", |members| {
         for (index, attribute) in written.iter().enumerate() {
-            let key = shown(attribute);
-            if !written.iter().skip(index + 1).any(|later| shown(later) == key) {
+            let key = bounded_key(attribute);
+            if !written.iter().skip(index + 1).any(|later| bounded_key(later) == key) {
                 members.value(key, &attribute.value, limits.inner());
             }
         }

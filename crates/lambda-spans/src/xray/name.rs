@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::attributes::Attributes;
+use super::attributes::SpanAttributes;
 use super::aws_block;
 use super::role::Role;
 
@@ -11,7 +11,7 @@ const MAX: usize = 200;
 const NAMELESS: &str = "unnamed";
 
 /// The name that is not the span's own.
-pub(super) fn not_of_span<'a>(role: Role, attributes: &Attributes<'a>, service: &'a str) -> Option<Cow<'a, str>> {
+pub(super) fn not_of_span<'a>(role: Role, attributes: &SpanAttributes<'a>, service: &'a str) -> Option<Cow<'a, str>> {
     match role {
         Role::Segment => Some(Cow::Borrowed(service)),
         Role::Aws => aws_block::service(attributes).map(Cow::Borrowed),
@@ -22,7 +22,7 @@ pub(super) fn not_of_span<'a>(role: Role, attributes: &Attributes<'a>, service: 
 }
 
 /// A remote node has the name of its host, so that all calls of it are one node.
-fn remote<'a>(attributes: &Attributes<'a>) -> Option<&'a str> {
+fn remote<'a>(attributes: &SpanAttributes<'a>) -> Option<&'a str> {
     attributes
         .text("peer.service")
         .or_else(|| attributes.text("server.address"))
@@ -31,7 +31,7 @@ fn remote<'a>(attributes: &Attributes<'a>) -> Option<&'a str> {
 }
 
 /// `database@host`, as X-Ray's own SDKs have it.
-fn database<'a>(attributes: &Attributes<'a>) -> Option<Cow<'a, str>> {
+fn database<'a>(attributes: &SpanAttributes<'a>) -> Option<Cow<'a, str>> {
     let name = attributes.text("peer.service").map(Cow::Borrowed);
     name.or_else(|| {
         let host = attributes.text("server.address");

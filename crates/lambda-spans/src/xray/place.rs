@@ -7,7 +7,7 @@ use opentelemetry::trace::{SpanId, SpanKind, TraceId};
 use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::{IdGenerator as _, SpanData};
 
-use super::attributes::Attributes;
+use super::attributes::SpanAttributes;
 use super::json::Members;
 use super::role::{Form, Role};
 use super::{aws_block, name, sql_block};
@@ -25,7 +25,7 @@ impl<'a> Place<'a> {
     pub(super) fn new(
         span: &'a SpanData,
         parent: Option<SpanId>,
-        attributes: &Attributes<'a>,
+        attributes: &SpanAttributes<'a>,
         service: &'a str,
     ) -> Self {
         let parent = parent_of(span, parent);
@@ -59,7 +59,7 @@ impl<'a> Place<'a> {
         document.time("start_time", start);
         match form {
             Form::Finished | Form::Inside => document.time("end_time", span.end_time.max(start)),
-            Form::Open => document.yes("in_progress"),
+            Form::Open => document.bool_true("in_progress"),
         }
         if let Some(namespace) = self.role.namespace() {
             document.word("namespace", namespace);
@@ -67,7 +67,7 @@ impl<'a> Place<'a> {
     }
 }
 
-fn role(span: &SpanData, parent: Option<SpanId>, attributes: &Attributes<'_>) -> Role {
+fn role(span: &SpanData, parent: Option<SpanId>, attributes: &SpanAttributes<'_>) -> Role {
     if parent.is_none() {
         Role::Segment
     } else if is_root(span) {

@@ -1,6 +1,6 @@
 //! The `sql` block, of queries to databases that speak SQL and of nothing else.
 
-use super::attributes::{Attributes, MAX_TEXT};
+use super::attributes::{MAX_TEXT, SpanAttributes};
 use super::json::Members;
 
 /// Bytes of a query.
@@ -51,20 +51,20 @@ const SQL: [&str; 38] = [
     "trino",
 ];
 
-pub(super) fn is_query(attributes: &Attributes<'_>) -> bool {
+pub(super) fn is_query(attributes: &SpanAttributes<'_>) -> bool {
     attributes.first_text(&SYSTEM).is_some_and(|(_, system)| SQL.contains(&system))
 }
 
-pub(super) fn write(attributes: &mut Attributes<'_>, document: &mut Members<'_>) {
+pub(super) fn write(attributes: &mut SpanAttributes<'_>, document: &mut Members<'_>) {
     document.object("sql", |sql| {
-        attributes.put(sql, "database_type", &SYSTEM, MAX_TEXT);
-        attributes.put(sql, "sanitized_query", &["db.query.text", "db.statement"], MAX_QUERY);
-        attributes.put(sql, "user", &["db.user"], MAX_TEXT);
+        attributes.write_first(sql, "database_type", &SYSTEM, MAX_TEXT);
+        attributes.write_first(sql, "sanitized_query", &["db.query.text", "db.statement"], MAX_QUERY);
+        attributes.write_first(sql, "user", &["db.user"], MAX_TEXT);
         write_url(attributes, sql);
     });
 }
 
-fn write_url(attributes: &mut Attributes<'_>, sql: &mut Members<'_>) {
+fn write_url(attributes: &mut SpanAttributes<'_>, sql: &mut Members<'_>) {
     let Some(host) = attributes.text(HOST) else { return };
     let mut url = host.to_owned();
     if let Some(port @ 1..=65535) = attributes.integer(PORT) {
@@ -75,8 +75,8 @@ fn write_url(attributes: &mut Attributes<'_>, sql: &mut Members<'_>) {
         url = format!("{url}/{database}");
     }
     if sql.text("url", &url, MAX_QUERY) {
-        attributes.say(HOST);
-        attributes.say(PORT);
-        database.into_iter().for_each(|(key, _)| attributes.say(key));
+        attributes.mark_written(HOST);
+        attributes.mark_written(PORT);
+        database.into_iter().for_each(|(key, _)| attributes.mark_written(key));
     }
 }

@@ -89,7 +89,7 @@ fn document_below(span: SpanData, parent: Option<u64>) -> Json {
     let account = Account::default();
     let finished = FinishedSpans {
         xray: XrayContext { parent: parent.map(SpanId::from), sampled: true },
-        otlp: Decision::Leave,
+        otlp: Decision::SampleOut,
         destinations: Destinations::ALL,
         caller: None,
         spans: vec![span],
@@ -360,7 +360,7 @@ fn what_is_not_sampled_is_counted_and_not_sent() {
     let account = Account::default();
     let finished = FinishedSpans {
         xray: XrayContext { parent: None, sampled: false },
-        otlp: Decision::Leave,
+        otlp: Decision::SampleOut,
         destinations: Destinations::ALL,
         caller: None,
         spans: vec![child("x", vec![])],

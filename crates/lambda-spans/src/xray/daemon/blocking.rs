@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::pace::Pace;
-use super::socket::{Fate, Socket};
+use super::socket::{SendOutcome, Socket};
 use crate::xray::document::Document;
 
 /// Sends to the daemon while the runtime's own thread is not to be had, with a socket of its own.
@@ -43,8 +43,8 @@ impl BlockingDaemon {
                 thread::sleep(pause);
             }
             match socket.send(datagram) {
-                Fate::Sent | Fate::SentAfter(_) => sent += spans,
-                Fate::Full | Fate::Failed(_) => failed = true,
+                SendOutcome::Sent | SendOutcome::SentAfter(_) => sent += spans,
+                SendOutcome::Full | SendOutcome::Failed(_) => failed = true,
             }
         }
         if failed {

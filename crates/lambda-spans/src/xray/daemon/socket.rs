@@ -8,7 +8,7 @@ pub(super) struct Socket(UdpSocket);
 
 /// What became of one datagram.
 #[derive(Debug)]
-pub(super) enum Fate {
+pub(super) enum SendOutcome {
     Sent,
     /// It was sent, but one before it had found nobody.
     SentAfter(io::Error),
@@ -33,16 +33,16 @@ impl Socket {
         self.0.set_nonblocking(true)
     }
 
-    pub(super) fn send(&self, datagram: &[u8]) -> Fate {
+    pub(super) fn send(&self, datagram: &[u8]) -> SendOutcome {
         match self.0.send(datagram) {
-            Ok(_) => Fate::Sent,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Fate::Full,
+            Ok(_) => SendOutcome::Sent,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => SendOutcome::Full,
             // The report of an earlier datagram's fate: this one has not been sent yet.
             Err(refusal) if refusal.kind() == ErrorKind::ConnectionRefused => match self.0.send(datagram) {
-                Ok(_) => Fate::SentAfter(refusal),
-                Err(error) => Fate::Failed(error),
+                Ok(_) => SendOutcome::SentAfter(refusal),
+                Err(error) => SendOutcome::Failed(error),
             },
-            Err(error) => Fate::Failed(error),
+            Err(error) => SendOutcome::Failed(error),
         }
     }
 }

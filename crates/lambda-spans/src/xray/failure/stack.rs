@@ -7,7 +7,7 @@ use crate::xray::limits::SizeLimits;
 const MAX_TEXT: usize = 500;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Frame<'a> {
+pub(super) struct StackFrame<'a> {
     label: &'a str,
     path: Option<&'a str>,
     line: Option<u32>,
@@ -32,13 +32,13 @@ pub(super) fn write(exception: &mut Members<'_>, backtrace: &str, limits: &SizeL
 ///    3: shop::api::show
 ///              at /build/src/api/show.rs:17:5
 /// ```
-pub(super) fn frames(backtrace: &str) -> impl Iterator<Item = Frame<'_>> {
+pub(super) fn frames(backtrace: &str) -> impl Iterator<Item = StackFrame<'_>> {
     let mut lines = backtrace.lines().peekable();
     std::iter::from_fn(move || {
         let label = lines.by_ref().find_map(label)?;
         let place = lines.peek().and_then(|line| line.trim_start().strip_prefix("at "));
         let (path, line) = place.map_or((None, None), path_and_line);
-        Some(Frame { label, path, line })
+        Some(StackFrame { label, path, line })
     })
 }
 
@@ -75,13 +75,13 @@ mod tests {
         assert_eq!(
             frames(backtrace).collect::<Vec<_>>(),
             [
-                Frame {
+                StackFrame {
                     label: "std::panicking::begin_panic",
                     path: Some("/rustc/std/src/panicking.rs"),
                     line: Some(50)
                 },
-                Frame { label: "main", path: None, line: None },
-                Frame { label: "start", path: Some("./start.rs:7"), line: None },
+                StackFrame { label: "main", path: None, line: None },
+                StackFrame { label: "start", path: Some("./start.rs:7"), line: None },
             ]
         );
     }

@@ -10,7 +10,7 @@ fn with_id(id: u64, parent: u64, span: SpanData) -> SpanData {
 fn documents(spans: Vec<SpanData>) -> Vec<Json> {
     let finished = FinishedSpans {
         xray: XrayContext { parent: Some(SpanId::from(PARENT)), sampled: true },
-        otlp: Decision::Leave,
+        otlp: Decision::SampleOut,
         destinations: Destinations::ALL,
         caller: None,
         spans,

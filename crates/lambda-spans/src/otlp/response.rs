@@ -8,7 +8,7 @@ use prost::Message as _;
 
 /// What became of one attempt.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum ExportOutcome {
     /// Taken, but for `rejected` spans, which sending again would not change. `unfinished` where the answer does not
     /// end: a receiver to be left alone for a while.
     Accepted { rejected: u64, unfinished: Option<String> },
@@ -19,11 +19,11 @@ pub(super) enum Outcome {
     /// Sending again would not help.
     Refused { problem: String },
     /// No answer in time. The receiver may have taken the spans.
-    Silent { problem: String },
+    NoResponse { problem: String },
 }
 
-impl Outcome {
-    pub(super) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+impl ExportOutcome {
+    pub(super) fn from_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         if status.is_success() {
             return Self::Accepted { rejected: rejected(body), unfinished: None };
         }
@@ -56,39 +56,39 @@ mod tests {
     use super::*;
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
 
-    fn answer(status: u16) -> Outcome {
-        Outcome::of_answer(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), b"")
+    fn answer(status: u16) -> ExportOutcome {
+        ExportOutcome::from_response(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), b"")
     }
 
     #[test]
     fn only_the_statuses_of_the_protocol_are_tried_again() {
         for status in [429, 502, 503, 504] {
-            assert!(matches!(answer(status), Outcome::Retry { after: None, .. }), "{status}");
+            assert!(matches!(answer(status), ExportOutcome::Retry { after: None, .. }), "{status}");
         }
         for status in [301, 400, 403, 404, 413, 415, 500, 501] {
-            assert!(matches!(answer(status), Outcome::Refused { .. }), "{status}");
+            assert!(matches!(answer(status), ExportOutcome::Refused { .. }), "{status}");
         }
-        assert!(matches!(answer(401), Outcome::Unauthorized { .. }));
-        assert_eq!(answer(200), Outcome::Accepted { rejected: 0, unfinished: None });
-        assert_eq!(answer(202), Outcome::Accepted { rejected: 0, unfinished: None });
+        assert!(matches!(answer(401), ExportOutcome::Unauthorized { .. }));
+        assert_eq!(answer(200), ExportOutcome::Accepted { rejected: 0, unfinished: None });
+        assert_eq!(answer(202), ExportOutcome::Accepted { rejected: 0, unfinished: None });
     }
 
     #[test]
     fn the_receiver_may_say_when_to_come_again() {
         let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, "20".parse().unwrap())]);
-        let outcome = Outcome::of_answer(StatusCode::TOO_MANY_REQUESTS, &headers, b"");
-        assert!(matches!(outcome, Outcome::Retry { after: Some(after), .. } if after == Duration::from_secs(20)));
+        let outcome = ExportOutcome::from_response(StatusCode::TOO_MANY_REQUESTS, &headers, b"");
+        assert!(matches!(outcome, ExportOutcome::Retry { after: Some(after), .. } if after == Duration::from_secs(20)));
     }
 
     #[test]
     fn spans_that_a_receiver_rejects_are_counted() {
         let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
         let body = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
-        let outcome = Outcome::of_answer(StatusCode::OK, &HeaderMap::new(), &body);
-        assert_eq!(outcome, Outcome::Accepted { rejected: 2, unfinished: None });
+        let outcome = ExportOutcome::from_response(StatusCode::OK, &HeaderMap::new(), &body);
+        assert_eq!(outcome, ExportOutcome::Accepted { rejected: 2, unfinished: None });
         assert_eq!(
-            Outcome::of_answer(StatusCode::OK, &HeaderMap::new(), b"not protobuf at all"),
-            Outcome::Accepted { rejected: 0, unfinished: None }
+            ExportOutcome::from_response(StatusCode::OK, &HeaderMap::new(), b"not protobuf at all"),
+            ExportOutcome::Accepted { rejected: 0, unfinished: None }
         );
     }
 }
