@@ -143,7 +143,7 @@ impl Consumer {
                     Err(_panic) => Err(Fault::Panicked),
                 };
                 if let Err(fault) = &done {
-                    span.record("error.type", fault.name());
+                    span.record(lambda_spans::attributes::ERROR_TYPE, fault.name());
                 }
                 (trace_context, done)
             }

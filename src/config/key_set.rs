@@ -6,6 +6,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use http_body_util::{BodyExt, Limited};
 use lambda_spans::Spans;
+use lambda_spans::attributes::{ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
@@ -91,7 +92,7 @@ impl KeySet {
             let read = tokio::time::timeout(LIMIT, exchange).await;
             let read = read.unwrap_or_else(|_elapsed| Err(KeySetError::Slow { url: self.url.clone() }));
             read.inspect_err(|error| {
-                Span::current().record("error.type", error.word());
+                Span::current().record(ERROR_TYPE, error.word());
             })
         }
         .instrument(span)
@@ -104,7 +105,7 @@ impl KeySet {
         let silent = |source| KeySetError::Silent { url: self.url.clone(), source };
         let response = self.connector.call(request).await.map_err(silent)?;
         let status = response.status().as_u16();
-        Span::current().record("http.response.status_code", i64::from(status));
+        Span::current().record(HTTP_RESPONSE_STATUS_CODE, i64::from(status));
         if status != 200 {
             return Err(KeySetError::Refused { url: self.url.clone(), status });
         }

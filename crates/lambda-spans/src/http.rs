@@ -20,6 +20,7 @@ use opentelemetry::{Context, KeyValue};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
+use crate::attributes::{ERROR_TYPE, HTTP_RESPONSE_BODY_SIZE, HTTP_RESPONSE_STATUS_CODE};
 use crate::trace::inbound;
 use crate::trace::invocation::Invocation;
 use crate::trace::outcome::HandlerOutcome;
@@ -143,19 +144,19 @@ where
 fn record_response<R: Body>(context: &Context, response: &Response<R>) {
     let span = context.span();
     let status = response.status();
-    span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+    span.set_attribute(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16())));
     if let Some(size) = response.body().size_hint().exact().and_then(|size| i64::try_from(size).ok()) {
-        span.set_attribute(KeyValue::new("http.response.body.size", size));
+        span.set_attribute(KeyValue::new(HTTP_RESPONSE_BODY_SIZE, size));
     }
     let error_type = response.extensions().get::<ErrorType>();
     if let Some(ErrorType(error_type)) = error_type {
-        span.set_attribute(KeyValue::new("error.type", error_type.clone()));
+        span.set_attribute(KeyValue::new(ERROR_TYPE, error_type.clone()));
     }
     // A client's mistake is no error of the server's.
     if status.is_server_error() {
         span.set_status(Status::error(""));
         if error_type.is_none() {
-            span.set_attribute(KeyValue::new("error.type", status.as_str().to_owned()));
+            span.set_attribute(KeyValue::new(ERROR_TYPE, status.as_str().to_owned()));
         }
     }
 }

@@ -31,6 +31,7 @@
 //! - `export`: sends finished invocations to the destinations in parallel and within the budget.
 //! - `xray`, `otlp`: the destinations. A failure of one does not affect the other.
 
+pub mod attributes;
 mod capture;
 mod export;
 mod http;

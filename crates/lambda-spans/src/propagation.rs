@@ -12,11 +12,6 @@ use opentelemetry::trace::{SpanId, TraceId};
 
 use tracestate::Tracestate;
 
-/// The trace id of the caller's `traceparent`, on the root span.
-pub(crate) const CLIENT_TRACE_ID: &str = "client.trace_id";
-/// X-Ray's id of a trace that continues under the caller's id over OTLP.
-pub(crate) const XRAY_TRACE_ID: &str = "aws.xray.trace_id";
-
 /// Whose trace an HTTP request belongs to over OTLP. In X-Ray it is always the one that Lambda names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ContextMode {

@@ -9,7 +9,6 @@
 //! - `daemon`: to the daemon, no faster than it reads.
 
 mod annotations;
-mod attributes;
 mod aws_block;
 mod daemon;
 pub(crate) mod document;
@@ -21,6 +20,7 @@ mod metadata;
 mod name;
 mod place;
 mod role;
+mod span_attributes;
 mod sql_block;
 #[cfg(test)]
 mod tests;
@@ -36,8 +36,7 @@ use crate::trace::finished::{FinishedSpans, XrayContext};
 use annotations::AnnotationKeys;
 use daemon::Daemon;
 use daemon::blocking::BlockingDaemon;
-use document::Document;
-use document::Documents;
+use document::{Document, Documents};
 use role::Form;
 
 #[derive(Debug)]

@@ -21,6 +21,9 @@ use opentelemetry::{Context, KeyValue};
 use tracing::{Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::attributes::{
+    AWS_REQUEST_ID, AWS_SDK_ATTEMPTS, CLOUD_REGION, ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, RPC_METHOD, RPC_SYSTEM_NAME,
+};
 use crate::capture::inject::xray_header;
 use crate::propagation::trace_header::XRAY_HEADER;
 
@@ -57,7 +60,7 @@ impl Storable for Operation {
 impl Drop for Operation {
     fn drop(&mut self) {
         // A second end is none: this one is for an operation that was dropped before it was answered.
-        self.context.span().set_attribute(KeyValue::new("error.type", "cancelled"));
+        self.context.span().set_attribute(KeyValue::new(ERROR_TYPE, "cancelled"));
         self.context.span().set_status(Status::error("cancelled before it was answered"));
         self.context.span().end();
     }
@@ -81,10 +84,10 @@ impl Intercept for AwsSdkSpans {
         let span = info_span!("aws-sdk", otel.name = format!("{service}.{operation}"), otel.kind = "client");
         let otel = span.context();
         let set = |attribute| otel.span().set_attribute(attribute);
-        set(KeyValue::new("rpc.system.name", "aws-api"));
-        set(KeyValue::new("rpc.method", format!("{service}/{operation}")));
+        set(KeyValue::new(RPC_SYSTEM_NAME, "aws-api"));
+        set(KeyValue::new(RPC_METHOD, format!("{service}/{operation}")));
         if let Some(region) = config.load::<Region>() {
-            set(KeyValue::new("cloud.region", region.to_string()));
+            set(KeyValue::new(CLOUD_REGION, region.to_string()));
         }
         #[cfg(feature = "dynamodb")]
         dynamodb::describe_input(&service, &operation, context.input()).into_iter().for_each(set);
@@ -118,13 +121,13 @@ impl Intercept for AwsSdkSpans {
         let Some(Operation { context: otel, .. }) = config.load::<Operation>() else { return Ok(()) };
         let span = otel.span();
         if let Some(attempts) = config.load::<RequestAttempts>() {
-            span.set_attribute(KeyValue::new("aws.sdk.attempts", i64::from(attempts.attempts())));
+            span.set_attribute(KeyValue::new(AWS_SDK_ATTEMPTS, i64::from(attempts.attempts())));
         }
         if let Some(response) = context.response() {
-            span.set_attribute(KeyValue::new("http.response.status_code", i64::from(response.status().as_u16())));
+            span.set_attribute(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(response.status().as_u16())));
             if let Some(id) = response.headers().get("x-amzn-requestid").or(response.headers().get("x-amz-request-id"))
             {
-                span.set_attribute(KeyValue::new("aws.request_id", id.to_owned()));
+                span.set_attribute(KeyValue::new(AWS_REQUEST_ID, id.to_owned()));
             }
         }
         match context.output_or_error() {
@@ -134,7 +137,7 @@ impl Intercept for AwsSdkSpans {
             Some(Ok(_)) => {}
             Some(Err(error)) => {
                 let code = error_code(error, context.response());
-                span.set_attribute(KeyValue::new("error.type", code.clone()));
+                span.set_attribute(KeyValue::new(ERROR_TYPE, code.clone()));
                 span.set_status(Status::error(code));
             }
             None => {}

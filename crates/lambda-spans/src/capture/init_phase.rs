@@ -10,6 +10,7 @@ use opentelemetry::{InstrumentationScope, KeyValue, time};
 use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::{IdGenerator as _, SpanData, SpanEvents, SpanLinks};
 
+use crate::attributes::AWS_LAMBDA_INITIALIZATION_TYPE;
 use crate::trace::finished::SpanSink;
 use crate::trace::inbound::Inbound;
 use crate::trace::invocation::{Invocation, new_trace_id};
@@ -100,7 +101,7 @@ impl UnderWay {
             start_time: self.start,
             end_time: self.polled.unwrap_or_else(time::now),
             attributes: kind
-                .map(|kind| KeyValue::new("aws.lambda.initialization_type", kind.to_owned()))
+                .map(|kind| KeyValue::new(AWS_LAMBDA_INITIALIZATION_TYPE, kind.to_owned()))
                 .into_iter()
                 .collect(),
             dropped_attributes_count: 0,

@@ -14,11 +14,11 @@ use opentelemetry::{Context, InstrumentationScope, KeyValue, time};
 use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::{IdGenerator as _, SpanData, SpanEvents, SpanLinks};
 
+use crate::attributes::OTEL_KIND;
 use crate::capture::init_phase::InitPhase;
 use crate::trace::accounting::Accounts;
 use crate::trace::invocation::Invocation;
 use crate::trace::open_span::OpenSpan;
-use crate::triggers::trigger::KIND;
 
 /// The most attributes, events and links that one span keeps each: the OpenTelemetry default.
 const LIMIT: usize = 128;
@@ -144,7 +144,7 @@ impl Span for RecordedSpan {
     fn set_attribute(&mut self, attribute: KeyValue) {
         self.record(|data| {
             // What an event is, is known when its span has begun; OpenTelemetry sets kinds before only.
-            if attribute.key.as_str() == KIND {
+            if attribute.key.as_str() == OTEL_KIND {
                 data.span_kind = SpanKind::Consumer;
             } else if let Some(known) = data.attributes.iter_mut().find(|known| known.key == attribute.key) {
                 known.value = attribute.value;

@@ -17,7 +17,7 @@ use crate::trace::sampling::{Decision, Sampler};
 use crate::xray::Xray;
 use crate::xray::document::Document;
 
-/// Held spans leave beside an invocation when there are this many of them,
+/// Carried spans leave beside an invocation when there are this many of them,
 const FULL: usize = 256;
 /// or when the oldest is this old. Looked at whenever an invocation begins or ends: a frozen process has no timer.
 const OLD: Duration = Duration::from_millis(200);
@@ -103,7 +103,7 @@ impl Pipeline {
         });
     }
 
-    /// The same for the last time.
+    /// Exports all that is finished for the last time.
     pub(crate) async fn finish(&self, limit: Duration) {
         if let Some(otlp) = &self.otlp {
             otlp.try_again();

@@ -5,6 +5,10 @@ use std::time::{Duration, SystemTime};
 use opentelemetry::trace::{SpanId, Status};
 use opentelemetry_sdk::trace::SpanData;
 
+use crate::attributes::{
+    AWS_DYNAMODB_CONSUMED_CAPACITY_UNITS, AWS_DYNAMODB_COUNT, AWS_DYNAMODB_INDEX_NAME, AWS_DYNAMODB_TABLE_NAMES,
+    AWS_SDK_ATTEMPTS, ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE,
+};
 use crate::trace::finished::FinishedSpans;
 
 const BAR: usize = 24;
@@ -12,13 +16,13 @@ const NAME_WIDTH: usize = 44;
 
 /// Attributes that tell the story of a span at a glance; the application's own are always shown.
 const SHOWN: [&str; 7] = [
-    "http.response.status_code",
-    "error.type",
-    "aws.dynamodb.table_names",
-    "aws.dynamodb.index_name",
-    "aws.dynamodb.count",
-    "aws.dynamodb.consumed_capacity_units",
-    "aws.sdk.attempts",
+    HTTP_RESPONSE_STATUS_CODE,
+    ERROR_TYPE,
+    AWS_DYNAMODB_TABLE_NAMES,
+    AWS_DYNAMODB_INDEX_NAME,
+    AWS_DYNAMODB_COUNT,
+    AWS_DYNAMODB_CONSUMED_CAPACITY_UNITS,
+    AWS_SDK_ATTEMPTS,
 ];
 
 #[expect(clippy::print_stderr, reason = "a terminal is what it is for")]

@@ -6,6 +6,11 @@ use lambda_http::request::RequestContext;
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, KeyValue};
 
+use crate::attributes::{
+    CLIENT_ADDRESS, FAAS_TRIGGER, HTTP_REQUEST_BODY_SIZE, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL,
+    NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, URL_PATH, URL_SCHEME, USER_AGENT_ORIGINAL,
+};
+
 const MAX_PATH: usize = 1024;
 const MAX_HOST: usize = 253;
 const MAX_USER_AGENT: usize = 256;
@@ -16,22 +21,22 @@ pub(super) fn describe<B: Body>(context: &Context, request: &Request<B>, client_
     let span = context.span();
     let method = method_name(request.method());
     span.update_name(if method == "_OTHER" { "HTTP" } else { method }.to_owned());
-    span.set_attribute(KeyValue::new("http.request.method", method));
+    span.set_attribute(KeyValue::new(HTTP_REQUEST_METHOD, method));
     if method == "_OTHER" {
-        span.set_attribute(KeyValue::new("http.request.method_original", clip(request.method().as_str(), 32)));
+        span.set_attribute(KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, clip(request.method().as_str(), 32)));
     }
-    span.set_attribute(KeyValue::new("url.path", clip(request.uri().path(), MAX_PATH)));
-    span.set_attribute(KeyValue::new("url.scheme", scheme(request)));
+    span.set_attribute(KeyValue::new(URL_PATH, clip(request.uri().path(), MAX_PATH)));
+    span.set_attribute(KeyValue::new(URL_SCHEME, scheme(request)));
     let event = request.extensions().get::<RequestContext>();
     if event.is_some() {
-        span.set_attribute(KeyValue::new("faas.trigger", "http"));
+        span.set_attribute(KeyValue::new(FAAS_TRIGGER, "http"));
     }
     let client = if client_address { client(event, request.headers()) } else { None };
     let optional = [
-        ("server.address", host(request)),
-        ("client.address", client.map(|address| clip(&address, MAX_ADDRESS))),
-        ("user_agent.original", header_text(request.headers(), header::USER_AGENT, MAX_USER_AGENT)),
-        ("network.protocol.version", version(event, request.version()).map(str::to_owned)),
+        (SERVER_ADDRESS, host(request)),
+        (CLIENT_ADDRESS, client.map(|address| clip(&address, MAX_ADDRESS))),
+        (USER_AGENT_ORIGINAL, header_text(request.headers(), header::USER_AGENT, MAX_USER_AGENT)),
+        (NETWORK_PROTOCOL_VERSION, version(event, request.version()).map(str::to_owned)),
     ];
     for (key, value) in optional {
         if let Some(value) = value {
@@ -41,7 +46,7 @@ pub(super) fn describe<B: Body>(context: &Context, request: &Request<B>, client_
     // A body that is empty says so, but not its size.
     let size = if request.body().is_end_stream() { Some(0) } else { request.body().size_hint().exact() };
     if let Some(size) = size.and_then(|size| i64::try_from(size).ok()) {
-        span.set_attribute(KeyValue::new("http.request.body.size", size));
+        span.set_attribute(KeyValue::new(HTTP_REQUEST_BODY_SIZE, size));
     }
 }
 

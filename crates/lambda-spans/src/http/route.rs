@@ -7,13 +7,14 @@ use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, KeyValue};
 
 use super::request::method_name;
+use crate::attributes::{HTTP_ROUTE, URL_PATH};
 
 /// What the conventions put in the place of a value that is not to be seen.
 const REDACTED: &str = "REDACTED";
 
 pub(super) fn record(context: &Context, method: &Method, route: &str) {
     let span = context.span();
-    span.set_attribute(KeyValue::new("http.route", route.to_owned()));
+    span.set_attribute(KeyValue::new(HTTP_ROUTE, route.to_owned()));
     let method = method_name(method);
     span.update_name(format!("{} {route}", if method == "_OTHER" { "HTTP" } else { method }));
 }
@@ -25,7 +26,7 @@ pub(super) fn redact(context: &Context, route: Option<&str>) {
         Some(route) if route.contains('{') => redacted(route),
         Some(_) => return,
     };
-    context.span().set_attribute(KeyValue::new("url.path", path));
+    context.span().set_attribute(KeyValue::new(URL_PATH, path));
 }
 
 fn redacted(route: &str) -> String {

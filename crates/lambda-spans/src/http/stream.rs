@@ -16,11 +16,9 @@ use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use tracing::Span;
 
+use crate::attributes::{HTTP_RESPONSE_BODY_SIZE, HTTP_RESPONSE_TIME_TO_FIRST_BYTE_MS};
 use crate::trace::invocation::Invocation;
 use crate::trace::outcome::HandlerOutcome;
-
-/// From the request's arrival to the first byte of the response's body, in milliseconds.
-const TIME_TO_FIRST_BYTE: &str = "http.response.time_to_first_byte_ms";
 
 /// Takes the invocation's span along into a streamed response. Outside of [`HttpLayer`](crate::HttpLayer).
 ///
@@ -117,14 +115,14 @@ impl<B> TracedBody<B> {
 
     fn sent(&mut self, bytes: usize) {
         if self.sent == 0 && bytes > 0 {
-            self.set(TIME_TO_FIRST_BYTE, self.started.elapsed().as_secs_f64() * 1000.0);
+            self.set(HTTP_RESPONSE_TIME_TO_FIRST_BYTE_MS, self.started.elapsed().as_secs_f64() * 1000.0);
         }
         self.sent = self.sent.saturating_add(bytes as u64);
     }
 
     fn ended(&mut self) {
         if self.outcome.complete().is_some() {
-            self.set("http.response.body.size", i64::try_from(self.sent).unwrap_or(i64::MAX));
+            self.set(HTTP_RESPONSE_BODY_SIZE, i64::try_from(self.sent).unwrap_or(i64::MAX));
         }
     }
 }

@@ -32,12 +32,11 @@ impl OtlpSettings {
         let endpoint = reader.url("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or(general);
         let mut headers = reader.pairs("OTEL_EXPORTER_OTLP_HEADERS");
         headers.extend(reader.pairs("OTEL_EXPORTER_OTLP_TRACES_HEADERS"));
-        let compression = reader
-            .choice(&["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"], &Compression::CHOICES);
-        reader.choice(
-            &["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
-            &[("http/protobuf", ())],
+        let compression = reader.choice(
+            &["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"],
+            &Compression::CHOICES,
         );
+        reader.choice(&["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"], &[("http/protobuf", ())]);
         let timeout = reader.milliseconds(&["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"]);
         let enabled = reader.choice(&["OTEL_TRACES_EXPORTER"], &[("otlp", true), ("none", false)]);
 

@@ -4,14 +4,13 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, TraceState};
 use opentelemetry_sdk::trace::SpanData;
 
+use crate::attributes::{AWS_XRAY_TRACE_ID, CLIENT_TRACE_ID, SAMPLE_RATE};
+use crate::propagation::Caller;
 use crate::propagation::trace_header::xray_form;
-use crate::propagation::{CLIENT_TRACE_ID, Caller, XRAY_TRACE_ID};
 use crate::trace::finished::FinishedSpans;
 
 /// Columns of Honeycomb: an attribute with one of these keys would overwrite the span's own value.
 const RESERVED: [&str; 4] = ["name", "error", "type", "duration_ms"];
-/// How many spans a span stands for. Set by the sampler alone: it multiplies every count.
-const SAMPLE_RATE: &str = "SampleRate";
 
 /// The spans as OTLP receivers get them. Lambda's own segment, the parent in X-Ray, never arrives there, so the
 /// invocation is the root, or a child of the caller whose trace is continued.
@@ -47,6 +46,6 @@ fn continue_trace(span: &mut SpanData, caller: &Caller) {
         span.parent_span_id = caller.span_id;
         // The span's own trace id is the caller's.
         span.attributes.retain(|attribute| attribute.key.as_str() != CLIENT_TRACE_ID);
-        span.attributes.push(KeyValue::new(XRAY_TRACE_ID, xray_form(trace_id)));
+        span.attributes.push(KeyValue::new(AWS_XRAY_TRACE_ID, xray_form(trace_id)));
     }
 }

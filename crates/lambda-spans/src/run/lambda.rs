@@ -21,6 +21,9 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::flush::FlushMode;
 use super::spans::Spans;
+use crate::attributes::{
+    AWS_LAMBDA_INVOKED_ARN, CLOUD_ACCOUNT_ID, CLOUD_RESOURCE_ID, ERROR_TYPE, FAAS_COLDSTART, FAAS_INVOCATION_ID,
+};
 use crate::capture::logs;
 use crate::propagation::trace_header::TraceHeader;
 use crate::trace::inbound::Inbound;
@@ -68,7 +71,7 @@ impl<S> Layer<S> for LambdaLayer {
 }
 
 impl Spans {
-    /// The outer layer, for those who build their own `lambda_runtime::Runtime`; the inner one is [`HttpLayer`](crate::HttpLayer), or
+    /// The outer layer of your own `lambda_runtime::Runtime`. The inner layer is [`HttpLayer`](crate::HttpLayer) or
     /// [`EventLayer`](crate::EventLayer).
     pub fn lambda_layer(&self) -> LambdaLayer {
         LambdaLayer { spans: self.clone() }
@@ -95,7 +98,7 @@ where
     }
 
     fn call(&mut self, event: LambdaInvocation) -> Self::Future {
-        if !self.spans.enabled() {
+        if !self.spans.enabled {
             return LambdaFuture::handling(self.inner.call(event).instrument(Span::none()), None, None);
         }
         let lambda = &event.context;
@@ -137,17 +140,17 @@ where
 
 fn describe(root: &Context, lambda: &LambdaContext) {
     let span = root.span();
-    span.set_attribute(KeyValue::new("faas.invocation_id", lambda.request_id.clone()));
-    span.set_attribute(KeyValue::new("faas.coldstart", !WARM.swap(true, Ordering::Relaxed)));
+    span.set_attribute(KeyValue::new(FAAS_INVOCATION_ID, lambda.request_id.clone()));
+    span.set_attribute(KeyValue::new(FAAS_COLDSTART, !WARM.swap(true, Ordering::Relaxed)));
     // arn:aws:lambda:<region>:<account>:function:<name>[:<alias>]
     let arn = &lambda.invoked_function_arn;
     let parts: Vec<&str> = arn.splitn(8, ':').take(7).collect();
     if let [.., account, _, _] = parts[..]
         && parts.len() == 7
     {
-        span.set_attribute(KeyValue::new("aws.lambda.invoked_arn", arn.clone()));
-        span.set_attribute(KeyValue::new("cloud.account.id", account.to_owned()));
-        span.set_attribute(KeyValue::new("cloud.resource_id", parts.join(":")));
+        span.set_attribute(KeyValue::new(AWS_LAMBDA_INVOKED_ARN, arn.clone()));
+        span.set_attribute(KeyValue::new(CLOUD_ACCOUNT_ID, account.to_owned()));
+        span.set_attribute(KeyValue::new(CLOUD_RESOURCE_ID, parts.join(":")));
     }
 }
 
@@ -175,7 +178,7 @@ impl InFlight {
     fn finish(self, failure: Option<&lambda_runtime::Error>) -> impl Future<Output = ()> + Send + use<> {
         if let Some(error) = failure {
             self.root.span().set_status(Status::error(error.to_string()));
-            self.root.span().set_attribute(KeyValue::new("error.type", "runtime_api"));
+            self.root.span().set_attribute(KeyValue::new(ERROR_TYPE, "runtime_api"));
         } else if self.invocation.inbound().was_refused() {
             record_error(&self.root, "event_refused");
         }

@@ -3,6 +3,11 @@
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
 
+use crate::attributes::{
+    AWS_LOG_GROUP_NAMES, AWS_LOG_STREAM_NAMES, CLOUD_PLATFORM, CLOUD_PROVIDER, CLOUD_REGION, FAAS_INSTANCE,
+    FAAS_MAX_MEMORY, FAAS_NAME, FAAS_VERSION, SERVICE_NAME, TELEMETRY_SDK_LANGUAGE, TELEMETRY_SDK_NAME,
+    TELEMETRY_SDK_VERSION,
+};
 use crate::variables::Reader;
 
 const MIB: i64 = 1024 * 1024;
@@ -29,7 +34,7 @@ impl ResourceSettings {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
         let mut attributes: Vec<_> = reader.pairs("OTEL_RESOURCE_ATTRIBUTES").into_iter().collect();
         attributes.sort_unstable();
-        let named = attributes.iter().position(|(key, _)| key == "service.name");
+        let named = attributes.iter().position(|(key, _)| key == SERVICE_NAME);
         let named = named.map(|index| attributes.remove(index).1);
         let function = reader.text("AWS_LAMBDA_FUNCTION_NAME").map(|name| FunctionSettings {
             name,
@@ -53,13 +58,13 @@ impl ResourceSettings {
     pub(crate) fn resource(&self) -> Resource {
         let mut attributes = self.service_attributes();
         if let Some(function) = &self.function {
-            attributes.push(KeyValue::new("faas.name", function.name.clone()));
+            attributes.push(KeyValue::new(FAAS_NAME, function.name.clone()));
             let optional = [
-                ("faas.version", function.version.clone().map(Value::from)),
-                ("faas.instance", function.log_stream.clone().map(Value::from)),
-                ("faas.max_memory", function.memory_mib.map(|size| Value::from(size * MIB))),
-                ("aws.log.group.names", function.log_group.clone().map(string_list)),
-                ("aws.log.stream.names", function.log_stream.clone().map(string_list)),
+                (FAAS_VERSION, function.version.clone().map(Value::from)),
+                (FAAS_INSTANCE, function.log_stream.clone().map(Value::from)),
+                (FAAS_MAX_MEMORY, function.memory_mib.map(|size| Value::from(size * MIB))),
+                (AWS_LOG_GROUP_NAMES, function.log_group.clone().map(string_list)),
+                (AWS_LOG_STREAM_NAMES, function.log_stream.clone().map(string_list)),
             ];
             attributes.extend(optional.into_iter().filter_map(|(key, value)| Some(KeyValue::new(key, value?))));
         }
@@ -74,15 +79,15 @@ impl ResourceSettings {
 
     fn service_attributes(&self) -> Vec<KeyValue> {
         let mut attributes = vec![
-            KeyValue::new("service.name", self.service_name.clone().unwrap_or_else(|| "unknown_service".to_owned())),
-            KeyValue::new("telemetry.sdk.name", "opentelemetry"),
-            KeyValue::new("telemetry.sdk.language", "rust"),
-            KeyValue::new("telemetry.sdk.version", "0.33.1"),
+            KeyValue::new(SERVICE_NAME, self.service_name.clone().unwrap_or_else(|| "unknown_service".to_owned())),
+            KeyValue::new(TELEMETRY_SDK_NAME, "opentelemetry"),
+            KeyValue::new(TELEMETRY_SDK_LANGUAGE, "rust"),
+            KeyValue::new(TELEMETRY_SDK_VERSION, "0.33.1"),
         ];
         if self.function.is_some() {
-            attributes.push(KeyValue::new("cloud.provider", "aws"));
-            attributes.push(KeyValue::new("cloud.platform", "aws_lambda"));
-            attributes.extend(self.region.clone().map(|region| KeyValue::new("cloud.region", region)));
+            attributes.push(KeyValue::new(CLOUD_PROVIDER, "aws"));
+            attributes.push(KeyValue::new(CLOUD_PLATFORM, "aws_lambda"));
+            attributes.extend(self.region.clone().map(|region| KeyValue::new(CLOUD_REGION, region)));
         }
         attributes
     }

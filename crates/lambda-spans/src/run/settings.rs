@@ -7,6 +7,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::flush::FlushMode;
 use super::resource::ResourceSettings;
+use crate::attributes::CLIENT_TRACE_ID;
 use crate::otlp::settings::OtlpSettings;
 use crate::propagation::ContextMode;
 use crate::trace::sampling::SamplingSettings;
@@ -101,7 +102,7 @@ impl Settings {
             otlp: OtlpSettings::read(&mut reader),
             xray_daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS"),
             xray_annotations: reader.text("LAMBDA_SPANS_XRAY_ANNOTATIONS").map_or_else(
-                || vec!["app.".to_owned(), "client.trace_id".to_owned()],
+                || vec!["app.".to_owned(), CLIENT_TRACE_ID.to_owned()],
                 |keys| keys.split(',').map(|key| key.trim().to_owned()).collect(),
             ),
             resource: ResourceSettings::read(&mut reader),
@@ -123,10 +124,8 @@ impl Settings {
             client_address: false,
             log_filter: reader.log_filter().unwrap_or_else(|| Targets::new().with_default(DEFAULT_LOG_LEVEL)),
             metrics_namespace: reader.text("LAMBDA_SPANS_METRICS_NAMESPACE"),
-            log_buffer: reader.choice(
-                &["LAMBDA_SPANS_LOG_BUFFER"],
-                &[("debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)],
-            ),
+            log_buffer: reader
+                .choice(&["LAMBDA_SPANS_LOG_BUFFER"], &[("debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)]),
             terminal: reader.flag("AWS_SAM_LOCAL"),
             warnings: reader.without_effect(&[
                 ("OTEL_TRACES_SAMPLER", "LAMBDA_SPANS_SAMPLE_RATE"),

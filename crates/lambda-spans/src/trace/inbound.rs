@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderValue};
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, KeyValue};
 
+use crate::attributes::CLIENT_TRACE_ID;
 use crate::propagation::tracestate::{self, Tracestate};
-use crate::propagation::{CLIENT_TRACE_ID, Caller, ContextMode, traceparent};
+use crate::propagation::{Caller, ContextMode, traceparent};
 
 /// Whether this process has an inner layer at all. Without one, nothing tells whether a handler was reached.
 static INNER_LAYER: AtomicBool = AtomicBool::new(false);

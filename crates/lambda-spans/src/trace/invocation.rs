@@ -12,6 +12,7 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::{IdGenerator as _, SpanData};
 
+use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_INTERRUPTED};
 use crate::propagation::trace_header::TraceHeader;
 use crate::trace::destinations::Destinations;
 use crate::trace::finished::{FinishedSpans, SpanSink, XrayContext};
@@ -211,8 +212,8 @@ impl Invocation {
         let keep = Decision::Keep { rate: 1 };
         self.send(keep, Destinations::ALL, finished);
         let interrupted = open.iter().cloned().map(|mut span| {
-            span.attributes.push(KeyValue::new("lambda_spans.interrupted", true));
-            span.attributes.push(KeyValue::new("error.type", "deadline"));
+            span.attributes.push(KeyValue::new(LAMBDA_SPANS_INTERRUPTED, true));
+            span.attributes.push(KeyValue::new(ERROR_TYPE, "deadline"));
             span.status = Status::error("not over shortly before the deadline");
             span
         });

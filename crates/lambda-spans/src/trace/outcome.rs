@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use opentelemetry::trace::{Status, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 
+use crate::attributes::ERROR_TYPE;
+
 /// The span that is told how its work ended, once. Dropped untold, the work was cancelled.
 #[derive(Debug)]
 pub(crate) struct HandlerOutcome(Option<Context>);
@@ -60,5 +62,5 @@ impl Drop for PanicGuard<'_> {
 
 pub(crate) fn record_error(context: &Context, error_type: impl Into<Cow<'static, str>>) {
     context.span().set_status(Status::error(""));
-    context.span().set_attribute(KeyValue::new("error.type", error_type.into()));
+    context.span().set_attribute(KeyValue::new(ERROR_TYPE, error_type.into()));
 }

@@ -5,9 +5,8 @@ use opentelemetry::{Context, KeyValue};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::attributes::FAAS_BATCH_FAILURES;
 use crate::trace::outcome::record_error;
-
-const FAILURES: &str = "faas.batch.failures";
 
 /// The records' ids, in the order of their arrival.
 #[derive(Debug)]
@@ -40,7 +39,9 @@ impl RecordBatch {
         // A response that cannot be serialised fails where the runtime serialises it.
         let failures = serde_json::to_value(response).ok().map_or(0, |response| self.failures(&response));
         if failures > 0 {
-            context.span().set_attribute(KeyValue::new(FAILURES, i64::try_from(failures).unwrap_or(i64::MAX)));
+            context
+                .span()
+                .set_attribute(KeyValue::new(FAAS_BATCH_FAILURES, i64::try_from(failures).unwrap_or(i64::MAX)));
         }
         if failures == self.ids.len() && failures > 0 {
             record_error(context, "batch_failed");

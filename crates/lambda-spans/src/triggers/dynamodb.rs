@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::batch::RecordBatch;
 use super::event::{RecordFields, part};
 use super::trigger::Trigger;
+use crate::attributes::{FAAS_DOCUMENT_COLLECTION, FAAS_DOCUMENT_OPERATION};
 use crate::propagation::traceparent;
 
 /// The attribute of an item that holds the `traceparent` of whoever wrote it.
@@ -27,9 +28,9 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let changes: Vec<Change<'_>> = records.iter().map(change).collect();
     let table = records.first().and_then(|record| table(&record.arn)).unwrap_or("unknown");
     let mut trigger = Trigger::consumer("datasource", table);
-    trigger.set("faas.document.collection", table.to_owned());
+    trigger.set(FAAS_DOCUMENT_COLLECTION, table.to_owned());
     if let Some(operation) = operation(records) {
-        trigger.set("faas.document.operation", operation);
+        trigger.set(FAAS_DOCUMENT_OPERATION, operation);
     }
     trigger
         .with_batch(RecordBatch::ordered(changes.iter().map(|change| change.sequence_number.clone())))

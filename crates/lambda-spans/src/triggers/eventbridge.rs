@@ -2,6 +2,7 @@
 
 use super::event::{EventFields, last_of_arn, part, text};
 use super::trigger::Trigger;
+use crate::attributes::{AWS_EVENTBRIDGE_DETAIL_TYPE, AWS_EVENTBRIDGE_SOURCE, FAAS_TIME};
 
 pub(super) fn trigger(event: &EventFields<'_>) -> Option<Trigger> {
     let (source, detail_type) = (text(event.source)?, text(event.detail_type)?);
@@ -16,10 +17,10 @@ pub(super) fn trigger(event: &EventFields<'_>) -> Option<Trigger> {
         trigger.set_messaging_system("aws.eventbridge");
         trigger
     };
-    trigger.set("aws.eventbridge.source", source);
-    trigger.set("aws.eventbridge.detail_type", detail_type);
+    trigger.set(AWS_EVENTBRIDGE_SOURCE, source);
+    trigger.set(AWS_EVENTBRIDGE_DETAIL_TYPE, detail_type);
     if let Some(time) = time {
-        trigger.set("faas.time", time);
+        trigger.set(FAAS_TIME, time);
     }
     Some(trigger)
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::batch::RecordBatch;
 use super::event::{RecordFields, part};
 use super::trigger::Trigger;
+use crate::attributes::{AWS_KINESIS_STREAM_NAME, MESSAGING_DESTINATION_NAME};
 
 #[derive(Default, Deserialize)]
 struct KinesisData {
@@ -18,8 +19,8 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let entries = records.iter().map(|record| part(record.kinesis).unwrap_or_default());
     let mut trigger = Trigger::consumer("pubsub", stream);
     trigger.set_messaging_system("aws.kinesis");
-    trigger.set("messaging.destination.name", stream.to_owned());
-    trigger.set("aws.kinesis.stream_name", stream.to_owned());
+    trigger.set(MESSAGING_DESTINATION_NAME, stream.to_owned());
+    trigger.set(AWS_KINESIS_STREAM_NAME, stream.to_owned());
     trigger.with_batch(RecordBatch::ordered(entries.map(|entry: KinesisData| entry.sequence_number)))
 }
 

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::event::{RecordFields, text};
 use super::trigger::Trigger;
+use crate::attributes::{AWS_S3_BUCKET, FAAS_DOCUMENT_COLLECTION, FAAS_DOCUMENT_OPERATION, FAAS_DOCUMENT_TIME};
 
 #[derive(Deserialize)]
 struct Notification<'a> {
@@ -22,13 +23,13 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let only = if let [only] = records { Some(only) } else { None };
     let bucket = records.first().and_then(bucket).unwrap_or_else(|| "unknown".to_owned());
     let mut trigger = Trigger::consumer("datasource", &bucket);
-    trigger.set("aws.s3.bucket", bucket.clone());
-    trigger.set("faas.document.collection", bucket);
+    trigger.set(AWS_S3_BUCKET, bucket.clone());
+    trigger.set(FAAS_DOCUMENT_COLLECTION, bucket);
     if let Some(operation) = only.and_then(|record| operation(&record.event_name)) {
-        trigger.set("faas.document.operation", operation);
+        trigger.set(FAAS_DOCUMENT_OPERATION, operation);
     }
     if let Some(time) = only.and_then(|record| text(record.event_time)) {
-        trigger.set("faas.document.time", time);
+        trigger.set(FAAS_DOCUMENT_TIME, time);
     }
     trigger
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::batch::RecordBatch;
 use super::event::{RecordFields, part};
 use super::trigger::Trigger;
+use crate::attributes::MESSAGING_MESSAGE_ID;
 use crate::propagation::traceparent;
 
 #[derive(Default, Deserialize)]
@@ -25,7 +26,7 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     // SNS asks nobody for failures of single records.
     trigger.batch = None;
     if let Some(message) = message {
-        trigger.set("messaging.message.id", message);
+        trigger.set(MESSAGING_MESSAGE_ID, message);
     }
     trigger.link_to(notifications.iter().filter_map(|notification| {
         traceparent::parse(notification.message_attributes.get("traceparent")?.get("Value")?.as_str()?)

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::batch::RecordBatch;
 use super::event::{RecordFields, part};
 use super::trigger::Trigger;
+use crate::attributes::MESSAGING_MESSAGE_ID;
 use crate::propagation::trace_header::TraceHeader;
 use crate::propagation::traceparent;
 
@@ -21,7 +22,7 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let message = batch.only().map(str::to_owned);
     let mut trigger = Trigger::messages("aws_sqs", records.iter().map(|record| record.arn.as_str()), batch);
     if let Some(message) = message {
-        trigger.set("messaging.message.id", message);
+        trigger.set(MESSAGING_MESSAGE_ID, message);
     }
     trigger.link_to(records.iter().filter_map(context))
 }

@@ -5,12 +5,13 @@ use opentelemetry::{Context, KeyValue};
 
 use super::batch::RecordBatch;
 use super::event::last_of_arn;
+use crate::attributes::{
+    FAAS_TRIGGER, MESSAGING_BATCH_MESSAGE_COUNT, MESSAGING_DESTINATION_NAME, MESSAGING_OPERATION_NAME,
+    MESSAGING_OPERATION_TYPE, MESSAGING_SYSTEM, OTEL_KIND,
+};
 
 /// The most records whose context becomes a link: some receivers bill each link as an event.
 pub(super) const MAX_LINKS: usize = 128;
-
-/// Changes the kind of a span that has started; never an attribute.
-pub(crate) const KIND: &str = "otel.kind";
 
 /// What invoked the function.
 #[derive(Debug, Default)]
@@ -25,7 +26,7 @@ pub(super) struct Trigger {
 
 impl Trigger {
     pub(super) fn faas(trigger: &'static str) -> Self {
-        Self { attributes: vec![KeyValue::new("faas.trigger", trigger)], ..Self::default() }
+        Self { attributes: vec![KeyValue::new(FAAS_TRIGGER, trigger)], ..Self::default() }
     }
 
     pub(super) fn consumer(trigger: &'static str, source: &str) -> Self {
@@ -45,13 +46,13 @@ impl Trigger {
         let mut trigger = Self::consumer("pubsub", only.unwrap_or("multiple_sources"));
         trigger.set_messaging_system(system);
         if let Some(only) = only {
-            trigger.set("messaging.destination.name", only.to_owned());
+            trigger.set(MESSAGING_DESTINATION_NAME, only.to_owned());
         }
         trigger.with_batch(batch)
     }
 
     pub(super) fn with_batch(mut self, batch: RecordBatch) -> Self {
-        self.set("messaging.batch.message_count", batch.len());
+        self.set(MESSAGING_BATCH_MESSAGE_COUNT, batch.len());
         self.batch = Some(batch);
         self
     }
@@ -61,9 +62,9 @@ impl Trigger {
     }
 
     pub(super) fn set_messaging_system(&mut self, system: &'static str) {
-        self.set("messaging.system", system);
-        self.set("messaging.operation.name", "process");
-        self.set("messaging.operation.type", "process");
+        self.set(MESSAGING_SYSTEM, system);
+        self.set(MESSAGING_OPERATION_NAME, "process");
+        self.set(MESSAGING_OPERATION_TYPE, "process");
     }
 
     pub(super) fn link_to(mut self, records: impl Iterator<Item = SpanContext>) -> Self {
@@ -77,7 +78,7 @@ impl Trigger {
             span.update_name(name);
         }
         if self.consumer {
-            span.set_attribute(KeyValue::new(KIND, "consumer"));
+            span.set_attribute(KeyValue::new(OTEL_KIND, "consumer"));
         }
         span.set_attributes(self.attributes);
         self.links.into_iter().for_each(|link| span.add_link(link, Vec::new()));

@@ -2,8 +2,8 @@
 
 use opentelemetry::Value;
 
-use super::attributes::SpanAttributes;
 use super::json::Members;
+use super::span_attributes::SpanAttributes;
 
 /// What X-Ray indexes at most.
 const MAX: usize = 50;

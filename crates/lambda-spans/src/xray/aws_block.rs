@@ -4,28 +4,30 @@ use std::slice;
 
 use opentelemetry::{Array, StringValue, Value};
 
-use super::attributes::{MAX_TEXT, SpanAttributes};
 use super::json::Members;
 use super::role::{Form, Role};
+use super::span_attributes::{MAX_TEXT, SpanAttributes};
+use crate::attributes::{
+    AWS_DYNAMODB_TABLE_NAMES, AWS_LAMBDA_INVOKED_ARN, AWS_REQUEST_ID, AWS_SDK_ATTEMPTS, AWS_SQS_QUEUE_URL,
+    CLOUD_ACCOUNT_ID, CLOUD_REGION, CLOUD_RESOURCE_ID, FAAS_INVOCATION_ID, RPC_METHOD, RPC_SYSTEM_NAME, former,
+};
 
 /// The tables of one call: a transaction has a hundred items at most.
 const MAX_TABLES: usize = 100;
-const TABLES: &str = "aws.dynamodb.table_names";
-const METHOD: &str = "rpc.method";
 
 pub(super) fn is_call(attributes: &SpanAttributes<'_>) -> bool {
-    attributes.first_text(&["rpc.system.name", "rpc.system"]).is_some_and(|(_, system)| system == "aws-api")
+    attributes.first_text(&[RPC_SYSTEM_NAME, former::RPC_SYSTEM]).is_some_and(|(_, system)| system == "aws-api")
 }
 
 /// `DynamoDB` of the method `DynamoDB/Query`, or what older conventions say by itself.
 pub(super) fn service<'a>(attributes: &SpanAttributes<'a>) -> Option<&'a str> {
-    let of_method = || attributes.text(METHOD)?.rsplit_once('/').map(|(service, _)| service);
-    attributes.text("rpc.service").or_else(of_method).or_else(|| attributes.text("aws.service"))
+    let of_method = || attributes.text(RPC_METHOD)?.rsplit_once('/').map(|(service, _)| service);
+    attributes.text(former::RPC_SERVICE).or_else(of_method).or_else(|| attributes.text(former::AWS_SERVICE))
 }
 
 pub(super) fn write(role: Role, form: Form, attributes: &mut SpanAttributes<'_>, document: &mut Members<'_>) {
     document.object("aws", |aws| {
-        put(attributes, aws, "account_id", &["cloud.account.id"]);
+        put(attributes, aws, "account_id", &[CLOUD_ACCOUNT_ID]);
         match role {
             Role::Segment | Role::Invocation => write_invocation(attributes, aws),
             Role::Aws => write_call(attributes, aws),
@@ -40,39 +42,39 @@ pub(super) fn write(role: Role, form: Form, attributes: &mut SpanAttributes<'_>,
 
 /// The function and the request, which X-Ray does not search for: the attributes stay, with their own names.
 fn write_invocation(attributes: &SpanAttributes<'_>, aws: &mut Members<'_>) {
-    if let Some((_, arn)) = attributes.first_text(&["aws.lambda.invoked_arn", "cloud.resource_id"]) {
+    if let Some((_, arn)) = attributes.first_text(&[AWS_LAMBDA_INVOKED_ARN, CLOUD_RESOURCE_ID]) {
         aws.text("function_arn", arn, MAX_TEXT);
     }
-    if let Some(id) = attributes.text("faas.invocation_id") {
+    if let Some(id) = attributes.text(FAAS_INVOCATION_ID) {
         aws.text("request_id", id, MAX_TEXT);
     }
 }
 
 fn write_call(attributes: &mut SpanAttributes<'_>, aws: &mut Members<'_>) {
-    for key in ["rpc.system", "rpc.system.name", "rpc.service"] {
+    for key in [former::RPC_SYSTEM, RPC_SYSTEM_NAME, former::RPC_SERVICE] {
         attributes.mark_written(key);
     }
-    if let Some(method) = attributes.text(METHOD) {
+    if let Some(method) = attributes.text(RPC_METHOD) {
         let operation = method.rsplit_once('/').map_or(method, |(_, operation)| operation);
         if aws.text("operation", operation, MAX_TEXT) {
-            attributes.mark_written(METHOD);
+            attributes.mark_written(RPC_METHOD);
         }
     }
-    put(attributes, aws, "region", &["cloud.region", "aws.region"]);
-    put(attributes, aws, "request_id", &["aws.request_id"]);
-    put(attributes, aws, "queue_url", &["aws.sqs.queue.url", "aws.queue.url", "aws.queue_url"]);
-    match attributes.get(TABLES).and_then(tables) {
+    put(attributes, aws, "region", &[CLOUD_REGION, former::AWS_REGION]);
+    put(attributes, aws, "request_id", &[AWS_REQUEST_ID]);
+    put(attributes, aws, "queue_url", &[AWS_SQS_QUEUE_URL, former::AWS_QUEUE_URL, former::AWS_QUEUE_URL_SNAKE]);
+    match attributes.get(AWS_DYNAMODB_TABLE_NAMES).and_then(tables) {
         Some(tables) => {
-            attributes.mark_written(TABLES);
+            attributes.mark_written(AWS_DYNAMODB_TABLE_NAMES);
             if let Some(first) = tables.first() {
                 aws.text("table_name", first.as_str(), MAX_TEXT);
                 aws.texts("table_names", tables);
             }
         }
-        None => put(attributes, aws, "table_name", &["aws.table.name", "aws.table_name"]),
+        None => put(attributes, aws, "table_name", &[former::AWS_TABLE_NAME, former::AWS_TABLE_NAME_SNAKE]),
     }
-    if let Some(attempts @ 2..) = attributes.integer("aws.sdk.attempts") {
-        attributes.mark_written("aws.sdk.attempts");
+    if let Some(attempts @ 2..) = attributes.integer(AWS_SDK_ATTEMPTS) {
+        attributes.mark_written(AWS_SDK_ATTEMPTS);
         aws.number("retries", attempts - 1);
     }
 }

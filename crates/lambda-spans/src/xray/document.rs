@@ -5,13 +5,14 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
 use super::annotations::AnnotationKeys;
-use super::attributes::SpanAttributes;
 use super::failure::SpanFailure;
 use super::json::Members;
 use super::limits::{MAX_DATAGRAM, SizeLimits};
 use super::place::Place;
 use super::role::{Form, Role};
+use super::span_attributes::SpanAttributes;
 use super::{aws_block, http_block, metadata, name, sql_block};
+use crate::attributes::{CLOUD_PLATFORM, LAMBDA_SPANS_TRUNCATED, SERVICE_NAME};
 
 /// More spans than these are written one by one.
 const MAX_COMBINED: usize = 64;
@@ -47,8 +48,8 @@ pub(super) struct Documents {
 impl Documents {
     pub(super) fn new(resource: &Resource, annotated: AnnotationKeys) -> Self {
         let of = |key: &'static str| resource.get_ref(&key.into()).map_or_else(String::new, ToString::to_string);
-        let origin = (of("cloud.platform") == "aws_lambda").then_some("AWS::Lambda::Function");
-        Self { service: name::clean(&of("service.name")).into_owned(), origin, annotated }
+        let origin = (of(CLOUD_PLATFORM) == "aws_lambda").then_some("AWS::Lambda::Function");
+        Self { service: name::clean(&of(SERVICE_NAME)).into_owned(), origin, annotated }
     }
 
     /// The documents of the spans that an invocation has finished: with each span all that is below it, if that is
@@ -136,7 +137,7 @@ impl Documents {
         datagram(|document| {
             Place::new(span, parent, &attributes, &self.service).write(document, span, form, self.origin);
             SpanFailure::new(span, &attributes).write_flags(document);
-            document.object("metadata", |metadata| metadata.bool_true("lambda_spans.truncated"));
+            document.object("metadata", |metadata| metadata.bool_true(LAMBDA_SPANS_TRUNCATED));
         })
     }
 }

@@ -6,14 +6,14 @@ use opentelemetry::trace::{Event, Status};
 use opentelemetry::{KeyValue, SpanId};
 use opentelemetry_sdk::trace::SpanData;
 
-use super::attributes::SpanAttributes;
 use super::json::Members;
 use super::limits::SizeLimits;
+use super::span_attributes::SpanAttributes;
+use crate::attributes::{
+    ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, HTTP_RESPONSE_STATUS_CODE, former,
+};
 
 const EXCEPTION: &str = "exception";
-const TYPE: &str = "exception.type";
-const MESSAGE: &str = "exception.message";
-const STACKTRACE: &str = "exception.stacktrace";
 
 /// Bytes of an exception's type.
 const MAX_TYPE: usize = 250;
@@ -45,8 +45,9 @@ pub(super) struct SpanFailure {
 
 impl SpanFailure {
     pub(super) fn new(span: &SpanData, attributes: &SpanAttributes<'_>) -> Self {
-        let code = attributes.integer("http.response.status_code").or_else(|| attributes.integer("http.status_code"));
-        let throttle = code == Some(429) || attributes.text("error.type").is_some_and(is_throttle);
+        let code =
+            attributes.integer(HTTP_RESPONSE_STATUS_CODE).or_else(|| attributes.integer(former::HTTP_STATUS_CODE));
+        let throttle = code == Some(429) || attributes.text(ERROR_TYPE).is_some_and(is_throttle);
         let of_server = code.is_some_and(|code| (500..600).contains(&code));
         // A service of AWS says with a 400 that it was asked too often.
         let error = throttle || code.is_some_and(|code| (400..500).contains(&code));
@@ -68,8 +69,8 @@ impl SpanFailure {
     /// Whether `event` is an exception of which the cause says everything.
     pub(super) fn covers(self, event: &Event) -> bool {
         let is_covered = |attribute: &KeyValue| match attribute.key.as_str() {
-            TYPE | MESSAGE => true,
-            STACKTRACE => stack::frames(&attribute.value.as_str()).next().is_some(),
+            EXCEPTION_TYPE | EXCEPTION_MESSAGE => true,
+            EXCEPTION_STACKTRACE => stack::frames(&attribute.value.as_str()).next().is_some(),
             _ => false,
         };
         self.is_set() && is_exception(event) && event.attributes.iter().all(is_covered)
@@ -136,9 +137,9 @@ impl Exception {
         for attribute in &event.attributes {
             let text = || Some(attribute.value.as_str().into_owned());
             match attribute.key.as_str() {
-                TYPE => exception.name = text(),
-                MESSAGE => exception.message = text(),
-                STACKTRACE => exception.stack = text(),
+                EXCEPTION_TYPE => exception.name = text(),
+                EXCEPTION_MESSAGE => exception.message = text(),
+                EXCEPTION_STACKTRACE => exception.stack = text(),
                 _ => {}
             }
         }
@@ -146,7 +147,7 @@ impl Exception {
     }
 
     fn from_status(span: &SpanData, attributes: &SpanAttributes<'_>) -> Option<Self> {
-        let name = attributes.get("error.type").map(|value| value.as_str().into_owned());
+        let name = attributes.get(ERROR_TYPE).map(|value| value.as_str().into_owned());
         let message = match &span.status {
             Status::Error { description } if !description.is_empty() => Some(description.clone().into_owned()),
             Status::Error { .. } | Status::Ok | Status::Unset => name.clone(),

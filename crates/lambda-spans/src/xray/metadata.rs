@@ -4,11 +4,12 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, Link, Status};
 use opentelemetry_sdk::trace::SpanData;
 
-use super::attributes::{MAX as MAX_ATTRIBUTES, SpanAttributes, bounded_key};
 use super::failure::SpanFailure;
 use super::json::Members;
 use super::limits::{MAX_DATAGRAM, SizeLimits};
 use super::place::Place;
+use super::span_attributes::{MAX as MAX_ATTRIBUTES, SpanAttributes, bounded_key};
+use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_TRUNCATED};
 
 /// SpanAttributes of one event or link.
 const MAX_INNER: usize = 32;
@@ -25,7 +26,7 @@ pub(super) fn write(
         // SpanAttributes have a namespace of their own: no key of theirs is another's.
         metadata.object("default", |members| write_attributes(members, attributes, limits));
         if limits.cut {
-            metadata.bool_true("lambda_spans.truncated");
+            metadata.bool_true(LAMBDA_SPANS_TRUNCATED);
         }
         if place.is_renamed {
             metadata.text("span.name", &span.name, limits.inner());
@@ -63,7 +64,7 @@ fn write_attributes(members: &mut Members<'_>, attributes: &mut SpanAttributes<'
 
 /// What a trace is read for is cut last.
 fn is_kept(key: &str) -> bool {
-    key == "error.type" || ["app.", "http.", "aws."].iter().any(|prefix| key.starts_with(prefix))
+    key == ERROR_TYPE || ["app.", "http.", "aws."].iter().any(|prefix| key.starts_with(prefix))
 }
 
 fn write_event(members: &mut Members<'_>, event: &Event, limits: &SizeLimits) {

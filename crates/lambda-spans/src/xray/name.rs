@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::attributes::SpanAttributes;
 use super::aws_block;
 use super::role::Role;
+use super::span_attributes::SpanAttributes;
+use crate::attributes::{DB_NAMESPACE, MESSAGING_SYSTEM, SERVER_ADDRESS, SERVICE_PEER_NAME, URL_FULL, former};
 
 /// Bytes that X-Ray allows for the name of a segment; a subsegment may have 250.
 const MAX: usize = 200;
@@ -23,24 +24,28 @@ pub(super) fn not_of_span<'a>(role: Role, attributes: &SpanAttributes<'a>, servi
 
 /// A remote node has the name of its host, so that all calls of it are one node.
 fn remote<'a>(attributes: &SpanAttributes<'a>) -> Option<&'a str> {
-    attributes
-        .text("peer.service")
-        .or_else(|| attributes.text("server.address"))
-        .or_else(|| host_of(attributes.text("url.full")?))
-        .or_else(|| attributes.text("messaging.system"))
+    peer(attributes)
+        .or_else(|| attributes.text(SERVER_ADDRESS))
+        .or_else(|| host_of(attributes.text(URL_FULL)?))
+        .or_else(|| attributes.text(MESSAGING_SYSTEM))
 }
 
 /// `database@host`, as X-Ray's own SDKs have it.
 fn database<'a>(attributes: &SpanAttributes<'a>) -> Option<Cow<'a, str>> {
-    let name = attributes.text("peer.service").map(Cow::Borrowed);
+    let name = peer(attributes).map(Cow::Borrowed);
     name.or_else(|| {
-        let host = attributes.text("server.address");
-        let database = attributes.text("db.namespace").or_else(|| attributes.text("db.name"));
+        let host = attributes.text(SERVER_ADDRESS);
+        let database = attributes.text(DB_NAMESPACE).or_else(|| attributes.text(former::DB_NAME));
         match (database, host) {
             (Some(database), Some(host)) => Some(Cow::Owned(format!("{database}@{host}"))),
             (one, other) => one.or(other).map(Cow::Borrowed),
         }
     })
+}
+
+/// The name of the called service, where the application knows it.
+fn peer<'a>(attributes: &SpanAttributes<'a>) -> Option<&'a str> {
+    attributes.text(SERVICE_PEER_NAME).or_else(|| attributes.text(former::PEER_SERVICE))
 }
 
 fn host_of(url: &str) -> Option<&str> {

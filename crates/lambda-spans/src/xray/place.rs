@@ -7,9 +7,9 @@ use opentelemetry::trace::{SpanId, SpanKind, TraceId};
 use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::{IdGenerator as _, SpanData};
 
-use super::attributes::SpanAttributes;
 use super::json::Members;
 use super::role::{Form, Role};
+use super::span_attributes::SpanAttributes;
 use super::{aws_block, name, sql_block};
 
 pub(super) struct Place<'a> {

@@ -1,13 +1,12 @@
 //! The `sql` block, of queries to databases that speak SQL and of nothing else.
 
-use super::attributes::{MAX_TEXT, SpanAttributes};
 use super::json::Members;
+use super::span_attributes::{MAX_TEXT, SpanAttributes};
+use crate::attributes::{DB_NAMESPACE, DB_QUERY_TEXT, DB_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT, former};
 
 /// Bytes of a query.
 const MAX_QUERY: usize = 2000;
-const HOST: &str = "server.address";
-const PORT: &str = "server.port";
-const SYSTEM: [&str; 2] = ["db.system.name", "db.system"];
+const SYSTEM: [&str; 2] = [DB_SYSTEM_NAME, former::DB_SYSTEM];
 
 /// The databases of the semantic conventions that speak SQL, under their present and their former names.
 const SQL: [&str; 38] = [
@@ -58,25 +57,25 @@ pub(super) fn is_query(attributes: &SpanAttributes<'_>) -> bool {
 pub(super) fn write(attributes: &mut SpanAttributes<'_>, document: &mut Members<'_>) {
     document.object("sql", |sql| {
         attributes.write_first(sql, "database_type", &SYSTEM, MAX_TEXT);
-        attributes.write_first(sql, "sanitized_query", &["db.query.text", "db.statement"], MAX_QUERY);
-        attributes.write_first(sql, "user", &["db.user"], MAX_TEXT);
+        attributes.write_first(sql, "sanitized_query", &[DB_QUERY_TEXT, former::DB_STATEMENT], MAX_QUERY);
+        attributes.write_first(sql, "user", &[former::DB_USER], MAX_TEXT);
         write_url(attributes, sql);
     });
 }
 
 fn write_url(attributes: &mut SpanAttributes<'_>, sql: &mut Members<'_>) {
-    let Some(host) = attributes.text(HOST) else { return };
+    let Some(host) = attributes.text(SERVER_ADDRESS) else { return };
     let mut url = host.to_owned();
-    if let Some(port @ 1..=65535) = attributes.integer(PORT) {
+    if let Some(port @ 1..=65535) = attributes.integer(SERVER_PORT) {
         url = format!("{url}:{port}");
     }
-    let database = attributes.first_text(&["db.namespace", "db.name"]);
+    let database = attributes.first_text(&[DB_NAMESPACE, former::DB_NAME]);
     if let Some((_, database)) = database {
         url = format!("{url}/{database}");
     }
     if sql.text("url", &url, MAX_QUERY) {
-        attributes.mark_written(HOST);
-        attributes.mark_written(PORT);
+        attributes.mark_written(SERVER_ADDRESS);
+        attributes.mark_written(SERVER_PORT);
         database.into_iter().for_each(|(key, _)| attributes.mark_written(key));
     }
 }

@@ -257,9 +257,11 @@ fn a_call_of_anything_else_is_a_remote_node_named_after_its_host() {
     assert_eq!((&called["name"], &called["namespace"]), (&json!("api.example.com"), &json!("remote")));
     assert_eq!(called["http"]["request"], json!({ "method": "GET", "url": "https://api.example.com/users" }));
     assert_eq!((&called["sql"], &called["metadata"]["span.name"]), (&Json::Null, &json!("GET")));
-    let queue = vec![KeyValue::new("peer.service", "queue")];
-    let sent = document(SpanData { span_kind: SpanKind::Producer, ..child("send", queue) });
-    assert_eq!((&sent["name"], &sent["namespace"]), (&json!("queue"), &json!("remote")));
+    for key in ["service.peer.name", "peer.service"] {
+        let queue = vec![KeyValue::new(key, "queue")];
+        let sent = document(SpanData { span_kind: SpanKind::Producer, ..child("send", queue) });
+        assert_eq!((&sent["name"], &sent["namespace"]), (&json!("queue"), &json!("remote")));
+    }
 }
 
 #[test]

@@ -18,25 +18,31 @@ use aws_sdk_dynamodb::types::{ConsumedCapacity, TransactWriteItem};
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
+use crate::attributes::{
+    AWS_DYNAMODB_CONSISTENT_READ, AWS_DYNAMODB_CONSUMED_CAPACITY, AWS_DYNAMODB_CONSUMED_CAPACITY_UNITS,
+    AWS_DYNAMODB_COUNT, AWS_DYNAMODB_INDEX_NAME, AWS_DYNAMODB_LIMIT, AWS_DYNAMODB_SCAN_FORWARD,
+    AWS_DYNAMODB_SCANNED_COUNT, AWS_DYNAMODB_TABLE_NAMES, DB_COLLECTION_NAME, DB_OPERATION_NAME, DB_SYSTEM_NAME,
+};
+
 pub(super) fn describe_input(service: &str, operation: &str, input: &Input) -> Vec<KeyValue> {
     if service != "DynamoDB" {
         return Vec::new();
     }
     let mut attributes =
-        vec![KeyValue::new("db.system.name", "aws.dynamodb"), KeyValue::new("db.operation.name", operation.to_owned())];
+        vec![KeyValue::new(DB_SYSTEM_NAME, "aws.dynamodb"), KeyValue::new(DB_OPERATION_NAME, operation.to_owned())];
     let tables = tables(input);
     if let [table] = tables.as_slice() {
-        attributes.push(KeyValue::new("db.collection.name", table.clone()));
+        attributes.push(KeyValue::new(DB_COLLECTION_NAME, table.clone()));
     }
     if !tables.is_empty() {
-        attributes.push(KeyValue::new("aws.dynamodb.table_names", strings(tables)));
+        attributes.push(KeyValue::new(AWS_DYNAMODB_TABLE_NAMES, strings(tables)));
     }
     if let Some(query) = input.downcast_ref::<QueryInput>() {
         let optional = [
-            ("aws.dynamodb.index_name", query.index_name().map(|name| Value::from(name.to_owned()))),
-            ("aws.dynamodb.limit", query.limit().map(|limit| Value::from(i64::from(limit)))),
-            ("aws.dynamodb.scan_forward", query.scan_index_forward().map(Value::from)),
-            ("aws.dynamodb.consistent_read", query.consistent_read().map(Value::from)),
+            (AWS_DYNAMODB_INDEX_NAME, query.index_name().map(|name| Value::from(name.to_owned()))),
+            (AWS_DYNAMODB_LIMIT, query.limit().map(|limit| Value::from(i64::from(limit)))),
+            (AWS_DYNAMODB_SCAN_FORWARD, query.scan_index_forward().map(Value::from)),
+            (AWS_DYNAMODB_CONSISTENT_READ, query.consistent_read().map(Value::from)),
         ];
         attributes.extend(optional.into_iter().filter_map(|(key, value)| Some(KeyValue::new(key, value?))));
     }
@@ -78,21 +84,20 @@ fn table_written(item: &TransactWriteItem) -> Option<&str> {
 pub(super) fn describe_output(output: &Output) -> Vec<KeyValue> {
     let mut attributes = Vec::new();
     if let Some(query) = output.downcast_ref::<QueryOutput>() {
-        attributes.push(KeyValue::new("aws.dynamodb.count", i64::from(query.count())));
-        attributes.push(KeyValue::new("aws.dynamodb.scanned_count", i64::from(query.scanned_count())));
+        attributes.push(KeyValue::new(AWS_DYNAMODB_COUNT, i64::from(query.count())));
+        attributes.push(KeyValue::new(AWS_DYNAMODB_SCANNED_COUNT, i64::from(query.scanned_count())));
     } else if let Some(get) = output.downcast_ref::<GetItemOutput>() {
-        attributes.push(KeyValue::new("aws.dynamodb.count", i64::from(get.item().is_some())));
+        attributes.push(KeyValue::new(AWS_DYNAMODB_COUNT, i64::from(get.item().is_some())));
     } else if let Some(scan) = output.downcast_ref::<ScanOutput>() {
-        attributes.push(KeyValue::new("aws.dynamodb.count", i64::from(scan.count())));
-        attributes.push(KeyValue::new("aws.dynamodb.scanned_count", i64::from(scan.scanned_count())));
+        attributes.push(KeyValue::new(AWS_DYNAMODB_COUNT, i64::from(scan.count())));
+        attributes.push(KeyValue::new(AWS_DYNAMODB_SCANNED_COUNT, i64::from(scan.scanned_count())));
     }
     let consumed = consumed(output);
     if !consumed.is_empty() {
         let units: f64 = consumed.iter().filter_map(|consumed| consumed.capacity_units()).sum();
         // A number can be summed and compared where the conventions' list of JSON texts cannot.
-        attributes.push(KeyValue::new("aws.dynamodb.consumed_capacity_units", units));
-        attributes
-            .push(KeyValue::new("aws.dynamodb.consumed_capacity", strings(consumed.iter().map(as_json).collect())));
+        attributes.push(KeyValue::new(AWS_DYNAMODB_CONSUMED_CAPACITY_UNITS, units));
+        attributes.push(KeyValue::new(AWS_DYNAMODB_CONSUMED_CAPACITY, strings(consumed.iter().map(as_json).collect())));
     }
     attributes
 }

@@ -10,7 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 /// The keys that something is made of.
-const KEYS: [&str; 56] = [
+const KEYS: [&str; 57] = [
     "",
     "annotation.http.url",
     "app.a.b",
@@ -54,6 +54,7 @@ const KEYS: [&str; 56] = [
     "lambda_spans.truncated",
     "metadata.http.url",
     "peer.service",
+    "service.peer.name",
     "rpc.message.type",
     "rpc.method",
     "rpc.service",

@@ -1,0 +1,188 @@
+//! The keys of all attributes that this crate records, and of those that it translates for X-Ray.
+//!
+//! Most keys follow the OpenTelemetry semantic conventions. Each other key states its reason.
+
+/// Defines keys of the semantic conventions, and a test that compares them.
+macro_rules! conventional {
+    ($($name:ident = $key:literal;)+) => {
+        $(
+            #[doc = concat!("`", $key, "` of the OpenTelemetry semantic conventions.")]
+            pub const $name: &str = $key;
+        )+
+
+        #[cfg(test)]
+        const CONVENTIONAL: &[&str] = &[$($name),+];
+
+        #[cfg(test)]
+        #[test]
+        #[deny(deprecated)]
+        fn keys_equal_the_current_semantic_conventions() {
+            $(assert_eq!($name, opentelemetry_semantic_conventions::attribute::$name);)+
+        }
+    };
+}
+
+/// Defines keys that the semantic conventions do not have.
+macro_rules! own {
+    ($($(#[$reason:meta])+ $name:ident = $key:literal;)+) => {
+        $($(#[$reason])+ pub const $name: &str = $key;)+
+
+        #[cfg(test)]
+        const OWN: &[&str] = &[$($name),+];
+    };
+}
+
+conventional! {
+    AWS_DYNAMODB_CONSISTENT_READ = "aws.dynamodb.consistent_read";
+    AWS_DYNAMODB_CONSUMED_CAPACITY = "aws.dynamodb.consumed_capacity";
+    AWS_DYNAMODB_COUNT = "aws.dynamodb.count";
+    AWS_DYNAMODB_INDEX_NAME = "aws.dynamodb.index_name";
+    AWS_DYNAMODB_LIMIT = "aws.dynamodb.limit";
+    AWS_DYNAMODB_SCAN_FORWARD = "aws.dynamodb.scan_forward";
+    AWS_DYNAMODB_SCANNED_COUNT = "aws.dynamodb.scanned_count";
+    AWS_DYNAMODB_TABLE_NAMES = "aws.dynamodb.table_names";
+    AWS_KINESIS_STREAM_NAME = "aws.kinesis.stream_name";
+    AWS_LAMBDA_INVOKED_ARN = "aws.lambda.invoked_arn";
+    AWS_LOG_GROUP_NAMES = "aws.log.group.names";
+    AWS_LOG_STREAM_NAMES = "aws.log.stream.names";
+    AWS_REQUEST_ID = "aws.request_id";
+    AWS_S3_BUCKET = "aws.s3.bucket";
+    AWS_SQS_QUEUE_URL = "aws.sqs.queue.url";
+    CLIENT_ADDRESS = "client.address";
+    CLOUD_ACCOUNT_ID = "cloud.account.id";
+    CLOUD_PLATFORM = "cloud.platform";
+    CLOUD_PROVIDER = "cloud.provider";
+    CLOUD_REGION = "cloud.region";
+    CLOUD_RESOURCE_ID = "cloud.resource_id";
+    DB_COLLECTION_NAME = "db.collection.name";
+    DB_NAMESPACE = "db.namespace";
+    DB_OPERATION_NAME = "db.operation.name";
+    DB_QUERY_TEXT = "db.query.text";
+    DB_SYSTEM_NAME = "db.system.name";
+    ERROR_TYPE = "error.type";
+    EXCEPTION_MESSAGE = "exception.message";
+    EXCEPTION_STACKTRACE = "exception.stacktrace";
+    EXCEPTION_TYPE = "exception.type";
+    FAAS_COLDSTART = "faas.coldstart";
+    FAAS_DOCUMENT_COLLECTION = "faas.document.collection";
+    FAAS_DOCUMENT_OPERATION = "faas.document.operation";
+    FAAS_DOCUMENT_TIME = "faas.document.time";
+    FAAS_INSTANCE = "faas.instance";
+    FAAS_INVOCATION_ID = "faas.invocation_id";
+    FAAS_MAX_MEMORY = "faas.max_memory";
+    FAAS_NAME = "faas.name";
+    FAAS_TIME = "faas.time";
+    FAAS_TRIGGER = "faas.trigger";
+    FAAS_VERSION = "faas.version";
+    HTTP_REQUEST_BODY_SIZE = "http.request.body.size";
+    HTTP_REQUEST_METHOD = "http.request.method";
+    HTTP_REQUEST_METHOD_ORIGINAL = "http.request.method_original";
+    HTTP_RESPONSE_BODY_SIZE = "http.response.body.size";
+    HTTP_RESPONSE_STATUS_CODE = "http.response.status_code";
+    HTTP_ROUTE = "http.route";
+    MESSAGING_BATCH_MESSAGE_COUNT = "messaging.batch.message_count";
+    MESSAGING_DESTINATION_NAME = "messaging.destination.name";
+    MESSAGING_MESSAGE_ID = "messaging.message.id";
+    MESSAGING_OPERATION_NAME = "messaging.operation.name";
+    MESSAGING_OPERATION_TYPE = "messaging.operation.type";
+    MESSAGING_SYSTEM = "messaging.system";
+    NETWORK_PROTOCOL_VERSION = "network.protocol.version";
+    RPC_METHOD = "rpc.method";
+    RPC_SYSTEM_NAME = "rpc.system.name";
+    SERVER_ADDRESS = "server.address";
+    SERVER_PORT = "server.port";
+    SERVICE_NAME = "service.name";
+    SERVICE_PEER_NAME = "service.peer.name";
+    TELEMETRY_SDK_LANGUAGE = "telemetry.sdk.language";
+    TELEMETRY_SDK_NAME = "telemetry.sdk.name";
+    TELEMETRY_SDK_VERSION = "telemetry.sdk.version";
+    URL_FULL = "url.full";
+    URL_PATH = "url.path";
+    URL_SCHEME = "url.scheme";
+    USER_AGENT_ORIGINAL = "user_agent.original";
+}
+
+own! {
+    /// The step of a Cognito user pool that invoked the function. The conventions do not cover Cognito.
+    AWS_COGNITO_TRIGGER_SOURCE = "aws.cognito.trigger_source";
+    /// The Cognito user pool that invoked the function. The conventions do not cover Cognito.
+    AWS_COGNITO_USER_POOL_ID = "aws.cognito.user_pool.id";
+    /// The consumed capacity as a number. The conventions define a list of JSON texts, which cannot be summed.
+    AWS_DYNAMODB_CONSUMED_CAPACITY_UNITS = "aws.dynamodb.consumed_capacity_units";
+    /// The detail type of an EventBridge event. The conventions do not cover EventBridge.
+    AWS_EVENTBRIDGE_DETAIL_TYPE = "aws.eventbridge.detail_type";
+    /// The source of an EventBridge event. The conventions do not cover EventBridge.
+    AWS_EVENTBRIDGE_SOURCE = "aws.eventbridge.source";
+    /// Lambda's initialization type, such as `on-demand`. The conventions have only `faas.coldstart`.
+    AWS_LAMBDA_INITIALIZATION_TYPE = "aws.lambda.initialization_type";
+    /// The number of attempts of an AWS SDK operation. The conventions count resends of HTTP requests only.
+    AWS_SDK_ATTEMPTS = "aws.sdk.attempts";
+    /// X-Ray's id of a trace that continues under the caller's id over OTLP.
+    AWS_XRAY_TRACE_ID = "aws.xray.trace_id";
+    /// The trace id of the caller's `traceparent`, on the root span.
+    CLIENT_TRACE_ID = "client.trace_id";
+    /// The number of records of a batch that Lambda retries.
+    FAAS_BATCH_FAILURES = "faas.batch.failures";
+    /// From the request's arrival to the first byte of the response body, in milliseconds.
+    HTTP_RESPONSE_TIME_TO_FIRST_BYTE_MS = "http.response.time_to_first_byte_ms";
+    /// Set on a span that was exported while it was open, because its invocation was about to time out.
+    LAMBDA_SPANS_INTERRUPTED = "lambda_spans.interrupted";
+    /// Set in the metadata of an X-Ray document that does not contain all of its span.
+    LAMBDA_SPANS_TRUNCATED = "lambda_spans.truncated";
+    /// Sets the kind of a span that has started. The recorder never stores it as an attribute.
+    OTEL_KIND = "otel.kind";
+    /// How many spans a span stands for, in Honeycomb's format. Only the sampler sets it: it multiplies every count.
+    SAMPLE_RATE = "SampleRate";
+}
+
+/// Keys of earlier conventions. They are never recorded, but the X-Ray translation accepts them from instrumentation
+/// that is older, as other receivers do.
+pub(crate) mod former {
+    // Of the X-Ray exporters, before the semantic conventions had keys for AWS services.
+    pub(crate) const AWS_QUEUE_URL: &str = "aws.queue.url";
+    pub(crate) const AWS_QUEUE_URL_SNAKE: &str = "aws.queue_url";
+    pub(crate) const AWS_REGION: &str = "aws.region";
+    pub(crate) const AWS_SERVICE: &str = "aws.service";
+    pub(crate) const AWS_TABLE_NAME: &str = "aws.table.name";
+    pub(crate) const AWS_TABLE_NAME_SNAKE: &str = "aws.table_name";
+
+    // Deprecated in the semantic conventions.
+    pub(crate) const DB_NAME: &str = "db.name";
+    pub(crate) const DB_STATEMENT: &str = "db.statement";
+    pub(crate) const DB_SYSTEM: &str = "db.system";
+    pub(crate) const DB_USER: &str = "db.user";
+    pub(crate) const HTTP_METHOD: &str = "http.method";
+    pub(crate) const HTTP_STATUS_CODE: &str = "http.status_code";
+    pub(crate) const HTTP_URL: &str = "http.url";
+    pub(crate) const PEER_SERVICE: &str = "peer.service";
+    pub(crate) const RPC_SERVICE: &str = "rpc.service";
+    pub(crate) const RPC_SYSTEM: &str = "rpc.system";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::{CONVENTIONAL, OWN};
+
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+    }
+
+    #[test]
+    fn only_this_module_contains_keys_as_text() {
+        for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+            let is_test = file.ends_with("tests.rs") || file.components().any(|part| part.as_os_str() == "tests");
+            if is_test || file.ends_with("attributes.rs") {
+                continue;
+            }
+            let source = fs::read_to_string(&file).unwrap();
+            let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            for key in CONVENTIONAL.iter().chain(OWN) {
+                assert!(!code.contains(&format!("\"{key}\"")), "{} contains \"{key}\"", file.display());
+            }
+        }
+    }
+}
