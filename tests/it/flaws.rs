@@ -1,8 +1,4 @@
-//! The original's flaws: `docs/flaws.md`, and tests of those that no other file is about.
-
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+//! Flaws of the original that no other file tests; `docs/flaws.md` lists all.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextRef;
@@ -16,52 +12,6 @@ use cruddur::api::ROUTES;
 use serde_json::json;
 
 use crate::support::{ANDREW, TestApp, hours};
-
-const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/flaws.md"));
-
-/// The numbers of the flaws that are the web client's, or of what we do not have.
-const NOT_OURS: [u32; 4] = [5, 7, 8, 25];
-
-#[test]
-fn every_flaw_is_in_the_table_with_tests_that_are_there() {
-    let tests: BTreeSet<String> = ["tests/it", "crates/local/tests/it", "crates/local/src", "crates/lambda-spans/src"]
-        .iter()
-        .flat_map(|folder| crate::tidy::rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)))
-        .flat_map(|file| names(&fs::read_to_string(file).unwrap()))
-        .collect();
-    let rows: Vec<Vec<&str>> = DOCUMENT
-        .lines()
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| flaw"))
-        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
-        .collect();
-    assert_eq!(rows.iter().map(|row| row[0].parse().unwrap()).collect::<Vec<u32>>(), (1..=25).collect::<Vec<_>>());
-    for row in rows {
-        let [number, _, here, named] = row[..] else { panic!("{row:?} has not four cells") };
-        if NOT_OURS.contains(&number.parse().unwrap()) {
-            assert_eq!(named, "does not apply", "{number}");
-            continue;
-        }
-        assert!(!here.is_empty());
-        for name in named.split(", ") {
-            let name = name.trim_matches('`');
-            assert!(tests.contains(name), "the test {name} of flaw {number} is not there");
-        }
-    }
-}
-
-/// The names of the tests in a source.
-fn names(source: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut is_test = false;
-    for line in source.lines().map(str::trim) {
-        let function = line.strip_prefix("async fn ").or_else(|| line.strip_prefix("fn "));
-        if is_test && let Some(function) = function {
-            names.extend(function.split('(').next().map(str::to_owned));
-        }
-        is_test = line == "#[test]" || line == "#[tokio::test]" || (is_test && line.starts_with("#["));
-    }
-    names
-}
 
 /// Lets nothing be written.
 #[derive(Debug)]
