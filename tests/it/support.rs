@@ -7,6 +7,7 @@ pub(crate) mod in_process;
 mod queue;
 mod snapshot;
 mod stream;
+mod template;
 mod trace;
 
 pub(crate) use contract::TRACEPARENT;
@@ -14,6 +15,7 @@ pub(crate) use function::{API, Behind, STREAM, event, turn};
 pub(crate) use queue::{QUEUE_URL, Queue};
 pub(crate) use snapshot::assert_snapshot;
 pub(crate) use stream::consume;
+pub(crate) use template::{properties, template};
 pub(crate) use trace::Tracing;
 
 use std::collections::HashMap;
