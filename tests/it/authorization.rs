@@ -179,7 +179,7 @@ fn route(row: &Row) -> &'static Route {
 }
 
 #[test]
-fn every_route_has_its_row_and_every_row_its_route() {
+fn access_table_covers_every_route() {
     let routes: Vec<_> = ROUTES.iter().map(|route| (route.method, route.path)).collect();
     let rows: BTreeSet<_> = ROWS.iter().map(|row| (row.method, row.path)).collect();
     assert_eq!(routes.iter().copied().collect::<BTreeSet<_>>(), rows);
@@ -187,7 +187,7 @@ fn every_route_has_its_row_and_every_row_its_route() {
 }
 
 #[tokio::test]
-async fn the_owner_and_another_user_get_what_is_theirs() {
+async fn owner_and_other_user_get_their_statuses() {
     for row in &ROWS {
         for (sub, status) in [(ANDREW, row.owner), ("demo-worf", row.other)] {
             let world = World::new().await;
@@ -198,7 +198,7 @@ async fn the_owner_and_another_user_get_what_is_theirs() {
 }
 
 #[tokio::test]
-async fn who_is_not_believed_is_nobody_on_every_route() {
+async fn invalid_token_is_rejected_or_anonymous() {
     for row in &ROWS {
         let world = World::new().await;
         let before = world.app.contents().await;
@@ -211,14 +211,14 @@ async fn who_is_not_believed_is_nobody_on_every_route() {
 }
 
 #[test]
-fn a_route_for_users_is_closed_to_nobodies_and_no_other_is() {
+fn only_signed_in_routes_reject_anonymous_users() {
     for row in &ROWS {
         assert_eq!(route(row).access == Access::SignedIn, row.nobody == 401, "{} {}", row.method, row.path);
     }
 }
 
 #[tokio::test]
-async fn a_401_says_what_is_wrong_with_the_token() {
+async fn unauthorized_response_has_the_token_error_code() {
     let app = TestApp::new().await;
     let told = async |authorization: Option<String>| {
         let mut request = request("POST", "/api/activities");
@@ -255,7 +255,7 @@ async fn a_401_says_what_is_wrong_with_the_token() {
 }
 
 #[tokio::test]
-async fn two_tokens_are_none() {
+async fn two_authorization_headers_are_rejected() {
     let app = TestApp::new().await;
     let bearer = format!("Bearer {}", token(ANDREW));
     let request = request("POST", "/api/activities").header("authorization", &bearer).header("authorization", &bearer);
@@ -263,7 +263,7 @@ async fn two_tokens_are_none() {
 }
 
 #[tokio::test]
-async fn the_scheme_may_be_written_as_one_likes() {
+async fn bearer_scheme_is_case_insensitive() {
     let app = TestApp::new().await;
     let request = request("POST", "/api/activities").header("authorization", format!("bearer {}", token(ANDREW)));
     let request = request.header("content-type", "application/json").body(Body::from(POST)).unwrap();
@@ -271,7 +271,7 @@ async fn the_scheme_may_be_written_as_one_likes() {
 }
 
 #[tokio::test]
-async fn clocks_may_differ_by_a_minute() {
+async fn token_times_allow_a_minute_of_clock_skew() {
     let app = TestApp::new().await;
     // It is a quarter of a second past twelve.
     for (claim, time, status) in [
@@ -294,7 +294,7 @@ async fn clocks_may_differ_by_a_minute() {
 }
 
 #[tokio::test]
-async fn the_sign_of_a_handle_may_be_escaped() {
+async fn escaped_at_sign_is_equivalent() {
     let app = TestApp::new().await;
     for handle in ["andrewbrown", "nobody"] {
         let plain = app.get(&format!("/api/activities/@{handle}")).await;

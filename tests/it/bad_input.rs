@@ -110,7 +110,7 @@ fn assert_refused(answer: &Answer, status: u16, code: &str, what: &str) {
 }
 
 #[tokio::test]
-async fn a_good_request_to_every_route_succeeds() {
+async fn valid_request_succeeds_on_every_route() {
     for route in &ROUTES {
         let world = World::new().await;
         let answer = world.send(world.good(route)).await;
@@ -120,7 +120,7 @@ async fn a_good_request_to_every_route_succeeds() {
 }
 
 #[tokio::test]
-async fn a_bad_body_is_refused_by_every_route_that_takes_one() {
+async fn invalid_bodies_are_rejected_on_every_route() {
     let world = World::new().await;
     for (route, text) in with_bodies() {
         let field = |value: &str| format!("{{\"{text}\": {value}}}").into_bytes();
@@ -173,7 +173,7 @@ fn with_ttl(route: &Route, name: &str, text: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_bad_content_type_or_encoding_is_refused_by_every_route_that_takes_a_body() {
+async fn invalid_content_types_are_rejected_on_every_route() {
     let world = World::new().await;
     let long = "x".repeat(100_000);
     for (route, _) in with_bodies() {
@@ -209,7 +209,7 @@ async fn a_bad_content_type_or_encoding_is_refused_by_every_route_that_takes_a_b
 }
 
 #[tokio::test]
-async fn headers_that_nobody_asked_for_change_nothing() {
+async fn unexpected_headers_are_ignored() {
     let long = "x".repeat(100_000).into_bytes();
     for route in &ROUTES {
         let world = World::new().await;
@@ -240,7 +240,7 @@ async fn headers_that_nobody_asked_for_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_bad_part_of_a_path_is_unknown_or_refused_on_every_route_that_has_one() {
+async fn invalid_path_parameters_are_rejected_on_every_route() {
     let world = World::new().await;
     let long = "0".repeat(60_000);
     for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
@@ -278,7 +278,7 @@ async fn a_bad_part_of_a_path_is_unknown_or_refused_on_every_route_that_has_one(
 }
 
 #[tokio::test]
-async fn a_bad_limit_is_refused_by_every_list() {
+async fn invalid_limits_are_rejected_by_every_list() {
     let world = World::new().await;
     for (route, term) in lists() {
         for limit in [
@@ -309,7 +309,7 @@ async fn a_bad_limit_is_refused_by_every_list() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_refused_by_every_list_but_the_one_that_it_is_of() {
+async fn cursors_are_rejected_by_other_lists() {
     let world = World::new().await;
     let mut cursors = Vec::new();
     for (route, term) in lists() {
@@ -334,7 +334,7 @@ async fn a_cursor_is_refused_by_every_list_but_the_one_that_it_is_of() {
 }
 
 #[tokio::test]
-async fn a_search_for_broken_utf_8_is_refused() {
+async fn invalid_search_terms_are_rejected() {
     let world = World::new().await;
     for (term, status, code) in [
         ("word%ff", 400, "bad_request"),
@@ -353,7 +353,7 @@ async fn a_search_for_broken_utf_8_is_refused() {
 }
 
 #[tokio::test]
-async fn targets_and_methods_that_no_page_has_are_refused() {
+async fn unusual_targets_and_methods_are_rejected() {
     let world = World::new().await;
     for (method, uri, status) in [
         ("CONNECT", "cruddur.example:443", 404),
@@ -378,7 +378,7 @@ fn deterministic(cases: u32) -> TestRunner {
 }
 
 #[test]
-fn ten_thousand_alterations_of_a_cursor_are_refused() {
+fn ten_thousand_altered_cursors_are_rejected() {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=.~";
     let runtime = Runtime::new().unwrap();
     let world = runtime.block_on(World::new());
@@ -467,7 +467,7 @@ fn escaped(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn no_request_at_all_is_our_fault_and_every_refusal_says_why() {
+fn random_requests_never_fail_with_5xx() {
     let runtime = Runtime::new().unwrap();
     let world = runtime.block_on(World::new());
     let outcome = deterministic(2_000).run(&requests(), |(route, signed_in, part, query, headers, body)| {
@@ -515,7 +515,7 @@ fn status_of(address: SocketAddr, bytes: &[u8]) -> Option<u16> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_that_are_no_http_are_refused_by_the_listening_server() {
+async fn malformed_http_is_rejected_by_the_server() {
     let world = World::new().await;
     let server = Server::start(listen::on_loopback(0, "--port").await.unwrap(), world.app.router()).unwrap();
     let address = server.address();

@@ -264,7 +264,7 @@ fn status(answer: &Answer) -> u64 {
 }
 
 #[tokio::test]
-async fn no_secret_of_any_input_is_in_a_span_a_log_line_a_metric_or_an_error_body_of_the_api() {
+async fn api_leaks_no_request_data_to_telemetry_or_errors() {
     let stack = Stack::start().await;
     let (post, group) = world(&stack).await;
     let environment = environment(&stack);
@@ -328,7 +328,7 @@ async fn no_secret_of_any_input_is_in_a_span_a_log_line_a_metric_or_an_error_bod
 }
 
 #[tokio::test]
-async fn the_user_agent_is_in_its_own_attribute_and_nowhere_else() {
+async fn user_agent_is_only_in_its_attribute() {
     let stack = Stack::start().await;
     let mut lambda = Lambda::start(API, &environment(&stack)).await;
     let sent = sent("GET /api/activities/home", "/api/activities/home").header("User-Agent", "parrot/1.0");
@@ -343,7 +343,7 @@ async fn the_user_agent_is_in_its_own_attribute_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn no_secret_of_a_new_account_is_in_a_span_a_log_line_a_metric_or_the_error_of_signup() {
+async fn signup_leaks_no_account_data_to_telemetry_or_errors() {
     let stack = Stack::start().await;
     let mut environment = environment(&stack);
     environment.retain(|(name, _)| !["SECRET_ARN", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID"].contains(name));
@@ -390,7 +390,7 @@ async fn no_secret_of_a_new_account_is_in_a_span_a_log_line_a_metric_or_the_erro
 }
 
 #[tokio::test]
-async fn no_secret_of_a_changed_item_is_in_a_span_a_log_line_a_metric_or_the_answer_of_the_stream() {
+async fn stream_leaks_no_item_data_to_telemetry_or_responses() {
     let stack = Stack::start().await;
     let mut environment = environment(&stack);
     environment

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::support::sdk;
 
 #[test]
-fn every_missing_setting_is_named_at_once_with_what_to_do() {
+fn missing_settings_are_all_reported() {
     let error = Config::from_lookup(|_| None).unwrap_err();
     assert_eq!(
         error.faults().iter().map(|fault| fault.name).collect::<Vec<_>>(),
@@ -25,7 +25,7 @@ fn every_missing_setting_is_named_at_once_with_what_to_do() {
 }
 
 #[test]
-fn the_binary_tells_its_faults_in_one_json_line_and_fails() {
+fn invalid_settings_end_the_binary_with_one_json_line() {
     let output = Command::new(env!("CARGO_BIN_EXE_api"))
         .env_clear()
         .envs([("TABLE_NAME", "cruddur"), ("COGNITO_USER_POOL_ID", "us-east-1_local"), ("COGNITO_CLIENT_ID", "local")])
@@ -39,7 +39,7 @@ fn the_binary_tells_its_faults_in_one_json_line_and_fails() {
 }
 
 #[test]
-fn lambda_is_told_that_the_function_cannot_start_but_not_why() {
+fn init_error_sent_to_lambda_contains_no_settings() {
     let runtime = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let process = Command::new(env!("CARGO_BIN_EXE_signup"))
         .env_clear()
@@ -70,7 +70,7 @@ fn lambda_is_told_that_the_function_cannot_start_but_not_why() {
 }
 
 #[test]
-fn faults_of_tracing_are_told_together_with_ours() {
+fn tracing_settings_are_reported_with_ours() {
     let get = |name: &str| match name {
         "TABLE_NAME" => Some("  ".to_owned()),
         "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("not a url".to_owned()),
@@ -82,7 +82,7 @@ fn faults_of_tracing_are_told_together_with_ours() {
 }
 
 #[test]
-fn a_whole_configuration_is_read() {
+fn complete_settings_are_read() {
     let config = Config::from_lookup(whole).unwrap();
     assert_eq!((config.table_name.as_str(), config.secret_arn.as_str()), ("cruddur", "local"));
     let cognito = Cognito {
@@ -113,7 +113,7 @@ fn with(name: &str, value: &str) -> Result<Config, String> {
 }
 
 #[test]
-fn a_pool_is_named_by_its_region_and_its_id() {
+fn user_pool_id_is_validated() {
     for pool in ["ca-central-1", "_A1b2", "ca-central-1_", "CA-central-1_A1", "eu-west-1_a/../b", "eu-west-1_a b"] {
         let told = format!(
             "the settings cannot be used; COGNITO_USER_POOL_ID: must be an id such as `us-east-1_A1b2C3d4E`, found \
@@ -126,7 +126,7 @@ fn a_pool_is_named_by_its_region_and_its_id() {
 }
 
 #[test]
-fn keys_come_over_https_or_from_this_machine() {
+fn jwks_url_requires_https_or_a_local_host() {
     for url in [
         "https://keys.example/jwks.json",
         "http://localhost:8000/jwks.json",
@@ -147,7 +147,7 @@ fn keys_come_over_https_or_from_this_machine() {
 }
 
 #[test]
-fn origins_are_a_list_and_each_is_exact() {
+fn origins_are_a_list_of_exact_origins() {
     let config = with("ALLOWED_ORIGINS", "https://cruddur.com, http://localhost:3000 ,").unwrap();
     assert_eq!(config.origins, ["https://cruddur.com", "http://localhost:3000"]);
     for origin in [
@@ -197,7 +197,7 @@ async fn secrets_manager(current: &str, previous: Option<&str>) -> String {
 }
 
 #[tokio::test]
-async fn a_secret_is_plain_text_or_the_key_of_a_json_object() {
+async fn secret_is_plain_text_or_a_json_key() {
     let key = "0123456789abcdef0123456789abcdef";
     for text in [key, &json!({ "key": key }).to_string()] {
         let secret = Secret::read(&sdk(&secrets_manager(text, None).await), "local").await.unwrap();
@@ -210,7 +210,7 @@ async fn a_secret_is_plain_text_or_the_key_of_a_json_object() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_read_is_named_with_the_cause() {
+async fn unreadable_secret_error_has_its_cause() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -220,7 +220,7 @@ async fn a_secret_that_cannot_be_read_is_named_with_the_cause() {
 }
 
 #[tokio::test]
-async fn a_short_secret_is_refused_by_name() {
+async fn short_secret_is_rejected() {
     for text in ["short", "{}", r#"{"key": "short"}"#] {
         let error = Secret::read(&sdk(&secrets_manager(text, None).await), "my-secret").await.unwrap_err();
         assert!(matches!(error, SecretError::Weak { .. }));

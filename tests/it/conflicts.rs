@@ -55,7 +55,7 @@ fn post() -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_post_that_many_like_at_once_is_tried_again() {
+async fn contended_likes_are_retried() {
     let (app, attempts) = app_with_a_post_that_is_busy(3).await;
     let liked = app.ask_as("demo-worf", "PUT", LIKE).await;
     assert_eq!((liked.status, &liked.body["likes_count"]), (200, &json!(42)));
@@ -63,7 +63,7 @@ async fn a_post_that_many_like_at_once_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_post_that_stays_busy_is_a_503_after_six_attempts() {
+async fn contended_post_is_503_after_six_attempts() {
     let (app, attempts) = app_with_a_post_that_is_busy(u32::MAX).await;
     let liked = app.ask_as("demo-worf", "PUT", LIKE).await;
     assert_eq!((liked.status, &liked.body["code"]), (503, &json!("throttled")));

@@ -134,7 +134,7 @@ impl Metered {
 }
 
 #[tokio::test]
-async fn the_costs_of_the_routes_are_the_documented_ones() {
+async fn route_costs_match_the_documentation() {
     let mut metered = Metered::new().await;
     let message = message();
     metered.app.posted(hours(24 * 25), 900, &message, "30-days").await;
@@ -222,7 +222,7 @@ impl Metered {
 }
 
 #[tokio::test]
-async fn the_costs_of_a_busy_system_are_the_documented_ones() {
+async fn busy_system_costs_match_the_documentation() {
     let mut metered = Metered::new().await;
     for number in 0..240 {
         let ago = hours(1 + 24 * 7 * i64::try_from(number % 2).unwrap());

@@ -26,7 +26,7 @@ fn cursor_of(query: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_cursor_is_good_for_24_hours() {
+async fn cursor_expires_after_24_hours() {
     let app = two_posts().await;
     let next = app.get("/api/activities/home?limit=1").await.next().unwrap();
     app.pass(hours(24) - jiff::SignedDuration::from_millis(1));
@@ -36,7 +36,7 @@ async fn a_cursor_is_good_for_24_hours() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_good_for_the_user_it_was_made_for_alone() {
+async fn cursor_is_bound_to_its_user() {
     let app = two_posts().await;
     let anonymous = app.get("/api/activities/home?limit=1").await.next().unwrap();
     let andrews = app.get_as(ANDREW, "/api/activities/home?limit=1").await.next().unwrap();
@@ -49,7 +49,7 @@ async fn a_cursor_is_good_for_the_user_it_was_made_for_alone() {
 }
 
 #[tokio::test]
-async fn a_cursor_with_any_character_changed_is_refused() {
+async fn altered_cursor_is_rejected() {
     let app = two_posts().await;
     let cursor = cursor_of(&app.get("/api/activities/home?limit=1").await.next().unwrap());
     assert_eq!(cursor.len(), 76);
@@ -62,7 +62,7 @@ async fn a_cursor_with_any_character_changed_is_refused() {
 }
 
 #[tokio::test]
-async fn what_was_never_a_cursor_is_refused() {
+async fn text_that_is_no_cursor_is_rejected() {
     let app = two_posts().await;
     for cursor in ["", "abc", "%00", "%ff", "eyJwayI6IkhPTUUjMSJ9", &"A".repeat(5000), "AQAAA7ss=="] {
         assert_eq!(refusal(&app, cursor).await, FOREIGN);
@@ -70,7 +70,7 @@ async fn what_was_never_a_cursor_is_refused() {
 }
 
 #[tokio::test]
-async fn a_cursor_of_the_secret_before_is_taken_and_one_of_another_secret_is_not() {
+async fn cursor_of_the_previous_secret_is_accepted() {
     let app = two_posts().await;
     let next = app.get("/api/activities/home?limit=1").await.next().unwrap();
     let new: &[u8] = b"the secret after the rotation of it";
@@ -86,7 +86,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_text_at_all_passes_for_a_cursor(cursor in "[A-Za-z0-9_-]{0,120}") {
+    fn random_text_is_no_cursor(cursor in "[A-Za-z0-9_-]{0,120}") {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             // No table is needed: a cursor is refused before anything is read.

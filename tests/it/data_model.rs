@@ -11,7 +11,7 @@ pub(crate) fn rows(heading: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn the_documented_items_are_those_of_the_code() {
+fn documented_items_match_the_code() {
     let documented: Vec<_> = rows("Items").iter().map(|row| row[..3].join(" | ")).collect();
     let code = ENTITIES.map(|Entity { name, pk, sk }| format!("{name} | {pk} | {sk}"));
     assert_eq!(documented, code);
@@ -19,7 +19,7 @@ fn the_documented_items_are_those_of_the_code() {
 }
 
 #[test]
-fn the_documented_index_is_that_of_the_code() {
+fn documented_index_matches_the_code() {
     assert!(DOCUMENT.contains(&format!("One index, `{LISTS}`: partition key `{LIST}`, sort key `{LIST_SK}`")));
     let paragraph = DOCUMENT.lines().skip_while(|line| !line.starts_with("One index")).take_while(|l| !l.is_empty());
     let paragraph: String = paragraph.collect();
@@ -27,7 +27,7 @@ fn the_documented_index_is_that_of_the_code() {
 }
 
 #[test]
-fn every_method_of_the_store_is_a_documented_access_pattern() {
+fn documented_access_patterns_match_the_store() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store");
     let mut methods = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

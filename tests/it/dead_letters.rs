@@ -35,7 +35,7 @@ fn first_of(records: &[Value]) -> Failures {
 }
 
 #[tokio::test]
-async fn a_record_that_can_never_be_done_is_a_dead_letter_and_those_after_it_are_done() {
+async fn unprocessable_record_goes_to_the_dead_letter_queue() {
     let mut app = TestApp::new().await;
     let records = records(&mut app).await;
     let queue = Queue::start(200).await;
@@ -56,7 +56,7 @@ async fn a_record_that_can_never_be_done_is_a_dead_letter_and_those_after_it_are
 }
 
 #[tokio::test]
-async fn a_dead_letter_that_is_not_taken_comes_again() {
+async fn unsent_dead_letter_is_retried() {
     let mut app = TestApp::new().await;
     let records = records(&mut app).await;
     let queue = Queue::start(403).await;
@@ -66,7 +66,7 @@ async fn a_dead_letter_that_is_not_taken_comes_again() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_out_of_reach_makes_no_dead_letters() {
+async fn unreachable_table_sends_no_dead_letters() {
     let mut app = TestApp::new().await;
     let records = records(&mut app).await;
     let queue = Queue::start(200).await;
@@ -79,7 +79,7 @@ async fn a_table_that_is_out_of_reach_makes_no_dead_letters() {
 }
 
 #[tokio::test]
-async fn a_record_over_which_the_consumer_panics_is_a_dead_letter() {
+async fn panicking_record_goes_to_the_dead_letter_queue() {
     let mut app = TestApp::new().await;
     let records = records(&mut app).await;
     let queue = Queue::start(200).await;
@@ -90,7 +90,7 @@ async fn a_record_over_which_the_consumer_panics_is_a_dead_letter() {
 }
 
 #[tokio::test]
-async fn an_item_that_is_not_as_it_should_be_is_the_records_fault_and_not_the_tables() {
+async fn corrupt_item_fails_only_its_record() {
     let mut app = TestApp::new().await;
     let records = records(&mut app).await;
     let update = app.client.update_item().table_name(TABLE);

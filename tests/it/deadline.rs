@@ -15,7 +15,7 @@ async fn home_with(app: &TestApp, left: SignedDuration) -> Answer {
 }
 
 #[tokio::test]
-async fn a_request_that_runs_out_of_time_is_a_503() {
+async fn request_past_its_deadline_is_503() {
     // It takes connections and never answers.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let app = TestApp::on(store::client(&sdk(&format!("http://{}", listener.local_addr().unwrap()))));
@@ -32,7 +32,7 @@ async fn a_request_that_runs_out_of_time_is_a_503() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_has_passed_from_the_start_is_taken_for_unknown() {
+async fn deadline_in_the_past_is_ignored() {
     let app = TestApp::new().await;
     for left in [SignedDuration::ZERO, SignedDuration::from_secs(-1), SignedDuration::from_hours(-400_000)] {
         assert_eq!(home_with(&app, left).await.status, 200);
@@ -40,13 +40,13 @@ async fn a_deadline_that_has_passed_from_the_start_is_taken_for_unknown() {
 }
 
 #[tokio::test]
-async fn a_deadline_far_away_is_no_reason_to_wait_for_it() {
+async fn distant_deadline_does_not_delay_the_response() {
     let app = TestApp::new().await;
     assert_eq!(home_with(&app, SignedDuration::from_hours(24 * 365)).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_key_server_that_never_answers_costs_no_more_than_the_time_that_is_left() {
+async fn silent_key_server_ends_at_the_deadline() {
     let mut app = TestApp::new().await;
     app.state.identity = Identity::tokens(Issuer::pool(), std::future::pending);
     let mut request = signed_in(request("PUT", "/api/activities/notifications").body(Body::empty()).unwrap(), ANDREW);
@@ -57,7 +57,7 @@ async fn a_key_server_that_never_answers_costs_no_more_than_the_time_that_is_lef
 }
 
 #[tokio::test]
-async fn where_less_is_left_than_an_answer_takes_nothing_is_asked() {
+async fn too_little_time_left_sends_no_request() {
     let app = TestApp::new().await;
     let home = home_with(&app, SignedDuration::from_millis(410)).await;
     assert_eq!((home.status, &home.body["code"]), (503, &json!("out_of_time")));

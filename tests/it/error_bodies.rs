@@ -62,7 +62,7 @@ fn with(mut request: Request<Body>, name: &'static str, value: &str) -> Request<
 const GOOD: &str = r#"{"message": "x", "ttl": "1-day"}"#;
 
 #[tokio::test]
-async fn every_error_has_the_body_that_is_written_down() {
+async fn error_responses_match_the_snapshot() {
     let mut told = Told::default();
     let app = TestApp::new().await;
     let router = || app.router();
@@ -230,7 +230,7 @@ async fn corrupt(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn an_error_in_a_trace_names_it_and_is_else_the_same() {
+async fn error_in_a_trace_has_the_trace_id() {
     let app = TestApp::new().await;
     let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
@@ -251,7 +251,7 @@ fn words(file: &str, begin: &str, end: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_code_that_there_is_is_in_an_error_that_is_written_down() {
+fn every_error_code_is_in_the_snapshot() {
     let written = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/errors.txt")).unwrap();
     let errors = words("src/api/error.rs", "fn status(", "    }");
     assert!(errors.len() >= 21, "{errors:?}");

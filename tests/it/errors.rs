@@ -16,7 +16,7 @@ fn assert_problem(answer: &Answer, status: u16, title: &str, code: &str, detail:
 }
 
 #[tokio::test]
-async fn an_unknown_route_is_404() {
+async fn unknown_route_is_404() {
     let app = TestApp::new().await;
     for path in ["/", "/api", "/api/activities/home/", "/api/nothing-here", "/prod/api/health-check"] {
         let answer = app.get(path).await;
@@ -25,7 +25,7 @@ async fn an_unknown_route_is_404() {
 }
 
 #[tokio::test]
-async fn a_method_that_a_route_does_not_take_is_405_with_those_it_takes() {
+async fn unsupported_method_is_405_with_allow() {
     let app = TestApp::new().await;
     for (method, path, allow) in [
         ("DELETE", "/api/activities", "POST"),
@@ -61,7 +61,7 @@ async fn a_body_that_is_not_said_to_be_json_is_415() {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_read_is_400_and_says_where() {
+async fn unreadable_body_error_has_its_position() {
     let app = TestApp::new().await;
     let cases: [(&[u8], &str); 8] = [
         (b"", "EOF while parsing a value at line 1 column 0"),
@@ -82,7 +82,7 @@ async fn a_body_that_cannot_be_read_is_400_and_says_where() {
 }
 
 #[tokio::test]
-async fn deep_json_is_400_and_not_a_stack_overflow() {
+async fn deeply_nested_json_is_400() {
     let app = TestApp::new().await;
     assert_eq!(app.post("[".repeat(60_000)).await.status, 400);
     assert_eq!(app.post(format!("{{\"message\": {}", "[".repeat(60_000))).await.status, 400);
@@ -111,7 +111,7 @@ async fn a_limit_that_is_not_one_to_a_hundred_is_400_and_quoted_where_it_is_a_nu
 }
 
 #[tokio::test]
-async fn a_panic_is_a_500_that_does_not_quote_it() {
+async fn panic_is_500_without_its_message() {
     let app = TestApp::new().await;
     let clock = Clock::new(|| panic!("canary"), |at| numbered(at, 0));
     let router = api::router(AppState { clock, ..app.state.clone() });
@@ -121,7 +121,7 @@ async fn a_panic_is_a_500_that_does_not_quote_it() {
 }
 
 #[tokio::test]
-async fn an_item_of_the_wrong_form_is_a_500_that_does_not_quote_it() {
+async fn corrupt_item_is_500_without_its_content() {
     let app = TestApp::new().await;
     let activity = app.posted(hours(0), 1, "canary", "1-day").await;
     let key = keys::activity(activity.id());
@@ -144,7 +144,7 @@ async fn an_item_of_the_wrong_form_is_a_500_that_does_not_quote_it() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_there_is_a_500() {
+async fn missing_table_is_500() {
     let app = TestApp::new().await;
     app.client.delete_table().table_name(TABLE).send().await.unwrap();
     let home = app.get("/api/activities/home").await;
@@ -152,7 +152,7 @@ async fn a_table_that_is_not_there_is_a_500() {
 }
 
 #[tokio::test]
-async fn nothing_private_is_in_any_answer() {
+async fn responses_contain_no_private_data() {
     let app = TestApp::new().await;
     app.posted(hours(0), 1, "hello", "1-day").await;
     let uuid = andrew().author.user_uuid.to_string();

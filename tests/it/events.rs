@@ -103,7 +103,7 @@ fn read(file: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_event_of_the_folder_gets_its_answer() {
+async fn every_event_gets_its_expected_response() {
     for (file, status, body) in answers() {
         let app = TestApp::new().await;
         app.posted(hours(1), 9, "A post", "1-day").await;
@@ -112,7 +112,7 @@ async fn every_event_of_the_folder_gets_its_answer() {
 }
 
 #[test]
-fn every_file_of_the_folder_is_in_the_table_above() {
+fn every_event_file_has_an_expected_response() {
     let found = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let named = answers().into_iter().map(|(file, ..)| file.to_owned());
     assert_eq!(found.collect::<BTreeSet<_>>(), named.collect());
@@ -142,7 +142,7 @@ fn matches(route: &str, path: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_cursor_of_a_page_goes_into_the_event_of_the_next() {
+async fn cursor_from_a_page_works_in_an_event() {
     let app = TestApp::new().await;
     for (number, message) in [(1, "third"), (2, "second"), (3, "first")] {
         app.posted(hours(1), number, message, "1-day").await;

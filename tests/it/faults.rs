@@ -53,7 +53,7 @@ fn told(answer: &Answer) -> Told {
 }
 
 #[tokio::test]
-async fn whatever_dynamodb_does_a_request_is_answered_in_time_and_a_write_happens_once() {
+async fn dynamodb_faults_end_in_time_without_double_writes() {
     join_all(faults().into_iter().map(async |(name, fault, status, code)| {
         let _turn = turn().await;
         let behind = Behind::now().await;
@@ -97,7 +97,7 @@ async fn whatever_dynamodb_does_a_request_is_answered_in_time_and_a_write_happen
 }
 
 #[tokio::test]
-async fn whatever_dynamodb_does_once_nobody_notices_and_a_write_happens_once() {
+async fn one_dynamodb_fault_is_retried_without_double_writes() {
     join_all(faults().into_iter().map(async |(name, fault, ..)| {
         let _turn = turn().await;
         let behind = Behind::now().await;
@@ -136,7 +136,7 @@ async fn whatever_dynamodb_does_once_nobody_notices_and_a_write_happens_once() {
 }
 
 #[tokio::test]
-async fn whatever_dynamodb_does_the_stream_s_consumer_says_in_time_which_records_come_again() {
+async fn stream_consumer_reports_retries_in_time() {
     let busy = async || {
         let app = TestApp::new().await;
         app.posted(hours(2), 1, "Cloud fun for @worf", "1-day").await;
@@ -178,7 +178,7 @@ async fn whatever_dynamodb_does_the_stream_s_consumer_says_in_time_which_records
 }
 
 #[tokio::test]
-async fn a_retry_that_cannot_end_in_time_is_not_begun() {
+async fn retry_that_would_miss_the_deadline_is_skipped() {
     let _turn = turn().await;
     let behind = Behind::now().await;
     let lambda = behind.function(API).await;
@@ -200,7 +200,7 @@ async fn a_retry_that_cannot_end_in_time_is_not_begun() {
 }
 
 #[tokio::test]
-async fn a_post_that_somebody_likes_before_its_lost_answer_is_asked_for_again_is_answered_as_made() {
+async fn lost_response_of_a_liked_post_is_replayed() {
     let _turn = turn().await;
     let behind = Behind::now().await;
     let lambda = behind.function(API).await;

@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 use crate::support::{TABLE, TestApp, sdk};
 
 #[tokio::test]
-async fn a_deep_check_asks_the_table() {
+async fn deep_check_reads_the_table() {
     let app = TestApp::new().await;
     for query in ["?deep", "?deep=", "?deep=1", "?a=b&deep"] {
         let health = app.get(&format!("/api/health-check{query}")).await;
@@ -27,7 +27,7 @@ async fn a_deep_check_asks_the_table() {
 }
 
 #[tokio::test]
-async fn a_deep_check_waits_a_second_at_most() {
+async fn deep_check_times_out_after_a_second() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let app = TestApp::on(store::client(&sdk(&format!("http://{}", listener.local_addr().unwrap()))));
     let began = std::time::Instant::now();

@@ -68,7 +68,7 @@ fn of_kid(kid: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_key_set_read_at_the_start_is_not_read_again() {
+async fn preloaded_key_set_is_not_fetched_again() {
     let keys = KeyServer::new();
     let app = app(&keys);
     app.state.identity.warm_up(app.now()).await;
@@ -79,7 +79,7 @@ async fn a_key_set_read_at_the_start_is_not_read_again() {
 }
 
 #[tokio::test]
-async fn many_requests_at_once_read_it_once() {
+async fn concurrent_requests_fetch_the_key_set_once() {
     let keys = KeyServer::new();
     let app = app(&keys);
     let token = token(ANDREW);
@@ -89,7 +89,7 @@ async fn many_requests_at_once_read_it_once() {
 }
 
 #[tokio::test]
-async fn unknown_keys_make_it_be_read_once_a_minute_at_most() {
+async fn unknown_keys_refetch_once_a_minute() {
     let keys = KeyServer::new();
     let app = app(&keys);
     app.state.identity.warm_up(app.now()).await;
@@ -104,7 +104,7 @@ async fn unknown_keys_make_it_be_read_once_a_minute_at_most() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_found_when_a_token_names_it() {
+async fn new_key_is_fetched_on_first_use() {
     let keys = KeyServer::new();
     let app = app(&keys);
     app.state.identity.warm_up(app.now()).await;
@@ -115,7 +115,7 @@ async fn a_new_key_is_found_when_a_token_names_it() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_taken_away_ends_within_an_hour() {
+async fn removed_key_is_rejected_within_an_hour() {
     let keys = KeyServer::new();
     let app = app(&keys);
     app.state.identity.warm_up(app.now()).await;
@@ -127,7 +127,7 @@ async fn a_key_that_was_taken_away_ends_within_an_hour() {
 }
 
 #[tokio::test]
-async fn an_outage_of_the_key_server_fails_no_request_with_a_known_key() {
+async fn known_keys_survive_a_key_server_outage() {
     let keys = KeyServer::new();
     let app = app(&keys);
     app.state.identity.warm_up(app.now()).await;
@@ -139,7 +139,7 @@ async fn an_outage_of_the_key_server_fails_no_request_with_a_known_key() {
 }
 
 #[tokio::test]
-async fn a_user_who_cannot_be_told_from_others_is_asked_to_come_back() {
+async fn unavailable_keys_are_503_with_retry_after() {
     let keys = KeyServer::new();
     keys.set_up(false);
     let app = app(&keys);
@@ -161,7 +161,7 @@ async fn a_user_who_cannot_be_told_from_others_is_asked_to_come_back() {
 }
 
 #[tokio::test]
-async fn an_answer_without_keys_does_not_end_the_known_ones() {
+async fn empty_key_set_keeps_the_known_keys() {
     for text in ["", "{}", r#"{"keys": []}"#, r#"{"keys": [{"kty": "EC", "kid": "a"}]}"#, "<html>"] {
         let asked = Arc::new(AtomicUsize::new(0));
         let read = move || {
@@ -178,7 +178,7 @@ async fn an_answer_without_keys_does_not_end_the_known_ones() {
 }
 
 #[tokio::test]
-async fn keys_for_other_uses_sign_nothing() {
+async fn keys_for_other_uses_are_ignored() {
     for (name, value) in [("use", "enc"), ("alg", "RS512"), ("kty", "oct"), ("n", "***")] {
         let mut app = TestApp::on(cruddur::store::client(&sdk("http://127.0.0.1:9")));
         let mut keys = ISSUER.key_set();
@@ -196,7 +196,7 @@ async fn keys_for_other_uses_sign_nothing() {
 }
 
 #[tokio::test]
-async fn where_everybody_is_the_same_user_no_token_is_looked_at() {
+async fn fixed_identity_ignores_tokens() {
     let mut app = TestApp::new().await;
     app.state.identity = Identity::plays(ANDREW.to_owned());
     for authorization in ["Bearer null", "Bearer x", "nonsense"] {

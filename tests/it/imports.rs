@@ -186,7 +186,7 @@ fn binaries_only_wire() {
 }
 
 #[test]
-fn modules_have_telling_names() {
+fn modules_have_specific_names() {
     for root in crate_roots() {
         for (file, path) in &load(&root).files {
             assert!(!path.last().is_some_and(|name| VAGUE_NAMES.contains(&name.as_str())), "{file}");
@@ -206,7 +206,7 @@ fn circles(files: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn two_files_that_import_each_other_are_a_circle() {
+fn mutual_imports_are_a_circle() {
     let found = circles(&[
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "use crate::b::B; pub struct A(B);"),
@@ -223,7 +223,7 @@ fn two_files_that_import_each_other_are_a_circle() {
 }
 
 #[test]
-fn a_ring_of_three_files_is_a_circle() {
+fn ring_of_three_files_is_a_circle() {
     let found = circles(&[
         ("lib.rs", "mod a; mod b; mod c;"),
         ("a.rs", "use crate::b::b; pub fn a() { b() }"),
@@ -235,7 +235,7 @@ fn a_ring_of_three_files_is_a_circle() {
 }
 
 #[test]
-fn a_re_export_by_the_parent_is_no_circle() {
+fn re_export_by_the_parent_is_no_circle() {
     let child = ("a/child.rs", "use super::other::Other; pub struct Child(Other);");
     let other = ("a/other.rs", "pub struct Other;");
     assert!(
@@ -248,7 +248,7 @@ fn a_re_export_by_the_parent_is_no_circle() {
 }
 
 #[test]
-fn a_parent_that_uses_its_child_is_a_circle_if_the_child_uses_it() {
+fn parent_and_child_that_use_each_other_are_a_circle() {
     let child = ("a/child.rs", "pub struct Child; pub fn f() -> u8 { super::LIMIT }");
     for parent in [
         "mod child; use child::Child; pub const LIMIT: u8 = 1;",

@@ -28,12 +28,12 @@ async fn read(url: &str) -> Result<Vec<u8>, String> {
 }
 
 #[tokio::test]
-async fn what_the_server_answers_is_read() {
+async fn key_set_is_read() {
     assert_eq!(read_from(200, "{}".to_owned()).await.unwrap(), b"{}");
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_key_set_is_told_with_the_address() {
+async fn invalid_key_set_error_has_the_address() {
     assert_eq!(read_from(404, String::new()).await.unwrap_err(), "<url> (JWKS_URL) answers with status 404");
     assert_eq!(read_from(302, String::new()).await.unwrap_err(), "<url> (JWKS_URL) answers with status 302");
     let endless = read_from(200, "x".repeat(64 * 1024 + 1)).await.unwrap_err();
@@ -41,7 +41,7 @@ async fn an_answer_that_is_no_key_set_is_told_with_the_address() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_told_at_once() {
+async fn unreachable_key_server_fails_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
@@ -49,7 +49,7 @@ async fn a_server_that_is_not_there_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_is_given_up() {
+async fn silent_key_server_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     assert_eq!(read(&url).await.unwrap_err(), format!("{url} (JWKS_URL) does not answer within 1500 ms"));

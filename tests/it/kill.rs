@@ -161,23 +161,23 @@ async fn kill_everywhere(name: &'static str) {
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_at_any_point_of_a_write_to_posts_leaves_nothing_half_written() {
+async fn killed_post_writes_leave_consistent_items() {
     join_all(["post", "reply to a post", "reply to a reply", "delete a post", "delete a reply"].map(kill_everywhere))
         .await;
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_at_any_point_of_a_reaction_leaves_nothing_half_written() {
+async fn killed_reactions_leave_consistent_items() {
     join_all(["like", "like a reply", "unlike", "repost"].map(kill_everywhere)).await;
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_while_notifications_are_marked_as_read_leaves_the_mark_or_none() {
+async fn killed_mark_as_read_is_all_or_nothing() {
     kill_everywhere("mark notifications read").await;
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_at_any_point_of_a_sign_up_leaves_a_whole_profile_or_none() {
+async fn killed_signup_is_all_or_nothing() {
     let mut behind = Behind::now().await;
     let points = (1..MANY).flat_map(|n| [(n, Fault::StopBefore), (n, Fault::StopAfter)]);
     for (kills, (at, fault)) in (0..).zip(points) {
@@ -210,12 +210,12 @@ async fn a_process_that_is_killed_at_any_point_of_a_sign_up_leaves_a_whole_profi
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_at_any_point_of_a_message_or_a_new_name_leaves_nothing_half_written() {
+async fn killed_messages_and_renames_leave_consistent_items() {
     join_all(["open a conversation", "write to a user", "rename"].map(kill_everywhere)).await;
 }
 
 #[tokio::test]
-async fn a_consumer_that_is_killed_at_any_point_is_made_up_for_by_the_next() {
+async fn killed_consumer_is_completed_by_a_retry() {
     let busy = async || {
         let app = TestApp::new().await;
         let post = app.posted(hours(2), 1, "Fun, @worf", "1-day").await;

@@ -141,7 +141,7 @@ fn root(tree: &BTreeMap<String, Option<String>>, above: Option<&str>) -> String 
 }
 
 #[tokio::test]
-async fn of_500_invocations_of_a_frozen_process_500_traces_are_complete_in_both_destinations() {
+async fn frozen_function_exports_500_complete_traces() {
     let stack = Stack::start().await;
     stack.fill_a_page().await;
     // With the default settings: the last spans of a burst leave when Lambda ends the process.
@@ -186,7 +186,7 @@ async fn chosen() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn who_chooses_trace_ids_cannot_foresee_which_are_kept() {
+async fn sampling_cannot_be_predicted_from_trace_ids() {
     // Each has a master secret of its own, and the ids are the same.
     let (one, other) = (chosen().await, chosen().await);
     assert!((1..32).contains(&one.len()) && (1..32).contains(&other.len()), "{one:?} {other:?}");
@@ -194,7 +194,7 @@ async fn who_chooses_trace_ids_cannot_foresee_which_are_kept() {
 }
 
 #[tokio::test]
-async fn the_response_leaves_before_the_export_is_answered() {
+async fn response_does_not_wait_for_the_export() {
     let stack = Stack::start().await;
     let mut lambda = stack.function().await;
     stack.otlp.answer(false);
@@ -209,7 +209,7 @@ async fn the_response_leaves_before_the_export_is_answered() {
 }
 
 #[tokio::test]
-async fn an_otlp_endpoint_that_is_dead_or_silent_changes_no_response_and_no_x_ray_trace() {
+async fn failing_otlp_endpoint_changes_nothing_else() {
     let stack = Stack::start().await;
     // Nobody listens on a port that was free a moment ago; the other takes requests and never answers.
     let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -231,7 +231,7 @@ async fn an_otlp_endpoint_that_is_dead_or_silent_changes_no_response_and_no_x_ra
 }
 
 #[tokio::test]
-async fn a_dead_x_ray_daemon_changes_no_response_and_no_otlp_trace() {
+async fn failing_xray_daemon_changes_nothing_else() {
     let stack = Stack::start().await;
     let mut environment = stack.environment(stack.otlp.endpoint());
     let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -247,7 +247,7 @@ async fn a_dead_x_ray_daemon_changes_no_response_and_no_otlp_trace() {
 }
 
 #[tokio::test]
-async fn an_unsampled_trace_is_complete_in_otlp_and_absent_from_x_ray() {
+async fn unsampled_trace_is_only_in_otlp() {
     let stack = Stack::start().await;
     let mut lambda = stack.function().await;
     let decisions = [format!(";Parent={PARENT};Sampled=0"), format!(";Parent={PARENT}"), String::new()];
@@ -263,7 +263,7 @@ async fn an_unsampled_trace_is_complete_in_otlp_and_absent_from_x_ray() {
 }
 
 #[tokio::test]
-async fn without_a_trace_context_the_invocation_is_traced_all_the_same() {
+async fn missing_trace_context_still_creates_a_trace() {
     let stack = Stack::start().await;
     let mut lambda = stack.function().await;
     let none = Event { trace: String::new(), ..event(HOME, 1, "") };
@@ -277,7 +277,7 @@ async fn without_a_trace_context_the_invocation_is_traced_all_the_same() {
 }
 
 #[tokio::test]
-async fn the_spans_of_home_tell_its_story() {
+async fn home_trace_has_its_expected_spans() {
     let stack = Stack::start().await;
     let mut lambda = stack.function().await;
     let answer = lambda.invoke(event(HOME, 1, &sampled())).await;
@@ -337,7 +337,7 @@ async fn the_spans_of_home_tell_its_story() {
 }
 
 #[tokio::test]
-async fn requests_are_compressed_and_a_warm_process_says_so() {
+async fn exports_are_compressed_and_warm_starts_marked() {
     let stack = Stack::start().await;
     let mut lambda = stack.function().await;
     for n in 1..=2 {
@@ -354,7 +354,7 @@ async fn requests_are_compressed_and_a_warm_process_says_so() {
 }
 
 #[tokio::test]
-async fn a_log_line_names_the_trace_the_span_and_the_request() {
+async fn log_lines_carry_trace_span_and_request_ids() {
     let stack = Stack::start().await;
     let mut environment = stack.environment(stack.otlp.endpoint());
     environment.push(("RUST_LOG", "info".to_owned()));
@@ -381,7 +381,7 @@ async fn a_log_line_names_the_trace_the_span_and_the_request() {
 }
 
 #[tokio::test]
-async fn without_the_key_server_the_function_starts_and_serves_whoever_need_not_sign_in() {
+async fn key_server_outage_leaves_public_routes_working() {
     let stack = Stack::start().await;
     let mut environment = stack.environment(stack.otlp.endpoint());
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -398,7 +398,7 @@ async fn without_the_key_server_the_function_starts_and_serves_whoever_need_not_
 }
 
 #[tokio::test]
-async fn the_signup_function_makes_a_profile_or_fails_and_tells_nobody_the_e_mail_address() {
+async fn signup_creates_a_profile_and_keeps_the_email_private() {
     let stack = Stack::start().await;
     let mut environment = stack.environment(stack.otlp.endpoint());
     environment.retain(|(name, _)| !["SECRET_ARN", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID"].contains(name));

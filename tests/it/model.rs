@@ -368,7 +368,7 @@ async fn run(steps: Vec<Step>, look: Look) {
 
 /// As many cases at once as the machine has processors.
 #[test]
-fn whatever_users_do_every_page_shows_what_a_plain_model_has() {
+fn random_actions_match_the_model() {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(8);
     let cases = cases().div_ceil(u32::try_from(threads).unwrap());
     let work = || {

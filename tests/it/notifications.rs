@@ -14,7 +14,7 @@ fn kinds(body: &Value) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn a_mention_is_a_handle_behind_an_at_sign_that_stands_by_itself() {
+fn mention_is_an_at_sign_and_a_handle() {
     let found = |text: &str| mentions(text).iter().map(|handle| handle.as_str().to_owned()).collect::<Vec<_>>();
     assert_eq!(found("@worf, @Londo: (@garek)! @worf"), ["worf", "londo", "garek"]);
     assert_eq!(found("mail@worf.example a@b @ @@ @é @worfé @@worf"), ["worf"]);
@@ -24,7 +24,7 @@ fn a_mention_is_a_handle_behind_an_at_sign_that_stands_by_itself() {
 }
 
 #[tokio::test]
-async fn a_mention_in_a_post_is_told_with_the_post_as_it_is() {
+async fn mention_creates_a_notification() {
     let mut app = TestApp::new().await;
     app.posted(hours(1), 1, "Hello @worf and @nobody", "1-day").await;
     app.settle().await;
@@ -42,7 +42,7 @@ async fn a_mention_in_a_post_is_told_with_the_post_as_it_is() {
 }
 
 #[tokio::test]
-async fn replies_likes_and_conversations_are_told_newest_first_with_the_trace_of_their_cause() {
+async fn notifications_are_newest_first_with_their_trace() {
     let mut app = TestApp::new().await;
     let post = app.posted(hours(3), 1, "Who likes pineapple?", "1-day").await;
     let reply = numbered(app.now() - hours(2), 2);
@@ -70,7 +70,7 @@ async fn replies_likes_and_conversations_are_told_newest_first_with_the_trace_of
 }
 
 #[tokio::test]
-async fn a_like_of_a_reply_is_told_to_who_replied() {
+async fn liked_reply_notifies_its_author() {
     let mut app = TestApp::new().await;
     let post = app.posted(hours(3), 1, "post", "1-day").await;
     let id = numbered(app.now() - hours(2), 2);
@@ -84,7 +84,7 @@ async fn a_like_of_a_reply_is_told_to_who_replied() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_of_their_own_acts() {
+async fn own_actions_create_no_notifications() {
     let mut app = TestApp::new().await;
     let post = app.posted(hours(1), 1, "I, @andrewbrown", "1-day").await;
     app.reply(&post, ANDREW, numbered(app.now(), 2), &andrew(), "to myself, @andrewbrown").await;
@@ -94,7 +94,7 @@ async fn nobody_is_told_of_their_own_acts() {
 }
 
 #[tokio::test]
-async fn marking_as_read_makes_no_later_one_read_and_hides_none() {
+async fn mark_as_read_affects_only_older_notifications() {
     let mut app = TestApp::new().await;
     app.posted(hours(2), 1, "first @worf", "1-day").await;
     app.posted(hours(1), 2, "second @worf", "1-day").await;
@@ -114,7 +114,7 @@ async fn marking_as_read_makes_no_later_one_read_and_hides_none() {
 }
 
 #[tokio::test]
-async fn what_is_gone_is_told_no_more() {
+async fn deleted_sources_hide_their_notifications() {
     let mut app = TestApp::new().await;
     let post = app.posted(hours(3), 1, "for @worf", "1-day").await;
     let liked = app.posted(hours(2), 2, "liked", "1-day").await;
@@ -134,7 +134,7 @@ async fn what_is_gone_is_told_no_more() {
 }
 
 #[tokio::test]
-async fn pages_show_every_notification_once_and_unread_ones_are_counted_up_to_a_hundred() {
+async fn notification_pages_count_up_to_100_unread() {
     let mut app = TestApp::new().await;
     for number in 0..103 {
         app.posted(hours(1), number, &format!("{number} @worf"), "1-day").await;
@@ -152,7 +152,7 @@ async fn pages_show_every_notification_once_and_unread_ones_are_counted_up_to_a_
 }
 
 #[tokio::test]
-async fn the_cursor_of_one_users_notifications_is_not_anothers() {
+async fn notification_cursor_is_bound_to_its_user() {
     let mut app = TestApp::new().await;
     app.state.store.put_profile(&user(3, "demo-londo", "londo", "Londo Mollari")).await.unwrap();
     app.posted(hours(2), 1, "one @worf", "1-day").await;
@@ -163,7 +163,7 @@ async fn the_cursor_of_one_users_notifications_is_not_anothers() {
 }
 
 #[tokio::test]
-async fn who_did_it_is_shown_by_the_present_name() {
+async fn notifications_have_the_current_display_name() {
     let mut app = TestApp::new().await;
     app.posted(hours(1), 1, "hi @worf", "1-day").await;
     app.settle().await;

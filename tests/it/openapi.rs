@@ -38,7 +38,7 @@ fn all_objects(document: &Value) -> Vec<(String, Value)> {
 }
 
 #[test]
-fn the_kept_description_is_that_of_the_code() {
+fn openapi_file_matches_the_code() {
     let made = format!("{:#}\n", api::openapi());
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openapi.json");
     std::fs::write(&file, &made).unwrap();
@@ -46,14 +46,14 @@ fn the_kept_description_is_that_of_the_code() {
 }
 
 #[tokio::test]
-async fn it_is_answered_to_everybody() {
+async fn openapi_is_public() {
     let answer = TestApp::empty().await.get("/api/openapi.json").await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
     assert_eq!(answer.body, api::openapi());
 }
 
 #[test]
-fn it_has_every_route_and_no_other() {
+fn openapi_has_every_route() {
     let document = api::openapi();
     let mut described = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -64,7 +64,7 @@ fn it_has_every_route_and_no_other() {
 }
 
 #[test]
-fn a_route_for_users_says_so_and_every_route_says_how_it_fails() {
+fn openapi_has_security_and_error_responses() {
     let document = api::openapi();
     let mut ids = BTreeSet::new();
     for route in &ROUTES {
@@ -85,7 +85,7 @@ fn a_route_for_users_says_so_and_every_route_says_how_it_fails() {
 }
 
 #[test]
-fn every_reference_leads_somewhere_and_every_component_is_used() {
+fn openapi_references_resolve_and_components_are_used() {
     let document = api::openapi();
     let mut used = BTreeSet::new();
     for (at, object) in all_objects(&document) {
@@ -103,7 +103,7 @@ fn every_reference_leads_somewhere_and_every_component_is_used() {
 }
 
 #[test]
-fn links_name_operations_and_parameters_that_there_are() {
+fn openapi_links_resolve() {
     let document = api::openapi();
     let find = |id: &Value| {
         ROUTES.iter().find(|route| operation(&document, route.method, route.path)["operationId"] == *id).unwrap()
@@ -137,7 +137,7 @@ fn what_a_request_must_have_is_required_and_nothing_unknown_may_be_there() {
 }
 
 #[tokio::test]
-async fn the_examples_of_requests_are_accepted() {
+async fn openapi_request_examples_are_accepted() {
     let app = TestApp::new().await;
     let document = api::openapi();
     let post = app.posted(crate::support::hours(1), 1, "x", "1-day").await.id().to_string();

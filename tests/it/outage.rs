@@ -17,7 +17,7 @@ pub(crate) async fn app_with_dynamodb_that_says(status: StatusCode, error: &'sta
 }
 
 #[tokio::test]
-async fn throttling_is_a_503_that_says_when_to_come_back() {
+async fn throttling_is_503_with_retry_after() {
     let app = app_with_dynamodb_that_says(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException").await;
     let home = app.get("/api/activities/home").await;
     let expected = json!({
@@ -32,7 +32,7 @@ async fn throttling_is_a_503_that_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_dynamodb_that_fails_is_a_503() {
+async fn failing_dynamodb_is_503() {
     let app = app_with_dynamodb_that_says(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError").await;
     let home = app.get("/api/activities/home").await;
     assert_eq!((home.status, &home.body["code"]), (503, &json!("unavailable")));
@@ -40,7 +40,7 @@ async fn a_dynamodb_that_fails_is_a_503() {
 }
 
 #[tokio::test]
-async fn a_dynamodb_that_forbids_is_a_500_that_does_not_quote_it() {
+async fn denied_dynamodb_access_is_500() {
     let app = app_with_dynamodb_that_says(StatusCode::BAD_REQUEST, "AccessDeniedException").await;
     let home = app.get("/api/activities/home").await;
     assert_eq!((home.status, &home.body["code"]), (500, &json!("store_refused")));
@@ -48,7 +48,7 @@ async fn a_dynamodb_that_forbids_is_a_500_that_does_not_quote_it() {
 }
 
 #[tokio::test]
-async fn a_dynamodb_that_is_not_there_is_a_503() {
+async fn unreachable_dynamodb_is_503() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -57,7 +57,7 @@ async fn a_dynamodb_that_is_not_there_is_a_503() {
 }
 
 #[tokio::test]
-async fn a_dynamodb_that_never_answers_is_a_503_within_two_seconds() {
+async fn silent_dynamodb_is_503_within_two_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let began = std::time::Instant::now();

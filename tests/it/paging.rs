@@ -172,7 +172,7 @@ proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 50, ..ProptestConfig::with_cases(12) })]
 
     #[test]
-    fn whoever_pages_while_others_write_sees_what_stays_exactly_once(
+    fn pages_during_writes_contain_each_post_once(
         list in 0..LISTS.len(),
         there in 0..12_usize,
         limit in 1..5_usize,
@@ -184,7 +184,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn every_list_shows_what_stays_exactly_once_while_each_page_s_neighbours_come_and_go() {
+async fn every_list_contains_stable_rows_once_during_changes() {
     for list in LISTS {
         let between: Vec<_> = (0..8).map(|_| Between { goes: None, comes: true }).collect();
         pages(list, 9, 2, &between).await;

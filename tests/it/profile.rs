@@ -12,7 +12,7 @@ async fn update(app: &TestApp, body: &Value) -> Answer {
 }
 
 #[tokio::test]
-async fn a_new_name_and_bio_are_answered_and_shown() {
+async fn new_name_and_bio_are_returned_and_visible() {
     let app = TestApp::new().await;
     for (method, name) in [("PUT", "Lieutenant Worf"), ("POST", "Ambassador Worf")] {
         let body = json!({ "display_name": format!("  {name} "), "bio": "Today is a good day.\nQapla'!" });
@@ -31,7 +31,7 @@ async fn a_new_name_and_bio_are_answered_and_shown() {
 }
 
 #[tokio::test]
-async fn all_broken_rules_of_a_profile_are_told_at_once() {
+async fn all_profile_violations_are_reported_at_once() {
     let app = TestApp::new().await;
     for (body, codes) in [
         (json!({}), json!(["display_name_blank"])),
@@ -52,7 +52,7 @@ async fn all_broken_rules_of_a_profile_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_profile_without_a_bio_has_an_empty_one() {
+async fn missing_bio_is_empty() {
     let app = TestApp::new().await;
     update(&app, &json!({ "display_name": "Worf", "bio": "something" })).await;
     update(&app, &json!({ "display_name": "Worf" })).await;
@@ -60,7 +60,7 @@ async fn a_profile_without_a_bio_has_an_empty_one() {
 }
 
 #[tokio::test]
-async fn only_a_user_with_a_profile_can_change_it() {
+async fn profile_update_requires_a_profile() {
     let app = TestApp::new().await;
     let body = r#"{"display_name": "x"}"#;
     let anonymous = request("PUT", UPDATE).header("content-type", "application/json");
@@ -69,7 +69,7 @@ async fn only_a_user_with_a_profile_can_change_it() {
 }
 
 #[tokio::test]
-async fn each_new_name_has_a_later_time_whatever_the_clock_says() {
+async fn renames_have_increasing_times() {
     let app = TestApp::new().await;
     let named_at = async || app.state.store.profile(WORF).await.unwrap().unwrap().named_at;
     update(&app, &json!({ "display_name": "A" })).await;
@@ -83,7 +83,7 @@ async fn each_new_name_has_a_later_time_whatever_the_clock_says() {
 }
 
 #[tokio::test]
-async fn of_many_names_at_once_one_stays_in_all_places() {
+async fn concurrent_renames_converge() {
     let app = TestApp::new().await;
     let bodies: Vec<_> = (0..8).map(|n| json!({ "display_name": format!("Worf {n}") })).collect();
     let answers = join_all(bodies.iter().map(|body| update(&app, body))).await;
@@ -95,7 +95,7 @@ async fn of_many_names_at_once_one_stays_in_all_places() {
 }
 
 #[tokio::test]
-async fn a_change_with_a_key_happens_once() {
+async fn profile_update_with_a_key_happens_once() {
     let app = TestApp::new().await;
     let change = |sub, body: &'static str| {
         let request = request("PUT", UPDATE).header("content-type", "application/json");

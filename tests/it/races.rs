@@ -21,7 +21,7 @@ async fn crowd() -> TestApp {
 }
 
 #[tokio::test]
-async fn likes_and_unlikes_at_once_are_counted_as_they_are() {
+async fn concurrent_likes_and_unlikes_are_counted() {
     let app = crowd().await;
     let post = app.posted(hours(1), 1, "popular", "1-day").await.id();
     let like = format!("/api/activities/{post}/like");
@@ -46,7 +46,7 @@ impl TestApp {
 }
 
 #[tokio::test]
-async fn replies_reactions_and_deletions_at_once_leave_counters_that_are_right() {
+async fn concurrent_replies_and_deletions_keep_counters_right() {
     let app = crowd().await;
     let post = app.posted(hours(1), 1, "discussed", "1-day").await.id();
     let uri = format!("/api/activities/{post}");
@@ -72,7 +72,7 @@ async fn replies_reactions_and_deletions_at_once_leave_counters_that_are_right()
 }
 
 #[tokio::test]
-async fn a_post_that_is_deleted_while_others_reply_and_like_leaves_nothing_behind() {
+async fn post_deleted_during_reactions_leaves_no_items() {
     let mut app = crowd().await;
     let before = app.items().await.kinds();
     let post = app.posted(hours(1), 1, "short-lived", "1-day").await.id();
@@ -94,7 +94,7 @@ async fn a_post_that_is_deleted_while_others_reply_and_like_leaves_nothing_behin
 }
 
 #[tokio::test]
-async fn two_who_write_to_each_other_at_once_have_one_conversation() {
+async fn mutual_first_messages_create_one_conversation() {
     let app = crowd().await;
     let write = |n: u128| {
         let (from, to) = (n % 2, 1 - n % 2);

@@ -22,7 +22,7 @@ async fn with_users(app: &TestApp, count: u8) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_like_and_a_repost_are_counted_once_and_can_be_taken_back() {
+async fn reactions_are_counted_once_and_reversible() {
     let app = TestApp::new().await;
     let id = app.posted(hours(1), 1, "x", "1-day").await.id();
     let uuid = "01a202e9-b47a-7000-8000-000000000001";
@@ -47,7 +47,7 @@ async fn a_like_and_a_repost_are_counted_once_and_can_be_taken_back() {
 }
 
 #[tokio::test]
-async fn a_reply_can_be_liked_and_passed_on() {
+async fn reply_can_be_liked_and_reposted() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
     let reply = app.replied(parent, hours(0), 2, "y").await.id();
@@ -58,7 +58,7 @@ async fn a_reply_can_be_liked_and_passed_on() {
 }
 
 #[tokio::test]
-async fn a_user_who_likes_a_hundred_times_at_once_is_counted_once() {
+async fn concurrent_likes_of_one_user_count_once() {
     let app = TestApp::new().await;
     let id = app.posted(hours(1), 1, "x", "1-day").await.id();
     let uri = format!("/api/activities/{id}/like");
@@ -70,7 +70,7 @@ async fn a_user_who_likes_a_hundred_times_at_once_is_counted_once() {
 }
 
 #[tokio::test]
-async fn thirty_users_at_once_are_thirty_likes() {
+async fn concurrent_likes_of_30_users_count_30() {
     let app = TestApp::new().await;
     let id = app.posted(hours(1), 1, "x", "1-day").await.id();
     let users = with_users(&app, 30).await;
@@ -80,7 +80,7 @@ async fn thirty_users_at_once_are_thirty_likes() {
 }
 
 #[tokio::test]
-async fn likes_and_their_ends_at_once_leave_the_count_at_the_rows_that_are_left() {
+async fn likes_count_matches_the_rows_after_concurrent_changes() {
     let app = TestApp::new().await;
     let id = app.posted(hours(1), 1, "x", "1-day").await.id();
     let users = with_users(&app, 10).await;
@@ -104,7 +104,7 @@ async fn likes_and_their_ends_at_once_leave_the_count_at_the_rows_that_are_left(
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_has_expired_cannot_be_liked() {
+async fn missing_or_expired_post_cannot_be_liked() {
     let app = TestApp::new().await;
     let id = app.posted(hours(0), 1, "x", "1-hour").await.id().to_string();
     app.pass(hours(1));
@@ -119,7 +119,7 @@ async fn what_is_not_there_or_has_expired_cannot_be_liked() {
 }
 
 #[tokio::test]
-async fn only_a_user_with_a_profile_can_like() {
+async fn like_requires_a_profile() {
     let app = TestApp::new().await;
     let id = app.posted(hours(0), 1, "x", "1-hour").await.id();
     let uri = format!("/api/activities/{id}/like");
@@ -128,7 +128,7 @@ async fn only_a_user_with_a_profile_can_like() {
 }
 
 #[tokio::test]
-async fn home_says_to_a_user_which_posts_the_user_likes_and_to_others_nothing() {
+async fn home_marks_the_likes_of_the_signed_in_user() {
     let app = TestApp::new().await;
     for (number, message) in [(1, "old"), (2, "new")] {
         app.posted(hours(3 - number), number.unsigned_abs(), message, "1-day").await;

@@ -13,7 +13,7 @@ fn path(id: impl ToString) -> String {
 }
 
 #[tokio::test]
-async fn a_reply_is_answered_with_what_was_made_and_expires_with_its_parent() {
+async fn created_reply_expires_with_its_parent() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 9, "parent", "3-hours").await;
     let made = app.send_as(WORF, "POST", &path(parent.id()), REPLY).await;
@@ -34,7 +34,7 @@ async fn a_reply_is_answered_with_what_was_made_and_expires_with_its_parent() {
 }
 
 #[tokio::test]
-async fn a_reply_is_shown_by_its_id_and_can_be_replied_to() {
+async fn reply_can_be_shown_and_replied_to() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 9, "parent", "3-hours").await;
     let first = app.send_as(WORF, "POST", &path(parent.id()), REPLY).await;
@@ -58,7 +58,7 @@ async fn a_reply_is_shown_by_its_id_and_can_be_replied_to() {
 }
 
 #[tokio::test]
-async fn a_parent_that_is_not_there_or_has_expired_is_404() {
+async fn reply_to_a_missing_or_expired_post_is_404() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
     app.pass(hours(1));
@@ -69,7 +69,7 @@ async fn a_parent_that_is_not_there_or_has_expired_is_404() {
 }
 
 #[tokio::test]
-async fn a_reply_breaks_the_rules_of_replies() {
+async fn invalid_reply_is_422() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
     for (body, codes) in [
@@ -86,7 +86,7 @@ async fn a_reply_breaks_the_rules_of_replies() {
 }
 
 #[tokio::test]
-async fn the_id_in_the_body_must_be_that_of_the_path() {
+async fn parent_id_in_the_body_must_match_the_path() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id().to_string();
     for (named, status) in [
@@ -102,7 +102,7 @@ async fn the_id_in_the_body_must_be_that_of_the_path() {
 }
 
 #[tokio::test]
-async fn only_a_user_with_a_profile_can_reply() {
+async fn reply_requires_a_profile() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
     let anonymous = request("POST", &path(parent)).header("content-type", "application/json");
@@ -111,7 +111,7 @@ async fn only_a_user_with_a_profile_can_reply() {
 }
 
 #[tokio::test]
-async fn fifty_replies_at_once_are_all_there_and_all_counted() {
+async fn fifty_concurrent_replies_are_all_counted() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
     let uri = path(parent);
@@ -123,7 +123,7 @@ async fn fifty_replies_at_once_are_all_there_and_all_counted() {
 }
 
 #[tokio::test]
-async fn replies_with_one_key_are_one_reply_and_are_replayed_when_all_has_expired() {
+async fn replies_with_one_key_create_one_reply() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
     let reply = || {
@@ -141,7 +141,7 @@ async fn replies_with_one_key_are_one_reply_and_are_replayed_when_all_has_expire
 }
 
 #[tokio::test]
-async fn pages_of_replies_show_each_once_the_oldest_first() {
+async fn reply_pages_are_oldest_first_without_repeats() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(2), 1, "parent", "1-day").await.id();
     for number in 0..7_u32 {

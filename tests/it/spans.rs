@@ -85,7 +85,7 @@ fn fields<const N: usize>(fields: [(&str, &str); N]) -> Fields {
 const ANDREWS_HASH: &str = "c55c159f6f0f1929675b724ca7fecc0d";
 
 #[tokio::test]
-async fn home_records_when_it_was_and_how_much_it_found() {
+async fn home_span_has_time_and_result_length() {
     let app = TestApp::new().await;
     app.posted(hours(1), 1, "one", "1-day").await;
     app.posted(hours(1), 2, "two", "1-day").await;
@@ -96,7 +96,7 @@ async fn home_records_when_it_was_and_how_much_it_found() {
 }
 
 #[tokio::test]
-async fn a_post_records_its_id_and_its_ttl_and_whose_it_is_as_a_hash() {
+async fn post_span_has_id_ttl_and_hashed_user() {
     let app = TestApp::new().await;
     let (recorded, _guard) = record();
     app.post(r#"{"message": "x", "ttl": "3-hours"}"#).await;
@@ -109,7 +109,7 @@ async fn a_post_records_its_id_and_its_ttl_and_whose_it_is_as_a_hash() {
 }
 
 #[tokio::test]
-async fn a_refused_post_records_the_codes() {
+async fn rejected_post_span_has_the_codes() {
     let app = TestApp::new().await;
     let (recorded, _guard) = record();
     app.post("{}").await;
@@ -118,7 +118,7 @@ async fn a_refused_post_records_the_codes() {
 }
 
 #[tokio::test]
-async fn what_is_done_to_a_post_names_the_post_and_whose_act_it_is() {
+async fn reaction_spans_have_post_and_user() {
     let app = TestApp::new().await;
     let id = app.posted(hours(1), 1, "x", "1-day").await.id();
     let post = "01a202e9-b47a-7000-8000-000000000001";
@@ -137,7 +137,7 @@ async fn what_is_done_to_a_post_names_the_post_and_whose_act_it_is() {
 }
 
 #[tokio::test]
-async fn a_reply_names_itself_and_its_parent_and_a_replay_says_that_it_is_one() {
+async fn reply_span_has_parent_and_replay_flag() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
     for replayed in [None, Some("true")] {
@@ -156,7 +156,7 @@ async fn a_reply_names_itself_and_its_parent_and_a_replay_says_that_it_is_one() 
 }
 
 #[tokio::test]
-async fn a_page_records_how_much_is_on_it() {
+async fn page_span_has_the_result_length() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
     app.replied(parent, hours(0), 2, "y").await;
@@ -170,7 +170,7 @@ async fn a_page_records_how_much_is_on_it() {
 }
 
 #[tokio::test]
-async fn what_a_request_writes_carries_its_trace() {
+async fn written_items_carry_the_trace_context() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
     let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
@@ -194,7 +194,7 @@ async fn what_a_request_writes_carries_its_trace() {
 }
 
 #[tokio::test]
-async fn every_answer_has_the_trace_id_and_a_problem_says_it_too() {
+async fn responses_and_problems_have_the_trace_id() {
     let app = TestApp::new().await;
     let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
@@ -216,7 +216,7 @@ async fn every_answer_has_the_trace_id_and_a_problem_says_it_too() {
 }
 
 #[tokio::test]
-async fn a_failure_of_ours_is_logged_once_with_its_causes() {
+async fn server_error_is_logged_once_with_its_causes() {
     let app = TestApp::new().await;
     app.client.delete_table().table_name(TABLE).send().await.unwrap();
     let (recorded, _guard) = record();
@@ -228,7 +228,7 @@ async fn a_failure_of_ours_is_logged_once_with_its_causes() {
 }
 
 #[tokio::test]
-async fn no_span_and_no_log_line_of_ours_has_what_is_private() {
+async fn spans_and_logs_contain_no_private_data() {
     let app = TestApp::new().await;
     let (recorded, _guard) = record();
     app.post(r#"{"message": "canary-message", "ttl": "3-hours"}"#).await;
@@ -265,7 +265,7 @@ async fn no_span_and_no_log_line_of_ours_has_what_is_private() {
 }
 
 #[tokio::test]
-async fn from_a_notification_one_finds_the_request_that_caused_it() {
+async fn notification_has_the_trace_of_its_request() {
     let mut app = TestApp::new().await;
     let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
     let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
@@ -288,7 +288,7 @@ async fn from_a_notification_one_finds_the_request_that_caused_it() {
 }
 
 #[tokio::test]
-async fn what_follows_from_a_record_is_told_in_the_apps_terms() {
+async fn stream_spans_have_app_attributes() {
     let app = TestApp::new().await;
     app.posted(hours(1), 1, "canary @worf", "1-day").await;
     let (recorded, _guard) = record();
@@ -302,7 +302,7 @@ async fn what_follows_from_a_record_is_told_in_the_apps_terms() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_consumed_is_logged_with_its_writers_trace_and_nothing_of_what_it_holds() {
+async fn failed_record_log_has_the_trace_without_content() {
     let app = TestApp::new().await;
     app.posted(hours(1), 1, "canary", "1-day").await;
     let mut record_ = app.records().pop().unwrap();
@@ -324,7 +324,7 @@ async fn a_record_that_cannot_be_consumed_is_logged_with_its_writers_trace_and_n
 }
 
 #[tokio::test]
-async fn messages_notifications_and_search_record_what_they_are_about_and_nothing_that_is_private() {
+async fn message_and_search_spans_contain_no_private_data() {
     let app = TestApp::new().await;
     let (recorded, _guard) = record();
     let body = serde_json::json!({ "message": "canary-message", "handle": "worf" });

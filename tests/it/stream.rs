@@ -55,7 +55,7 @@ fn shuffled(records: &[Value], seed: u64) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn records_once_in_order_leave_what_they_should() {
+async fn records_in_order_have_their_side_effects() {
     let (mut app, kept) = busy().await;
     app.settle().await;
     let told = app.get_as(WORF, "/api/activities/notifications").await;
@@ -75,7 +75,7 @@ async fn records_once_in_order_leave_what_they_should() {
 }
 
 #[tokio::test]
-async fn repeats_change_nothing() {
+async fn repeated_records_change_nothing() {
     let expected = done(busy().await.0).await;
     let (app, _) = busy().await;
     let records = app.records();
@@ -86,7 +86,7 @@ async fn repeats_change_nothing() {
 }
 
 #[tokio::test]
-async fn no_order_of_the_records_leaves_anything_else() {
+async fn record_order_does_not_matter() {
     let expected = done(busy().await.0).await;
     for seed in 0..6 {
         let (app, _) = busy().await;
@@ -100,7 +100,7 @@ async fn no_order_of_the_records_leaves_anything_else() {
 }
 
 #[tokio::test]
-async fn a_consumer_that_dies_anywhere_is_made_up_for_by_the_next() {
+async fn interrupted_consumer_is_completed_by_a_retry() {
     let expected = done(busy().await.0).await;
     let (app, _) = busy().await;
     let records = app.records();
@@ -119,7 +119,7 @@ async fn a_consumer_that_dies_anywhere_is_made_up_for_by_the_next() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_understood_is_the_first_that_comes_again_and_those_before_it_are_done() {
+async fn invalid_record_is_the_first_reported_failure() {
     let app = TestApp::new().await;
     app.posted(hours(2), 1, "before @worf", "1-day").await;
     app.posted(hours(1), 2, "after @worf", "1-day").await;
@@ -145,7 +145,7 @@ async fn a_record_that_cannot_be_understood_is_the_first_that_comes_again_and_th
 }
 
 #[tokio::test]
-async fn every_event_of_the_folder_is_consumed() {
+async fn every_stream_event_is_consumed() {
     for (file, expected) in [
         ("post_with_mention.json", json!({ "batchItemFailures": [] })),
         ("expired_post.json", json!({ "batchItemFailures": [] })),
@@ -161,7 +161,7 @@ async fn every_event_of_the_folder_is_consumed() {
 }
 
 #[tokio::test]
-async fn where_no_time_is_left_the_record_comes_again() {
+async fn record_without_time_left_is_retried() {
     let app = TestApp::new().await;
     app.posted(hours(1), 1, "late", "1-day").await;
     let records = app.records();
@@ -172,7 +172,7 @@ async fn where_no_time_is_left_the_record_comes_again() {
 }
 
 #[test]
-fn a_batch_ends_before_its_deadline_and_one_that_has_passed_from_the_start_is_taken_for_unknown() {
+fn batch_ends_before_its_deadline() {
     let now = at("2026-11-22T12:00:00Z");
     assert_eq!(limit(1_795_348_810_000, now), std::time::Duration::from_secs(8));
     assert_eq!(limit(1_795_348_801_000, now), std::time::Duration::ZERO);
@@ -181,7 +181,7 @@ fn a_batch_ends_before_its_deadline_and_one_that_has_passed_from_the_start_is_ta
 }
 
 #[tokio::test]
-async fn what_ttl_removes_needs_no_consumer_and_what_is_deleted_does() {
+async fn ttl_deletions_are_ignored() {
     let app = TestApp::new().await;
     let post = app.posted(hours(1), 1, "short", "3-hours").await;
     app.like(&post, ANDREW, &worf(), app.now()).await;
@@ -193,7 +193,7 @@ async fn what_ttl_removes_needs_no_consumer_and_what_is_deleted_does() {
 }
 
 #[tokio::test]
-async fn whatever_is_made_of_a_post_goes_by_its_own_ttl() {
+async fn derived_items_have_the_ttl_of_their_post() {
     let mut app = TestApp::new().await;
     let before = app.items().await.keys();
     let post = app.posted(hours(1), 1, "Hello @worf", "3-hours").await;
@@ -216,7 +216,7 @@ async fn whatever_is_made_of_a_post_goes_by_its_own_ttl() {
 }
 
 #[tokio::test]
-async fn an_expired_post_takes_all_that_belonged_to_it_along() {
+async fn expired_post_takes_its_derived_items_along() {
     let mut app = TestApp::new().await;
     // The embedded database's own clock decides what it sweeps: this post expired long ago by any clock.
     let before = app.contents().await;
@@ -233,7 +233,7 @@ async fn an_expired_post_takes_all_that_belonged_to_it_along() {
 }
 
 #[tokio::test]
-async fn a_deleted_post_with_thousands_of_likes_is_cleared_in_several_goes() {
+async fn post_with_thousands_of_likes_is_cleared_in_steps() {
     let app = TestApp::new().await;
     let post = app.posted(hours(1), 1, "popular", "1-day").await;
     let likers = (0..2_501).map(|number| user(1_000 + number, "demo-many", "many", "Many"));
@@ -247,7 +247,7 @@ async fn a_deleted_post_with_thousands_of_likes_is_cleared_in_several_goes() {
 }
 
 #[tokio::test]
-async fn a_post_that_was_made_while_its_author_was_renamed_gets_the_new_name() {
+async fn post_created_during_a_rename_gets_the_new_name() {
     let mut app = TestApp::new().await;
     app.rename(&andrew(), "Andy").await;
     app.settle().await;
@@ -273,7 +273,7 @@ async fn come_back_meanwhile(app: &mut TestApp, records: Vec<Value>) {
 }
 
 #[tokio::test]
-async fn a_name_that_changes_between_the_look_at_a_new_post_and_its_correction_is_the_one_that_stays() {
+async fn rename_during_a_post_correction_wins() {
     let mut app = TestApp::new().await;
     app.settle().await;
     // The post has the first name, of the time before the second; so it is to be corrected.
@@ -287,7 +287,7 @@ async fn a_name_that_changes_between_the_look_at_a_new_post_and_its_correction_i
 }
 
 #[tokio::test]
-async fn a_name_that_changes_while_another_one_is_written_everywhere_is_the_one_that_stays() {
+async fn rename_during_a_rewrite_wins() {
     let mut app = TestApp::new().await;
     app.posted(hours(0), 1, "x", "1-day").await;
     app.settle().await;
@@ -299,7 +299,7 @@ async fn a_name_that_changes_while_another_one_is_written_everywhere_is_the_one_
 }
 
 #[tokio::test]
-async fn a_conversation_that_is_begun_while_both_are_renamed_gets_the_new_names() {
+async fn conversation_opened_during_renames_gets_the_new_names() {
     let mut app = TestApp::new().await;
     app.rename(&andrew(), "Andy").await;
     app.rename(&worf(), "Worf, son of Mogh").await;
@@ -316,7 +316,7 @@ async fn a_conversation_that_is_begun_while_both_are_renamed_gets_the_new_names(
 }
 
 #[tokio::test]
-async fn an_old_name_that_is_told_late_does_not_come_back() {
+async fn late_rename_record_does_not_restore_the_old_name() {
     let mut app = TestApp::new().await;
     app.posted(hours(1), 1, "x", "1-day").await;
     app.rename(&andrew(), "First").await;
@@ -354,7 +354,7 @@ fn matches(wanted: &Value, found: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn the_templates_filter_lets_through_what_something_follows_from_and_little_else() {
+async fn template_filter_matches_the_consumed_records() {
     let (mut app, _) = busy().await;
     app.settle().await;
     let records = app.records();
@@ -370,7 +370,7 @@ async fn the_templates_filter_lets_through_what_something_follows_from_and_littl
 }
 
 #[tokio::test]
-async fn what_the_api_writes_is_what_the_consumer_reads() {
+async fn consumer_reads_what_the_api_writes() {
     let mut app = TestApp::new().await;
     let post = app.posted(hours(1), 1, "Who likes pineapple?", "1-day").await;
     let path = format!("/api/activities/{}", post.id());

@@ -86,7 +86,7 @@ async fn with_a_post() -> TestApp {
 }
 
 #[tokio::test]
-async fn the_traces_of_posts_tell_their_story() {
+async fn post_traces_match_the_snapshot() {
     let mut tracing = Tracing::start().await;
     let app = with_a_post().await;
     ask("GET /api/activities/home", "one post").of(&app, &mut tracing).await;
@@ -124,7 +124,7 @@ async fn the_traces_of_posts_tell_their_story() {
 }
 
 #[tokio::test]
-async fn the_traces_of_searches_tell_their_story() {
+async fn search_traces_match_the_snapshot() {
     let mut tracing = Tracing::start().await;
     let mut app = with_a_post().await;
     app.settle().await;
@@ -136,7 +136,7 @@ async fn the_traces_of_searches_tell_their_story() {
 }
 
 #[tokio::test]
-async fn the_traces_of_replies_tell_their_story() {
+async fn reply_traces_match_the_snapshot() {
     let mut tracing = Tracing::start().await;
     let app = with_a_post().await;
     let reply = "POST /api/activities/{activity_uuid}/reply";
@@ -156,7 +156,7 @@ async fn the_traces_of_replies_tell_their_story() {
 }
 
 #[tokio::test]
-async fn the_traces_of_likes_and_reposts_tell_their_story() {
+async fn reaction_traces_match_the_snapshot() {
     let mut tracing = Tracing::start().await;
     let app = with_a_post().await;
     for route in [
@@ -174,7 +174,7 @@ async fn the_traces_of_likes_and_reposts_tell_their_story() {
 }
 
 #[tokio::test]
-async fn the_traces_of_users_tell_their_story() {
+async fn user_traces_match_the_snapshot() {
     let mut tracing = Tracing::start().await;
     let app = with_a_post().await;
     let feed = "GET /api/activities/@{handle}";
@@ -199,7 +199,7 @@ async fn the_traces_of_users_tell_their_story() {
 }
 
 #[tokio::test]
-async fn the_traces_of_messages_tell_their_story() {
+async fn message_traces_match_the_snapshot() {
     let mut tracing = Tracing::start().await;
     let app = TestApp::new().await;
     let create = "POST /api/messages";
@@ -224,7 +224,7 @@ async fn the_traces_of_messages_tell_their_story() {
 }
 
 #[tokio::test]
-async fn the_traces_of_notifications_tell_their_story() {
+async fn notification_traces_match_the_snapshot() {
     let mut tracing = Tracing::start().await;
     let mut app = TestApp::new().await;
     app.posted(hours(1), 1, "Hello @worf", "1-day").await;
@@ -236,7 +236,7 @@ async fn the_traces_of_notifications_tell_their_story() {
 }
 
 #[tokio::test]
-async fn the_traces_of_the_rest_tell_their_story() {
+async fn other_traces_match_the_snapshot() {
     let mut tracing = Tracing::start().await;
     let app = TestApp::new().await;
     ask("GET /api/openapi.json", "").of(&app, &mut tracing).await;
@@ -272,7 +272,7 @@ async fn follow(app: &mut TestApp, tracing: &mut Tracing, what: &str) {
 }
 
 #[tokio::test]
-async fn the_traces_of_the_streams_records_tell_their_story() {
+async fn stream_traces_match_the_snapshot() {
     let mut tracing = Tracing::start().await;
     let mut app = TestApp::new().await;
     app.settle().await;
@@ -304,7 +304,7 @@ async fn the_traces_of_the_streams_records_tell_their_story() {
 }
 
 #[tokio::test]
-async fn the_traces_of_sign_ups_tell_their_story() {
+async fn signup_traces_match_the_snapshot() {
     let mut tracing = Tracing::start().await;
     let app = TestApp::new().await;
     let read = |file: &str| -> Value {

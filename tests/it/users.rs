@@ -9,7 +9,7 @@ fn messages(body: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_users_page_is_the_profile_and_the_live_posts_newest_first() {
+async fn user_page_has_profile_and_live_posts_newest_first() {
     let app = TestApp::new().await;
     app.posted(hours(3), 1, "expired", "1-hour").await;
     app.posted(hours(2), 2, "old", "1-day").await;
@@ -38,7 +38,7 @@ async fn a_users_page_is_the_profile_and_the_live_posts_newest_first() {
 }
 
 #[tokio::test]
-async fn a_users_page_has_no_replies() {
+async fn user_page_has_no_replies() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 1, "post", "1-day").await.id();
     app.replied(parent, hours(0), 2, "reply").await;
@@ -63,7 +63,7 @@ async fn an_at_sign_may_be_escaped() {
 }
 
 #[tokio::test]
-async fn nobody_of_that_name_is_404() {
+async fn unknown_user_is_404() {
     let app = TestApp::new().await;
     for handle in ["nobody", "Andrewbrown", "%ce%b1", "a-b", &"x".repeat(31)] {
         for uri in [format!("/api/activities/@{handle}"), format!("/api/users/@{handle}/short")] {
@@ -78,7 +78,7 @@ async fn nobody_of_that_name_is_404() {
 }
 
 #[tokio::test]
-async fn pages_of_a_user_show_each_post_once() {
+async fn user_pages_have_no_repeats() {
     let app = TestApp::new().await;
     for number in 0..7 {
         app.posted(hours(2), number, &number.to_string(), "1-day").await;
@@ -97,7 +97,7 @@ async fn pages_of_a_user_show_each_post_once() {
 }
 
 #[tokio::test]
-async fn the_cursor_of_one_users_page_is_not_good_for_anothers() {
+async fn user_page_cursor_is_bound_to_its_user() {
     let app = TestApp::new().await;
     app.posted(hours(2), 1, "a", "1-day").await;
     app.posted(hours(2), 2, "b", "1-day").await;
@@ -108,7 +108,7 @@ async fn the_cursor_of_one_users_page_is_not_good_for_anothers() {
 }
 
 #[tokio::test]
-async fn many_expired_posts_do_not_hide_a_live_one_of_a_user() {
+async fn live_post_behind_expired_posts_is_on_the_user_page() {
     let app = TestApp::new().await;
     app.posted(hours(3), 1, "alive", "1-day").await;
     for number in 2..60 {
@@ -119,7 +119,7 @@ async fn many_expired_posts_do_not_hide_a_live_one_of_a_user() {
 }
 
 #[tokio::test]
-async fn a_post_has_an_address_under_its_authors_handle_only() {
+async fn post_address_requires_its_author_handle() {
     let app = TestApp::new().await;
     let id = app.posted(hours(1), 1, "post", "1-day").await.id();
     let status = |handle: &str| format!("/api/activities/@{handle}/status/{id}");
@@ -131,7 +131,7 @@ async fn a_post_has_an_address_under_its_authors_handle_only() {
 }
 
 #[tokio::test]
-async fn a_short_user_is_the_id_and_both_names() {
+async fn short_user_has_id_and_names() {
     let app = TestApp::new().await;
     let short = app.get("/api/users/@worf/short").await;
     let expected = json!({ "uuid": "00000000-0000-0000-0000-000000000002", "handle": "worf", "display_name": "Worf" });
@@ -139,7 +139,7 @@ async fn a_short_user_is_the_id_and_both_names() {
 }
 
 #[tokio::test]
-async fn a_user_with_more_than_a_thousand_posts_has_a_thousand_and_one_with_fewer_live_ones_all_of_them() {
+async fn posts_count_is_capped_at_1000() {
     let app = TestApp::new().await;
     let count = async || app.get("/api/activities/@andrewbrown?limit=1").await.body["profile"]["cruds_count"].clone();
     // The expired ones are the newest but one: they are read, and not counted.

@@ -22,7 +22,7 @@ async fn service() -> (String, mpsc::UnboundedReceiver<HeaderMap>) {
 }
 
 #[tokio::test]
-async fn an_aws_service_is_told_the_client_span_and_nothing_but_it() {
+async fn aws_requests_carry_only_the_client_span_context() {
     let (endpoint, mut requests) = service().await;
     let mut function = Stack::start("http", &[("AWS_ENDPOINT_URL", endpoint)]).await;
     let event = ALB.replace("/items/7", "/aws");

@@ -20,7 +20,7 @@ fn sent_on(trace: &Trace) -> Value {
 }
 
 #[tokio::test]
-async fn a_callers_trace_is_a_link_and_nothing_else_of_it_is_kept() {
+async fn caller_context_becomes_a_link_only() {
     let trace = Stack::start("http", &[]).await.invoke(HTTP).await;
     let root = trace.root();
     assert_eq!(hex(&root.trace_id), TRACE_ID);
@@ -35,7 +35,7 @@ async fn a_callers_trace_is_a_link_and_nothing_else_of_it_is_kept() {
 }
 
 #[tokio::test]
-async fn what_is_sent_on_names_lambdas_trace_and_the_calling_span() {
+async fn outgoing_headers_carry_the_lambda_trace_and_span() {
     let trace = Stack::start("http", &[]).await.invoke(&HTTP.replace("/items/42", "/inject")).await;
     let call = hex(&trace.span("call").span_id);
     let expected = serde_json::json!({
@@ -46,7 +46,7 @@ async fn what_is_sent_on_names_lambdas_trace_and_the_calling_span() {
 }
 
 #[tokio::test]
-async fn a_trusted_callers_trace_goes_on_over_otlp_while_x_ray_keeps_lambdas() {
+async fn trusted_caller_trace_continues_in_otlp_only() {
     let mut function = Stack::start("http", &[("LAMBDA_SPANS_CONTEXT", "caller".to_owned())]).await;
     let trace = function.invoke(&HTTP.replace("/items/42", "/inject")).await;
     let root = trace.root();
@@ -78,7 +78,7 @@ async fn a_trusted_callers_trace_goes_on_over_otlp_while_x_ray_keeps_lambdas() {
 }
 
 #[tokio::test]
-async fn root_alone_keeps_the_trace_and_is_not_for_x_ray() {
+async fn root_without_sampled_is_kept_from_xray() {
     let mut function = Stack::start("http", &[]).await;
     let inject = HTTP.replace("/items/42", "/inject");
     for header in [format!("Root={ROOT}"), format!("Sampled=?;Parent={PARENT};Root={ROOT}")] {
@@ -126,7 +126,7 @@ fn client(n: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_log_line_names_the_trace_that_otlp_has() {
+async fn log_lines_carry_the_otlp_trace_id() {
     let lambdas = |n| (format!("6925a400{n:024x}").into(), format!("1-6925a400-{n:024x}").into());
     let callers = |n| (client(n).into(), format!("1-6925a400-{n:024x}").into());
     assert_eq!(asked("xray", 1).await, [(TRACE_ID.to_owned(), lambdas(1))]);
@@ -136,7 +136,7 @@ async fn a_log_line_names_the_trace_that_otlp_has() {
 }
 
 #[tokio::test]
-async fn a_server_names_the_trace_that_otlp_has() {
+async fn server_responses_carry_the_otlp_trace_id() {
     for (mode, callers) in [("caller", true), ("xray", false)] {
         let settings = Settings::from_lookup(|name| (name == "LAMBDA_SPANS_CONTEXT").then(|| mode.to_owned())).unwrap();
         let spans = Spans::new(&settings).unwrap();

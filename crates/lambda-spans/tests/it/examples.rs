@@ -16,7 +16,7 @@ fn names(trace: &Trace) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn each_example_makes_the_trace_that_it_shows() {
+async fn examples_produce_their_documented_traces() {
     let three = run("three_spans", r#"{"a": 1}"#).await;
     assert_eq!((three.answer.body.as_str(), names(&three)), (r#"{"length":1}"#, vec!["read", "write", "cruddur-api"]));
     assert_eq!(three.span("read").attributes.len(), 4);
@@ -39,7 +39,7 @@ async fn each_example_makes_the_trace_that_it_shows() {
 }
 
 #[tokio::test]
-async fn metrics_of_the_applications_own_are_in_the_log_when_the_function_freezes() {
+async fn application_metrics_are_logged_before_the_freeze() {
     let mut stack = Stack::start_example("own_metrics", "", &[]).await;
     let trace = stack.invoke(r#"{"items": [1, 2]}"#).await;
     assert_eq!((trace.answer.body.as_str(), names(&trace)), (r#"{"items":2}"#, vec!["cruddur-api"]));

@@ -254,7 +254,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn no_fault_of_a_destination_reaches_the_caller_or_the_other_destination() {
+async fn destination_faults_stay_isolated() {
     let mut wrong = Vec::new();
     for row in matrix() {
         let fault = row.fault;
@@ -303,7 +303,7 @@ async fn hold(row: Row) {
 
 /// When spans leave depends on the time here; that the books balance does not.
 #[tokio::test]
-async fn nor_in_a_burst_nor_with_several_invocations_at_once() {
+async fn destination_faults_stay_isolated_under_load() {
     let modes = [("LAMBDA_SPANS_FLUSH", "adaptive"), ("AWS_LAMBDA_MAX_CONCURRENCY", "2")];
     let mut wrong = Vec::new();
     for (variable, value) in modes {
@@ -345,7 +345,7 @@ async fn balance(row: Row, mode: (&'static str, String)) {
 }
 
 #[tokio::test]
-async fn a_receiver_that_starts_late_gets_everything_in_the_end() {
+async fn late_receiver_gets_every_span() {
     let budget = [("LAMBDA_SPANS_BUDGET_MS", SHORT.to_string()), ("LAMBDA_SPANS_FLUSH", "adaptive".to_owned())];
     let mut stage = Stage::new(&Otlp::Unaccepted, Xray::Well, &budget).await;
     for _ in 0..INVOCATIONS {
@@ -361,7 +361,7 @@ async fn a_receiver_that_starts_late_gets_everything_in_the_end() {
 }
 
 #[tokio::test]
-async fn what_a_dead_receiver_leaves_behind_is_bounded_in_spans() {
+async fn unreachable_receiver_backlog_is_bounded_in_spans() {
     let mut stage = Stage::new(&Otlp::Closed, Xray::Well, &[]).await;
     stage.sampled = 0;
     for _ in 0..200 {
@@ -376,7 +376,7 @@ async fn what_a_dead_receiver_leaves_behind_is_bounded_in_spans() {
 }
 
 #[tokio::test]
-async fn what_a_dead_receiver_leaves_behind_is_bounded_in_bytes() {
+async fn unreachable_receiver_backlog_is_bounded_in_bytes() {
     let plain = [("OTEL_EXPORTER_OTLP_COMPRESSION", "none".to_owned())];
     let mut stage = Stage::new(&Otlp::Closed, Xray::Well, &plain).await;
     stage.sampled = 0;
@@ -398,7 +398,7 @@ async fn what_a_dead_receiver_leaves_behind_is_bounded_in_bytes() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_a_request_goes_in_several_and_none_of_it_is_lost() {
+async fn oversized_batches_are_split_without_loss() {
     let long = ("LAMBDA_SPANS_BUDGET_MS", LONG.to_string());
     for (spans, compression, requests) in [("/spans/300/8192", "none", 3), ("/spans/6000/100", "gzip", 2)] {
         let environment = [long.clone(), ("OTEL_EXPORTER_OTLP_COMPRESSION", compression.to_owned())];

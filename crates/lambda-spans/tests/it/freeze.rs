@@ -133,7 +133,7 @@ fn complete(traces: &BTreeMap<String, usize>, invocations: usize) {
 }
 
 #[tokio::test]
-async fn at_the_end_of_each_response_everything_has_arrived_even_if_the_process_is_killed() {
+async fn spans_arrive_before_the_freeze_despite_kills() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
     for n in 1..=20 {
@@ -147,7 +147,7 @@ async fn at_the_end_of_each_response_everything_has_arrived_even_if_the_process_
 }
 
 #[tokio::test]
-async fn in_a_burst_several_invocations_share_a_request_and_sigterm_sends_the_rest() {
+async fn bursts_share_exports_and_sigterm_flushes_the_rest() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[]).await;
     for n in 1..=200 {
@@ -164,7 +164,7 @@ async fn in_a_burst_several_invocations_share_a_request_and_sigterm_sends_the_re
 }
 
 #[tokio::test]
-async fn a_failure_in_a_burst_leaves_at_once_with_all_that_was_held() {
+async fn failed_invocation_in_a_burst_flushes_at_once() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[]).await;
     for n in 1..=3 {
@@ -178,7 +178,7 @@ async fn a_failure_in_a_burst_leaves_at_once_with_all_that_was_held() {
 }
 
 #[tokio::test]
-async fn the_books_balance_at_every_moment() {
+async fn ledger_balances_after_every_invocation() {
     let stage = Stage::new().await;
     stage.otlp.reply([
         Reply::status(200),
@@ -201,7 +201,7 @@ async fn the_books_balance_at_every_moment() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_sent_is_sent_later_once_and_in_order() {
+async fn carried_spans_are_sent_later_once_and_in_order() {
     let stage = Stage::new().await;
     stage.otlp.reply([Reply::status(503), Reply::status(502), Reply { retry_after: Some(0), ..Reply::status(429) }]);
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
@@ -214,7 +214,7 @@ async fn what_could_not_be_sent_is_sent_later_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_silent_receiver_is_left_alone_after_the_first_time() {
+async fn silent_receiver_is_skipped_after_the_first_timeout() {
     let stage = Stage::new().await;
     stage.otlp.answer(false);
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end"), ("LAMBDA_SPANS_BUDGET_MS", "50")]).await;
@@ -231,7 +231,7 @@ async fn a_silent_receiver_is_left_alone_after_the_first_time() {
 }
 
 #[tokio::test]
-async fn what_a_receiver_that_came_back_has_missed_is_sent_at_the_end() {
+async fn recovered_receiver_gets_missed_spans_at_shutdown() {
     let stage = Stage::new().await;
     stage.otlp.reply([Reply { retry_after: Some(60), ..Reply::status(503) }]);
     let mut lambda = stage.function(&[]).await;
@@ -245,7 +245,7 @@ async fn what_a_receiver_that_came_back_has_missed_is_sent_at_the_end() {
 }
 
 #[tokio::test]
-async fn one_in_n_is_sent_and_says_what_it_stands_for() {
+async fn sampled_spans_carry_their_sample_rate() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end"), ("LAMBDA_SPANS_SAMPLE_RATE", "5")]).await;
     for n in 1..=50 {
@@ -276,7 +276,7 @@ async fn one_in_n_is_sent_and_says_what_it_stands_for() {
 }
 
 #[tokio::test]
-async fn settings_that_mean_nothing_here_are_told_with_ours() {
+async fn unsupported_settings_are_logged_at_startup() {
     let stage = Stage::new().await;
     let lambda = stage.function(&[("OTEL_TRACES_SAMPLER", "always_off"), ("OTEL_PROPAGATORS", "b3")]).await;
     ledger(&lambda.invoke(ok(1)).await);
@@ -286,7 +286,7 @@ async fn settings_that_mean_nothing_here_are_told_with_ours() {
 }
 
 #[tokio::test]
-async fn a_disabled_sdk_makes_no_spans_and_serves_all_the_same() {
+async fn disabled_sdk_records_no_spans() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("OTEL_SDK_DISABLED", "true")]).await;
     assert_eq!(ledger(&lambda.invoke(ok(1)).await)["created"], 0);
@@ -297,7 +297,7 @@ async fn a_disabled_sdk_makes_no_spans_and_serves_all_the_same() {
 }
 
 #[tokio::test]
-async fn an_invocation_that_hangs_is_saved_with_its_open_spans_before_the_deadline() {
+async fn hung_invocation_is_exported_before_its_deadline() {
     let stage = Stage::new().await;
     let lambda = stage.function(&[]).await;
     let hanging = Event { timeout: Duration::from_secs(2), ..event(1, &json!({ "hang": true })) };
@@ -321,7 +321,7 @@ async fn an_invocation_that_hangs_is_saved_with_its_open_spans_before_the_deadli
 }
 
 #[tokio::test]
-async fn an_invocation_that_ends_after_its_rescue_is_told_to_otlp_once() {
+async fn rescued_invocation_is_exported_once_to_otlp() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
     let late = Event { timeout: Duration::from_secs(4), ..event(1, &json!({ "late": true })) };
@@ -340,7 +340,7 @@ async fn an_invocation_that_ends_after_its_rescue_is_told_to_otlp_once() {
 }
 
 #[tokio::test]
-async fn the_init_phase_is_a_span_of_the_first_invocation() {
+async fn init_phase_is_a_span_of_the_first_invocation() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("AWS_LAMBDA_INITIALIZATION_TYPE", "provisioned-concurrency")]).await;
     for n in 1..=2 {
@@ -360,7 +360,7 @@ async fn the_init_phase_is_a_span_of_the_first_invocation() {
 }
 
 #[tokio::test]
-async fn a_copy_of_a_snapshot_has_an_init_phase_of_its_own_and_reads_the_key_anew() {
+async fn snapstart_copies_restart_the_init_phase_and_the_key() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("of-the-publication").await);
     let mut lambda = parameters.function_of("snap-start", &stage).await;
     lambda.snapshot().await;
@@ -392,7 +392,7 @@ fn nanoseconds() -> u64 {
 }
 
 #[tokio::test]
-async fn eight_invocations_at_once_are_eight_complete_traces() {
+async fn eight_concurrent_invocations_are_eight_traces() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]).await;
     for round in 0..10 {
@@ -415,7 +415,7 @@ async fn eight_invocations_at_once_are_eight_complete_traces() {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_failed_span_and_a_log_line_that_says_where_and_not_what() {
+async fn panics_are_logged_without_their_message() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[]).await;
     let answer = lambda.invoke(event(1, &json!({ "panic": true }))).await;
@@ -433,7 +433,7 @@ async fn a_panic_is_a_failed_span_and_a_log_line_that_says_where_and_not_what() 
 }
 
 #[tokio::test]
-async fn details_are_written_only_for_an_invocation_that_fails() {
+async fn buffered_logs_are_written_only_on_failure() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("LAMBDA_SPANS_LOG_BUFFER", "debug")]).await;
     ledger(&lambda.invoke(ok(1)).await);
@@ -493,7 +493,7 @@ impl Parameters {
 }
 
 #[tokio::test]
-async fn honeycombs_key_is_read_from_its_parameter_before_the_first_event() {
+async fn honeycomb_key_is_read_before_the_first_event() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("the-key").await);
     let mut lambda = parameters.function(&stage).await;
     ledger(&lambda.invoke(ok(1)).await);
@@ -513,7 +513,7 @@ async fn honeycombs_key_is_read_from_its_parameter_before_the_first_event() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_changed_is_read_again_and_no_span_is_lost() {
+async fn rotated_honeycomb_key_loses_no_span() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("old-key").await);
     let mut lambda = parameters.function(&stage).await;
     ledger(&lambda.invoke(ok(1)).await);
@@ -536,7 +536,7 @@ async fn a_key_that_was_changed_is_read_again_and_no_span_is_lost() {
 }
 
 #[tokio::test]
-async fn a_key_that_could_not_be_read_at_the_start_is_read_when_it_is_missed() {
+async fn unread_honeycomb_key_is_read_on_demand() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("").await);
     stage.otlp.reply([Reply::status(401)]);
     let mut lambda = parameters.function(&stage).await;
@@ -552,7 +552,7 @@ async fn a_key_that_could_not_be_read_at_the_start_is_read_when_it_is_missed() {
 }
 
 #[tokio::test]
-async fn a_key_that_stays_wrong_is_read_again_once_in_five_minutes_and_the_spans_wait() {
+async fn wrong_honeycomb_key_is_reread_every_five_minutes() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("wrong-key").await);
     stage.otlp.reply(vec![Reply::status(401); 100]);
     let mut lambda = parameters.function(&stage).await;
@@ -568,7 +568,7 @@ async fn a_key_that_stays_wrong_is_read_again_once_in_five_minutes_and_the_spans
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_read_is_told_by_the_variables_name_and_stops_nothing() {
+async fn unreadable_honeycomb_key_stops_only_honeycomb() {
     let stage = Stage::new().await;
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let environment = [
@@ -584,7 +584,7 @@ async fn a_key_that_cannot_be_read_is_told_by_the_variables_name_and_stops_nothi
 }
 
 #[tokio::test]
-async fn an_invocation_that_blocks_the_runtime_is_saved_for_x_ray() {
+async fn blocked_runtime_still_exports_to_xray() {
     let stage = Stage::new().await;
     let lambda = stage.function(&[]).await;
     let blocking = Event { timeout: Duration::from_secs(1), ..event(1, &json!({ "block": true })) };

@@ -13,7 +13,7 @@ async fn http() -> Stack {
 }
 
 #[tokio::test]
-async fn a_rest_request_tells_route_sizes_scheme_and_status() {
+async fn rest_span_has_route_sizes_scheme_and_status() {
     let trace = http().await.invoke(REST).await;
     let expected = attributes([
         // In the event twice, as one value and in the list of them: one caller all the same.
@@ -36,7 +36,7 @@ async fn a_rest_request_tells_route_sizes_scheme_and_status() {
 }
 
 #[tokio::test]
-async fn an_http_api_request_is_told_by_its_route_key_and_404_is_no_error() {
+async fn http_api_span_has_the_route_key_and_404_is_no_error() {
     let missing = HTTP.replace("/items/42", "/elsewhere");
     let trace = http().await.invoke(&missing).await;
     let expected = attributes([
@@ -58,7 +58,7 @@ async fn an_http_api_request_is_told_by_its_route_key_and_404_is_no_error() {
 }
 
 #[tokio::test]
-async fn a_function_url_has_the_routers_route_and_a_failed_response_its_type() {
+async fn function_url_span_has_route_and_error_type() {
     let trace = http().await.invoke(URL).await;
     let expected = attributes([
         ("error.type", "upstream"),
@@ -78,7 +78,7 @@ async fn a_function_url_has_the_routers_route_and_a_failed_response_its_type() {
 }
 
 #[tokio::test]
-async fn a_load_balancers_request_has_no_route_but_the_routers() {
+async fn alb_span_has_only_the_router_route() {
     let mut function = http().await;
     let trace = function.invoke(ALB).await;
     let expected = attributes([
@@ -99,7 +99,7 @@ async fn a_load_balancers_request_has_no_route_but_the_routers() {
 }
 
 #[tokio::test]
-async fn a_greedy_route_of_the_gateway_is_used_where_there_is_nothing_better() {
+async fn greedy_gateway_route_is_the_fallback() {
     let mut function = http().await;
     let (name, _, _, attributes) = told(function.invoke(REST_PROXY).await.root());
     assert_eq!((name.as_str(), attributes["http.route"].as_str()), ("GET /{proxy+}", "/{proxy+}"));
@@ -108,7 +108,7 @@ async fn a_greedy_route_of_the_gateway_is_used_where_there_is_nothing_better() {
 }
 
 #[tokio::test]
-async fn a_stage_does_not_show_in_the_route_and_the_clients_address_only_where_it_is_asked_for() {
+async fn route_has_no_stage_and_client_address_is_opt_in() {
     let mut function = Stack::start("http-with-address", &[]).await;
     let (name, _, _, rest) = told(function.invoke(REST).await.root());
     assert_eq!((name.as_str(), rest["http.route"].as_str()), ("PUT /items/{id}", "/items/{id}"));
@@ -120,7 +120,7 @@ async fn a_stage_does_not_show_in_the_route_and_the_clients_address_only_where_i
 }
 
 #[tokio::test]
-async fn an_unknown_method_makes_no_name_of_its_own() {
+async fn unknown_methods_share_one_span_name() {
     let (name, _, _, attributes) = told(http().await.invoke(&ALB.replace("GET", "BREW")).await.root());
     assert_eq!(name, "HTTP /items/{id}");
     assert_eq!(attributes["http.request.method"], "_OTHER");
@@ -128,7 +128,7 @@ async fn an_unknown_method_makes_no_name_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_panic_closes_the_span() {
+async fn panic_ends_the_span() {
     let trace = http().await.invoke(&ALB.replace("/items/7", "/panic")).await;
     assert!(!trace.answer.success);
     let (name, _, failed, attributes) = told(trace.root());
@@ -139,7 +139,7 @@ async fn a_panic_closes_the_span() {
 }
 
 #[tokio::test]
-async fn a_handlers_error_closes_the_span() {
+async fn handler_error_ends_the_span() {
     let trace = Stack::start("http-error", &[]).await.invoke(ALB).await;
     assert!(!trace.answer.success);
     let (name, _, failed, attributes) = told(trace.root());
@@ -149,7 +149,7 @@ async fn a_handlers_error_closes_the_span() {
 }
 
 #[tokio::test]
-async fn an_event_that_no_handler_saw_closes_the_span() {
+async fn unparsable_event_ends_the_span() {
     let mut function = http().await;
     let trace = function.invoke(r#"{"canary": "canary"}"#).await;
     assert!(!trace.answer.success);

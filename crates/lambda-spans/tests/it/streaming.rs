@@ -3,7 +3,7 @@ use crate::support::{Stack, attributes, told};
 const URL: &str = include_str!("../data/function_url.json");
 
 #[tokio::test]
-async fn the_span_ends_with_the_body_and_what_the_body_does_is_below_it() {
+async fn streamed_body_is_covered_by_the_span() {
     let mut function = Stack::start("streaming", &[]).await;
     let trace = function.invoke(&URL.replace("/fail", "/items/42")).await;
     assert!(trace.answer.success);
@@ -37,7 +37,7 @@ async fn the_span_ends_with_the_body_and_what_the_body_does_is_below_it() {
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_closes_the_span() {
+async fn broken_stream_ends_the_span() {
     let mut function = Stack::start("streaming", &[]).await;
     let trace = function.invoke(&URL.replace("/fail", "/broken")).await;
     let (name, _, failed, told) = told(trace.root());

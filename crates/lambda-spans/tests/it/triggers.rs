@@ -26,7 +26,7 @@ fn client() -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_batch_of_a_queue_links_to_each_message_that_has_a_context() {
+async fn sqs_batch_links_to_every_message_context() {
     let trace = invoke(SQS, Some("null")).await;
     let expected = attributes([
         ("faas.trigger", "pubsub"),
@@ -42,7 +42,7 @@ async fn a_batch_of_a_queue_links_to_each_message_that_has_a_context() {
 }
 
 #[tokio::test]
-async fn messages_that_come_again_are_counted_and_a_batch_of_them_fails() {
+async fn sqs_retries_are_counted_as_failures() {
     let one = r#"{"batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975000002"}]}"#;
     let (.., failed, told_of_one) = told(invoke(SQS, Some(one)).await.root());
     assert_eq!((failed, told_of_one["faas.batch.failures"].as_str()), (false, "int 1"));
@@ -54,14 +54,14 @@ async fn messages_that_come_again_are_counted_and_a_batch_of_them_fails() {
 }
 
 #[tokio::test]
-async fn messages_of_several_queues_name_none() {
+async fn sqs_batch_of_several_queues_has_no_destination() {
     let (name, _, _, attributes) = told(invoke(&SQS.replacen(":orders", ":returns", 1), Some("null")).await.root());
     assert_eq!(name, "process multiple_sources");
     assert!(!attributes.contains_key("messaging.destination.name"));
 }
 
 #[tokio::test]
-async fn a_notification_links_to_its_sender() {
+async fn sns_notification_links_to_its_sender() {
     let trace = invoke(SNS, Some("null")).await;
     let expected = attributes([
         ("faas.trigger", "pubsub"),
@@ -77,7 +77,7 @@ async fn a_notification_links_to_its_sender() {
 }
 
 #[tokio::test]
-async fn a_batch_of_a_stream_links_to_who_wrote_and_counts_from_the_first_failure_on() {
+async fn dynamodb_batch_links_writers_and_counts_failures() {
     let failures = r#"{"batchItemFailures": [{"itemIdentifier": "100000000000000000000002"}]}"#;
     let trace = invoke(DYNAMODB, Some(failures)).await;
     let expected = attributes([
@@ -92,7 +92,7 @@ async fn a_batch_of_a_stream_links_to_who_wrote_and_counts_from_the_first_failur
 }
 
 #[tokio::test]
-async fn records_of_a_kinesis_stream_count_from_the_first_failure_on() {
+async fn kinesis_failures_count_from_the_first_one() {
     let failures =
         r#"{"batchItemFailures": [{"itemIdentifier": "49590338271490256608559692540925702759324208523137515618"}]}"#;
     let trace = invoke(KINESIS, Some(failures)).await;
@@ -110,7 +110,7 @@ async fn records_of_a_kinesis_stream_count_from_the_first_failure_on() {
 }
 
 #[tokio::test]
-async fn what_happened_to_an_object_names_its_bucket_and_not_its_key() {
+async fn s3_span_has_the_bucket_without_the_key() {
     let expected = attributes([
         ("aws.s3.bucket", "cruddur-avatars"),
         ("faas.document.collection", "cruddur-avatars"),
@@ -123,7 +123,7 @@ async fn what_happened_to_an_object_names_its_bucket_and_not_its_key() {
 }
 
 #[tokio::test]
-async fn an_event_of_a_bus_names_its_source() {
+async fn eventbridge_span_has_its_source() {
     let expected = attributes([
         ("aws.eventbridge.detail_type", "Order Placed"),
         ("aws.eventbridge.source", "shop.orders"),
@@ -138,7 +138,7 @@ async fn an_event_of_a_bus_names_its_source() {
 }
 
 #[tokio::test]
-async fn a_schedule_is_a_timer() {
+async fn schedule_is_a_timer() {
     let expected = attributes([
         ("aws.eventbridge.detail_type", "Scheduled Event"),
         ("aws.eventbridge.source", "aws.events"),
@@ -150,7 +150,7 @@ async fn a_schedule_is_a_timer() {
 }
 
 #[tokio::test]
-async fn a_user_pools_step_is_named_and_its_user_is_not() {
+async fn cognito_span_has_the_trigger_without_the_user() {
     let expected = attributes([
         ("aws.cognito.trigger_source", "PostConfirmation_ConfirmSignUp"),
         ("aws.cognito.user_pool.id", "eu-west-1_AbCdEf123"),
@@ -161,14 +161,14 @@ async fn a_user_pools_step_is_named_and_its_user_is_not() {
 }
 
 #[tokio::test]
-async fn plain_json_has_the_functions_name() {
+async fn plain_json_span_has_the_function_name() {
     let trace = invoke(PLAIN, Some("{}")).await;
     let expected = attributes([("faas.trigger", "other")]);
     assert_eq!(told(trace.root()), ("cruddur-api".to_owned(), SERVER, false, expected));
 }
 
 #[tokio::test]
-async fn errors_and_panics_close_the_span() {
+async fn errors_and_panics_end_the_span() {
     let trace = invoke(SQS, None).await;
     assert!(!trace.answer.success);
     let (.., failed, attributes) = told(trace.root());
@@ -180,7 +180,7 @@ async fn errors_and_panics_close_the_span() {
 }
 
 #[tokio::test]
-async fn what_is_not_json_never_reaches_the_handler() {
+async fn invalid_json_never_reaches_the_handler() {
     let trace = invoke("{", Some("{}")).await;
     assert!(!trace.answer.success);
     let (name, _, failed, attributes) = told(trace.root());
