@@ -60,28 +60,21 @@ impl Intercept for Meter {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // What fails here is a condition of a transaction; the output's type is that of its operation.
-        let output = context.output_or_error().and_then(Result::ok).map(|output| format!("{output:?}"));
-        let operation = output.as_deref().map_or("TransactWriteItems", operation_of).to_owned();
+        let target = context.request().unwrap().headers().get("x-amz-target").unwrap();
+        let (_, operation) = target.split_once('.').unwrap();
         let body: Value = serde_json::from_slice(context.response().unwrap().body().bytes().unwrap()).unwrap();
         let consumed = &body["ConsumedCapacity"];
         let tables = consumed.as_array().map_or(std::slice::from_ref(consumed), Vec::as_slice);
         let units: f64 = tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum();
         let mut spent = self.0.lock().unwrap();
         spent.round_has_an_end = true;
-        match operation.as_str() {
+        match operation {
             "GetItem" | "BatchGetItem" | "Query" => spent.read += units,
             _ => spent.written += units,
         }
-        *spent.calls.entry(operation).or_default() += 1;
+        *spent.calls.entry(operation.to_owned()).or_default() += 1;
         Ok(())
     }
-}
-
-/// `TypeErasedBox[Clone]:GetItemOutput { … }`
-fn operation_of(output: &str) -> &str {
-    let (before, _) = output.split_once("Output {").unwrap();
-    before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap()
 }
 
 struct Metered {

@@ -53,12 +53,6 @@ fn load(root: &str) -> Graph {
     Graph::load(root, &|file| fs::read_to_string(Path::new(ROOT).join(file)).ok())
 }
 
-/// The files of Cruddur's library, parsed.
-pub(crate) fn sources() -> Vec<syn::File> {
-    let read = |file: &String| fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
-    load(CRUDDUR).files.keys().map(|file| syn::parse_file(&read(file)).unwrap()).collect()
-}
-
 fn children(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(Path::new(ROOT).join(folder)).into_iter().flatten();
     let mut names: Vec<_> =

@@ -12,11 +12,11 @@ use cruddur::signup;
 use cruddur::stream::{self, Batch, Consumer};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use syn::visit::{self, Visit};
+use syn::visit::Visit;
 
 use crate::support::{
     ANDREW, Answer, ORIGIN, Queue, TABLE, TRACEPARENT, TestApp, Tracing, assert_snapshot, consume, hours, numbered,
-    request, signed_in, user, worf,
+    request, signed_in, sources, texts_in, user, worf,
 };
 
 const WORF: &str = "demo-worf";
@@ -360,11 +360,21 @@ fn every_route_has_an_expected_trace() {
 #[test]
 fn every_stream_change_has_an_expected_trace() {
     let drawn = fs::read_to_string(format!("{FOLDER}/stream.txt")).unwrap();
-    let mut names = Names::default();
-    crate::imports::sources().iter().for_each(|file| names.visit_file(file));
-    assert!(!names.changes.is_empty());
-    for name in names.changes.iter().filter(|name| *name != "other") {
+    for name in texts_in("Change", "name").iter().filter(|name| *name != "other") {
         assert!(drawn.contains(&format!("  {name} [internal]")), "{name} is in no tree");
+    }
+}
+
+/// The first argument of each `info_span!`.
+#[derive(Default)]
+struct SpanNames(BTreeSet<String>);
+
+impl<'a> Visit<'a> for SpanNames {
+    fn visit_macro(&mut self, call: &'a syn::Macro) {
+        if call.path.segments.last().is_some_and(|segment| segment.ident == "info_span") {
+            let first = call.tokens.clone().into_iter().take(1).collect();
+            self.0.extend(syn::parse2::<syn::LitStr>(first).map(|name| name.value()));
+        }
     }
 }
 
@@ -372,50 +382,11 @@ fn every_stream_change_has_an_expected_trace() {
 fn every_span_has_an_expected_trace() {
     let drawn: String =
         fs::read_dir(FOLDER).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
-    let mut names = Names::default();
-    crate::imports::sources().iter().for_each(|file| names.visit_file(file));
-    assert!(!names.spans.is_empty());
-    // Spans of records have the name of their change; the key set is read in the init phase.
-    for name in names.spans.iter().filter(|name| !["stream-record", "GET"].contains(&name.as_str())) {
+    let mut names = SpanNames::default();
+    sources().iter().for_each(|file| names.visit_file(file));
+    assert!(!names.0.is_empty());
+    // The spans of records are renamed after their change; the init phase fetches the key set.
+    for name in names.0.iter().filter(|name| !["stream-record", "GET"].contains(&name.as_str())) {
         assert!(drawn.contains(&format!("  {name} [internal]")), "{name} is in no tree");
-    }
-}
-
-/// The names of spans in the code.
-#[derive(Default)]
-struct Names {
-    /// The first argument of each `info_span!`.
-    spans: BTreeSet<String>,
-    /// The names of `store::Change`.
-    changes: BTreeSet<String>,
-}
-
-impl<'ast> Visit<'ast> for Names {
-    fn visit_macro(&mut self, call: &'ast syn::Macro) {
-        if call.path.segments.last().is_some_and(|segment| segment.ident == "info_span")
-            && let Some(name) = call.tokens.clone().into_iter().next()
-        {
-            self.spans.extend(syn::parse2::<syn::LitStr>(name.into()).map(|name| name.value()));
-        }
-    }
-
-    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
-        visit::visit_item_impl(self, item);
-        if matches!(&*item.self_ty, syn::Type::Path(of) if of.path.is_ident("Change")) {
-            let mut texts = Texts(&mut self.changes);
-            let functions = item.items.iter().filter_map(|item| match item {
-                syn::ImplItem::Fn(function) => Some(function),
-                _ => None,
-            });
-            functions.filter(|function| function.sig.ident == "name").for_each(|name| texts.visit_block(&name.block));
-        }
-    }
-}
-
-struct Texts<'a>(&'a mut BTreeSet<String>);
-
-impl<'ast> Visit<'ast> for Texts<'_> {
-    fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
-        self.0.insert(text.value());
     }
 }
