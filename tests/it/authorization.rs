@@ -1,4 +1,4 @@
-//! Who gets what answer on which route: a row for each row of the router's own table.
+//! The status of every route for its owner, another user and anonymous users.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use sha2::Sha256;
 
 use crate::support::{ANDREW, Answer, ISSUER, TestApp, at, hours, request, signed_in, token, user};
 
-/// What a route answers: to Andrew, whose things the paths name; to Worf; and to everybody who is nobody.
+/// The statuses of a route: for Andrew, who owns everything in the paths; for Worf; and without a valid token.
 struct Row {
     method: &'static str,
     path: &'static str,
@@ -46,7 +46,7 @@ const ROWS: [Row; 22] = [
     row("GET", "/api/activities/@{handle}/status/{activity_uuid}", "", [200, 200, 200]),
     row("GET", "/api/activities/{activity_uuid}", "", [200, 200, 200]),
     row("POST", "/api/activities", POST, [200, 200, 401]),
-    // That there is the post is no secret.
+    // Posts are public, so 403 reveals nothing.
     row("DELETE", "/api/activities/{activity_uuid}", "", [200, 403, 401]),
     row("POST", "/api/activities/{activity_uuid}/reply", MESSAGE, [200, 200, 401]),
     row("PUT", "/api/activities/{activity_uuid}/like", "", [200, 200, 401]),
@@ -57,12 +57,12 @@ const ROWS: [Row; 22] = [
     row("POST", "/api/profile/update", PROFILE, [200, 200, 401]),
     row("PUT", "/api/profile/update", PROFILE, [200, 200, 401]),
     row("GET", "/api/message_groups", "", [200, 200, 401]),
-    // That there is the conversation is between those who have it.
+    // 404, because only members may know that a conversation exists.
     row("GET", "/api/messages/{message_group_uuid}", "", [200, 404, 401]),
     row("POST", "/api/messages", TO_GROUP, [200, 404, 401]),
 ];
 
-/// A system in which everything that the paths name is Andrew's.
+/// A system in which Andrew owns everything in the paths.
 struct World {
     app: TestApp,
     activity: String,
@@ -104,7 +104,7 @@ fn header() -> Value {
     json!({ "alg": "RS256", "kid": ISSUER.kid() })
 }
 
-/// Andrew's claims; the test's time is half past twelve.
+/// Andrew's claims.
 fn claims() -> Value {
     Issuer::claims(ANDREW, at("2026-11-22T11:30:00Z"))
 }
@@ -123,7 +123,7 @@ fn unsigned(header: &Value, claims: &Value) -> String {
     format!("{}.{}", encoded(header), encoded(claims))
 }
 
-/// Signed with the public key as if it were a shared secret.
+/// A token signed with the public key as if it were a shared secret.
 fn hs256() -> String {
     let key_set = ISSUER.key_set();
     let public = URL_SAFE_NO_PAD.decode(key_set["keys"][0]["n"].as_str().unwrap()).unwrap();
@@ -132,7 +132,7 @@ fn hs256() -> String {
     format!("Bearer {message}.{}", URL_SAFE_NO_PAD.encode(mac))
 }
 
-/// Everybody who says to be Andrew and is not believed, and who says nothing.
+/// Values of `Authorization` that authenticate no user.
 pub(crate) fn nobodies() -> Vec<(&'static str, Option<String>)> {
     let id_token = with(with(claims(), "token_use", json!("id")), "aud", json!("local"));
     let other_pool = json!("https://cognito-idp.us-east-1.amazonaws.com/us-east-1_other");
@@ -273,7 +273,7 @@ async fn bearer_scheme_is_case_insensitive() {
 #[tokio::test]
 async fn token_times_allow_a_minute_of_clock_skew() {
     let app = TestApp::new().await;
-    // It is a quarter of a second past twelve.
+    // The clock shows 12:00:00.250.
     for (claim, time, status) in [
         ("exp", "2026-11-22T11:59:01Z", 422),
         ("exp", "2026-11-22T11:59:00Z", 401),

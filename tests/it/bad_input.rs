@@ -1,4 +1,4 @@
-//! What nobody should send: a clear 4xx each, on every route, and never our fault.
+//! Invalid requests get a clear 4xx on every route, never a 5xx.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use crate::support::{ANDREW, Answer, TestApp, hours, request, token, user};
 
-/// A system in which all that the paths name is there, and two rows are in every list.
+/// A system in which everything in the paths exists and every list has two rows.
 struct World {
     app: TestApp,
     bearer: HeaderValue,
@@ -80,13 +80,13 @@ fn good_body(route: &Route) -> Option<Value> {
     }
 }
 
-/// The routes that take a body, each with the name of its text.
+/// The routes that accept a body, each with the name of its text field.
 fn with_bodies() -> Vec<(&'static Route, &'static str)> {
     let routes = ROUTES.iter().filter_map(|route| Some((route, good_body(route)?)));
     routes.map(|(route, body)| (route, if body["message"] == "x" { "message" } else { "display_name" })).collect()
 }
 
-/// The routes whose answers have pages, and what they need in the query.
+/// The paginated routes, and the query that they require.
 fn lists() -> Vec<(&'static Route, &'static str)> {
     let is_list = |route: &&Route| {
         let (path, get) = (route.path, route.method == "GET");
@@ -97,7 +97,7 @@ fn lists() -> Vec<(&'static Route, &'static str)> {
     ROUTES.iter().filter(is_list).map(|route| (route, term(route))).collect()
 }
 
-/// Asserts that the answer says clearly what is wrong.
+/// Asserts that the response reports the error in the right form.
 fn assert_refused(answer: &Answer, status: u16, code: &str, what: &str) {
     assert_eq!(answer.status, status, "{what}: {}", answer.body);
     let (content_type, found) = (answer.header("content-type"), &answer.body);
@@ -166,7 +166,7 @@ async fn invalid_bodies_are_rejected_on_every_route() {
     }
 }
 
-/// A body that is good but for its text.
+/// A body that is valid except for its text.
 fn with_ttl(route: &Route, name: &str, text: &str) -> Vec<u8> {
     let good = good_body(route).unwrap().to_string();
     good.replace(&format!("\"{name}\":\"x\""), &format!("\"{name}\":\"{text}\"")).into_bytes()
@@ -317,7 +317,7 @@ async fn cursors_are_rejected_by_other_lists() {
         let next = page.next().unwrap_or_else(|| panic!("{} has one page: {}", route.path, page.body));
         cursors.push((route, next.split(['=', '&']).nth(1).unwrap().to_owned()));
     }
-    // A post's replies are the same by both of its addresses.
+    // Both addresses of a post list the same replies.
     let list_of =
         |route: &Route| if route.path.contains("/status/") { "/api/activities/{activity_uuid}" } else { route.path };
     for (route, term) in lists() {
@@ -409,10 +409,10 @@ fn ten_thousand_altered_cursors_are_rejected() {
     outcome.unwrap();
 }
 
-/// The number of a route, whether signed in, a part of the path, the query, headers, and the body.
+/// The index of a route, whether the user is signed in, a path segment, the query, the headers and the body.
 type Sent = (usize, bool, Vec<u8>, Vec<u8>, Vec<(&'static str, Vec<u8>)>, Vec<u8>);
 
-/// Any request that HTTP can carry, near one that a route takes.
+/// Random requests that resemble valid ones.
 fn requests() -> impl Strategy<Value = Sent> {
     const NAMES: [&str; 9] = [
         "accept",
@@ -502,11 +502,11 @@ fn random_requests_never_fail_with_5xx() {
     outcome.unwrap();
 }
 
-/// What a listening server answers to these bytes: the status, or `None` where it hangs up.
+/// The status of the server's response to these bytes, or `None` if it closes the connection.
 fn status_of(address: SocketAddr, bytes: &[u8]) -> Option<u16> {
     let mut connection = TcpStream::connect(address).unwrap();
     connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    // It may have hung up before the last byte.
+    // The server may close the connection before the last byte.
     connection.write_all(bytes).ok();
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).ok();

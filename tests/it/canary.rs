@@ -1,6 +1,6 @@
-//! Secrets in every place of the input: none of them is seen again but by who may see it.
+//! Secrets in every part of the input appear in no span, log line, metric or error body.
 //!
-//! The real binaries run at the finest log level that is of use (DEBUG), with both destinations of spans and the metrics.
+//! The real binaries run at log level DEBUG, with both destinations and metrics.
 
 use std::collections::BTreeSet;
 
@@ -17,12 +17,12 @@ use crate::lambda::{API, SIGNUP, Stack, event, sampled};
 use crate::support::user;
 
 const STREAM: &str = env!("CARGO_BIN_EXE_stream");
-/// All secrets have this in them, in whatever case.
+/// Every secret contains this word, in any case.
 const CANARY: &str = "canary";
 const SUB: &str = "canary-sub";
 const NOWHERE: &str = "01a202e9-b47a-7000-8000-0000000000ff";
 
-/// A request of a client that puts secrets where it can.
+/// A request with secrets in every part.
 struct Sent {
     route: &'static str,
     path: String,
@@ -50,7 +50,7 @@ impl Sent {
         self
     }
 
-    /// As API Gateway hands it to the function.
+    /// The event that API Gateway passes to the function.
     fn event(&self, authorization: Option<&str>) -> String {
         let (method, resource) = self.route.split_once(' ').unwrap();
         let mut headers = vec![
@@ -96,8 +96,7 @@ impl Sent {
     }
 }
 
-/// Every route with what is good, so that it is stored and shown, and with what is not, so that it is complained about.
-/// `post` and `group` are the ids of what is there.
+/// Valid and invalid requests to every route. `post` and `group` are the ids of an existing post and conversation.
 fn all(post: &str, group: &str) -> Vec<Sent> {
     let activity = |rest: &str| format!("/api/activities/{post}{rest}");
     let nothing = |rest: &str| format!("/api/activities/canary-activity{rest}");
@@ -156,7 +155,7 @@ fn all(post: &str, group: &str) -> Vec<Sent> {
         all.extend([
             to().body(&good),
             to().body(&good).header("Idempotency-Key", "canary-key"),
-            // The key again, with another body.
+            // Reuses the key with another body.
             to().body(with(&good, "message", json!("canary-other"))).header("Idempotency-Key", "canary-key"),
             to().body(&good).header("Idempotency-Key", "canary key"),
             to().body(&good).header("Content-Type", "text/canary"),
@@ -164,7 +163,7 @@ fn all(post: &str, group: &str) -> Vec<Sent> {
             to().body("\"canary-text\""),
             to().body(json!(["canary-list"])),
         ]);
-        // Each field with what it does not take.
+        // Invalid values of each field.
         for name in good.as_object().unwrap().keys() {
             for bad in [
                 json!("canary\u{0}"),
@@ -195,7 +194,7 @@ fn with(object: &Value, name: &str, value: Value) -> Value {
     object
 }
 
-/// Tokens that say more than they must, a good one first.
+/// Tokens with secrets in optional claims; the first one is valid.
 fn tokens(issuer: &Issuer) -> Vec<String> {
     let mut claims = Issuer::claims(SUB, Clock::system().now());
     for name in ["username", "email", "name", "cognito:username", "phone_number", "jti", "device_key"] {
@@ -215,7 +214,7 @@ fn tokens(issuer: &Issuer) -> Vec<String> {
     ]
 }
 
-/// Two users, their conversation and a post, all of them full of secrets; the ids of the post and of the conversation.
+/// Creates two users, their conversation and a post with secrets; returns the ids of the post and the conversation.
 async fn world(stack: &Stack) -> (String, String) {
     let store = Store::new(store::client(&local::aws::settings(stack.aws.endpoint())), TABLE);
     let clock = Clock::system();
@@ -242,7 +241,7 @@ fn environment(stack: &Stack) -> Vec<(&'static str, String)> {
     environment
 }
 
-/// The environment of the function beside a table that is not there.
+/// The environment of a function whose table does not exist.
 fn without_table(environment: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
     let mut environment = environment.to_vec();
     environment.retain(|(name, _)| *name != "TABLE_NAME");
@@ -250,7 +249,7 @@ fn without_table(environment: &[(&'static str, String)]) -> Vec<(&'static str, S
     environment
 }
 
-/// The text around the first secret in it.
+/// The text around the first secret.
 fn found(text: &str) -> Option<String> {
     let at = text.to_ascii_lowercase().find(CANARY)?;
     let around: Vec<char> = text[..at].chars().rev().take(300).collect();
@@ -273,7 +272,7 @@ async fn api_leaks_no_request_data_to_telemetry_or_errors() {
     let tokens = tokens(stack.aws.issuer());
     let (mut seen, mut good, mut statuses, mut sends) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), 0);
     for sent in all(&post, &group) {
-        // The good token for all; the others, and none, once for each route.
+        // Every request uses the valid token; invalid tokens and none are tried once for each route.
         let first = seen.insert(sent.route);
         let others = tokens.iter().skip(1).map(|token| Some(token.as_str())).chain([None]);
         let authorizations = std::iter::once(Some(tokens[0].as_str())).chain(others.filter(|_| first));
@@ -374,7 +373,7 @@ async fn signup_leaks_no_account_data_to_telemetry_or_errors() {
             sends += 1;
             let payload = with(&account, name, value.clone()).to_string();
             let answer = lambda.invoke(event(&payload, sends, &sampled())).await;
-            // Cognito gets its own event back; an error it shows to the user.
+            // A success returns Cognito's own event; Cognito shows an error to the user.
             assert!(answer.success || found(&answer.body).is_none(), "{}", answer.body);
         }
     }
@@ -418,7 +417,7 @@ async fn stream_leaks_no_item_data_to_telemetry_or_responses() {
         event
     };
     events.push(whole(&secret));
-    // Each attribute in a form that cannot be read.
+    // Each attribute with an invalid type.
     for name in secret.as_object().unwrap().keys() {
         events.push(whole(&with(&secret, name, json!({ "L": [{ "S": "canary-list" }] }))));
         events.push(whole(&with(&secret, name, json!({ "S": "Canary, not what it should be" }))));

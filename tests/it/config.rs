@@ -95,7 +95,7 @@ fn complete_settings_are_read() {
     assert!(config.origins.is_empty());
 }
 
-/// Settings with nothing wrong in them.
+/// Valid settings.
 fn whole(name: &str) -> Option<String> {
     let value = match name {
         "TABLE_NAME" => "cruddur",
@@ -171,7 +171,7 @@ fn origins_are_a_list_of_exact_origins() {
     }
 }
 
-/// Answers as Secrets Manager: with `current`, and with `previous` or that there is none.
+/// A Secrets Manager with a current version of the secret and possibly a previous one.
 async fn secrets_manager(current: &str, previous: Option<&str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -13,7 +13,7 @@ use crate::support::{TestApp, sdk};
 
 const LIKE: &str = "/api/activities/01a202e9-b47a-7000-8000-000000000001/like";
 
-/// An app on a DynamoDB with one post, in which other transactions have the post for the first `busy` attempts.
+/// An app whose DynamoDB reports a transaction conflict for the first `busy` attempts.
 async fn app_with_a_post_that_is_busy(busy: u32) -> (TestApp, Arc<AtomicU32>) {
     let attempts = Arc::new(AtomicU32::new(0));
     let counted = attempts.clone();

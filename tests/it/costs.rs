@@ -1,4 +1,4 @@
-//! What each route costs in DynamoDB's terms, as its own answers say, beside the table of `docs/data-model.md`.
+//! The DynamoDB cost of each route, as measured, matches the tables of `docs/data-model.md`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,16 +16,16 @@ use crate::data_model::rows;
 use crate::support::{ANDREW, Answer, TestApp, hours, request, signed_in};
 
 const WORF: &str = "demo-worf";
-/// As long as a post may be, in a script of two bytes.
+/// The longest post, in letters of two bytes.
 fn message() -> String {
     "ж".repeat(280)
 }
 
-/// Operations since the last reading.
+/// The operations since the last measurement.
 #[derive(Debug, Default)]
 struct Spent {
     calls: BTreeMap<String, u32>,
-    /// Operations that began before any of the same round had ended are one round.
+    /// Operations that overlap share one round trip.
     rounds: u32,
     round_has_an_end: bool,
     read: f64,
@@ -93,7 +93,7 @@ impl Metered {
         Self { app: metered, meter, rows: Vec::new() }
     }
 
-    /// Adds the row of what happens in `request`.
+    /// Adds a row with the cost of `request`.
     async fn cost(&mut self, name: &str, request: impl AsyncFnOnce(&TestApp) -> Answer) -> Answer {
         std::mem::take(&mut *self.meter.0.lock().unwrap());
         let answer = request(&self.app).await;
@@ -199,11 +199,11 @@ async fn route_costs_match_the_documentation() {
     assert_eq!(documented, expected, "the table should be\n| {} |", expected.join(" |\n| "));
 }
 
-/// A post of twelve words, as posts are.
+/// A typical post of twelve words.
 const USUAL: &str = "Who likes pineapple on their pizza, and who would rather have anchovies?";
 
 impl Metered {
-    /// Adds the row of what follows from the changes so far.
+    /// Adds a row with the cost of the stream consumer since the last one.
     async fn follow(&mut self, name: &str) {
         std::mem::take(&mut *self.meter.0.lock().unwrap());
         self.app.settle().await;
@@ -221,7 +221,7 @@ async fn busy_system_costs_match_the_documentation() {
         let ago = hours(1 + 24 * 7 * i64::try_from(number % 2).unwrap());
         metered.app.posted(ago, number, USUAL, "30-days").await;
     }
-    // What follows from these is not looked at.
+    // The side effects of these posts are not measured.
     metered.app.next_records();
     metered.get("home, 20 of 240 posts in two buckets", None, "/api/activities/home").await;
     metered.get("user feed, 20 of 240 posts", None, "/api/activities/@andrewbrown").await;

@@ -89,7 +89,7 @@ proptest! {
     fn random_text_is_no_cursor(cursor in "[A-Za-z0-9_-]{0,120}") {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            // No table is needed: a cursor is refused before anything is read.
+            // Needs no table: the cursor is rejected before any read.
             let app = TestApp::on(cruddur::store::client(&crate::support::sdk("http://127.0.0.1:9")));
             refusal(&app, &cursor).await;
         });

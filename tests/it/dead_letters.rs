@@ -1,4 +1,4 @@
-//! Which records of the stream go to the queue of dead letters, and which come again.
+//! Which stream records go to the dead-letter queue, and which are retried.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::{Queue, TABLE, TRACEPARENT, TestApp, hours, sdk};
 
 const WORF: &str = "demo-worf";
 
-/// Three posts that mention Worf, the second of them with an item that is not as it should be.
+/// Three posts that mention Worf; the item of the second is corrupt.
 async fn records(app: &mut TestApp) -> Vec<Value> {
     app.next_records();
     for (number, message) in [(1_i64, "first, @worf"), (2, "secret, @worf"), (3, "third, @worf")] {
@@ -70,7 +70,7 @@ async fn unreachable_table_sends_no_dead_letters() {
     let mut app = TestApp::new().await;
     let records = records(&mut app).await;
     let queue = Queue::start(200).await;
-    // Nothing listens there, or the table is not there, or there is no permission for it.
+    // DynamoDB is unreachable, the table does not exist, or access is denied.
     let gone = Store::new(store::client(&sdk("http://127.0.0.1:9")), TABLE);
     assert_eq!(consume(&gone, queue.letters(), &records).await, first_of(&records));
     app.client.delete_table().table_name(TABLE).send().await.unwrap();

@@ -16,7 +16,7 @@ async fn home_with(app: &TestApp, left: SignedDuration) -> Answer {
 
 #[tokio::test]
 async fn request_past_its_deadline_is_503() {
-    // It takes connections and never answers.
+    // Accepts connections and never responds.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let app = TestApp::on(store::client(&sdk(&format!("http://{}", listener.local_addr().unwrap()))));
     let home = home_with(&app, SignedDuration::from_millis(430)).await;

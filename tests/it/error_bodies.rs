@@ -1,4 +1,4 @@
-//! Every error as a client gets it, beside `tests/errors.txt`.
+//! Every error response matches `tests/errors.txt`.
 
 use std::fs;
 
@@ -16,12 +16,13 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::outage::app_with_dynamodb_that_says;
 use crate::support::{
-    ANDREW, ISSUER, TABLE, TestApp, answer, assert_snapshot, at, hours, numbered, request, signed_in, texts_in, token, user,
+    ANDREW, ISSUER, TABLE, TestApp, answer, assert_snapshot, at, hours, numbered, request, signed_in, texts_in, token,
+    user,
 };
 
 const CREATE: &str = "/api/activities";
 
-/// The answers so far.
+/// The responses so far.
 #[derive(Default)]
 struct Told(String);
 
@@ -207,7 +208,7 @@ async fn error_responses_match_the_snapshot() {
     assert_snapshot("errors.txt", told.0.trim_start());
 }
 
-/// The token with one character of the signature changed.
+/// The token with an altered signature.
 fn altered(token: &str) -> String {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let other = if signature.starts_with('A') { "B" } else { "A" };

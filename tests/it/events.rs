@@ -33,7 +33,7 @@ fn short(uuid: &str, handle: &str, display_name: &str) -> Value {
     json!({ "uuid": uuid, "handle": handle, "display_name": display_name })
 }
 
-/// Every file of the folder, and what a system with one post answers to it.
+/// Every event file with the response of a system that has one post.
 fn answers() -> Vec<(&'static str, u16, Value)> {
     let created = json!({
         "uuid": "01a20320-a2fa-7000-8000-000000000000", "display_name": "Andrew Brown", "handle": "andrewbrown",
@@ -72,7 +72,7 @@ fn answers() -> Vec<(&'static str, u16, Value)> {
         ("health_check.json", 200, json!({ "success": true, "ver": 1 })),
         ("health_check_deep.json", 200, json!({ "success": true, "ver": 1 })),
         ("home.json", 200, json!([post("A post")])),
-        // Of another deployment's secret.
+        // Signed with another deployment's secret.
         ("home_cursor.json", 400, problem(400, "Bad Request", "bad_cursor", other)),
         ("home_stage_in_path.json", 200, json!([post("A post")])),
         ("like.json", 200, reactions(1, 0, true, false)),
@@ -122,7 +122,7 @@ fn every_event_file_has_an_expected_response() {
 fn every_route_has_an_event() {
     let events: Vec<Value> = answers().into_iter().map(|(file, ..)| read(file)).collect();
     for route in &ROUTES {
-        // API Gateway knows no `@` before a variable: its resource is that of the post.
+        // API Gateway ignores the `@` before a parameter, so the resource is that of a post.
         let is_of = |event: &&Value| {
             let path = event["path"].as_str().unwrap();
             event["httpMethod"] == route.method && matches(route.path, path.strip_prefix("/prod").unwrap_or(path))
@@ -131,7 +131,7 @@ fn every_route_has_an_event() {
     }
 }
 
-/// Whether the path is one of the route: a parameter is a part, behind an `@` where the route has one.
+/// Whether the path matches the route. A parameter is one segment, after an `@` if the route has one.
 fn matches(route: &str, path: &str) -> bool {
     let part = |(route, part): (&str, &str)| match route.split_once('{') {
         Some(("@", _)) => part.starts_with('@') || part.starts_with("%40"),

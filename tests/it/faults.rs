@@ -1,4 +1,4 @@
-//! A DynamoDB that fails in every way we know, behind the real binaries, which have three seconds.
+//! Faults of DynamoDB behind the real binaries, which have a timeout of three seconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::support::{ANDREW, API, Behind, STREAM, TestApp, event, hours, turn};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// By name: the fault, the status of a read and of a write that meet nothing else, and their code.
+/// Name, fault, the statuses of a read and a write that always fail this way, and their code.
 fn faults() -> Vec<(&'static str, Fault, u64, Option<&'static str>)> {
     let error = |kind: &str| json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}") }).to_string();
     vec![
@@ -33,7 +33,7 @@ struct Told {
     retry_after: bool,
 }
 
-/// Whatever happens, there is an answer before Lambda ends the invocation.
+/// The latest response before Lambda ends the invocation.
 async fn ask(lambda: &Lambda, method: &str, path: &str, key: Option<&str>, body: Value) -> Told {
     let began = Instant::now();
     let answer = lambda.invoke(event(ANDREW, method, path, key, &body, TIMEOUT)).await;
@@ -72,7 +72,7 @@ async fn dynamodb_faults_end_in_time_without_double_writes() {
             assert_eq!((told.status, told.code.as_deref()), (status, code), "{name}: {method} {path}");
             assert_eq!(told.retry_after, status == 503, "{name}");
         }
-        // All works, but for the answer to the write itself.
+        // Only the response to the write is lost.
         behind.obey(move |request| match request.operation.as_deref() {
             Some("TransactWriteItems") => fault.clone(),
             _ => Fault::None,
@@ -114,7 +114,7 @@ async fn one_dynamodb_fault_is_retried_without_double_writes() {
             ("POST", "/api/messages", json!({ "message": "Hello again", "handle": "worf" })),
             ("PUT", "/api/profile/update", json!({ "display_name": "Andy", "bio": "" })),
         ] {
-            // Each operation fails at its first attempt.
+            // The first attempt of each operation fails.
             let seen = Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
             let fault = fault.clone();
             behind.obey(move |request| {
@@ -164,7 +164,7 @@ async fn stream_consumer_reports_retries_in_time() {
         assert!(answer.success, "{name}: {}", answer.body);
         let failures: Value = serde_json::from_str(&answer.body).unwrap();
         let failed = failures["batchItemFailures"].as_array().unwrap();
-        // With mere latency some is done in the time.
+        // Latency alone lets some records finish in time.
         assert!(failed.len() <= 1 && (status == 200 || failed.len() == 1), "{name}: {failures}");
         behind.obey(|_| Fault::None);
         let answer = lambda.invoke(batch).await;

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::support::{ANDREW, TestApp, hours};
 
-/// Lets nothing be written.
+/// Fails every write.
 #[derive(Debug)]
 struct NoWrites;
 
@@ -58,7 +58,7 @@ async fn failed_write_is_503_on_every_route() {
             "/api/profile/update" => json!({ "display_name": "y" }),
             _ => json!({ "message": "y" }),
         };
-        // Worf likes and reposts anew, Andrew takes his own back.
+        // Worf adds a like and a repost, Andrew removes his own.
         let sub = if route.method == "PUT" && path.contains("/activities/0") { "demo-worf" } else { ANDREW };
         let answer = broken.send_as(sub, route.method, &path, body.to_string()).await;
         assert_eq!(answer.status, 503, "{} {path}: {}", route.method, answer.body);

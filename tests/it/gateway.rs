@@ -7,7 +7,7 @@ use tower::ServiceExt;
 
 use crate::support::{ANDREW, TestApp, hours, token};
 
-/// What the function answers to `event`, which was read by lambda_http as in Lambda.
+/// The function's response to `event`, parsed by lambda_http as in Lambda.
 pub(crate) async fn invoke(app: &TestApp, event: &Value, context: Context) -> (u16, Value) {
     let request = lambda_http::request::from_str(&event.to_string()).unwrap().with_lambda_context(context);
     let response = api::gateway(app.router()).oneshot(request).await.unwrap();

@@ -1,4 +1,4 @@
-//! The key set: when it is read, and what happens when it cannot be.
+//! When the key set is fetched, and what happens if it is unavailable.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{ANDREW, Answer, ISSUER, TestApp, at, request, sdk, token};
 
-/// A key server that can be out of service and can change its keys, and counts how often it is asked.
+/// A key server that can fail and rotate its keys, and counts requests.
 #[derive(Clone)]
 struct KeyServer {
     asked: Arc<AtomicUsize>,
@@ -27,7 +27,7 @@ impl KeyServer {
 
     async fn read(self) -> Result<Vec<u8>, ReadError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        // Others get their turn, as while one waits for the network.
+        // Lets other tasks run, as a network request would.
         tokio::task::yield_now().await;
         if !self.up.load(Ordering::Relaxed) {
             return Err("out of service".into());
@@ -56,7 +56,7 @@ fn app(keys: &KeyServer) -> TestApp {
     app
 }
 
-/// 422 for a user, whose input is empty; no table is needed for that.
+/// Returns 422 for a signed-in user, because the input is empty; needs no table.
 async fn post_with(app: &TestApp, token: &str) -> Answer {
     let request = request("POST", "/api/activities").header("authorization", format!("Bearer {token}"));
     app.send(request.header("content-type", "application/json").body(Body::from("{}")).unwrap()).await

@@ -1,4 +1,4 @@
-//! The key set over HTTP, as the function reads it.
+//! Fetching the key set over HTTP.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use cruddur::config::key_set;
 use lambda_spans::{Settings, Spans};
 use tokio::net::TcpListener;
 
-/// What is read from a server that answers everything with that.
+/// The result of fetching from a server that always gives this response.
 async fn read_from(status: u16, body: String) -> Result<Vec<u8>, String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/pool/.well-known/jwks.json", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! The real binaries, ended at every point of their writes: before and after each request to DynamoDB.
+//! The real binaries are killed before and after each request to DynamoDB.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::support::{
 };
 
 const WORF: &str = "demo-worf";
-/// More than any of the routes has requests.
+/// More requests than any route sends.
 const MANY: usize = 20;
-/// Each has not read anything yet.
+/// Users who have read no notifications yet.
 const READERS: [&str; 8] = ["sub-a", "sub-b", "sub-c", "sub-d", "sub-e", "sub-f", "sub-g", "sub-h"];
 
-/// A write: what is there before, and the request.
+/// A write: its preparation and its request.
 struct Write {
     name: &'static str,
     sub: &'static str,
@@ -32,7 +32,7 @@ struct Write {
     body: Value,
 }
 
-/// The write of that name on things of its own; `n` tells one from another.
+/// The named write on its own items, which `n` distinguishes.
 async fn write(app: &TestApp, name: &'static str, n: u64) -> Write {
     let post = app.posted(hours(1), 2 * n, "a post", "1-day").await.id();
     let by_worf = app.replied(post, SignedDuration::from_mins(30), 2 * n + 1, "a reply").await.id();
@@ -88,7 +88,7 @@ impl Write {
         event(self.sub, self.method, &self.path, Some(key), &self.body, Duration::from_secs(30))
     }
 
-    /// The same again, as a client does that has heard nothing.
+    /// The same request again, as a client retries without a response.
     async fn again(&self, app: &TestApp, key: &str) -> u16 {
         let request = request(self.method, &self.path).header("content-type", "application/json");
         let request = request.header("idempotency-key", key);
@@ -98,20 +98,20 @@ impl Write {
     }
 }
 
-/// What has come and what has gone, by kind.
+/// The number of items added and removed, by kind.
 fn difference(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> BTreeMap<String, i64> {
     let count = |of: &BTreeMap<String, i64>, kind: &String| of.get(kind).copied().unwrap_or_default();
     let kinds = before.keys().chain(after.keys());
     kinds.map(|kind| (kind.clone(), count(after, kind) - count(before, kind))).filter(|(_, by)| *by != 0).collect()
 }
 
-/// The n-th request meets the fault.
+/// Injects the fault at the nth request.
 fn nth(n: usize, fault: Fault) -> impl Fn(&lambda_harness::Request) -> Fault {
     let count = Arc::new(AtomicUsize::new(0));
     move |_| if count.fetch_add(1, Ordering::Relaxed) + 1 == n { fault.clone() } else { Fault::None }
 }
 
-/// What a function answers to an event, unless the n-th of its requests ends the process first.
+/// The response to an event, unless the fault at the nth request kills the process first.
 async fn answer_until_killed(
     behind: &mut Behind,
     binary: &str,
@@ -147,7 +147,7 @@ async fn kill_everywhere(name: &'static str) {
         assert!(done.is_empty() || done == expected, "{key}: {done:?}");
         assert_eq!(left.faults(), Vec::<String>::new(), "{key}");
         let status = write.again(&behind.app, &key).await;
-        // What is deleted is not there to be deleted again.
+        // A repeated deletion finds nothing to delete.
         assert!(status == 200 || write.name.starts_with("delete") && status == 404, "{key}: {status}");
         let contents = behind.app.items().await;
         assert_eq!(difference(&before, &contents.kinds()), expected, "{key}");
@@ -183,7 +183,7 @@ async fn killed_signup_is_all_or_nothing() {
     for (kills, (at, fault)) in (0..).zip(points) {
         let sub = format!("new-{kills}");
         let mut event: Value = serde_json::from_str(include_str!("../../events/signup/sign_in.json")).unwrap();
-        // The handle is taken: there is one request more, and it fails.
+        // The handle is taken, which adds one failed request.
         event["request"]["userAttributes"]["preferred_username"] = json!("worf");
         event["request"]["userAttributes"]["sub"] = json!(sub);
         let before = behind.app.items().await.kinds();
@@ -195,7 +195,7 @@ async fn killed_signup_is_all_or_nothing() {
         let done = difference(&before, &left.kinds());
         assert!(done.is_empty() || done == whole, "{at}: {done:?}");
         assert_eq!(left.faults(), Vec::<String>::new(), "{at}");
-        // Whoever signs in again has a profile, and one.
+        // After the next sign-in the user has exactly one profile.
         let state = &behind.app.state;
         cruddur::signup::confirm(&state.store, &state.clock, event, Duration::from_secs(60)).await.unwrap();
         let contents = behind.app.items().await;

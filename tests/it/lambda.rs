@@ -1,4 +1,4 @@
-//! The real `api` binary in a Lambda that freezes it, with both destinations beside it.
+//! The real `api` binary in a Lambda that freezes it, with both destinations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,7 +23,7 @@ const HEALTH_CHECK: &str = include_str!("../../events/api/health_check.json");
 const CREATE: &str = include_str!("../../events/api/create.json");
 const PARENT: &str = "53995c3f42cd8ad8";
 
-/// AWS on this machine, and the function in it.
+/// A local AWS and the two destinations.
 pub(crate) struct Stack {
     _folder: TempDir,
     pub(crate) aws: Running,
@@ -39,7 +39,7 @@ impl Stack {
         Self { _folder: folder, aws, xray: XrayDaemon::start().await, otlp: OtlpReceiver::start().await }
     }
 
-    /// The variables of the deployed function; `otlp` is where its spans go.
+    /// The variables of the deployed function; `otlp` is its OTLP endpoint.
     pub(crate) fn environment(&self, otlp: String) -> Vec<(&'static str, String)> {
         vec![
             ("TABLE_NAME", TABLE.to_owned()),
@@ -55,7 +55,7 @@ impl Stack {
         ]
     }
 
-    /// Enough posts for the first round of queries to be the only one.
+    /// Creates enough posts to fill the page in the first round of queries.
     async fn fill_a_page(&self) {
         let store = Store::new(store::client(&local::aws::settings(self.aws.endpoint())), TABLE);
         let andrew = store.profile(&ANDREW.sub()).await.unwrap().unwrap();
@@ -74,7 +74,7 @@ impl Stack {
     }
 }
 
-/// The n-th invocation's event, with a trace of its own.
+/// The event of the nth invocation, with a separate trace.
 pub(crate) fn event(payload: &str, n: usize, decision: &str) -> Event {
     Event {
         payload: payload.to_owned(),
@@ -105,7 +105,7 @@ fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The spans of each trace, as far as both destinations must agree: id to parent.
+/// Each trace's spans with their parents, which must be equal in both destinations.
 type Trees = BTreeMap<String, BTreeMap<String, Option<String>>>;
 
 fn otlp_trees(otlp: &OtlpReceiver) -> Trees {
@@ -130,7 +130,7 @@ async fn xray_trees(xray: &XrayDaemon) -> Trees {
     trees
 }
 
-/// Every span's parent is a span of the same trace, but for the one root.
+/// Asserts that a trace has one root and that it contains every other span's parent.
 fn root(tree: &BTreeMap<String, Option<String>>, above: Option<&str>) -> String {
     let ids: BTreeSet<&String> = tree.keys().collect();
     let is_root = |parent: &Option<String>| parent.as_ref().is_none_or(|parent| !ids.contains(parent));
@@ -144,7 +144,7 @@ fn root(tree: &BTreeMap<String, Option<String>>, above: Option<&str>) -> String 
 async fn frozen_function_exports_500_complete_traces() {
     let stack = Stack::start().await;
     stack.fill_a_page().await;
-    // With the default settings: the last spans of a burst leave when Lambda ends the process.
+    // By default, the last spans of a burst are exported when Lambda ends the process.
     let mut environment = stack.environment(stack.otlp.endpoint());
     environment.retain(|(name, _)| *name != "LAMBDA_SPANS_FLUSH");
     let mut lambda = Lambda::start(API, &environment).await;
@@ -164,14 +164,13 @@ async fn frozen_function_exports_500_complete_traces() {
         let (xray, otlp) = (&in_xray[trace], &in_otlp[trace]);
         assert_eq!(root(xray, Some(PARENT)), root(otlp, None));
         assert!(xray.keys().eq(otlp.keys()), "the same spans in both");
-        // The invocation, home-activities, and the queries of two buckets of four shards. In the first also the init
-        // phase with a first call to the table and the reading of
-        // the key set.
+        // The invocation, `home-activities`, and queries of two buckets with four shards. The first trace also has the
+        // init phase, which reads the table and the key set.
         assert_eq!(otlp.len(), if *trace == trace_id(1) { 13 } else { 10 }, "{trace}");
     }
 }
 
-/// Which of 32 traces OTLP got of a function that sends one in two.
+/// The traces out of 32 that OTLP receives from a function that samples one in two.
 async fn chosen() -> BTreeSet<String> {
     let stack = Stack::start().await;
     let mut environment = stack.environment(stack.otlp.endpoint());
@@ -187,7 +186,7 @@ async fn chosen() -> BTreeSet<String> {
 
 #[tokio::test]
 async fn sampling_cannot_be_predicted_from_trace_ids() {
-    // Each has a master secret of its own, and the ids are the same.
+    // The trace ids are equal; only the master secrets differ.
     let (one, other) = (chosen().await, chosen().await);
     assert!((1..32).contains(&one.len()) && (1..32).contains(&other.len()), "{one:?} {other:?}");
     assert_ne!(one, other);
@@ -201,7 +200,7 @@ async fn response_does_not_wait_for_the_export() {
     let answer = lambda.invoke(event(HOME, 1, &sampled())).await;
     assert_eq!(status(&answer), 200);
     stack.otlp.arrived(1).await;
-    // The export began after the response had arrived, and the function has not asked for more yet.
+    // The export began after the response, and the function has not polled again.
     assert!(stack.otlp.collected().first.unwrap() >= answer.at);
     stack.otlp.answer(true);
     lambda.frozen().await;
@@ -211,7 +210,7 @@ async fn response_does_not_wait_for_the_export() {
 #[tokio::test]
 async fn failing_otlp_endpoint_changes_nothing_else() {
     let stack = Stack::start().await;
-    // Nobody listens on a port that was free a moment ago; the other takes requests and never answers.
+    // The first endpoint has no listener; the second accepts requests and never responds.
     let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     stack.otlp.answer(false);
     for (offset, endpoint) in [(0, format!("http://{refused}")), (100, stack.otlp.endpoint())] {
@@ -329,7 +328,7 @@ async fn home_trace_has_its_expected_spans() {
             assert!(attribute(query, key).is_some(), "{key}");
         }
     }
-    // Visibly parallel: the first two rounds' queries have all begun before any of them has ended.
+    // All queries of the first round begin before any of them ends.
     let first_end = queries.iter().take(8).map(|(_, span)| span.end_time_unix_nano).min();
     let last_start = queries.iter().take(8).map(|(_, span)| span.start_time_unix_nano).max();
     assert!(last_start < first_end);
@@ -359,7 +358,7 @@ async fn log_lines_carry_trace_span_and_request_ids() {
     let mut environment = stack.environment(stack.otlp.endpoint());
     environment.push(("RUST_LOG", "info".to_owned()));
     let lambda = Lambda::start(API, &environment).await;
-    // A post that needs a table which is not there: an error of ours, with a line that says so.
+    // The table does not exist, so the post fails and the error is logged.
     environment.retain(|(name, _)| *name != "TABLE_NAME");
     environment.push(("TABLE_NAME", "absent".to_owned()));
     let mut broken = Lambda::start(API, &environment).await;

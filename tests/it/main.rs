@@ -1,4 +1,4 @@
-//! The one integration binary: every route and promise, at the public edge, on an embedded DynamoDB.
+//! Integration tests of the public API on an embedded DynamoDB, in one binary.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that does not find what it looks for fails")]
 
 mod authorization;

@@ -17,7 +17,7 @@ async fn app() -> TestApp {
     app
 }
 
-/// Opens a conversation of `andrewbrown` with `worf`, or goes on with it.
+/// Sends a message from `andrewbrown` to `worf`.
 async fn send(app: &TestApp, sub: &str, handle: &str, message: &str) -> String {
     let sent = app.post_as(sub, "/api/messages", &json!({ "message": message, "handle": handle })).await;
     assert_eq!(sent.status, 200, "{}", sent.body);

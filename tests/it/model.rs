@@ -1,4 +1,4 @@
-//! Random sequences of requests, beside a plain model of what there should then be. `PROPTEST_CASES` says how many.
+//! Random sequences of requests, compared with a simple model. `PROPTEST_CASES` sets their number.
 
 mod settled;
 
@@ -17,7 +17,7 @@ use crate::support::{ANDREW, Answer, TestApp, hours, request, signed_in, user};
 
 /// `sub` and handle.
 const USERS: [(&str, &str); 3] = [(ANDREW, "andrewbrown"), ("demo-worf", "worf"), ("demo-londo", "londo")];
-/// Posts and replies: some mention, some have a word in common.
+/// Texts of posts and replies: some contain mentions, some share a word.
 const MESSAGES: [&str; 4] = ["first post", "second post, @worf", "news for @Londo and @worf", "more news 2"];
 const TTLS: [(&str, i64); 3] = [("1-hour", 1), ("3-hours", 3), ("30-days", 30 * 24)];
 
@@ -65,22 +65,22 @@ struct Made {
     parent: Option<usize>,
     replies: u32,
     at: Timestamp,
-    /// By user, with the time since which they do.
+    /// The users who like it, with the time of their likes.
     likes: BTreeMap<usize, Timestamp>,
     reposts: BTreeSet<usize>,
     deleted: bool,
 }
 
-/// What there should be.
+/// The expected state.
 #[derive(Default)]
 struct Model {
     posts: Vec<Made>,
     names: HashMap<usize, String>,
-    /// By user, path and key: the body, what it made, and until when it is remembered.
+    /// By user, path and key: the body, the id that it created, and when the key expires.
     keys: HashMap<(usize, String, u8), (String, String, Timestamp)>,
-    /// By their two users, the smaller first.
+    /// By their two users, the lower one first.
     conversations: BTreeMap<(usize, usize), Conversation>,
-    /// The newest notification that each user has read.
+    /// The newest notification that each user marked as read.
     read: HashMap<usize, Timestamp>,
 }
 
@@ -88,7 +88,7 @@ struct Conversation {
     uuid: String,
     opener: usize,
     opened_at: Timestamp,
-    /// Who wrote what, when.
+    /// Author, text and time.
     messages: Vec<(usize, String, Timestamp)>,
 }
 
@@ -102,13 +102,13 @@ impl Model {
         self.names.get(&user).cloned().unwrap_or_else(|| "Somebody".to_owned())
     }
 
-    /// What a key makes of a request, if it was used in the last 24 hours: the id to answer with, or none for a refusal.
+    /// The outcome of a key that was used in the last 24 hours: the id to return, or `None` for a rejection.
     fn before(&self, user: usize, path: &str, key: Option<u8>, body: &str, now: Timestamp) -> Option<Option<String>> {
         let (first, uuid, _) = self.keys.get(&(user, path.to_owned(), key?)).filter(|(.., until)| now < *until)?;
         Some((first == body).then(|| uuid.clone()))
     }
 
-    /// The live posts that are no replies, the newest first.
+    /// The live posts without replies, newest first.
     fn home(&self, now: Timestamp) -> Vec<usize> {
         let posts = (0..self.posts.len()).rev();
         posts.filter(|post| self.posts[*post].parent.is_none() && self.is_live(*post, now)).collect()
@@ -128,7 +128,7 @@ async fn send(app: &TestApp, user: usize, path: &str, key: Option<u8>, body: &st
     app.send(signed_in(request.body(Body::from(body.to_owned())).unwrap(), USERS[user].0)).await
 }
 
-/// A post or a reply; `parent` is that of a reply.
+/// Creates a post, or a reply to `parent`.
 async fn write(app: &TestApp, model: &mut Model, user: usize, parent: Option<usize>, body: Value, key: Option<u8>) {
     let now = app.now();
     let path = match parent {
@@ -175,7 +175,7 @@ async fn write(app: &TestApp, model: &mut Model, user: usize, parent: Option<usi
     }
 }
 
-/// A direct message to a user.
+/// Sends a direct message to a user.
 async fn write_to(app: &TestApp, model: &mut Model, [user, to]: [usize; 2], message: u8, key: Option<u8>) {
     let now = app.now();
     let text = format!("message {message}");
@@ -203,7 +203,7 @@ async fn write_to(app: &TestApp, model: &mut Model, [user, to]: [usize; 2], mess
 }
 
 async fn apply(app: &mut TestApp, model: &mut Model, step: Step) {
-    // No two things happen at one time: their order would be that of random bits.
+    // Each action has its own time; otherwise random bits would decide the order.
     app.pass(SignedDuration::from_millis(1));
     let now = app.now();
     match step {
@@ -278,7 +278,7 @@ fn row(row: &Value) -> (String, String, String, u32, usize, usize) {
     (text("uuid"), text("display_name"), text("message"), replies, likes, reposts)
 }
 
-/// Every page shows what the model has.
+/// Asserts that every page matches the model.
 async fn compare(app: &TestApp, model: &Model, look: &Look) {
     let now = app.now();
     let expected: Vec<_> = model.home(now).into_iter().map(|post| model.row(post)).collect();
@@ -310,15 +310,15 @@ async fn compare(app: &TestApp, model: &Model, look: &Look) {
     assert_eq!(feed["profile"]["display_name"], model.name(look.user));
 }
 
-/// What is looked at after a sequence, besides home and each post: not all of it, so that there can be more sequences.
+/// The checks after a sequence besides home and each post: a sample, to leave time for more sequences.
 #[derive(Clone, Debug)]
 struct Look {
-    /// As whom, or at whom.
+    /// The user who reads, or who is read.
     user: usize,
     pages: Pages,
-    /// Also before the consumer has come to the last changes.
+    /// Whether to check before the consumer has processed the last changes.
     early: bool,
-    /// Lists of all posts without their last row: they then end where the page does, and read a third.
+    /// Whether to request lists without their last row, so that they end with the page.
     cut: bool,
 }
 
@@ -342,7 +342,7 @@ fn look() -> impl Strategy<Value = Look> {
 }
 
 impl Look {
-    /// How many rows of a list of all posts are asked for; none where that would show none.
+    /// The `limit` of a list of all posts; `None` if the list is too short.
     fn limit(&self, rows: usize) -> Option<usize> {
         if self.cut { rows.checked_sub(1).filter(|limit| *limit > 0) } else { Some(100) }
     }
@@ -366,7 +366,7 @@ async fn run(steps: Vec<Step>, look: Look) {
     settled::compare(&app, &model, &look).await;
 }
 
-/// As many cases at once as the machine has processors.
+/// Runs one case for each processor at a time.
 #[test]
 fn random_actions_match_the_model() {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(8);
@@ -387,7 +387,7 @@ fn random_actions_match_the_model() {
     });
 }
 
-/// More than proptest's own number, unless another is asked for.
+/// The number of cases: more than proptest's default, unless `PROPTEST_CASES` is set.
 fn cases() -> u32 {
     const UNASKED: u32 = 256;
     match Config::default().cases {

@@ -13,7 +13,7 @@ fn operation<'a>(document: &'a Value, method: &str, path: &str) -> &'a Value {
     &document["paths"][path][method.to_ascii_lowercase()]
 }
 
-/// The objects in `value` at any depth, with their pointers.
+/// Collects the objects in `value` at any depth, with their JSON pointers.
 fn objects(at: &str, value: &Value, found: &mut Vec<(String, Value)>) {
     match value {
         Value::Object(fields) => {

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use crate::support::{TestApp, sdk};
 
-/// An app whose DynamoDB answers everything with that status and error.
+/// An app whose DynamoDB always returns this status and error.
 pub(crate) async fn app_with_dynamodb_that_says(status: StatusCode, error: &'static str) -> TestApp {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

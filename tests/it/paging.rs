@@ -1,4 +1,4 @@
-//! Paging through lists while others add to them and take from them.
+//! Paging through lists while other requests add and remove rows.
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ enum List {
 const LISTS: [List; 7] =
     [List::Home, List::Feed, List::Search, List::Notifications, List::Replies, List::Messages, List::Conversations];
 
-/// What happens between two pages: the n-th of what was there goes, and something new comes.
+/// The change between two pages: the nth original row is removed and a new row is added.
 #[derive(Clone, Debug)]
 struct Between {
     goes: Option<prop::sample::Index>,
@@ -33,9 +33,9 @@ struct Paged {
     app: TestApp,
     list: List,
     uri: String,
-    /// How many things were made.
+    /// The number of rows created.
     made: u64,
-    /// What a reply is to, and where messages go.
+    /// The parent of replies and the conversation of messages.
     parent: Option<cruddur::domain::Id>,
 }
 
@@ -59,7 +59,7 @@ impl Paged {
         Self { app, list, uri, made: 0, parent }
     }
 
-    /// One thing more at the list's growing end. Returns by what rows tell it.
+    /// Adds one row at the growing end of the list. Returns its identifier.
     async fn add(&mut self) -> String {
         self.made += 1;
         let made = self.made;
@@ -93,7 +93,7 @@ impl Paged {
         text
     }
 
-    /// What can be taken from the list is, by its author. A conversation moves instead: its end is written to.
+    /// The author removes a row. A conversation cannot be removed: it moves, because it gets a new message.
     async fn remove(&mut self, row: &Value, text: &str) {
         match self.list {
             List::Messages => {}
@@ -116,7 +116,7 @@ impl Paged {
         assert_eq!(self.app.ask_as(sub, "DELETE", &uri).await.status, 200, "{uri}");
     }
 
-    /// Rows of one page, and the query of the next.
+    /// The rows of one page and the query of the next.
     async fn page(&self, query: &str) -> (Vec<Value>, Option<String>) {
         let answer = self.app.get_as(WORF, &format!("{}{query}", self.uri)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);

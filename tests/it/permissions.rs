@@ -1,4 +1,4 @@
-//! What each function asks of DynamoDB, as its requests say, beside what its role in the template allows.
+//! The DynamoDB actions that each function uses are those that its role in the template allows.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use crate::support::{ANDREW, TestApp, hours, properties, request, signed_in};
 
 const WORF: &str = "demo-worf";
 
-/// Actions of IAM, each with the part of the table that it is on.
+/// IAM actions with the resource: the table, an index or the stream.
 type Uses = BTreeSet<(String, String)>;
 
 #[derive(Clone, Debug, Default)]
@@ -42,7 +42,7 @@ impl Intercept for Recorder {
     }
 }
 
-/// IAM knows no transactions of writes: it asks for each write in them.
+/// The IAM actions of a request. IAM authorizes each write of a transaction separately.
 fn uses(operation: &str, body: &Value) -> Vec<(String, String)> {
     let on = match body["IndexName"].as_str() {
         Some(index) => format!("index/{index}"),
@@ -151,7 +151,7 @@ async fn api_role_allows_exactly_what_routes_use() {
             None => part.to_owned(),
         });
         let uri = format!("{}{query}", parts.collect::<Vec<_>>().join("/"));
-        // With a key and without: what is written once is written otherwise.
+        // With an idempotency key a write is a transaction.
         for key in [None, Some(number), Some(number)] {
             let mut request = request(method, &uri).header("content-type", "application/json");
             if let Some(key) = key {
@@ -188,7 +188,7 @@ async fn stream_role_allows_exactly_what_the_consumer_uses() {
     recorded.take();
     recorded.app.settle().await;
     uses.append(&mut recorded.take());
-    // What Lambda does in its name.
+    // The event source mapping uses the function's role.
     let reads = [("DescribeStream", "stream"), ("GetRecords", "stream"), ("GetShardIterator", "stream")];
     let lambdas = reads.into_iter().chain([("ListStreams", "*")]);
     uses.extend(lambdas.map(|(action, on)| (action.to_owned(), on.to_owned())));

@@ -1,4 +1,4 @@
-//! Many at once: what they did is what is counted.
+//! Counters are right after concurrent requests.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -25,14 +25,14 @@ async fn concurrent_likes_and_unlikes_are_counted() {
     let app = crowd().await;
     let post = app.posted(hours(1), 1, "popular", "1-day").await.id();
     let like = format!("/api/activities/{post}/like");
-    // Each likes twice at once; every other takes it back twice at once.
+    // Each user likes twice concurrently; every other user unlikes twice concurrently.
     let liked = join_all((0..2 * USERS).map(|n| app.ask_likes("PUT", sub(n / 2), &like))).await;
     assert!(liked.iter().all(|status| [200, 503].contains(status)), "{liked:?}");
     join_all((0..USERS).map(|n| app.ask_likes("DELETE", sub(n / 4 * 2), &like))).await;
-    // At once, and without an order between the two.
+    // Concurrently and in no order.
     join_all((0..USERS).map(|n| app.ask_likes(if n % 2 == 0 { "PUT" } else { "DELETE" }, sub(n / 2), &like))).await;
     assert_eq!(app.items().await.faults(), Vec::<String>::new());
-    // Whoever was told to try again does so.
+    // Rejected requests are retried, as 503 asks.
     for n in 0..USERS {
         assert_eq!(app.ask_as(&sub(n), "PUT", &like).await.status, 200);
     }
@@ -61,7 +61,7 @@ async fn concurrent_replies_and_deletions_keep_counters_right() {
         let (app, sub) = (&app, sub(u128::try_from(n % replies.len()).unwrap()));
         async move { app.ask_as(&sub, "DELETE", &format!("/api/activities/{uuid}")).await.status }
     };
-    // Each reply is deleted twice, while others come.
+    // Each reply is deleted twice while new ones are created.
     let like = format!("{uri}/like");
     tokio::join!(
         join_all((0..2 * replies.len()).map(delete)),

@@ -85,7 +85,7 @@ async fn likes_count_matches_the_rows_after_concurrent_changes() {
     let id = app.posted(hours(1), 1, "x", "1-day").await.id();
     let users = with_users(&app, 10).await;
     let uri = format!("/api/activities/{id}/like");
-    // Two hundred, forty at a time: a request may take ten seconds, which all at once take on a busy machine.
+    // 40 of 200 at a time: on a busy machine, 200 at once would exceed the ten seconds of a request.
     for _ in 0..5 {
         let requests = (0..4).flat_map(|round| {
             let (app, uri) = (&app, &uri);

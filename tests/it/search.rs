@@ -14,7 +14,7 @@ async fn search(app: &TestApp, term: &str) -> Vec<String> {
     found.messages().into_iter().map(str::to_owned).collect()
 }
 
-/// Posts of one hour ago and less, the first the oldest, that the consumer has heard of.
+/// Indexed posts, oldest first, of the last hour.
 async fn posted(messages: &[&str]) -> TestApp {
     let mut app = TestApp::new().await;
     for (number, message) in (0..).zip(messages) {

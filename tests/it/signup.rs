@@ -18,7 +18,7 @@ fn read(file: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(format!("{FOLDER}/{file}")).unwrap()).unwrap()
 }
 
-/// The event `confirm` of a user with these attributes.
+/// The event `confirm.json` for a user with these attributes.
 fn confirmed(sub: &str, preferred_username: Option<&str>, name: Option<&str>) -> Value {
     let mut event = read("confirm.json");
     let attributes = &mut event["request"]["userAttributes"];
@@ -92,7 +92,7 @@ async fn taken_handle_gets_stable_digits() {
     let app = TestApp::new().await;
     confirm(&app, &confirmed("sub-1", Some("worf"), None)).await.unwrap();
     assert_eq!(profile(&app, "sub-1").await, named("worf_0885", "worf_0885"));
-    // Not the next free one: a second event for the same user must not make a second claim.
+    // Not the next free handle: a second event for the same user must not claim a second one.
     confirm(&app, &confirmed("sub-1", Some("worf"), None)).await.unwrap();
     confirm(&app, &confirmed("sub-2", Some("worf"), None)).await.unwrap();
     assert_eq!(profile(&app, "sub-2").await, named("worf_1382", "worf_1382"));

@@ -12,14 +12,14 @@ use crate::support::{ANDREW, TABLE, TestApp, answer, hours, request, signed_in};
 
 type Fields = BTreeMap<String, String>;
 
-/// A span, or an event of ours under the name `event`.
+/// A span, or one of our events under the name `event`.
 struct Entry {
     id: u64,
     name: &'static str,
     fields: Fields,
 }
 
-/// Every span and every event of ours.
+/// Records every span and each of our events.
 #[derive(Clone, Default)]
 struct Recorded(Arc<Mutex<Vec<Entry>>>);
 
@@ -44,7 +44,7 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Recorded {
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
         let mut spans = self.0.lock().unwrap();
-        // The registry gives an id again when its span has ended.
+        // The registry reuses the id of an ended span.
         if let Some(span) = spans.iter_mut().rev().find(|span| span.id == id.into_u64()) {
             values.record(&mut Visitor(&mut span.fields));
         }
@@ -81,7 +81,7 @@ fn fields<const N: usize>(fields: [(&str, &str); N]) -> Fields {
     fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// Of `demo-andrewbrown` under the secret of the tests: computed by another implementation of HMAC.
+/// The hash of `demo-andrewbrown` with the tests' secret, computed by another HMAC implementation.
 const ANDREWS_HASH: &str = "c55c159f6f0f1929675b724ca7fecc0d";
 
 #[tokio::test]

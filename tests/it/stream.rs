@@ -16,7 +16,7 @@ fn read(file: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(format!("{folder}/{file}")).unwrap()).unwrap()
 }
 
-/// A busy day: posts that mention, are replied to and liked, a like taken back, a deleted post, a new name, messages.
+/// Changes of every kind: mentions, replies, likes, an unlike, a deleted post, a rename and messages.
 async fn busy() -> (TestApp, Activity) {
     let app = TestApp::new().await;
     app.state.store.put_profile(&user(3, "demo-londo", "londo", "Londo Mollari")).await.unwrap();
@@ -37,13 +37,13 @@ async fn busy() -> (TestApp, Activity) {
     (app, kept)
 }
 
-/// What stands in the table when all is done. The time at which it is done plays no part.
+/// The final contents of the table, without the times of processing.
 async fn done(mut app: TestApp) -> Vec<String> {
     app.settle().await;
     app.contents().await
 }
 
-/// A permutation that is the same in every run.
+/// A deterministic permutation.
 fn shuffled(records: &[Value], seed: u64) -> Vec<Value> {
     let mut random = seed;
     let mut shuffled = records.to_vec();
@@ -92,7 +92,7 @@ async fn record_order_does_not_matter() {
         let (app, _) = busy().await;
         let records = app.records();
         let mut batch = shuffled(&records, seed);
-        // Some come twice.
+        // Some records are repeated.
         batch.extend(shuffled(&records, seed + 100).into_iter().take(20));
         assert_eq!(app.consume(&batch).await, Failures::default());
         assert_eq!(done(app).await, expected, "seed {seed}");
@@ -105,7 +105,7 @@ async fn interrupted_consumer_is_completed_by_a_retry() {
     let (app, _) = busy().await;
     let records = app.records();
     for end in (1..records.len()).step_by(3) {
-        // It is ended in the middle of a record: what it was about to do stays undone.
+        // The consumer ends in the middle of a record, before its next write.
         let part = records[..end].to_vec();
         let half = app.consume(&part);
         tokio::select! {
@@ -206,7 +206,7 @@ async fn derived_items_have_the_ttl_of_their_post() {
     }
     app.settle().await;
     let made = app.items().await;
-    // Rounded up to a second.
+    // Rounded up to a whole second.
     let end = (post.expires_at().as_second() + 1).to_string();
     for key in made.keys().difference(&before) {
         assert_eq!(made.attribute(key, "expires_at"), Some(end.as_str()), "{key:?}");
@@ -218,7 +218,7 @@ async fn derived_items_have_the_ttl_of_their_post() {
 #[tokio::test]
 async fn expired_post_takes_its_derived_items_along() {
     let mut app = TestApp::new().await;
-    // The embedded database's own clock decides what it sweeps: this post expired long ago by any clock.
+    // The embedded database sweeps by its own clock, so the post must have expired by any clock.
     let before = app.contents().await;
     app.pass(SignedDuration::from_hours(-24 * 365 * 3));
     let post = app.posted(hours(1), 1, "old news @worf", "3-hours").await;
@@ -251,14 +251,14 @@ async fn post_created_during_a_rename_gets_the_new_name() {
     let mut app = TestApp::new().await;
     app.rename(&andrew(), "Andy").await;
     app.settle().await;
-    // Its author was read before the new name was there.
+    // The author was read before the rename.
     let post = app.posted(hours(0), 1, "late", "1-day").await;
     assert_eq!(post.author().display_name, "Andrew Brown");
     app.settle().await;
     assert_eq!(app.get("/api/activities/home").await.body[0]["display_name"], "Andy");
 }
 
-/// Consumes the records up to the write of a name; meanwhile the first name comes back, and is followed to its end.
+/// Consumes the records up to the write of a name. Meanwhile the first name is restored and processed.
 async fn come_back_meanwhile(app: &mut TestApp, records: Vec<Value>) {
     let hold = Hold::default();
     let slow = Store::new(in_process::held(app.database.clone().unwrap(), hold.clone()), TABLE);
@@ -276,12 +276,12 @@ async fn come_back_meanwhile(app: &mut TestApp, records: Vec<Value>) {
 async fn rename_during_a_post_correction_wins() {
     let mut app = TestApp::new().await;
     app.settle().await;
-    // The post has the first name, of the time before the second; so it is to be corrected.
+    // The post has the first name, with a time before the second rename, so the consumer corrects it.
     app.posted(hours(0), 1, "x", "1-day").await;
     app.pass(SignedDuration::from_secs(1));
     app.rename(&andrew(), "Second").await;
     let posted: Vec<_> = app.next_records().into_iter().filter(|record| record["eventName"] == "INSERT").collect();
-    // What follows from the first name finds a post that has it already.
+    // Processing the first rename finds a post that has this name already.
     come_back_meanwhile(&mut app, posted).await;
     assert_eq!(app.get("/api/activities/home").await.body[0]["display_name"], "Andrew Brown");
 }
@@ -304,7 +304,7 @@ async fn conversation_opened_during_renames_gets_the_new_names() {
     app.rename(&andrew(), "Andy").await;
     app.rename(&worf(), "Worf, son of Mogh").await;
     app.settle().await;
-    // Both were read before the new names were there.
+    // Both users were read before the renames.
     let group = numbered(app.now(), 1);
     let message = Message::direct("late").unwrap();
     let first = DirectMessage { id: numbered(app.now(), 2), group, sender: andrew().author.user_uuid, message };

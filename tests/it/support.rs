@@ -1,4 +1,4 @@
-//! A system of one's own for each test: router, embedded DynamoDB in memory, clock and ids that the test sets.
+//! A separate system for each test: router, embedded in-memory DynamoDB, clock and ids that the test controls.
 
 mod consistency;
 mod contract;
@@ -50,16 +50,16 @@ pub(crate) const TABLE: &str = "cruddur-test";
 pub(crate) const SECRET: &[u8] = b"a secret for tests, of 32 bytes or more";
 pub(crate) const ANDREW: &str = "demo-andrewbrown";
 pub(crate) const ORIGIN: &str = "https://cruddur.example";
-/// The user pool that all apps trust. A key takes a while to make.
+/// The user pool that all apps trust, shared because generating a key is slow.
 pub(crate) static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::fleeting().unwrap());
 
 pub(crate) struct TestApp {
     pub(crate) state: AppState,
     pub(crate) client: Client,
     pub(crate) database: Option<Database>,
-    /// Up to where the stream has been consumed.
+    /// The position up to which the stream has been consumed.
     pub(crate) place: Option<String>,
-    /// Of a state that does not change any more: routes take a while to put together.
+    /// A cached router for a final state, because building one is slow.
     kept: Option<Router>,
     now: Arc<AtomicI64>,
 }
@@ -73,7 +73,7 @@ impl TestApp {
         app
     }
 
-    /// Without any user.
+    /// Without users.
     pub(crate) async fn empty() -> Self {
         let database = Database::memory().unwrap();
         let client = patient(&in_process::client(database.clone()));
@@ -81,12 +81,12 @@ impl TestApp {
         Self { database: Some(database), ..Self::on(client) }
     }
 
-    /// Its database over HTTP, for processes of their own.
+    /// Serves the database over HTTP, for other processes.
     pub(crate) async fn endpoint(&self) -> String {
         format!("http://{}", dynamodb(self.database.clone().unwrap()).await)
     }
 
-    /// On any DynamoDB, which may be none at all.
+    /// Uses any DynamoDB, which may be unreachable.
     pub(crate) fn on(client: Client) -> Self {
         let now = Arc::new(AtomicI64::new(at("2026-11-22T12:00:00.250Z").as_millisecond()));
         let (time, ids) = (now.clone(), AtomicU64::new(0));
@@ -121,7 +121,7 @@ impl TestApp {
         self.now.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
     }
 
-    /// A post in the store, made `ago` before now.
+    /// Stores a post that was created `ago` before now.
     pub(crate) async fn posted(&self, ago: SignedDuration, number: u64, message: &str, ttl: &str) -> Activity {
         let id = numbered(self.now() - ago, number);
         let activity = Activity::post(id, andrew().author, Draft::parse(message, ttl).unwrap());
@@ -129,7 +129,7 @@ impl TestApp {
         activity
     }
 
-    /// A reply of `worf` in the store, made `ago` before now, to a post or a reply.
+    /// Stores a reply of `worf` to a post or a reply, created `ago` before now.
     pub(crate) async fn replied(&self, parent: Id, ago: SignedDuration, number: u64, message: &str) -> Reply {
         let id = numbered(self.now() - ago, number);
         let parent = self.state.store.post(parent, self.now()).await.unwrap().unwrap();
@@ -138,12 +138,12 @@ impl TestApp {
         reply
     }
 
-    /// Asks as that user, without a body.
+    /// Sends a request of the user without a body.
     pub(crate) async fn ask_as(&self, sub: &str, method: &str, uri: &str) -> Answer {
         self.send(signed_in(request(method, uri).body(Body::empty()).unwrap(), sub)).await
     }
 
-    /// Sends JSON as that user.
+    /// Sends JSON as the user.
     pub(crate) async fn send_as(&self, sub: &str, method: &str, uri: &str, body: impl Into<Body>) -> Answer {
         let request = request(method, uri).header("content-type", "application/json");
         self.send(signed_in(request.body(body.into()).unwrap(), sub)).await
@@ -188,7 +188,7 @@ impl Answer {
         self.response.headers().get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The query of the `Link` to the next page.
+    /// The query of the link to the next page.
     pub(crate) fn next(&self) -> Option<String> {
         let link = self.header("link")?.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
         Some(link.to_owned())
@@ -216,7 +216,7 @@ pub(crate) fn signed_in(mut request: Request<Body>, sub: &str) -> Request<Body> 
     request
 }
 
-/// An access token that outlasts whatever time a test lets pass. A signature takes a while.
+/// A long-lived access token, cached because signing is slow.
 pub(crate) fn token(sub: &str) -> String {
     static TOKENS: LazyLock<Mutex<HashMap<String, String>>> = LazyLock::new(Mutex::default);
     let known = TOKENS.lock().unwrap().get(sub).cloned();
@@ -263,7 +263,7 @@ pub(crate) fn user(number: u128, sub: &str, handle: &str, display_name: &str) ->
     Profile { sub: sub.to_owned(), author, bio: String::new(), named_at: Timestamp::UNIX_EPOCH }
 }
 
-/// What the SDK is told about the endpoint at `url`.
+/// The SDK's configuration for the endpoint at `url`.
 pub(crate) fn sdk(url: &str) -> SdkConfig {
     let credentials = Credentials::new("local", "local", None, None, "test");
     SdkConfig::builder()
@@ -274,7 +274,7 @@ pub(crate) fn sdk(url: &str) -> SdkConfig {
         .build()
 }
 
-/// The same client, but for its limits: a hundred requests at once, or a busy machine, are no outage.
+/// The same client with long timeouts, for many concurrent requests on a busy machine.
 fn patient(client: &Client) -> Client {
     let limit = Duration::from_secs(60);
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(limit).operation_timeout(limit).build();

@@ -34,17 +34,21 @@ async fn template_and_code_create_the_same_table() {
     });
     let attributes = sorted(&attributes.collect(), "AttributeName");
     assert_eq!(sorted(&table["AttributeDefinitions"], "AttributeName"), attributes);
-    let indexes: Vec<Value> = ours.global_secondary_indexes().iter().map(|index| {
-        let projection = index.projection().unwrap();
-        json!({
-            "IndexName": index.index_name(),
-            "KeySchema": key_schema(index.key_schema()),
-            "Projection": {
-                "ProjectionType": projection.projection_type().unwrap().as_str(),
-                "NonKeyAttributes": projection.non_key_attributes(),
-            },
+    let indexes: Vec<Value> = ours
+        .global_secondary_indexes()
+        .iter()
+        .map(|index| {
+            let projection = index.projection().unwrap();
+            json!({
+                "IndexName": index.index_name(),
+                "KeySchema": key_schema(index.key_schema()),
+                "Projection": {
+                    "ProjectionType": projection.projection_type().unwrap().as_str(),
+                    "NonKeyAttributes": projection.non_key_attributes(),
+                },
+            })
         })
-    }).collect();
+        .collect();
     let mut documented = table["GlobalSecondaryIndexes"].clone();
     for index in documented.as_array_mut().unwrap() {
         index.as_object_mut().unwrap().remove("OnDemandThroughput");
@@ -215,5 +219,8 @@ fn template_contains_no_key_account_or_http_url() {
         assert!(!text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() == 12), "{text}");
     }
     // `sam local` passes on only variables that the template names.
-    assert_eq!(template()["Globals"]["Function"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"]["Ref"], "AWS::NoValue");
+    assert_eq!(
+        template()["Globals"]["Function"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"]["Ref"],
+        "AWS::NoValue"
+    );
 }

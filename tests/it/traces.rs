@@ -1,4 +1,4 @@
-//! The story that each route's trace tells, and each record's of the stream, beside the trees in `tests/traces`.
+//! The trace of every route and stream record matches the trees in `tests/traces`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,7 +24,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/traces");
 const POST: &str = "01a202e9-b47a-7000-8000-000000000001";
 const NOBODYS_POST: &str = "01a202e9-b47a-7000-8000-0000000000ff";
 
-/// A request whose trace is drawn: the route as in the router's table, the rest of its title, and who asks.
+/// A request whose trace is drawn under its route and `what`.
 struct Ask<'a> {
     route: &'a str,
     what: &'a str,
@@ -34,7 +34,7 @@ struct Ask<'a> {
     key: Option<&'a str>,
 }
 
-/// `route` is `GET /api/…`; its parameters are filled with what there is in most of the worlds.
+/// `route` is `GET /api/…`; its parameters default to the post and the user of most tests.
 fn ask<'a>(route: &'a str, what: &'a str) -> Ask<'a> {
     let (_, path) = route.split_once(' ').unwrap();
     let path = path.replace("{activity_uuid}", POST).replace("{handle}", "andrewbrown");
@@ -260,7 +260,7 @@ async fn other_traces_match_the_snapshot() {
     assert_snapshot("traces/other.txt", tracing.drawn());
 }
 
-/// Draws what follows from the records since the last time, one batch for each.
+/// Consumes the new records, one batch for each, and draws their traces.
 async fn follow(app: &mut TestApp, tracing: &mut Tracing, what: &str) {
     for record in app.next_records() {
         if stream::follows(&record) {

@@ -142,7 +142,7 @@ async fn short_user_has_id_and_names() {
 async fn posts_count_is_capped_at_1000() {
     let app = TestApp::new().await;
     let count = async || app.get("/api/activities/@andrewbrown?limit=1").await.body["profile"]["cruds_count"].clone();
-    // The expired ones are the newest but one: they are read, and not counted.
+    // The expired posts are newer than all live ones except one: they are read but not counted.
     for number in 0..989 {
         app.posted(hours(10), number, "old", "1-day").await;
     }

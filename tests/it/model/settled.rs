@@ -1,5 +1,5 @@
-//! What the stream's consumer makes of it all: names, notifications, conversations' summaries, the search index, and the
-//! end of what belonged to something that is gone.
+//! The side effects of the stream consumer: names, notifications, conversation summaries, the search index, and the
+//! removal of items whose post was deleted.
 
 use std::cmp::Reverse;
 
@@ -35,7 +35,7 @@ pub(super) async fn settle(app: &mut TestApp, model: &mut Model) {
 }
 
 impl Model {
-    /// All that a user is told of things that are there, the newest first; expired or not.
+    /// A user's notifications of existing posts, newest first, including expired ones.
     fn told(&self, user: usize) -> Vec<Told> {
         let mut told = Vec::new();
         for post in self.posts.iter().filter(|post| !post.deleted) {
@@ -82,7 +82,7 @@ impl Model {
     }
 }
 
-/// Compares what is there after all is settled.
+/// Compares the state after the consumer has processed all changes.
 pub(super) async fn compare(app: &TestApp, model: &Model, look: &Look) {
     assert_eq!(app.items().await.faults(), Vec::<String>::new());
     match look.pages {

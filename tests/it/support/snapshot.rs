@@ -1,8 +1,8 @@
-//! Texts in files beside the tests, compared to the letter.
+//! Comparison with expected texts in files.
 
 use std::fs;
 
-/// Panics unless `found` is the content of `tests/<file>`. What was found is left in a file that can be taken instead.
+/// Asserts that `found` is the content of `tests/<file>`. The message shows how to accept the new text.
 pub(crate) fn assert_snapshot(file: &str, found: &str) {
     let path = format!("{}/tests/{file}", env!("CARGO_MANIFEST_DIR"));
     let kept = format!("{}/{}", env!("CARGO_TARGET_TMPDIR"), file.replace('/', "-"));

@@ -8,7 +8,7 @@ use crate::support::{PARENT, ROOT, Stack, hex};
 
 const ALB: &str = include_str!("../data/alb.json");
 
-/// An AWS service, and the headers that it is sent.
+/// An AWS service, and the headers that it receives.
 async fn service() -> (String, mpsc::UnboundedReceiver<HeaderMap>) {
     let (sender, requests) = mpsc::unbounded_channel();
     let answer = move |headers: HeaderMap| {

@@ -13,7 +13,7 @@ use crate::support::{CLIENT_SPAN_ID, CLIENT_TRACE_ID, PARENT, ROOT, Stack, TRACE
 
 const HTTP: &str = include_str!("../data/apigw_http.json");
 
-/// The headers that the function would send on.
+/// The headers that the function would send to another service.
 fn sent_on(trace: &Trace) -> Value {
     let answer: Value = serde_json::from_str(&trace.answer.body).unwrap();
     serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
@@ -72,7 +72,7 @@ async fn trusted_caller_trace_continues_in_otlp_only() {
         "x-amzn-trace-id": format!("Root={ROOT};Parent={call};Sampled=1;Lineage=1:a87bd80c:0"),
     });
     assert_eq!(sent_on(&trace), expected);
-    // Nothing of one invocation stays for the next.
+    // An invocation inherits no context from the one before.
     let without = function.invoke(&HTTP.replace("\"traceparent\"", "\"other\"")).await;
     assert_eq!(hex(&without.root().trace_id), TRACE_ID);
 }
@@ -90,7 +90,7 @@ async fn root_without_sampled_is_kept_from_xray() {
     }
 }
 
-/// What `/trace` answers, and the trace ids of its log lines, OTLP's and X-Ray's.
+/// The trace ids in the response of `/trace`, its log lines, OTLP and X-Ray.
 async fn asked(mode: &str, concurrency: usize) -> Vec<(String, (Value, Value))> {
     let environment = [
         ("HANDLER", "http".to_owned()),
@@ -120,7 +120,7 @@ async fn asked(mode: &str, concurrency: usize) -> Vec<(String, (Value, Value))> 
     answers.map(|answer| answer["body"].as_str().unwrap().to_owned()).zip(lines).collect()
 }
 
-/// The trace id of the n-th caller.
+/// The trace id of the nth caller.
 fn client(n: usize) -> String {
     format!("4bf92f3577b34da6{n:016x}")
 }

@@ -8,7 +8,7 @@ async fn run(example: &str, event: &str) -> Trace {
     trace
 }
 
-/// The names of a trace's spans after that of the init phase, in the order of their end.
+/// The names of a trace's spans without the init phase, in the order in which they end.
 fn names(trace: &Trace) -> Vec<&str> {
     let (init, spans) = trace.spans.split_first().unwrap();
     assert_eq!(init.name, "init");

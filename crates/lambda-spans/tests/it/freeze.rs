@@ -1,6 +1,6 @@
-//! A real process in a Lambda that freezes it: what arrives, when, and what is counted.
+//! A real process in a Lambda that freezes it: which spans arrive, when, and the ledger.
 //!
-//! The function is this test binary itself: with a Runtime API in its environment, the test `function` serves it.
+//! The function is this test binary: with a Runtime API in its environment, the test `function` serves it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -33,7 +33,7 @@ fn function() {
     });
 }
 
-/// Two children with an attribute each; `fail` fails. Answers with the ledger as it was before.
+/// Creates two children with an attribute each; `fail` fails. Returns the ledger of the invocations before.
 async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
     let ledger = spans.ledger();
     for n in 0..2 {
@@ -44,7 +44,7 @@ async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
         panic!("a secret: {event}");
     }
     if event["block"] == true {
-        // The only thread of the runtime.
+        // Blocks the only thread of the runtime.
         let _inside = info_span!("blocking").entered();
         loop {
             std::thread::park();
@@ -54,7 +54,7 @@ async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
         std::future::pending::<()>().instrument(info_span!("stuck", app.step = "payment")).await;
     }
     if event["late"] == true {
-        // Goes on when the rescue has reached its destination.
+        // Continues when the rescued spans have arrived.
         let waiting = async {
             while spans.ledger().otlp.exported == ledger.otlp.exported {
                 tokio::task::yield_now().await;
@@ -97,7 +97,7 @@ impl Stage {
         Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await
     }
 
-    /// Spans by trace, as OTLP has them.
+    /// The OTLP spans of each trace.
     fn traces(&self) -> BTreeMap<String, usize> {
         let mut traces = BTreeMap::new();
         for (_, span) in self.otlp.collected().spans {
@@ -126,7 +126,7 @@ fn ledger(answer: &Answer) -> Value {
 }
 
 fn complete(traces: &BTreeMap<String, usize>, invocations: usize) {
-    // The first has the init phase too.
+    // The first also has the init phase.
     let spans = |n| if n == 1 { 4 } else { 3 };
     let expected: BTreeMap<_, _> = (1..=invocations).map(|n| (format!("6925a400{n:024x}"), spans(n))).collect();
     assert_eq!(*traces, expected);
@@ -154,7 +154,7 @@ async fn bursts_share_exports_and_sigterm_flushes_the_rest() {
         ledger(&lambda.invoke(ok(n)).await);
     }
     lambda.frozen().await;
-    // X-Ray never waits.
+    // X-Ray exports are never held back.
     assert_eq!(stage.xray.take().await.len(), 601);
     let (status, log) = lambda.terminate().await;
     assert!(status.success(), "{status}: {log}");
@@ -187,14 +187,14 @@ async fn ledger_balances_after_every_invocation() {
         Reply { retry_after: Some(60), ..Reply::status(429) },
     ]);
     let lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
-    // Exported, sampled out, carried, dropped: of the invocations before this one.
+    // Exported, sampled out, carried, dropped: for the invocations before this one.
     let otlp = [[0, 0, 0, 0], [4, 0, 0, 0], [5, 0, 0, 2], [5, 0, 0, 5], [5, 0, 3, 5], [5, 0, 6, 5]];
     for (n, expected) in otlp.iter().enumerate() {
         let books = ledger(&lambda.invoke(ok(n + 1)).await);
         assert_eq!(books["otlp"], json!(expected), "before invocation {}", n + 1);
         let init = usize::from(n > 0);
         assert_eq!(books["xray"], json!([3 * n + init, 0, 0, 0]));
-        // The root of the invocation that asks is there already, and in the first the init phase.
+        // The current invocation's root span exists already, and so does the init phase in the first.
         assert_eq!(books["created"], json!(3 * n + 2));
     }
     lambda.kill().await;
@@ -222,7 +222,7 @@ async fn silent_receiver_is_skipped_after_the_first_timeout() {
         ledger(&lambda.invoke(ok(n)).await);
     }
     lambda.frozen().await;
-    // The first attempt, and no more before the breaker's pause is over.
+    // One attempt during the breaker's pause.
     stage.otlp.arrived(1).await;
     let books = ledger(&lambda.invoke(ok(101)).await);
     assert_eq!(books["otlp"], json!([0, 0, 301, 0]));
@@ -269,7 +269,7 @@ async fn sampled_spans_carry_their_sample_rate() {
     assert!(of_failure.iter().all(|(_, span)| rate(span).is_none()));
     assert!(!of_rest.is_empty() && of_rest.len() < 60, "{}", of_rest.len());
     assert!(of_rest.iter().all(|(_, span)| rate(span).is_some_and(|rate| rate.contains("IntValue(5)"))));
-    // X-Ray's decision is Lambda's own.
+    // Lambda decides for X-Ray.
     assert_eq!(books["xray"], json!([154, 0, 0, 0]));
     let [exported, sampled_out, carried, dropped] = [0, 1, 2, 3].map(|n| books["otlp"][n].as_u64().unwrap());
     assert_eq!((exported + sampled_out, carried, dropped), (154, 0, 0));
@@ -305,7 +305,7 @@ async fn hung_invocation_is_exported_before_its_deadline() {
         answer = lambda.invoke(hanging) => panic!("{answer:?}"),
         () = stage.otlp.arrived(1) => {}
     }
-    // As Lambda does at the deadline.
+    // Lambda kills the process at the deadline.
     lambda.kill().await;
     let spans = stage.otlp.collected().spans;
     let mut names: Vec<_> = spans.iter().map(|(_, span)| span.name.as_str()).collect();
@@ -330,7 +330,7 @@ async fn rescued_invocation_is_exported_once_to_otlp() {
     lambda.frozen().await;
     lambda.kill().await;
     let traces = stage.traces();
-    // Root, init, two children, the one that was late.
+    // Root, init phase, two children, the late child.
     assert_eq!(traces[&format!("6925a400{:024x}", 1)], 5);
     assert_eq!(books["otlp"], json!([5, 0, 0, 0]));
     assert_eq!(books["xray"], json!([5, 0, 0, 0]));
@@ -401,13 +401,13 @@ async fn eight_concurrent_invocations_are_eight_traces() {
             ledger(&answer);
         }
     }
-    // All eight have asked for more: none of them is between its response and its end.
+    // All eight poll again: no invocation is between its response and its export.
     lambda.frozen().await;
     let (status, log) = lambda.terminate().await;
     assert!(status.success(), "{status}: {log}");
     let traces = stage.traces();
     assert_eq!(traces.len(), 80);
-    // All have the invocation and two children; one has the init phase.
+    // Each has the root span and two children; one has the init phase.
     let mut sizes: Vec<_> = traces.values().copied().collect();
     sizes.sort_unstable();
     assert_eq!((sizes[0], sizes[78], sizes[79]), (3, 3, 4));
@@ -447,7 +447,7 @@ async fn buffered_logs_are_written_only_on_failure() {
     assert_eq!(details[0]["level"], "DEBUG");
 }
 
-/// The Parameter Store: what it was asked, and the key that it answers with, if it is not empty.
+/// The Parameter Store: the requests, and the key that it returns unless it is empty.
 struct Parameters {
     endpoint: String,
     asked: Arc<Mutex<Vec<(HeaderMap, String)>>>,
@@ -472,7 +472,7 @@ impl Parameters {
         Self { endpoint, asked, key }
     }
 
-    /// A function that sends to `stage` as to Honeycomb.
+    /// A function that exports to `stage` as if it were Honeycomb.
     async fn function(&self, stage: &Stage) -> Lambda {
         self.function_of("on-demand", stage).await
     }
@@ -484,7 +484,7 @@ impl Parameters {
             ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
             ("AWS_ENDPOINT_URL_SSM", self.endpoint.clone()),
             ("LAMBDA_SPANS_FLUSH", "end".to_owned()),
-            // Three exchanges, however busy the machine is.
+            // Enough for three round trips on a busy machine.
             ("LAMBDA_SPANS_BUDGET_MS", "5000".to_owned()),
         ];
         let this = std::env::current_exe().unwrap();
@@ -540,7 +540,7 @@ async fn unread_honeycomb_key_is_read_on_demand() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("").await);
     stage.otlp.reply([Reply::status(401)]);
     let mut lambda = parameters.function(&stage).await;
-    // The init phase is over.
+    // The init phase has ended.
     lambda.frozen().await;
     *parameters.key.lock().unwrap() = "the-key";
     ledger(&lambda.invoke(ok(1)).await);
@@ -608,6 +608,6 @@ async fn blocked_runtime_still_exports_to_xray() {
     names.sort_unstable();
     assert_eq!(names, ["blocking", "cruddur-api"]);
     assert!(open.iter().all(|document| document.get("end_time").is_none()));
-    // What had ended is there as it was.
+    // Spans that had ended are exported unchanged.
     assert_eq!(documents.len(), 5);
 }

@@ -16,7 +16,7 @@ async fn http() -> Stack {
 async fn rest_span_has_route_sizes_scheme_and_status() {
     let trace = http().await.invoke(REST).await;
     let expected = attributes([
-        // In the event twice, as one value and in the list of them: one caller all the same.
+        // The event contains each header twice: as a single value and in a list.
         ("client.trace_id", "4bf92f3577b34da6a3ce929d0e0e4736"),
         ("faas.trigger", "http"),
         ("http.request.body.size", "int 12"),
@@ -157,6 +157,6 @@ async fn unparsable_event_ends_the_span() {
     assert_eq!(told(trace.root()), ("cruddur-api".to_owned(), SERVER, true, expected));
     assert_eq!(trace.root_document()["fault"], true);
     trace.has_nothing_private();
-    // The next one has nothing of it.
+    // The next invocation is not affected.
     assert!(!told(function.invoke(ALB).await.root()).2);
 }

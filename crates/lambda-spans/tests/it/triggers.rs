@@ -13,7 +13,7 @@ const PLAIN: &str = include_str!("../data/plain.json");
 const SERVER: i32 = 2;
 const CONSUMER: i32 = 5;
 
-/// The trace of a function that answers `response`, or fails where there is none.
+/// The trace of a function that returns `response`, or fails without one.
 async fn invoke(event: &str, response: Option<&str>) -> Trace {
     let response: Vec<_> = response.iter().map(|response| ("RESPONSE", (*response).to_owned())).collect();
     let trace = Stack::start("event", &response).await.invoke(event).await;
