@@ -341,6 +341,7 @@ async fn invalid_search_terms_are_rejected() {
         ("%c0%afword", 400, "bad_request"),
         ("%00", 422, "search_term_blank"),
         ("%20%0a", 422, "search_term_blank"),
+        ("!%3F", 422, "search_term_blank"),
         ("", 422, "search_term_blank"),
         ("a&term=b", 400, "bad_request"),
     ] {
@@ -403,7 +404,7 @@ fn ten_thousand_altered_cursors_are_rejected() {
     let outcome = deterministic(10_000).run(&altered, |altered| {
         let altered = String::from_utf8(altered).unwrap();
         let answer = runtime.block_on(world.app.get(&format!("/api/activities/home?cursor={altered}")));
-        prop_assert_eq!((answer.status, &answer.body["code"]), (400, &json!("bad_cursor")));
+        prop_answer.assert_error(400, "bad_cursor");
         Ok(())
     });
     outcome.unwrap();
@@ -494,8 +495,8 @@ fn random_requests_never_fail_with_5xx() {
         let answer = runtime.block_on(world.send(request));
         prop_assert!(answer.status == 200 || (400..500).contains(&answer.status), "{}", answer.body);
         if answer.status != 200 {
-            let told = answer.body["detail"].is_string() || answer.body[0].is_string();
-            prop_assert!(told, "{}: {}", answer.status, answer.body);
+            let has_reason = answer.body["detail"].is_string() || answer.body[0].is_string();
+            prop_assert!(has_reason, "{}: {}", answer.status, answer.body);
         }
         Ok(())
     });

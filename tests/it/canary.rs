@@ -379,11 +379,11 @@ async fn signup_leaks_no_account_data_to_telemetry_or_errors() {
     }
     lambda.frozen().await;
     broken.frozen().await;
-    let told = format!("{:?} {:?}", stack.otlp.collected().spans, stack.xray.take().await);
+    let traces = format!("{:?} {:?}", stack.otlp.collected().spans, stack.xray.take().await);
     let (_, log) = lambda.terminate().await;
     let (_, broken_log) = broken.terminate().await;
-    assert!(told.contains("create-profile") && log.contains("\"_aws\""));
-    assert_eq!(found(&told), None);
+    assert!(traces.contains("create-profile") && log.contains("\"_aws\""));
+    assert_eq!(found(&traces), None);
     assert_eq!(found(&log), None);
     assert_eq!(found(&broken_log), None);
 }
@@ -430,11 +430,11 @@ async fn stream_leaks_no_item_data_to_telemetry_or_responses() {
     }
     lambda.frozen().await;
     broken.frozen().await;
-    let told = format!("{:?} {:?}", stack.otlp.collected().spans, stack.xray.take().await);
+    let traces = format!("{:?} {:?}", stack.otlp.collected().spans, stack.xray.take().await);
     let (_, log) = lambda.terminate().await;
     let (_, broken_log) = broken.terminate().await;
-    assert!(told.contains("index-words") && log.contains("the record cannot be understood"));
-    assert_eq!(found(&told), None);
+    assert!(traces.contains("index-words") && log.contains("the record cannot be understood"));
+    assert_eq!(found(&traces), None);
     assert_eq!(found(&log), None);
     assert_eq!(found(&broken_log), None);
 }

@@ -14,7 +14,7 @@ use crate::support::{TestApp, sdk};
 const LIKE: &str = "/api/activities/01a202e9-b47a-7000-8000-000000000001/like";
 
 /// An app whose DynamoDB reports a transaction conflict for the first `busy` attempts.
-async fn app_with_a_post_that_is_busy(busy: u32) -> (TestApp, Arc<AtomicU32>) {
+async fn app_with_contended_post(busy: u32) -> (TestApp, Arc<AtomicU32>) {
     let attempts = Arc::new(AtomicU32::new(0));
     let counted = attempts.clone();
     let router = Router::new().fallback(async move |headers: HeaderMap, _: Bytes| -> Response {
@@ -56,7 +56,7 @@ fn post() -> serde_json::Value {
 
 #[tokio::test]
 async fn contended_likes_are_retried() {
-    let (app, attempts) = app_with_a_post_that_is_busy(3).await;
+    let (app, attempts) = app_with_contended_post(3).await;
     let liked = app.ask_as("demo-worf", "PUT", LIKE).await;
     assert_eq!((liked.status, &liked.body["likes_count"]), (200, &json!(42)));
     assert_eq!(attempts.load(Ordering::Relaxed), 4);
@@ -64,9 +64,9 @@ async fn contended_likes_are_retried() {
 
 #[tokio::test]
 async fn contended_post_is_503_after_six_attempts() {
-    let (app, attempts) = app_with_a_post_that_is_busy(u32::MAX).await;
+    let (app, attempts) = app_with_contended_post(u32::MAX).await;
     let liked = app.ask_as("demo-worf", "PUT", LIKE).await;
-    assert_eq!((liked.status, &liked.body["code"]), (503, &json!("throttled")));
+    liked.assert_error(503, "throttled");
     assert_eq!(liked.header("retry-after"), Some("1"));
     assert_eq!(attempts.load(Ordering::Relaxed), 6);
 }

@@ -13,9 +13,8 @@ use axum::body::Body;
 use serde_json::{Value, json};
 
 use crate::data_model::rows;
-use crate::support::{ANDREW, Answer, TestApp, hours, request, signed_in};
+use crate::support::{ANDREW, Answer, TestApp, WORF, hours, request, signed_in};
 
-const WORF: &str = "demo-worf";
 /// The longest post, in letters of two bytes.
 fn message() -> String {
     "ж".repeat(280)
@@ -86,11 +85,8 @@ struct Metered {
 impl Metered {
     async fn new() -> Self {
         let meter = Meter::default();
-        let app = TestApp::new().await;
-        let client = Client::from_conf(app.client.config().to_builder().interceptor(meter.clone()).build());
-        let mut metered = TestApp::on(client);
-        metered.database = app.database;
-        Self { app: metered, meter, rows: Vec::new() }
+        let app = TestApp::new().await.with_interceptor(meter.clone());
+        Self { app, meter, rows: Vec::new() }
     }
 
     /// Adds a row with the cost of `request`.
@@ -115,13 +111,7 @@ impl Metered {
     }
 
     async fn send(&mut self, name: &str, sub: &str, method: &str, uri: &str, key: Option<&str>, body: Value) -> String {
-        let answer = self.cost(name, async |app| {
-            let mut request = request(method, uri).header("content-type", "application/json");
-            if let Some(key) = key {
-                request = request.header("idempotency-key", key);
-            }
-            app.send(signed_in(request.body(Body::from(body.to_string())).unwrap(), sub)).await
-        });
+        let answer = self.cost(name, async |app| app.send_with_key(sub, method, uri, key, body.to_string()).await);
         answer.await.body["uuid"].as_str().unwrap().to_owned()
     }
 }

@@ -112,12 +112,5 @@ async fn user_without_profile_cannot_post() {
     let request = request("POST", "/api/activities").header("content-type", "application/json");
     let body = Body::from(r#"{"message": "x", "ttl": "1-day"}"#);
     let answer = app.send(signed_in(request.body(body).unwrap(), "nobody")).await;
-    let expected = json!({
-        "type": "about:blank",
-        "title": "Forbidden",
-        "status": 403,
-        "detail": "You are signed in, but this user has no profile yet.",
-        "code": "no_profile",
-    });
-    assert_eq!((answer.status, answer.body), (403, expected));
+    answer.assert_error(403, "no_profile");
 }

@@ -8,9 +8,7 @@ use cruddur::store::{self, Store};
 use cruddur::stream::{Batch, Consumer, Failure, Failures};
 use serde_json::{Value, json};
 
-use crate::support::{Queue, TABLE, TRACEPARENT, TestApp, hours, sdk};
-
-const WORF: &str = "demo-worf";
+use crate::support::{Queue, TABLE, TRACEPARENT, TestApp, WORF, hours, sdk};
 
 /// Three posts that mention Worf; the item of the second is corrupt.
 async fn records(app: &mut TestApp) -> Vec<Value> {
@@ -40,8 +38,8 @@ async fn unprocessable_record_goes_to_the_dead_letter_queue() {
     let records = records(&mut app).await;
     let queue = Queue::start(200).await;
     assert_eq!(consume(&app.state.store, queue.letters(), &records).await, Failures::default());
-    let told = app.get_as(WORF, "/api/activities/notifications").await;
-    assert_eq!(told.messages(), ["third, @worf", "first, @worf"]);
+    let list = app.get_as(WORF, "/api/activities/notifications").await;
+    assert_eq!(list.messages(), ["third, @worf", "first, @worf"]);
 
     let letters = queue.received();
     assert_eq!(letters.len(), 1);

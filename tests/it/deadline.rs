@@ -16,19 +16,10 @@ async fn home_with(app: &TestApp, left: SignedDuration) -> Answer {
 
 #[tokio::test]
 async fn request_past_its_deadline_is_503() {
-    // Accepts connections and never responds.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let app = TestApp::on(store::client(&sdk(&format!("http://{}", listener.local_addr().unwrap()))));
+    let (app, _listener) = TestApp::with_silent_dynamodb().await;
     let home = home_with(&app, SignedDuration::from_millis(430)).await;
-    let expected = json!({
-        "type": "about:blank",
-        "title": "Service Unavailable",
-        "status": 503,
-        "detail": "There was not enough time left to answer. Try again.",
-        "code": "out_of_time",
-    });
-    assert_eq!((home.status, home.header("retry-after")), (503, Some("1")));
-    assert_eq!(home.body, expected);
+    home.assert_error(503, "out_of_time");
+    assert_eq!(home.header("retry-after"), Some("1"));
 }
 
 #[tokio::test]
@@ -52,7 +43,7 @@ async fn silent_key_server_ends_at_the_deadline() {
     let mut request = signed_in(request("PUT", "/api/activities/notifications").body(Body::empty()).unwrap(), ANDREW);
     request.extensions_mut().insert(Deadline(app.now() + SignedDuration::from_millis(480)));
     let answer = app.send(request).await;
-    assert_eq!((answer.status, &answer.body["code"]), (503, &json!("no_key_set")));
+    answer.assert_error(503, "no_key_set");
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
 
@@ -60,5 +51,5 @@ async fn silent_key_server_ends_at_the_deadline() {
 async fn too_little_time_left_sends_no_request() {
     let app = TestApp::new().await;
     let home = home_with(&app, SignedDuration::from_millis(410)).await;
-    assert_eq!((home.status, &home.body["code"]), (503, &json!("out_of_time")));
+    home.assert_error(503, "out_of_time");
 }

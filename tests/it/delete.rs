@@ -2,9 +2,7 @@ use axum::body::Body;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{ANDREW, TestApp, hours, request};
-
-const WORF: &str = "demo-worf";
+use crate::support::{ANDREW, TestApp, WORF, hours, request};
 
 #[tokio::test]
 async fn deleted_post_is_in_no_list() {
@@ -31,14 +29,7 @@ async fn only_the_author_can_delete_a_post() {
     let id = app.posted(hours(1), 1, "mine", "1-day").await.id();
     let uri = format!("/api/activities/{id}");
     let answer = app.ask_as(WORF, "DELETE", &uri).await;
-    let expected = json!({
-        "type": "about:blank",
-        "title": "Forbidden",
-        "status": 403,
-        "detail": "Only who wrote it can delete it.",
-        "code": "forbidden",
-    });
-    assert_eq!((answer.status, answer.body), (403, expected));
+    answer.assert_error(403, "forbidden");
     assert_eq!(app.send(request("DELETE", &uri).body(Body::empty()).unwrap()).await.status, 401);
     assert_eq!(app.get(&uri).await.status, 200);
 }

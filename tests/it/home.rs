@@ -2,7 +2,7 @@ use axum::body::Body;
 use cruddur::store::keys;
 use serde_json::json;
 
-use crate::support::{TestApp, hours, numbered, request};
+use crate::support::{Answer, TestApp, hours, numbered, request};
 
 #[tokio::test]
 async fn empty_home_is_an_empty_array_without_link() {
@@ -65,13 +65,10 @@ async fn pages_contain_simultaneous_posts_once() {
     for number in 0..57 {
         app.posted(hours(2), number, &number.to_string(), "1-day").await;
     }
-    let mut pages = Vec::new();
-    let mut query = Some("?limit=10".to_owned());
-    while let Some(next) = query {
-        let page = app.get(&format!("/api/activities/home{next}")).await;
-        pages.push(page.messages().iter().map(|message| message.parse::<u64>().unwrap()).collect::<Vec<_>>());
-        query = page.next();
-    }
+    let pages = app.pages(None, "/api/activities/home", "?limit=10").await;
+    let numbers =
+        |page: &Answer| page.messages().iter().map(|number| number.parse::<u64>().unwrap()).collect::<Vec<_>>();
+    let pages: Vec<_> = pages.iter().map(numbers).collect();
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 10, 10, 10, 7]);
     assert_eq!(pages.concat(), (0..57).rev().collect::<Vec<_>>());
 }

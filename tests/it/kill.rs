@@ -14,10 +14,9 @@ use serde_json::{Value, json};
 
 use crate::lambda::SIGNUP;
 use crate::support::{
-    ANDREW, API, Behind, STREAM, TestApp, event, hours, numbered, request, signed_in, turn, user, worf,
+    ANDREW, API, Proxied, STREAM, TestApp, WORF, event, hours, numbered, process_permit, request, signed_in, user, worf,
 };
 
-const WORF: &str = "demo-worf";
 /// More requests than any route sends.
 const MANY: usize = 20;
 /// Users who have read no notifications yet.
@@ -90,11 +89,8 @@ impl Write {
 
     /// The same request again, as a client retries without a response.
     async fn again(&self, app: &TestApp, key: &str) -> u16 {
-        let request = request(self.method, &self.path).header("content-type", "application/json");
-        let request = request.header("idempotency-key", key);
-        let body = if self.body.is_null() { Body::empty() } else { Body::from(self.body.to_string()) };
-        let answer = app.send(signed_in(request.body(body).unwrap(), self.sub)).await;
-        answer.status
+        let body = if self.body.is_null() { String::new() } else { self.body.to_string() };
+        app.send_with_key(self.sub, self.method, &self.path, Some(key), body).await.status
     }
 }
 
@@ -113,43 +109,43 @@ fn nth(n: usize, fault: Fault) -> impl Fn(&lambda_harness::Request) -> Fault {
 
 /// The response to an event, unless the fault at the nth request kills the process first.
 async fn answer_until_killed(
-    behind: &mut Behind,
+    system: &mut Proxied,
     binary: &str,
     n: usize,
     fault: Fault,
     event: Event,
 ) -> Option<Answer> {
-    let _turn = turn().await;
-    let lambda = behind.function(binary).await;
-    behind.obey(nth(n, fault));
+    let _permit = process_permit().await;
+    let lambda = system.function(binary).await;
+    system.obey(nth(n, fault));
     let answer = tokio::select! {
         answer = lambda.try_invoke(event) => answer,
-        () = behind.proxy.reached() => None,
+        () = system.proxy.reached() => None,
     };
     lambda.kill().await;
     answer
 }
 
 async fn kill_everywhere(name: &'static str) {
-    let mut behind = Behind::now().await;
-    let whole = write(&behind.app, name, 0).await;
-    let before = behind.app.items().await.kinds();
-    assert_eq!(whole.again(&behind.app, "undisturbed").await, 200);
-    let expected = difference(&before, &behind.app.items().await.kinds());
+    let mut system = Proxied::at_real_time().await;
+    let whole = write(&system.app, name, 0).await;
+    let before = system.app.items().await.kinds();
+    assert_eq!(whole.again(&system.app, "undisturbed").await, 200);
+    let expected = difference(&before, &system.app.items().await.kinds());
     let points = (1..MANY).flat_map(|n| [(n, Fault::StopBefore), (n, Fault::StopAfter)]);
     for (kills, (at, fault)) in (0..).zip(points) {
         let key = format!("{name}, {at}, {fault:?}").replace(' ', "-");
-        let write = write(&behind.app, name, kills + 1).await;
-        let before = behind.app.items().await.kinds();
-        let answered = answer_until_killed(&mut behind, API, at, fault, write.event(&key)).await.is_some();
-        let left = behind.app.items().await;
+        let write = write(&system.app, name, kills + 1).await;
+        let before = system.app.items().await.kinds();
+        let answered = answer_until_killed(&mut system, API, at, fault, write.event(&key)).await.is_some();
+        let left = system.app.items().await;
         let done = difference(&before, &left.kinds());
         assert!(done.is_empty() || done == expected, "{key}: {done:?}");
         assert_eq!(left.faults(), Vec::<String>::new(), "{key}");
-        let status = write.again(&behind.app, &key).await;
+        let status = write.again(&system.app, &key).await;
         // A repeated deletion finds nothing to delete.
         assert!(status == 200 || write.name.starts_with("delete") && status == 404, "{key}: {status}");
-        let contents = behind.app.items().await;
+        let contents = system.app.items().await;
         assert_eq!(difference(&before, &contents.kinds()), expected, "{key}");
         assert_eq!(contents.faults(), Vec::<String>::new(), "{key}");
         if answered {
@@ -178,7 +174,7 @@ async fn killed_mark_as_read_is_all_or_nothing() {
 
 #[tokio::test]
 async fn killed_signup_is_all_or_nothing() {
-    let mut behind = Behind::now().await;
+    let mut system = Proxied::at_real_time().await;
     let points = (1..MANY).flat_map(|n| [(n, Fault::StopBefore), (n, Fault::StopAfter)]);
     for (kills, (at, fault)) in (0..).zip(points) {
         let sub = format!("new-{kills}");
@@ -186,19 +182,19 @@ async fn killed_signup_is_all_or_nothing() {
         // The handle is taken, which adds one failed request.
         event["request"]["userAttributes"]["preferred_username"] = json!("worf");
         event["request"]["userAttributes"]["sub"] = json!(sub);
-        let before = behind.app.items().await.kinds();
+        let before = system.app.items().await.kinds();
         let payload = event.to_string();
         let once = Event { payload, trace: String::new(), timeout: Duration::from_secs(30) };
-        let answered = answer_until_killed(&mut behind, SIGNUP, at, fault, once).await.is_some();
-        let left = behind.app.items().await;
+        let answered = answer_until_killed(&mut system, SIGNUP, at, fault, once).await.is_some();
+        let left = system.app.items().await;
         let whole = BTreeMap::from([("HANDLE HANDLE".to_owned(), 1), ("USER PROFILE".to_owned(), 1)]);
         let done = difference(&before, &left.kinds());
         assert!(done.is_empty() || done == whole, "{at}: {done:?}");
         assert_eq!(left.faults(), Vec::<String>::new(), "{at}");
         // After the next sign-in the user has exactly one profile.
-        let state = &behind.app.state;
+        let state = &system.app.state;
         cruddur::signup::confirm(&state.store, &state.clock, event, Duration::from_secs(60)).await.unwrap();
-        let contents = behind.app.items().await;
+        let contents = system.app.items().await;
         assert_eq!(difference(&before, &contents.kinds()), whole, "{at}");
         assert_eq!(contents.faults(), Vec::<String>::new(), "{at}");
         if answered {
@@ -229,21 +225,21 @@ async fn killed_consumer_is_completed_by_a_retry() {
     let mut undisturbed = busy().await;
     undisturbed.settle().await;
     let expected = undisturbed.contents().await;
-    let mut behind = Behind::of(busy().await).await;
-    let records: Vec<Value> = behind.app.records().into_iter().filter(cruddur::stream::follows).collect();
+    let mut system = Proxied::new(busy().await).await;
+    let records: Vec<Value> = system.app.records().into_iter().filter(cruddur::stream::follows).collect();
     let payload = json!({ "Records": records }).to_string();
     let batch = Event { payload, trace: String::new(), timeout: Duration::from_secs(30) };
     let mut n = 1;
     loop {
         let fault = if n % 2 == 0 { Fault::StopBefore } else { Fault::StopAfter };
-        if let Some(answer) = answer_until_killed(&mut behind, STREAM, n, fault, batch.clone()).await {
+        if let Some(answer) = answer_until_killed(&mut system, STREAM, n, fault, batch.clone()).await {
             assert_eq!(answer.body, r#"{"batchItemFailures":[]}"#);
             break;
         }
         n += 1;
     }
     assert!(n > 10, "{n}");
-    let mut app = behind.app;
+    let mut app = system.app;
     app.settle().await;
     assert_eq!(app.contents().await, expected);
 }

@@ -6,9 +6,8 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, TestApp, request, signed_in, user};
+use crate::support::{ANDREW, Answer, TestApp, WORF, request, signed_in, user};
 
-const WORF: &str = "demo-worf";
 const LONDO: &str = "demo-londo";
 
 async fn app() -> TestApp {
@@ -100,6 +99,7 @@ async fn concurrent_openings_create_one_conversation() {
     });
     let groups: BTreeSet<String> = join_all(openings).await.into_iter().collect();
     assert_eq!(groups.len(), 1);
+    assert_eq!(app.items().await.faults(), Vec::<String>::new());
     let messages = app.get_as(ANDREW, "/api/messages/@worf?limit=100").await;
     let numbers: BTreeSet<u64> = messages.messages().iter().map(|message| message.parse().unwrap()).collect();
     assert_eq!((messages.messages().len(), numbers), (50, (0..50).collect()));
@@ -113,13 +113,9 @@ async fn message_pages_go_backwards_without_repeats() {
     for number in 1..25 {
         send(&app, ANDREW, "worf", &number.to_string()).await;
     }
-    let mut pages: Vec<Vec<u64>> = Vec::new();
-    let mut query = Some("?limit=10".to_owned());
-    while let Some(next) = query {
-        let page = app.get_as(WORF, &format!("/api/messages/{group}{next}")).await;
-        pages.push(page.messages().iter().map(|message| message.parse().unwrap()).collect());
-        query = page.next();
-    }
+    let pages = app.pages(Some(WORF), &format!("/api/messages/{group}"), "?limit=10").await;
+    let numbers = |page: &Answer| page.messages().iter().map(|number| number.parse().unwrap()).collect();
+    let pages: Vec<Vec<u64>> = pages.iter().map(numbers).collect();
     assert_eq!(pages, [(15..25).collect::<Vec<_>>(), (5..15).collect(), (0..5).collect()]);
 }
 
@@ -171,7 +167,7 @@ async fn all_message_violations_are_reported_at_once() {
     assert_eq!(app.post_as(ANDREW, "/api/messages", &longest).await.status, 200);
     for (unknown, field) in [("nobody", "handle"), ("No Handle", "handle"), ("abc", "message_group_uuid")] {
         let answer = app.post_as(ANDREW, "/api/messages", &json!({ "message": "Hello", field: unknown })).await;
-        assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{unknown}");
+        answer.assert_error(404, "not_found");
     }
 }
 
@@ -179,9 +175,7 @@ async fn all_message_violations_are_reported_at_once() {
 async fn message_with_idempotency_key_is_sent_once() {
     let app = app().await;
     let send = async |key: &str, body: &Value| {
-        let request = request("POST", "/api/messages").header("content-type", "application/json");
-        let request = request.header("idempotency-key", key).body(Body::from(body.to_string())).unwrap();
-        app.send(signed_in(request, ANDREW)).await
+        app.send_with_key(ANDREW, "POST", "/api/messages", Some(key), body.to_string()).await
     };
     let opening = json!({ "message": "once", "handle": "worf" });
     let (first, again) = (send("a", &opening).await, send("a", &opening).await);

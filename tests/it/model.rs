@@ -121,11 +121,8 @@ impl Model {
 }
 
 async fn send(app: &TestApp, user: usize, path: &str, key: Option<u8>, body: &str) -> Answer {
-    let mut request = request("POST", path).header("content-type", "application/json");
-    if let Some(key) = key {
-        request = request.header("idempotency-key", key.to_string());
-    }
-    app.send(signed_in(request.body(Body::from(body.to_owned())).unwrap(), USERS[user].0)).await
+    let key = key.map(|key| key.to_string());
+    app.send_with_key(USERS[user].0, "POST", path, key.as_deref(), body.to_owned()).await
 }
 
 /// Creates a post, or a reply to `parent`.
@@ -325,7 +322,7 @@ struct Look {
 #[derive(Clone, Debug)]
 enum Pages {
     User,
-    Told,
+    Notifications,
     Conversations,
     Search(usize),
 }
@@ -333,7 +330,7 @@ enum Pages {
 fn look() -> impl Strategy<Value = Look> {
     let pages = prop_oneof![
         1 => Just(Pages::User),
-        2 => Just(Pages::Told),
+        2 => Just(Pages::Notifications),
         1 => Just(Pages::Conversations),
         2 => (0..settled::TERMS.len()).prop_map(Pages::Search),
     ];
@@ -350,7 +347,7 @@ impl Look {
 
 async fn run(steps: Vec<Step>, look: Look) {
     let mut app = TestApp::empty().await;
-    app.keep_router();
+    app.cache_router();
     for (number, (sub, handle)) in (1..).zip(USERS) {
         app.state.store.put_profile(&user(number, sub, handle, "Somebody")).await.unwrap();
     }

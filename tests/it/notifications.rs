@@ -3,9 +3,8 @@ use cruddur::store::keys;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, TRACEPARENT, TestApp, andrew, hours, numbered, user, worf};
+use crate::support::{ANDREW, Answer, TRACEPARENT, TestApp, WORF, andrew, hours, numbered, user, worf};
 
-const WORF: &str = "demo-worf";
 const NOTIFICATIONS: &str = "/api/activities/notifications";
 
 fn kinds(body: &Value) -> Vec<(&str, &str)> {
@@ -28,7 +27,7 @@ async fn mention_creates_a_notification() {
     let mut app = TestApp::new().await;
     app.posted(hours(1), 1, "Hello @worf and @nobody", "1-day").await;
     app.settle().await;
-    let told = app.get_as(WORF, NOTIFICATIONS).await;
+    let list = app.get_as(WORF, NOTIFICATIONS).await;
     let expected = json!([{
         "uuid": "01a202e9-b47a-7000-8000-000000000001", "display_name": "Andrew Brown", "handle": "andrewbrown",
         "message": "Hello @worf and @nobody", "replies_count": 0, "reposts_count": 0, "likes_count": 0,
@@ -36,7 +35,7 @@ async fn mention_creates_a_notification() {
         "expires_at": "2026-11-23T11:00:00.250Z", "created_at": "2026-11-22T11:00:00.250Z",
         "kind": "mention", "unread": true, "trace_id": null,
     }]);
-    assert_eq!((told.status, &told.body, told.header("x-unread-count")), (200, &expected, Some("1")));
+    assert_eq!((list.status, &list.body, list.header("x-unread-count")), (200, &expected, Some("1")));
     assert_eq!(app.get_as(ANDREW, NOTIFICATIONS).await.body, json!([]));
     assert_eq!(app.get(NOTIFICATIONS).await.status, 401);
 }
@@ -50,9 +49,9 @@ async fn notifications_are_newest_first_with_their_trace() {
     app.like(&post, ANDREW, &worf(), app.now() - hours(1)).await;
     app.post_as(WORF, "/api/messages", &json!({ "message": "secret", "handle": "andrewbrown" })).await;
     app.settle().await;
-    let told = app.get_as(ANDREW, NOTIFICATIONS).await;
-    assert_eq!(kinds(&told.body), [("conversation", "worf"), ("like", "worf"), ("reply", "worf")]);
-    let [conversation, like, reply_row] = [0, 1, 2].map(|at| &told.body[at]);
+    let list = app.get_as(ANDREW, NOTIFICATIONS).await;
+    assert_eq!(kinds(&list.body), [("conversation", "worf"), ("like", "worf"), ("reply", "worf")]);
+    let [conversation, like, reply_row] = [0, 1, 2].map(|at| &list.body[at]);
     assert_eq!((&conversation["message"], &conversation["display_name"]), (&json!(""), &json!("Worf")));
     assert_eq!(conversation["message_group_uuid"], conversation["uuid"]);
     assert_eq!(conversation["expires_at"], "2026-12-22T12:00:00.250Z");
@@ -65,7 +64,7 @@ async fn notifications_are_newest_first_with_their_trace() {
         assert_eq!(row["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
         assert!(TRACEPARENT.contains(row["trace_id"].as_str().unwrap()));
     }
-    assert!(!told.body.to_string().contains("secret") && !told.body.to_string().contains("demo-"));
+    assert!(!list.body.to_string().contains("secret") && !list.body.to_string().contains("demo-"));
     assert_eq!(kinds(&app.get_as(WORF, NOTIFICATIONS).await.body), []);
 }
 
@@ -78,9 +77,9 @@ async fn liked_reply_notifies_its_author() {
     let draft = cruddur::domain::Draft::parse("a reply", "1-day").unwrap();
     app.like(&cruddur::domain::Activity::post(id, worf().author, draft), WORF, &andrew(), app.now()).await;
     app.settle().await;
-    let told = app.get_as(WORF, NOTIFICATIONS).await;
-    assert_eq!(kinds(&told.body), [("like", "andrewbrown")]);
-    assert_eq!((&told.body[0]["message"], &told.body[0]["uuid"]), (&json!("a reply"), &json!(id.to_string())));
+    let list = app.get_as(WORF, NOTIFICATIONS).await;
+    assert_eq!(kinds(&list.body), [("like", "andrewbrown")]);
+    assert_eq!((&list.body[0]["message"], &list.body[0]["uuid"]), (&json!("a reply"), &json!(id.to_string())));
 }
 
 #[tokio::test]
@@ -106,10 +105,10 @@ async fn mark_as_read_affects_only_older_notifications() {
     app.pass(SignedDuration::from_secs(1));
     app.posted(hours(0), 3, "third @worf", "1-day").await;
     app.settle().await;
-    let told = app.get_as(WORF, NOTIFICATIONS).await;
-    let unread: Vec<_> = told.body.as_array().unwrap().iter().map(|row| row["unread"].as_bool().unwrap()).collect();
-    assert_eq!(told.messages(), ["third @worf", "second @worf", "first @worf"]);
-    assert_eq!((unread, told.header("x-unread-count")), (vec![true, false, false], Some("1")));
+    let list = app.get_as(WORF, NOTIFICATIONS).await;
+    let unread: Vec<_> = list.body.as_array().unwrap().iter().map(|row| row["unread"].as_bool().unwrap()).collect();
+    assert_eq!(list.messages(), ["third @worf", "second @worf", "first @worf"]);
+    assert_eq!((unread, list.header("x-unread-count")), (vec![true, false, false], Some("1")));
     assert_eq!(app.put_as(ANDREW, NOTIFICATIONS).await.status, 200);
 }
 
@@ -129,8 +128,8 @@ async fn deleted_sources_hide_their_notifications() {
     assert_eq!(app.get_as(ANDREW, NOTIFICATIONS).await.body, json!([]));
     assert!(!app.has_item(keys::notification(WORF, post.id())).await);
     app.pass(hours(2));
-    let told = app.get_as(WORF, NOTIFICATIONS).await;
-    assert_eq!((&told.body, told.header("x-unread-count")), (&json!([]), Some("0")));
+    let list = app.get_as(WORF, NOTIFICATIONS).await;
+    assert_eq!((&list.body, list.header("x-unread-count")), (&json!([]), Some("0")));
 }
 
 #[tokio::test]
@@ -140,14 +139,9 @@ async fn notification_pages_count_up_to_100_unread() {
         app.posted(hours(1), number, &format!("{number} @worf"), "1-day").await;
     }
     app.settle().await;
-    let mut found = Vec::new();
-    let mut query = Some("?limit=40".to_owned());
-    while let Some(next) = query {
-        let page = app.get_as(WORF, &format!("{NOTIFICATIONS}{next}")).await;
-        assert_eq!(page.header("x-unread-count"), Some("100"));
-        found.extend(page.messages().into_iter().map(str::to_owned));
-        query = page.next();
-    }
+    let pages = app.pages(Some(WORF), NOTIFICATIONS, "?limit=40").await;
+    assert!(pages.iter().all(|page| page.header("x-unread-count") == Some("100")));
+    let found: Vec<_> = pages.iter().flat_map(Answer::messages).collect();
     assert_eq!(found, (0..103).rev().map(|number| format!("{number} @worf")).collect::<Vec<_>>());
 }
 

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use crate::support::{TestApp, sdk};
 
 /// An app whose DynamoDB always returns this status and error.
-pub(crate) async fn app_with_dynamodb_that_says(status: StatusCode, error: &'static str) -> TestApp {
+pub(crate) async fn app_with_failing_dynamodb(status: StatusCode, error: &'static str) -> TestApp {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let body = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{error}"), "message": "canary" });
@@ -18,50 +18,39 @@ pub(crate) async fn app_with_dynamodb_that_says(status: StatusCode, error: &'sta
 
 #[tokio::test]
 async fn throttling_is_503_with_retry_after() {
-    let app = app_with_dynamodb_that_says(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException").await;
+    let app = app_with_failing_dynamodb(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException").await;
     let home = app.get("/api/activities/home").await;
-    let expected = json!({
-        "type": "about:blank",
-        "title": "Service Unavailable",
-        "status": 503,
-        "detail": "There is too much to do at the moment. Try again.",
-        "code": "throttled",
-    });
-    assert_eq!((home.status, home.header("retry-after")), (503, Some("1")));
-    assert_eq!(home.body, expected);
+    home.assert_error(503, "throttled");
+    assert_eq!(home.header("retry-after"), Some("1"));
 }
 
 #[tokio::test]
 async fn failing_dynamodb_is_503() {
-    let app = app_with_dynamodb_that_says(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError").await;
+    let app = app_with_failing_dynamodb(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError").await;
     let home = app.get("/api/activities/home").await;
-    assert_eq!((home.status, &home.body["code"]), (503, &json!("unavailable")));
+    home.assert_error(503, "unavailable");
     assert_eq!(home.header("retry-after"), Some("1"));
 }
 
 #[tokio::test]
 async fn denied_dynamodb_access_is_500() {
-    let app = app_with_dynamodb_that_says(StatusCode::BAD_REQUEST, "AccessDeniedException").await;
+    let app = app_with_failing_dynamodb(StatusCode::BAD_REQUEST, "AccessDeniedException").await;
     let home = app.get("/api/activities/home").await;
-    assert_eq!((home.status, &home.body["code"]), (500, &json!("store_refused")));
+    home.assert_error(500, "store_refused");
     assert!(!home.body.to_string().contains("canary"));
 }
 
 #[tokio::test]
 async fn unreachable_dynamodb_is_503() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let home = TestApp::on(store::client(&sdk(&url))).get("/api/activities/home").await;
-    assert_eq!((home.status, &home.body["code"]), (503, &json!("unavailable")));
+    let home = TestApp::unreachable().get("/api/activities/home").await;
+    home.assert_error(503, "unavailable");
 }
 
 #[tokio::test]
 async fn silent_dynamodb_is_503_within_two_seconds() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (app, _listener) = TestApp::with_silent_dynamodb().await;
     let began = std::time::Instant::now();
-    let home = TestApp::on(store::client(&sdk(&url))).get("/api/activities/home").await;
-    assert_eq!((home.status, &home.body["code"]), (503, &json!("unavailable")));
+    let home = app.get("/api/activities/home").await;
+    home.assert_error(503, "unavailable");
     assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
 }

@@ -4,9 +4,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, TestApp, numbered, user};
-
-const WORF: &str = "demo-worf";
+use crate::support::{ANDREW, TestApp, WORF, numbered, user};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum List {

@@ -13,9 +13,7 @@ use cruddur::api::ROUTES;
 use cruddur::{signup, store};
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, TestApp, hours, properties, request, signed_in};
-
-const WORF: &str = "demo-worf";
+use crate::support::{ANDREW, TestApp, WORF, hours, properties, request, signed_in};
 
 /// IAM actions with the resource: the table, an index or the stream.
 type Uses = BTreeSet<(String, String)>;
@@ -63,10 +61,7 @@ struct Recorded {
 impl Recorded {
     fn of(app: TestApp) -> Self {
         let recorder = Recorder::default();
-        let client = Client::from_conf(app.client.config().to_builder().interceptor(recorder.clone()).build());
-        let mut recorded = TestApp::on(client);
-        recorded.database = app.database;
-        Self { app: recorded, recorder }
+        Self { app: app.with_interceptor(recorder.clone()), recorder }
     }
 
     fn take(&self) -> Uses {
@@ -152,12 +147,9 @@ async fn api_role_allows_exactly_what_routes_use() {
         });
         let uri = format!("{}{query}", parts.collect::<Vec<_>>().join("/"));
         // With an idempotency key a write is a transaction.
-        for key in [None, Some(number), Some(number)] {
-            let mut request = request(method, &uri).header("content-type", "application/json");
-            if let Some(key) = key {
-                request = request.header("idempotency-key", key);
-            }
-            let answer = app.send(signed_in(request.body(Body::from(body.to_string())).unwrap(), sub)).await;
+        let number = number.to_string();
+        for key in [None, Some(number.as_str()), Some(number.as_str())] {
+            let answer = app.send_with_key(sub, method, &uri, key, body.to_string()).await;
             assert!(matches!(answer.status, 200 | 404), "{method} {uri}: {} {}", answer.status, answer.body);
             if method == "GET" {
                 break;

@@ -2,9 +2,8 @@ use axum::body::Body;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, Answer, TestApp, hours, request, signed_in};
+use crate::support::{ANDREW, Answer, TestApp, WORF, hours, request, signed_in};
 
-const WORF: &str = "demo-worf";
 const UPDATE: &str = "/api/profile/update";
 
 async fn update(app: &TestApp, body: &Value) -> Answer {
@@ -91,21 +90,18 @@ async fn concurrent_renames_converge() {
     let short = app.get("/api/users/@worf/short").await.body["display_name"].clone();
     assert_eq!(app.get("/api/activities/@worf").await.body["profile"]["display_name"], short);
     let profile = app.state.store.profile(WORF).await.unwrap().unwrap();
-    assert_eq!(profile.named_at.to_string(), "2026-11-22T12:00:00.257Z", "eight names, each a millisecond later");
+    assert_eq!(profile.named_at.to_string(), "2026-11-22T12:00:00.257Z", "eight renames, a millisecond apart");
 }
 
 #[tokio::test]
 async fn profile_update_with_a_key_happens_once() {
     let app = TestApp::new().await;
-    let change = |sub, body: &'static str| {
-        let request = request("PUT", UPDATE).header("content-type", "application/json");
-        app.send(signed_in(request.header("idempotency-key", "k").body(Body::from(body)).unwrap(), sub))
-    };
+    let change = |sub, body: &'static str| app.send_with_key(sub, "PUT", UPDATE, Some("k"), body);
     let first = change(WORF, r#"{"display_name": "A"}"#).await;
     update(&app, &json!({ "display_name": "B" })).await;
     let again = change(WORF, r#"{"display_name": "A"}"#).await;
     assert_eq!((&again.body, again.header("idempotent-replayed")), (&first.body, Some("true")));
-    assert_eq!(app.get("/api/users/@worf/short").await.body["display_name"], "B", "it is not changed back");
+    assert_eq!(app.get("/api/users/@worf/short").await.body["display_name"], "B", "the replay changes nothing");
     assert_eq!(change(WORF, r#"{"display_name": "C"}"#).await.status, 422);
     assert_eq!(change(ANDREW, r#"{"display_name": "C"}"#).await.status, 200);
 }

@@ -92,25 +92,3 @@ async fn post_deleted_during_reactions_leaves_no_items() {
     app.settle().await;
     assert_eq!(app.items().await.kinds(), before);
 }
-
-#[tokio::test]
-async fn mutual_first_messages_create_one_conversation() {
-    let app = crowd().await;
-    let write = |n: u128| {
-        let (from, to) = (n % 2, 1 - n % 2);
-        let (app, body) = (&app, json!({ "message": format!("number {n}"), "handle": format!("user{to}") }));
-        async move { app.post_as(&sub(from), "/api/messages", &body).await.status }
-    };
-    let sent = join_all((0..12).map(write)).await;
-    assert!(sent.iter().all(|status| [200, 503].contains(status)), "{sent:?}");
-    let arrived = sent.iter().filter(|status| **status == 200).count();
-    let contents = app.items().await;
-    assert_eq!(contents.faults(), Vec::<String>::new());
-    assert_eq!(contents.kinds()["PAIR PAIR"], 1);
-    for (me, other) in [(0, 1), (1, 0)] {
-        let groups = app.get_as(&sub(me), "/api/message_groups").await;
-        assert_eq!(groups.body.as_array().unwrap().len(), 1);
-        let messages = app.get_as(&sub(me), &format!("/api/messages/@user{other}")).await;
-        assert_eq!(messages.messages().len(), arrived);
-    }
-}

@@ -3,9 +3,8 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::support::{ANDREW, TestApp, hours, request, signed_in};
+use crate::support::{ANDREW, Answer, TestApp, WORF, hours, request, signed_in};
 
-const WORF: &str = "demo-worf";
 const REPLY: &str = r#"{"message": "This post has no honor!"}"#;
 
 fn path(id: impl ToString) -> String {
@@ -30,7 +29,7 @@ async fn created_reply_expires_with_its_parent() {
     let shown = app.get(&format!("/api/activities/{}", parent.id())).await;
     assert_eq!(shown.body["activity"]["replies_count"], 1);
     assert_eq!(shown.body["replies"][0]["message"], "This post has no honor!");
-    assert_eq!(app.get("/api/activities/home").await.messages(), ["parent"], "a reply is no post of its own");
+    assert_eq!(app.get("/api/activities/home").await.messages(), ["parent"], "home has no replies");
 }
 
 #[tokio::test]
@@ -54,7 +53,7 @@ async fn reply_can_be_shown_and_replied_to() {
     assert_eq!((shown.status, &shown.body["activity"]), (200, &expected));
     assert_eq!(shown.body["replies"][0]["message"], "Why?");
     app.pass(hours(2));
-    assert_eq!(app.get(&format!("/api/activities/{first}")).await.status, 404, "it has expired with the post");
+    assert_eq!(app.get(&format!("/api/activities/{first}")).await.status, 404, "the reply has expired with the post");
 }
 
 #[tokio::test]
@@ -64,7 +63,7 @@ async fn reply_to_a_missing_or_expired_post_is_404() {
     app.pass(hours(1));
     for id in [parent.to_string(), "0199c3a0-5e00-7a11-8b22-c33d44e55f66".to_owned(), "abc".to_owned()] {
         let answer = app.send_as(WORF, "POST", &path(&id), REPLY).await;
-        assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{id}");
+        answer.assert_error(404, "not_found");
     }
 }
 
@@ -127,8 +126,8 @@ async fn replies_with_one_key_create_one_reply() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
     let reply = || {
-        let request = request("POST", &path(parent)).header("content-type", "application/json");
-        app.send(signed_in(request.header("idempotency-key", "k").body(Body::from(REPLY)).unwrap(), WORF))
+        let app = &app;
+        async move { app.send_with_key(WORF, "POST", &path(parent), Some("k"), REPLY).await }
     };
     let answers = join_all((0..20).map(|_| reply())).await;
     let first = &answers[0].body;
@@ -148,14 +147,12 @@ async fn reply_pages_are_oldest_first_without_repeats() {
         let ago = hours(1) - SignedDuration::from_secs(number.into());
         app.replied(parent, ago, number.into(), &number.to_string()).await;
     }
-    let mut pages = Vec::new();
-    let mut query = Some("?limit=3".to_owned());
-    while let Some(next) = query {
-        let page = app.get(&format!("/api/activities/{parent}{next}")).await;
-        let rows = page.body["replies"].as_array().unwrap();
-        pages.push(rows.iter().map(|row| row["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>());
-        query = page.next();
-    }
+    let pages = app.pages(None, &format!("/api/activities/{parent}"), "?limit=3").await;
+    let messages = |page: &Answer| {
+        let rows = page.body["replies"].as_array().unwrap().iter();
+        rows.map(|row| row["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let pages: Vec<_> = pages.iter().map(messages).collect();
     assert_eq!(pages, [vec!["0", "1", "2"], vec!["3", "4", "5"], vec!["6"]]);
     assert_eq!(app.get(&format!("/api/activities/{parent}")).await.next(), None);
 }

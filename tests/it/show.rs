@@ -54,13 +54,6 @@ async fn missing_post_is_404_for_any_id() {
         "@",
     ] {
         let shown = app.get(&format!("/api/activities/{id}")).await;
-        let expected = json!({
-            "type": "about:blank",
-            "title": "Not Found",
-            "status": 404,
-            "detail": "There is no such activity, or it has expired.",
-            "code": "not_found",
-        });
-        assert_eq!((shown.status, shown.body), (404, expected), "{id}");
+        shown.assert_error(404, "not_found");
     }
 }

@@ -142,9 +142,8 @@ async fn reply_span_has_parent_and_replay_flag() {
     let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
     for replayed in [None, Some("true")] {
         let (recorded, _guard) = record();
-        let request = request("POST", &format!("/api/activities/{parent}/reply"));
-        let request = request.header("content-type", "application/json").header("idempotency-key", "k");
-        app.send(signed_in(request.body(r#"{"message": "y"}"#.into()).unwrap(), ANDREW)).await;
+        let uri = format!("/api/activities/{parent}/reply");
+        app.send_with_key(ANDREW, "POST", &uri, Some("k"), r#"{"message": "y"}"#).await;
         let mut expected = fields([
             ("app.activity_uuid", "01a20320-a2fa-7000-8000-000000000000"),
             ("app.reply_to_activity_uuid", "01a202e9-b47a-7000-8000-000000000001"),
@@ -210,8 +209,8 @@ async fn responses_and_problems_have_the_trace_id() {
         let answer = answer(spans.server(app.router()), request).await;
         let trace_id = answer.header("x-trace-id").unwrap();
         assert!(trace_id.len() == 32 && trace_id.bytes().all(|b| b.is_ascii_hexdigit()), "{trace_id}");
-        let told = answer.body.get("trace_id").and_then(|id| id.as_str());
-        assert_eq!((answer.status, told), (status, (status >= 400).then_some(trace_id)), "{method} {path}");
+        let found = answer.body.get("trace_id").and_then(|id| id.as_str());
+        assert_eq!((answer.status, found), (status, (status >= 400).then_some(trace_id)), "{method} {path}");
     }
 }
 
@@ -252,9 +251,7 @@ async fn spans_and_logs_contain_no_private_data() {
         ("PUT", "/api/profile/update".to_owned(), r#"{"display_name": "canary-name", "bio": "canary-bio"}"#),
         ("PUT", "/api/profile/update".to_owned(), r#"{"display_name": "canary\t", "bio": "canary\u0000"}"#),
     ] {
-        let request = request(method, &path).header("content-type", "application/json");
-        let request = request.header("idempotency-key", "canary-key").body(body.into()).unwrap();
-        app.send(signed_in(request, ANDREW)).await;
+        app.send_with_key(ANDREW, method, &path, Some("canary-key"), body).await;
     }
     app.ask_as(ANDREW, "PUT", &format!("/api/activities/{id}/like")).await;
     app.get(&format!("/api/activities/{id}")).await;
@@ -281,10 +278,10 @@ async fn notification_has_the_trace_of_its_request() {
     }
     drop(guard);
     app.settle().await;
-    let told = app.get_as("demo-worf", "/api/activities/notifications").await;
-    let told: Vec<_> = told.body.as_array().unwrap().iter().map(|row| row["trace_id"].as_str().unwrap()).collect();
+    let found = app.get_as("demo-worf", "/api/activities/notifications").await;
+    let found: Vec<_> = found.body.as_array().unwrap().iter().map(|row| row["trace_id"].as_str().unwrap()).collect();
     causes.reverse();
-    assert_eq!(told, causes);
+    assert_eq!(found, causes);
 }
 
 #[tokio::test]

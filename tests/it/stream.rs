@@ -7,9 +7,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::in_process::{self, Hold};
-use crate::support::{ANDREW, TABLE, TestApp, andrew, at, consume, hours, numbered, properties, user, worf};
-
-const WORF: &str = "demo-worf";
+use crate::support::{ANDREW, TABLE, TestApp, WORF, andrew, at, consume, hours, numbered, properties, user, worf};
 
 fn read(file: &str) -> Value {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/events/stream");
@@ -58,8 +56,8 @@ fn shuffled(records: &[Value], seed: u64) -> Vec<Value> {
 async fn records_in_order_have_their_side_effects() {
     let (mut app, kept) = busy().await;
     app.settle().await;
-    let told = app.get_as(WORF, "/api/activities/notifications").await;
-    assert_eq!(told.messages(), ["", "Cloud fun for @worf and @londo"]);
+    let list = app.get_as(WORF, "/api/activities/notifications").await;
+    assert_eq!(list.messages(), ["", "Cloud fun for @worf and @londo"]);
     assert_eq!(
         app.get_as(ANDREW, "/api/activities/notifications").await.messages(),
         ["Cloud fun for @worf and @londo", "no honor"]
@@ -259,7 +257,7 @@ async fn post_created_during_a_rename_gets_the_new_name() {
 }
 
 /// Consumes the records up to the write of a name. Meanwhile the first name is restored and processed.
-async fn come_back_meanwhile(app: &mut TestApp, records: Vec<Value>) {
+async fn restore_first_name_meanwhile(app: &mut TestApp, records: Vec<Value>) {
     let hold = Hold::default();
     let slow = Store::new(in_process::held(app.database.clone().unwrap(), hold.clone()), TABLE);
     let write = hold.next("UpdateItem");
@@ -282,7 +280,7 @@ async fn rename_during_a_post_correction_wins() {
     app.rename(&andrew(), "Second").await;
     let posted: Vec<_> = app.next_records().into_iter().filter(|record| record["eventName"] == "INSERT").collect();
     // Processing the first rename finds a post that has this name already.
-    come_back_meanwhile(&mut app, posted).await;
+    restore_first_name_meanwhile(&mut app, posted).await;
     assert_eq!(app.get("/api/activities/home").await.body[0]["display_name"], "Andrew Brown");
 }
 
@@ -294,7 +292,7 @@ async fn rename_during_a_rewrite_wins() {
     app.pass(SignedDuration::from_secs(1));
     app.rename(&andrew(), "Second").await;
     let renamed: Vec<_> = app.next_records();
-    come_back_meanwhile(&mut app, renamed).await;
+    restore_first_name_meanwhile(&mut app, renamed).await;
     assert_eq!(app.get("/api/activities/home").await.body[0]["display_name"], "Andrew Brown");
 }
 
@@ -383,15 +381,15 @@ async fn consumer_reads_what_the_api_writes() {
     let reply = reply.body["uuid"].as_str().unwrap().to_owned();
     assert_eq!(app.put_as(ANDREW, &format!("/api/activities/{reply}/like")).await.status, 200);
     app.settle().await;
-    let told = app.get_as(ANDREW, "/api/activities/notifications").await;
-    assert_eq!(told.messages(), ["Who likes pineapple?", "No honor!"]);
-    assert_eq!(told.body[0]["likes_count"], 1);
-    let told = app.get_as(WORF, "/api/activities/notifications").await;
-    assert_eq!((told.messages(), &told.body[0]["kind"]), (vec!["No honor!"], &json!("like")));
+    let list = app.get_as(ANDREW, "/api/activities/notifications").await;
+    assert_eq!(list.messages(), ["Who likes pineapple?", "No honor!"]);
+    assert_eq!(list.body[0]["likes_count"], 1);
+    let list = app.get_as(WORF, "/api/activities/notifications").await;
+    assert_eq!((list.messages(), &list.body[0]["kind"]), (vec!["No honor!"], &json!("like")));
     let renamed = app.post_as(WORF, "/api/profile/update", &json!({ "display_name": "Worf, son of Mogh" })).await;
     assert_eq!(renamed.status, 200, "{}", renamed.body);
     app.settle().await;
     assert_eq!(app.get(&path).await.body["replies"][0]["display_name"], "Worf, son of Mogh");
-    let told = app.get_as(ANDREW, "/api/activities/notifications").await;
-    assert_eq!(told.body[0]["display_name"], "Worf, son of Mogh");
+    let list = app.get_as(ANDREW, "/api/activities/notifications").await;
+    assert_eq!(list.body[0]["display_name"], "Worf, son of Mogh");
 }

@@ -12,7 +12,7 @@ mod template;
 mod trace;
 
 pub(crate) use contract::TRACEPARENT;
-pub(crate) use function::{API, Behind, STREAM, event, turn};
+pub(crate) use function::{API, Proxied, STREAM, event, process_permit};
 pub(crate) use queue::{QUEUE_URL, Queue};
 pub(crate) use snapshot::assert_snapshot;
 pub(crate) use source::{methods_of, sources, texts_in};
@@ -29,7 +29,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::config::{Credentials, Intercept, SharedCredentialsProvider};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::AUTHORIZATION;
@@ -49,6 +49,7 @@ use uuid::Uuid;
 pub(crate) const TABLE: &str = "cruddur-test";
 pub(crate) const SECRET: &[u8] = b"a secret for tests, of 32 bytes or more";
 pub(crate) const ANDREW: &str = "demo-andrewbrown";
+pub(crate) const WORF: &str = "demo-worf";
 pub(crate) const ORIGIN: &str = "https://cruddur.example";
 /// The user pool that all apps trust, shared because generating a key is slow.
 pub(crate) static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::fleeting().unwrap());
@@ -58,9 +59,9 @@ pub(crate) struct TestApp {
     pub(crate) client: Client,
     pub(crate) database: Option<Database>,
     /// The position up to which the stream has been consumed.
-    pub(crate) place: Option<String>,
+    pub(crate) position: Option<String>,
     /// A cached router for a final state, because building one is slow.
-    kept: Option<Router>,
+    cached: Option<Router>,
     now: Arc<AtomicI64>,
 }
 
@@ -76,7 +77,7 @@ impl TestApp {
     /// Without users.
     pub(crate) async fn empty() -> Self {
         let database = Database::memory().unwrap();
-        let client = patient(&in_process::client(database.clone()));
+        let client = with_long_timeouts(&in_process::client(database.clone()));
         store::create_table(&client, TABLE).await.unwrap();
         Self { database: Some(database), ..Self::on(client) }
     }
@@ -84,6 +85,24 @@ impl TestApp {
     /// Serves the database over HTTP, for other processes.
     pub(crate) async fn endpoint(&self) -> String {
         format!("http://{}", dynamodb(self.database.clone().unwrap()).await)
+    }
+
+    /// Without a reachable DynamoDB.
+    pub(crate) fn unreachable() -> Self {
+        Self::on(store::client(&sdk("http://127.0.0.1:9")))
+    }
+
+    /// With a DynamoDB that never responds while the listener exists.
+    pub(crate) async fn with_silent_dynamodb() -> (Self, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        (Self::on(store::client(&sdk(&url))), listener)
+    }
+
+    /// The same system with an interceptor for its requests to DynamoDB.
+    pub(crate) fn with_interceptor(self, interceptor: impl Intercept + 'static) -> Self {
+        let client = Client::from_conf(self.client.config().to_builder().interceptor(interceptor).build());
+        Self { database: self.database, ..Self::on(client) }
     }
 
     /// Uses any DynamoDB, which may be unreachable.
@@ -102,15 +121,15 @@ impl TestApp {
             origins: [ORIGIN.to_owned()].into_iter().collect(),
             compat: Compat::Later,
         };
-        Self { state, client, database: None, place: None, kept: None, now }
+        Self { state, client, database: None, position: None, cached: None, now }
     }
 
     pub(crate) fn router(&self) -> Router {
-        self.kept.clone().unwrap_or_else(|| api::router(self.state.clone()))
+        self.cached.clone().unwrap_or_else(|| api::router(self.state.clone()))
     }
 
-    pub(crate) fn keep_router(&mut self) {
-        self.kept = Some(self.router());
+    pub(crate) fn cache_router(&mut self) {
+        self.cached = Some(self.router());
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -145,7 +164,22 @@ impl TestApp {
 
     /// Sends JSON as the user.
     pub(crate) async fn send_as(&self, sub: &str, method: &str, uri: &str, body: impl Into<Body>) -> Answer {
-        let request = request(method, uri).header("content-type", "application/json");
+        self.send_with_key(sub, method, uri, None, body).await
+    }
+
+    /// Sends JSON as the user, with an idempotency key.
+    pub(crate) async fn send_with_key(
+        &self,
+        sub: &str,
+        method: &str,
+        uri: &str,
+        key: Option<&str>,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = request(method, uri).header("content-type", "application/json");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         self.send(signed_in(request.body(body.into()).unwrap(), sub)).await
     }
 
@@ -154,22 +188,35 @@ impl TestApp {
     }
 
     pub(crate) async fn get_as(&self, sub: &str, uri: &str) -> Answer {
-        self.send(signed_in(request("GET", uri).body(Body::empty()).unwrap(), sub)).await
+        self.ask_as(sub, "GET", uri).await
     }
 
     pub(crate) async fn put_as(&self, sub: &str, uri: &str) -> Answer {
-        self.send(signed_in(request("PUT", uri).body(Body::empty()).unwrap(), sub)).await
+        self.ask_as(sub, "PUT", uri).await
     }
 
     pub(crate) async fn post_as(&self, sub: &str, uri: &str, body: &Value) -> Answer {
-        let request = request("POST", uri).header("content-type", "application/json");
-        self.send(signed_in(request.body(Body::from(body.to_string())).unwrap(), sub)).await
+        self.send_as(sub, "POST", uri, body.to_string()).await
     }
 
     /// Posts as `andrewbrown`.
     pub(crate) async fn post(&self, body: impl Into<Body>) -> Answer {
-        let request = request("POST", "/api/activities").header("content-type", "application/json");
-        self.send(signed_in(request.body(body.into()).unwrap(), ANDREW)).await
+        self.send_as(ANDREW, "POST", "/api/activities", body).await
+    }
+
+    /// Every page of a list, from the one with this query on; `sub` is the signed-in user.
+    pub(crate) async fn pages(&self, sub: Option<&str>, path: &str, query: &str) -> Vec<Answer> {
+        let (mut pages, mut next) = (Vec::new(), Some(query.to_owned()));
+        while let Some(query) = next {
+            let uri = format!("{path}{query}");
+            let page = match sub {
+                Some(sub) => self.get_as(sub, &uri).await,
+                None => self.get(&uri).await,
+            };
+            next = page.next();
+            pages.push(page);
+        }
+        pages
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -184,6 +231,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Asserts an error by its code. `tests/errors.txt` has the texts.
+    #[track_caller]
+    pub(crate) fn assert_error(&self, status: u16, code: &str) {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name).map(|value| value.to_str().unwrap())
     }
@@ -251,7 +304,7 @@ pub(crate) fn andrew() -> Profile {
 }
 
 pub(crate) fn worf() -> Profile {
-    user(2, "demo-worf", "worf", "Worf")
+    user(2, WORF, "worf", "Worf")
 }
 
 pub(crate) fn user(number: u128, sub: &str, handle: &str, display_name: &str) -> Profile {
@@ -275,7 +328,7 @@ pub(crate) fn sdk(url: &str) -> SdkConfig {
 }
 
 /// The same client with long timeouts, for many concurrent requests on a busy machine.
-fn patient(client: &Client) -> Client {
+fn with_long_timeouts(client: &Client) -> Client {
     let limit = Duration::from_secs(60);
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(limit).operation_timeout(limit).build();
     Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())

@@ -15,11 +15,10 @@ use serde_json::{Value, json};
 use syn::visit::Visit;
 
 use crate::support::{
-    ANDREW, Answer, ORIGIN, Queue, TABLE, TRACEPARENT, TestApp, Tracing, assert_snapshot, consume, hours, numbered,
-    request, signed_in, sources, texts_in, user, worf,
+    ANDREW, Answer, ORIGIN, Queue, TABLE, TRACEPARENT, TestApp, Tracing, WORF, assert_snapshot, consume, hours,
+    numbered, request, signed_in, sources, texts_in, user, worf,
 };
 
-const WORF: &str = "demo-worf";
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/traces");
 const POST: &str = "01a202e9-b47a-7000-8000-000000000001";
 const NOBODYS_POST: &str = "01a202e9-b47a-7000-8000-0000000000ff";
@@ -95,30 +94,30 @@ async fn post_traces_match_the_snapshot() {
     }
     ask("GET /api/activities/home", "a full page").of(&app, &mut tracing).await;
     ask("GET /api/activities/home", "signed in").by(WORF).of(&app, &mut tracing).await;
-    ask("GET /api/activities/home", "a limit that is none").query("?limit=0").of(&app, &mut tracing).await;
-    ask("GET /api/activities/home", "a foreign cursor").query("?cursor=x").of(&app, &mut tracing).await;
+    ask("GET /api/activities/home", "invalid limit").query("?limit=0").of(&app, &mut tracing).await;
+    ask("GET /api/activities/home", "invalid cursor").query("?cursor=x").of(&app, &mut tracing).await;
 
     let app = with_a_post().await;
     app.replied(app.state.store.home(app.now(), 1, None).await.unwrap().activities[0].id(), hours(0), 2, "y").await;
     let show = "GET /api/activities/{activity_uuid}";
     ask(show, "").of(&app, &mut tracing).await;
-    ask(show, "not there").at(format!("/api/activities/{NOBODYS_POST}")).of(&app, &mut tracing).await;
+    ask(show, "missing").at(format!("/api/activities/{NOBODYS_POST}")).of(&app, &mut tracing).await;
     ask("GET /api/activities/@{handle}/status/{activity_uuid}", "").of(&app, &mut tracing).await;
 
     let create = "POST /api/activities";
     let body = r#"{"message": "x", "ttl": "3-hours"}"#;
     ask(create, "").by(ANDREW).body(body).of(&app, &mut tracing).await;
     ask(create, "with a key").by(ANDREW).body(body).key("k").of(&app, &mut tracing).await;
-    ask(create, "with the key again").by(ANDREW).body(body).key("k").of(&app, &mut tracing).await;
+    ask(create, "replayed").by(ANDREW).body(body).key("k").of(&app, &mut tracing).await;
     let other = r#"{"message": "y", "ttl": "3-hours"}"#;
-    ask(create, "with the key for another body").by(ANDREW).body(other).key("k").of(&app, &mut tracing).await;
-    ask(create, "two broken rules").by(ANDREW).body("{}").of(&app, &mut tracing).await;
+    ask(create, "key with another body").by(ANDREW).body(other).key("k").of(&app, &mut tracing).await;
+    ask(create, "two violations").by(ANDREW).body("{}").of(&app, &mut tracing).await;
     ask(create, "anonymous").body(body).of(&app, &mut tracing).await;
     ask(create, "without a profile").by("demo-nobody").body(body).of(&app, &mut tracing).await;
-    ask(create, "a body that is none").by(ANDREW).body("{").of(&app, &mut tracing).await;
+    ask(create, "invalid body").by(ANDREW).body("{").of(&app, &mut tracing).await;
 
     let delete = "DELETE /api/activities/{activity_uuid}";
-    ask(delete, "another's").by(WORF).of(&app, &mut tracing).await;
+    ask(delete, "of another user").by(WORF).of(&app, &mut tracing).await;
     ask(delete, "").by(ANDREW).of(&app, &mut tracing).await;
     assert_snapshot("traces/activities.txt", tracing.drawn());
 }
@@ -130,7 +129,7 @@ async fn search_traces_match_the_snapshot() {
     app.settle().await;
     let search = "GET /api/activities/search";
     ask(search, "").query("?term=who%20likes").of(&app, &mut tracing).await;
-    ask(search, "signed in, nothing found").query("?term=apple").by(WORF).of(&app, &mut tracing).await;
+    ask(search, "signed in, no results").query("?term=apple").by(WORF).of(&app, &mut tracing).await;
     ask(search, "no term").of(&app, &mut tracing).await;
     assert_snapshot("traces/search.txt", tracing.drawn());
 }
@@ -145,10 +144,10 @@ async fn reply_traces_match_the_snapshot() {
     let to_reply = format!("/api/activities/{}/reply", made.body["uuid"].as_str().unwrap());
     ask(reply, "to a reply").at(to_reply).by(ANDREW).body(body).of(&app, &mut tracing).await;
     ask(reply, "with a key").by(WORF).body(body).key("k").of(&app, &mut tracing).await;
-    ask(reply, "with the key again").by(WORF).body(body).key("k").of(&app, &mut tracing).await;
+    ask(reply, "replayed").by(WORF).body(body).key("k").of(&app, &mut tracing).await;
     ask(reply, "blank").by(WORF).body("{}").of(&app, &mut tracing).await;
     let gone = format!("/api/activities/{NOBODYS_POST}/reply");
-    ask(reply, "to what is not there").at(gone).by(WORF).body(body).of(&app, &mut tracing).await;
+    ask(reply, "to a missing post").at(gone).by(WORF).body(body).of(&app, &mut tracing).await;
     let reply = made.body["uuid"].as_str().unwrap();
     let delete = "DELETE /api/activities/{activity_uuid}";
     ask(delete, "a reply").at(format!("/api/activities/{reply}")).by(WORF).of(&app, &mut tracing).await;
@@ -169,7 +168,7 @@ async fn reaction_traces_match_the_snapshot() {
     ask("PUT /api/activities/{activity_uuid}/like", "again").by(WORF).of(&app, &mut tracing).await;
     ask("DELETE /api/activities/{activity_uuid}/like", "").by(WORF).of(&app, &mut tracing).await;
     let gone = format!("/api/activities/{NOBODYS_POST}/like");
-    ask("PUT /api/activities/{activity_uuid}/like", "not there").at(gone).by(WORF).of(&app, &mut tracing).await;
+    ask("PUT /api/activities/{activity_uuid}/like", "missing").at(gone).by(WORF).of(&app, &mut tracing).await;
     assert_snapshot("traces/reactions.txt", tracing.drawn());
 }
 
@@ -179,22 +178,22 @@ async fn user_traces_match_the_snapshot() {
     let app = with_a_post().await;
     let feed = "GET /api/activities/@{handle}";
     ask(feed, "").of(&app, &mut tracing).await;
-    ask(feed, "the sign escaped").at("/api/activities/%40andrewbrown").of(&app, &mut tracing).await;
-    ask(feed, "nobody").at("/api/activities/@nobody").of(&app, &mut tracing).await;
+    ask(feed, "escaped at sign").at("/api/activities/%40andrewbrown").of(&app, &mut tracing).await;
+    ask(feed, "unknown user").at("/api/activities/@nobody").of(&app, &mut tracing).await;
     ask("GET /api/users/@{handle}/short", "").of(&app, &mut tracing).await;
-    ask("GET /api/users/@{handle}/short", "nobody").at("/api/users/@nobody/short").of(&app, &mut tracing).await;
+    ask("GET /api/users/@{handle}/short", "unknown user").at("/api/users/@nobody/short").of(&app, &mut tracing).await;
     let body = r#"{"display_name": "Andy", "bio": ""}"#;
     let update = "PUT /api/profile/update";
     ask(update, "").by(ANDREW).body(body).of(&app, &mut tracing).await;
     ask(update, "with a key").by(ANDREW).body(body).key("k").of(&app, &mut tracing).await;
-    ask(update, "with the key again").by(ANDREW).body(body).key("k").of(&app, &mut tracing).await;
+    ask(update, "replayed").by(ANDREW).body(body).key("k").of(&app, &mut tracing).await;
     ask(update, "blank").by(ANDREW).body("{}").of(&app, &mut tracing).await;
     ask("POST /api/profile/update", "").by(ANDREW).body(body).of(&app, &mut tracing).await;
     let plays = Identity::plays(ANDREW.to_owned());
     let week2 = AppState { identity: plays, compat: Compat::Week2, ..app.state.clone() };
     let mut early = TestApp::on(app.client.clone());
     early.state = week2;
-    ask(feed, "as the early client has it").of(&early, &mut tracing).await;
+    ask(feed, "for the week-2 client").of(&early, &mut tracing).await;
     assert_snapshot("traces/users.txt", tracing.drawn());
 }
 
@@ -204,22 +203,22 @@ async fn message_traces_match_the_snapshot() {
     let app = TestApp::new().await;
     let create = "POST /api/messages";
     let to_worf = r#"{"message": "x", "handle": "worf"}"#;
-    let opened = ask(create, "the first to a user").by(ANDREW).body(to_worf).of(&app, &mut tracing).await;
+    let opened = ask(create, "first message to a user").by(ANDREW).body(to_worf).of(&app, &mut tracing).await;
     let group = opened.body["message_group_uuid"].as_str().unwrap().to_owned();
-    ask(create, "another to the user").by(ANDREW).body(to_worf).of(&app, &mut tracing).await;
+    ask(create, "second message to the user").by(ANDREW).body(to_worf).of(&app, &mut tracing).await;
     let to_group = json!({ "message": "y", "message_group_uuid": group }).to_string();
     ask(create, "to a conversation").by(WORF).body(&to_group).of(&app, &mut tracing).await;
     ask(create, "with a key").by(WORF).body(&to_group).key("k").of(&app, &mut tracing).await;
-    ask(create, "with the key again").by(WORF).body(&to_group).key("k").of(&app, &mut tracing).await;
-    ask(create, "blank, to nobody").by(ANDREW).body("{}").of(&app, &mut tracing).await;
-    ask(create, "to oneself").by(WORF).body(to_worf).of(&app, &mut tracing).await;
+    ask(create, "replayed").by(WORF).body(&to_group).key("k").of(&app, &mut tracing).await;
+    ask(create, "blank, no receiver").by(ANDREW).body("{}").of(&app, &mut tracing).await;
+    ask(create, "to the sender").by(WORF).body(to_worf).of(&app, &mut tracing).await;
     ask("GET /api/message_groups", "").by(WORF).of(&app, &mut tracing).await;
     let list = "GET /api/messages/{message_group_uuid}";
     ask(list, "").at(format!("/api/messages/{group}")).by(WORF).of(&app, &mut tracing).await;
-    ask(list, "by the handle").at("/api/messages/@andrewbrown").by(WORF).of(&app, &mut tracing).await;
+    ask(list, "by handle").at("/api/messages/@andrewbrown").by(WORF).of(&app, &mut tracing).await;
     app.state.store.put_profile(&user(3, "demo-bayko", "bayko", "Andrew Bayko")).await.unwrap();
     let other = format!("/api/messages/{group}");
-    ask(list, "another's").at(other).by("demo-bayko").of(&app, &mut tracing).await;
+    ask(list, "of another user").at(other).by("demo-bayko").of(&app, &mut tracing).await;
     assert_snapshot("traces/messages.txt", tracing.drawn());
 }
 
@@ -231,7 +230,7 @@ async fn notification_traces_match_the_snapshot() {
     app.settle().await;
     ask("GET /api/activities/notifications", "").by(WORF).of(&app, &mut tracing).await;
     ask("PUT /api/activities/notifications", "").by(WORF).of(&app, &mut tracing).await;
-    ask("GET /api/activities/notifications", "none").by(ANDREW).of(&app, &mut tracing).await;
+    ask("GET /api/activities/notifications", "empty").by(ANDREW).of(&app, &mut tracing).await;
     assert_snapshot("traces/notifications.txt", tracing.drawn());
 }
 
@@ -247,10 +246,10 @@ async fn other_traces_match_the_snapshot() {
     ask("GET /api/health-check", "a panic").of(&app, &mut tracing).await;
     let app = TestApp::new().await;
     app.client.delete_table().table_name(TABLE).send().await.unwrap();
-    ask("GET /api/users/@{handle}/short", "a table that is not there").of(&app, &mut tracing).await;
+    ask("GET /api/users/@{handle}/short", "missing table").of(&app, &mut tracing).await;
     for (title, method, path) in [
-        ("a route that is none", "GET", "/api/nothing-here"),
-        ("a method that is none", "PATCH", "/api/activities/home"),
+        ("an unknown route", "GET", "/api/nothing-here"),
+        ("an unsupported method", "PATCH", "/api/activities/home"),
         ("a preflight", "OPTIONS", "/api/activities"),
     ] {
         let request = request(method, path).header("origin", ORIGIN);
@@ -279,18 +278,18 @@ async fn stream_traces_match_the_snapshot() {
     let post = app.posted(hours(1), 1, "Hello @worf", "1-day").await;
     follow(&mut app, &mut tracing, "a post with a mention").await;
     app.reply(&post, ANDREW, numbered(app.now(), 2), &worf(), "y").await;
-    follow(&mut app, &mut tracing, "a reply, linked to the request that wrote it").await;
+    follow(&mut app, &mut tracing, "a reply, linked to its request").await;
     app.like(&post, ANDREW, &worf(), app.now()).await;
     follow(&mut app, &mut tracing, "a like").await;
     app.unlike(post.id(), &worf()).await;
-    follow(&mut app, &mut tracing, "a like taken back").await;
+    follow(&mut app, &mut tracing, "an unlike").await;
     app.post_as(ANDREW, "/api/messages", &json!({ "message": "x", "handle": "worf" })).await;
-    follow(&mut app, &mut tracing, "a first message: the conversation, or the message").await;
+    follow(&mut app, &mut tracing, "a first message: conversation or message").await;
     app.pass(SignedDuration::from_secs(1));
     app.rename(&worf(), "Worf, son of Mogh").await;
-    follow(&mut app, &mut tracing, "a new name").await;
+    follow(&mut app, &mut tracing, "a rename").await;
     app.ask_as(ANDREW, "DELETE", &format!("/api/activities/{}", post.id())).await;
-    follow(&mut app, &mut tracing, "a deleted post, and then what belonged to it").await;
+    follow(&mut app, &mut tracing, "a deleted post and its items").await;
 
     let mut bad = app.records().pop().unwrap();
     let image = json!({ "trace_context": { "S": TRACEPARENT } });
@@ -299,7 +298,7 @@ async fn stream_traces_match_the_snapshot() {
     let consumer = Consumer { store: app.state.store.clone(), letters: queue.letters() };
     let batch = Batch { records: vec![bad] };
     let consume = consumer.consume(&batch, Duration::from_secs(60));
-    tracing.work("a record that cannot be understood", "process cruddur", consume).await;
+    tracing.work("an invalid record", "process cruddur", consume).await;
     assert_snapshot("traces/stream.txt", tracing.drawn());
 }
 
@@ -324,8 +323,8 @@ async fn signup_traces_match_the_snapshot() {
     taken["request"]["userAttributes"]["sub"] = json!("another");
     for (title, event) in [
         ("PostConfirmation, a new user", read("confirm.json")),
-        ("PostConfirmation, the user again", read("confirm.json")),
-        ("PostConfirmation, a handle that is taken", taken),
+        ("PostConfirmation, the same user", read("confirm.json")),
+        ("PostConfirmation, a taken handle", taken),
         ("PostAuthentication, a user with a profile", read("confirm.json")),
     ] {
         let mut event = event;

@@ -1,8 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, TestApp, hours};
-
-const WORF: &str = "demo-worf";
+use crate::support::{ANDREW, TestApp, WORF, hours};
 
 fn messages(body: &Value) -> Vec<&str> {
     body["activities"].as_array().unwrap().iter().map(|row| row["message"].as_str().unwrap()).collect()
@@ -59,7 +57,7 @@ async fn an_at_sign_may_be_escaped() {
         assert_eq!((plain.status, &plain.body), (200, &escaped.body), "{path}");
     }
     let page = app.get("/api/activities/%40andrewbrown?limit=0").await;
-    assert_eq!(page.status, 400, "the query is kept");
+    assert_eq!(page.status, 400, "the limit is read");
 }
 
 #[tokio::test]
@@ -68,11 +66,7 @@ async fn unknown_user_is_404() {
     for handle in ["nobody", "Andrewbrown", "%ce%b1", "a-b", &"x".repeat(31)] {
         for uri in [format!("/api/activities/@{handle}"), format!("/api/users/@{handle}/short")] {
             let answer = app.get(&uri).await;
-            let expected = json!({
-                "type": "about:blank", "title": "Not Found", "status": 404, "detail": "There is no such user.",
-                "code": "not_found",
-            });
-            assert_eq!((answer.status, answer.body), (404, expected), "{uri}");
+            answer.assert_error(404, "not_found");
         }
     }
 }
@@ -83,17 +77,10 @@ async fn user_pages_have_no_repeats() {
     for number in 0..7 {
         app.posted(hours(2), number, &number.to_string(), "1-day").await;
     }
-    let mut shown = Vec::new();
-    let mut query = Some("?limit=3".to_owned());
-    let mut pages = 0;
-    while let Some(next) = query {
-        let page = app.get(&format!("/api/activities/@andrewbrown{next}")).await;
-        shown.extend(messages(&page.body).into_iter().map(str::to_owned));
-        assert_eq!(page.body["profile"]["cruds_count"], 7);
-        query = page.next();
-        pages += 1;
-    }
-    assert_eq!((pages, shown), (3, ["6", "5", "4", "3", "2", "1", "0"].map(str::to_owned).to_vec()));
+    let pages = app.pages(None, "/api/activities/@andrewbrown", "?limit=3").await;
+    let shown: Vec<_> = pages.iter().map(|page| messages(&page.body)).collect();
+    assert_eq!(shown, [vec!["6", "5", "4"], vec!["3", "2", "1"], vec!["0"]]);
+    assert!(pages.iter().all(|page| page.body["profile"]["cruds_count"] == 7));
 }
 
 #[tokio::test]
@@ -103,7 +90,7 @@ async fn user_page_cursor_is_bound_to_its_user() {
     app.posted(hours(2), 2, "b", "1-day").await;
     let next = app.get("/api/activities/@andrewbrown?limit=1").await.next().unwrap();
     let foreign = app.get(&format!("/api/activities/@worf{next}")).await;
-    assert_eq!((foreign.status, &foreign.body["code"]), (400, &json!("bad_cursor")));
+    foreign.assert_error(400, "bad_cursor");
     assert_eq!(messages(&app.get_as(ANDREW, &format!("/api/activities/@andrewbrown{next}")).await.body), ["a"]);
 }
 

@@ -12,7 +12,7 @@ use crate::support::{TestApp, hours};
 pub(super) const TERMS: [&str; 4] = ["post", "news", "ne", "for%20wor"];
 
 #[derive(Debug, PartialEq)]
-struct Told {
+struct Notification {
     kind: &'static str,
     uuid: String,
     actor: usize,
@@ -36,10 +36,10 @@ pub(super) async fn settle(app: &mut TestApp, model: &mut Model) {
 
 impl Model {
     /// A user's notifications of existing posts, newest first, including expired ones.
-    fn told(&self, user: usize) -> Vec<Told> {
-        let mut told = Vec::new();
+    fn notifications(&self, user: usize) -> Vec<Notification> {
+        let mut notifications = Vec::new();
         for post in self.posts.iter().filter(|post| !post.deleted) {
-            let tell = |kind, actor, at| Told {
+            let notification = |kind, actor, at| Notification {
                 kind,
                 uuid: post.uuid.clone(),
                 actor,
@@ -50,11 +50,14 @@ impl Model {
             let replied = post.parent.is_some_and(|parent| self.posts[parent].author == user);
             let mentioned = post.message.to_lowercase().contains(&format!("@{}", USERS[user].1));
             if post.author != user && (replied || mentioned) {
-                told.push(tell(if replied { "reply" } else { "mention" }, post.author, post.at));
+                notifications.push(notification(if replied { "reply" } else { "mention" }, post.author, post.at));
             }
             if post.author == user {
-                told.extend(
-                    post.likes.iter().filter(|(liker, _)| **liker != user).map(|(liker, at)| tell("like", *liker, *at)),
+                notifications.extend(
+                    post.likes
+                        .iter()
+                        .filter(|(liker, _)| **liker != user)
+                        .map(|(liker, at)| notification("like", *liker, *at)),
                 );
             }
         }
@@ -62,7 +65,7 @@ impl Model {
             .conversations
             .iter()
             .filter(|((one, other), conversation)| [*one, *other].contains(&user) && conversation.opener != user);
-        told.extend(opened.map(|(_, conversation)| Told {
+        notifications.extend(opened.map(|(_, conversation)| Notification {
             kind: "conversation",
             uuid: conversation.uuid.clone(),
             actor: conversation.opener,
@@ -70,12 +73,12 @@ impl Model {
             at: conversation.opened_at,
             expires_at: conversation.opened_at + hours(30 * 24),
         }));
-        told.sort_by_key(|told| Reverse(told.at));
-        told
+        notifications.sort_by_key(|notifications| Reverse(notifications.at));
+        notifications
     }
 
     pub(super) fn mark_read(&mut self, user: usize, now: Timestamp) {
-        if let Some(newest) = self.told(user).first().filter(|newest| now < newest.expires_at) {
+        if let Some(newest) = self.notifications(user).first().filter(|newest| now < newest.expires_at) {
             let read = self.read.entry(user).or_insert(newest.at);
             *read = newest.at.max(*read);
         }
@@ -87,26 +90,27 @@ pub(super) async fn compare(app: &TestApp, model: &Model, look: &Look) {
     assert_eq!(app.items().await.faults(), Vec::<String>::new());
     match look.pages {
         Pages::User => {}
-        Pages::Told => told(app, model, look.user).await,
+        Pages::Notifications => compare_notifications(app, model, look.user).await,
         Pages::Conversations => conversations(app, model, look.user).await,
         Pages::Search(term) => search(app, model, look, TERMS[term]).await,
     }
 }
 
-async fn told(app: &TestApp, model: &Model, user: usize) {
+async fn compare_notifications(app: &TestApp, model: &Model, user: usize) {
     let now = app.now();
     let read = model.read.get(&user).copied().unwrap_or(Timestamp::UNIX_EPOCH);
-    let told: Vec<_> = model.told(user).into_iter().filter(|told| now < told.expires_at).collect();
-    let expected: Vec<Value> = told
+    let notifications: Vec<_> =
+        model.notifications(user).into_iter().filter(|notifications| now < notifications.expires_at).collect();
+    let expected: Vec<Value> = notifications
         .iter()
-        .map(|Told { kind, uuid, actor, message, at, .. }| {
+        .map(|Notification { kind, uuid, actor, message, at, .. }| {
             json!([kind, uuid, USERS[*actor].1, model.name(*actor), message, *at > read])
         })
         .collect();
     let answer = app.get_as(USERS[user].0, "/api/activities/notifications?limit=100").await;
     let fields = ["kind", "uuid", "handle", "display_name", "message", "unread"];
     assert_eq!(rows(&answer.body, &fields), expected);
-    let unread = told.iter().filter(|told| told.at > read).count();
+    let unread = notifications.iter().filter(|notifications| notifications.at > read).count();
     assert_eq!(answer.header("x-unread-count"), Some(unread.to_string().as_str()));
 }
 

@@ -16,30 +16,30 @@ pub(crate) const STREAM: &str = env!("CARGO_BIN_EXE_stream");
 const CREATE: &str = include_str!("../../../events/api/create.json");
 
 /// The maximum number of processes: more would exceed their timeouts on a small machine.
-static TURNS: Semaphore = Semaphore::const_new(2);
+static PROCESSES: Semaphore = Semaphore::const_new(2);
 
-pub(crate) async fn turn() -> SemaphorePermit<'static> {
-    TURNS.acquire().await.unwrap()
+pub(crate) async fn process_permit() -> SemaphorePermit<'static> {
+    PROCESSES.acquire().await.unwrap()
 }
 
-pub(crate) struct Behind {
+pub(crate) struct Proxied {
     pub(crate) app: TestApp,
     pub(crate) proxy: FaultProxy,
 }
 
-impl Behind {
+impl Proxied {
     /// The database of `app` behind a proxy.
-    pub(crate) async fn of(app: TestApp) -> Self {
+    pub(crate) async fn new(app: TestApp) -> Self {
         let database = app.database.clone().unwrap();
         let proxy = FaultProxy::start(dynamodb(database).await, |request| aws(request, |_| Fault::None)).await;
         Self { app, proxy }
     }
 
     /// Sets the app's clock to the real time, which the binaries use.
-    pub(crate) async fn now() -> Self {
+    pub(crate) async fn at_real_time() -> Self {
         let app = TestApp::new().await;
         app.pass(Clock::system().now().duration_since(app.now()) + SignedDuration::from_millis(1));
-        Self::of(app).await
+        Self::new(app).await
     }
 
     /// Starts a process and waits until it polls for its first event.

@@ -88,7 +88,7 @@ impl HttpConnector for InProcess {
             hold.at(&operation).await;
             // Lets other tasks run before and after, as a network request would.
             tokio::task::yield_now().await;
-            let answer = carry_out(&database, &operation, request.body().bytes().unwrap());
+            let answer = execute(&database, &operation, request.body().bytes().unwrap());
             tokio::task::yield_now().await;
             let (status, body) = answer.map_or_else(|error| (error.status_code(), error.to_json()), |body| (200, body));
             let mut answer = HttpResponse::new(StatusCode::try_from(status).unwrap(), body.into());
@@ -98,7 +98,7 @@ impl HttpConnector for InProcess {
     }
 }
 
-fn carry_out(database: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
+fn execute(database: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
     fn with<Q: DeserializeOwned, A: Serialize>(
         body: &[u8],
         work: impl FnOnce(Q) -> Result<A, DynoxideError>,

@@ -9,12 +9,12 @@ pub(crate) fn assert_snapshot(file: &str, found: &str) {
     let expected = fs::read_to_string(&path).unwrap_or_default();
     fs::write(&kept, found).unwrap();
     let line = expected.lines().zip(found.lines()).take_while(|(expected, found)| expected == found).count();
-    let told = |text: &str| text.lines().nth(line).unwrap_or("<the end>").to_owned();
+    let line_of = |text: &str| text.lines().nth(line).unwrap_or("<the end>").to_owned();
     assert!(
         expected == found,
         "{path} differs from line {}:\n  expected {}\n  found    {}\nif that is meant: cp {kept} {path}",
         line + 1,
-        told(&expected),
-        told(found)
+        line_of(&expected),
+        line_of(found)
     );
 }

@@ -22,8 +22,8 @@ impl TestApp {
 
     /// The records since the last call.
     pub(crate) fn next_records(&mut self) -> Vec<Value> {
-        let (records, place) = read_from(self.database.as_ref().unwrap(), self.place.take());
-        self.place = Some(place);
+        let (records, position) = read_from(self.database.as_ref().unwrap(), self.position.take());
+        self.position = Some(position);
         records
     }
 
@@ -51,14 +51,14 @@ pub(crate) async fn consume(store: &Store, records: &[Value]) -> Failures {
 }
 
 /// The records from a position on, and the next position.
-fn read_from(database: &Database, place: Option<String>) -> (Vec<Value>, String) {
-    let mut place = place.unwrap_or_else(|| beginning(database));
+fn read_from(database: &Database, position: Option<String>) -> (Vec<Value>, String) {
+    let mut position = position.unwrap_or_else(|| beginning(database));
     let mut records = Vec::new();
     loop {
-        let page = database.get_records(GetRecordsRequest { shard_iterator: place, limit: Some(1000) }).unwrap();
-        place = page.next_shard_iterator.unwrap();
+        let page = database.get_records(GetRecordsRequest { shard_iterator: position, limit: Some(1000) }).unwrap();
+        position = page.next_shard_iterator.unwrap();
         if page.records.is_empty() {
-            return (records, place);
+            return (records, position);
         }
         records.extend(page.records.iter().map(|record| serde_json::to_value(record).unwrap()));
     }

@@ -9,7 +9,9 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::support::{CLIENT_SPAN_ID, CLIENT_TRACE_ID, PARENT, ROOT, Stack, TRACE_ID, Trace, built, hex, links, told};
+use crate::support::{
+    CLIENT_SPAN_ID, CLIENT_TRACE_ID, PARENT, ROOT, Stack, TRACE_ID, Trace, built, hex, links, summary,
+};
 
 const HTTP: &str = include_str!("../data/apigw_http.json");
 
@@ -27,11 +29,11 @@ async fn caller_context_becomes_a_link_only() {
     assert_eq!(root.parent_span_id, b"");
     assert_eq!(links(root), [(CLIENT_TRACE_ID.to_owned(), CLIENT_SPAN_ID.to_owned())]);
     assert_eq!((root.trace_state.as_str(), root.links[0].trace_state.as_str()), ("", ""));
-    assert_eq!(told(root).3["client.trace_id"], CLIENT_TRACE_ID);
+    assert_eq!(summary(root).3["client.trace_id"], CLIENT_TRACE_ID);
     let document = trace.root_document();
     assert_eq!(document["trace_id"], ROOT);
     assert_eq!(document["annotations"]["client_trace_id"], CLIENT_TRACE_ID);
-    trace.has_nothing_private();
+    trace.assert_nothing_private();
 }
 
 #[tokio::test]
@@ -56,7 +58,7 @@ async fn trusted_caller_trace_continues_in_otlp_only() {
     }
     assert_eq!(trace.span("call").parent_span_id, root.span_id);
     assert_eq!(links(root), []);
-    let attributes = told(root).3;
+    let attributes = summary(root).3;
     assert_eq!(attributes["aws.xray.trace_id"], ROOT);
     assert!(!attributes.contains_key("client.trace_id"));
 

@@ -190,12 +190,12 @@ async fn ledger_balances_after_every_invocation() {
     // Exported, sampled out, carried, dropped: for the invocations before this one.
     let otlp = [[0, 0, 0, 0], [4, 0, 0, 0], [5, 0, 0, 2], [5, 0, 0, 5], [5, 0, 3, 5], [5, 0, 6, 5]];
     for (n, expected) in otlp.iter().enumerate() {
-        let books = ledger(&lambda.invoke(ok(n + 1)).await);
-        assert_eq!(books["otlp"], json!(expected), "before invocation {}", n + 1);
+        let ledger_before = ledger(&lambda.invoke(ok(n + 1)).await);
+        assert_eq!(ledger_before["otlp"], json!(expected), "before invocation {}", n + 1);
         let init = usize::from(n > 0);
-        assert_eq!(books["xray"], json!([3 * n + init, 0, 0, 0]));
+        assert_eq!(ledger_before["xray"], json!([3 * n + init, 0, 0, 0]));
         // The current invocation's root span exists already, and so does the init phase in the first.
-        assert_eq!(books["created"], json!(3 * n + 2));
+        assert_eq!(ledger_before["created"], json!(3 * n + 2));
     }
     lambda.kill().await;
 }
@@ -224,8 +224,8 @@ async fn silent_receiver_is_skipped_after_the_first_timeout() {
     lambda.frozen().await;
     // One attempt during the breaker's pause.
     stage.otlp.arrived(1).await;
-    let books = ledger(&lambda.invoke(ok(101)).await);
-    assert_eq!(books["otlp"], json!([0, 0, 301, 0]));
+    let ledger_before = ledger(&lambda.invoke(ok(101)).await);
+    assert_eq!(ledger_before["otlp"], json!([0, 0, 301, 0]));
     let log = lambda.kill().await;
     assert_eq!(log.matches("spans could not be exported").count(), 1, "{log}");
 }
@@ -253,7 +253,7 @@ async fn sampled_spans_carry_their_sample_rate() {
     }
     let failed = lambda.invoke(event(51, &json!({ "fail": true }))).await;
     assert!(!failed.success);
-    let books = ledger(&lambda.invoke(ok(52)).await);
+    let ledger_before = ledger(&lambda.invoke(ok(52)).await);
     lambda.frozen().await;
     lambda.kill().await;
 
@@ -270,8 +270,8 @@ async fn sampled_spans_carry_their_sample_rate() {
     assert!(!of_rest.is_empty() && of_rest.len() < 60, "{}", of_rest.len());
     assert!(of_rest.iter().all(|(_, span)| rate(span).is_some_and(|rate| rate.contains("IntValue(5)"))));
     // Lambda decides for X-Ray.
-    assert_eq!(books["xray"], json!([154, 0, 0, 0]));
-    let [exported, sampled_out, carried, dropped] = [0, 1, 2, 3].map(|n| books["otlp"][n].as_u64().unwrap());
+    assert_eq!(ledger_before["xray"], json!([154, 0, 0, 0]));
+    let [exported, sampled_out, carried, dropped] = [0, 1, 2, 3].map(|n| ledger_before["otlp"][n].as_u64().unwrap());
     assert_eq!((exported + sampled_out, carried, dropped), (154, 0, 0));
 }
 
@@ -326,14 +326,14 @@ async fn rescued_invocation_is_exported_once_to_otlp() {
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
     let late = Event { timeout: Duration::from_secs(4), ..event(1, &json!({ "late": true })) };
     ledger(&lambda.invoke(late).await);
-    let books = ledger(&lambda.invoke(ok(2)).await);
+    let ledger_before = ledger(&lambda.invoke(ok(2)).await);
     lambda.frozen().await;
     lambda.kill().await;
     let traces = stage.traces();
     // Root, init phase, two children, the late child.
     assert_eq!(traces[&format!("6925a400{:024x}", 1)], 5);
-    assert_eq!(books["otlp"], json!([5, 0, 0, 0]));
-    assert_eq!(books["xray"], json!([5, 0, 0, 0]));
+    assert_eq!(ledger_before["otlp"], json!([5, 0, 0, 0]));
+    assert_eq!(ledger_before["xray"], json!([5, 0, 0, 0]));
     let documents = stage.xray.take().await;
     let ended = documents.iter().filter(|document| document.get("in_progress").is_none());
     assert_eq!(ended.count(), 8);
@@ -523,8 +523,8 @@ async fn rotated_honeycomb_key_loses_no_span() {
     ledger(&lambda.invoke(ok(2)).await);
     lambda.frozen().await;
     complete(&stage.traces(), 2);
-    let books = ledger(&lambda.invoke(ok(3)).await);
-    assert_eq!(books["otlp"], json!([7, 0, 0, 0]));
+    let ledger_before = ledger(&lambda.invoke(ok(3)).await);
+    assert_eq!(ledger_before["otlp"], json!([7, 0, 0, 0]));
     let log = lambda.kill().await;
 
     let keys: Vec<_> =
@@ -560,8 +560,8 @@ async fn wrong_honeycomb_key_is_reread_every_five_minutes() {
         ledger(&lambda.invoke(ok(n)).await);
     }
     lambda.frozen().await;
-    let books = ledger(&lambda.invoke(ok(6)).await);
-    assert_eq!(books["otlp"], json!([0, 0, 16, 0]));
+    let ledger_before = ledger(&lambda.invoke(ok(6)).await);
+    assert_eq!(ledger_before["otlp"], json!([0, 0, 16, 0]));
     assert_eq!(parameters.asked.lock().unwrap().len(), 2);
     let log = lambda.kill().await;
     assert_eq!(log.matches("spans could not be exported").count(), 1, "{log}");

@@ -1,4 +1,4 @@
-use crate::support::{Stack, attributes, told};
+use crate::support::{Stack, attributes, summary};
 
 const REST: &str = include_str!("../data/apigw_rest.json");
 const REST_PROXY: &str = include_str!("../data/apigw_rest_proxy.json");
@@ -30,9 +30,9 @@ async fn rest_span_has_route_sizes_scheme_and_status() {
         ("url.scheme", "https"),
         ("user_agent.original", "curl/8.5.0"),
     ]);
-    assert_eq!(told(trace.root()), ("PUT /items/{id}".to_owned(), SERVER, false, expected));
+    assert_eq!(summary(trace.root()), ("PUT /items/{id}".to_owned(), SERVER, false, expected));
     assert_eq!(trace.root().parent_span_id, b"");
-    trace.has_nothing_private();
+    trace.assert_nothing_private();
 }
 
 #[tokio::test]
@@ -53,8 +53,8 @@ async fn http_api_span_has_the_route_key_and_404_is_no_error() {
         ("url.scheme", "https"),
         ("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64)"),
     ]);
-    assert_eq!(told(trace.root()), ("GET /items/{id}".to_owned(), SERVER, false, expected));
-    trace.has_nothing_private();
+    assert_eq!(summary(trace.root()), ("GET /items/{id}".to_owned(), SERVER, false, expected));
+    trace.assert_nothing_private();
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn function_url_span_has_route_and_error_type() {
         ("url.scheme", "https"),
         ("user_agent.original", "curl/8.5.0"),
     ]);
-    assert_eq!(told(trace.root()), ("GET /fail".to_owned(), SERVER, true, expected));
+    assert_eq!(summary(trace.root()), ("GET /fail".to_owned(), SERVER, true, expected));
 }
 
 #[tokio::test]
@@ -93,35 +93,35 @@ async fn alb_span_has_only_the_router_route() {
         ("url.scheme", "http"),
         ("user_agent.original", "ELB-Client/1.0"),
     ]);
-    assert_eq!(told(trace.root()), ("GET /items/{id}".to_owned(), SERVER, false, expected));
-    let (name, ..) = told(function.invoke(&ALB.replace("/items/7", "/elsewhere")).await.root());
+    assert_eq!(summary(trace.root()), ("GET /items/{id}".to_owned(), SERVER, false, expected));
+    let (name, ..) = summary(function.invoke(&ALB.replace("/items/7", "/elsewhere")).await.root());
     assert_eq!(name, "GET");
 }
 
 #[tokio::test]
 async fn greedy_gateway_route_is_the_fallback() {
     let mut function = http().await;
-    let (name, _, _, attributes) = told(function.invoke(REST_PROXY).await.root());
+    let (name, _, _, attributes) = summary(function.invoke(REST_PROXY).await.root());
     assert_eq!((name.as_str(), attributes["http.route"].as_str()), ("GET /{proxy+}", "/{proxy+}"));
-    let (name, ..) = told(function.invoke(&REST_PROXY.replace("/nowhere", "/items/1")).await.root());
+    let (name, ..) = summary(function.invoke(&REST_PROXY.replace("/nowhere", "/items/1")).await.root());
     assert_eq!(name, "GET /items/{id}");
 }
 
 #[tokio::test]
 async fn route_has_no_stage_and_client_address_is_opt_in() {
     let mut function = Stack::start("http-with-address", &[]).await;
-    let (name, _, _, rest) = told(function.invoke(REST).await.root());
+    let (name, _, _, rest) = summary(function.invoke(REST).await.root());
     assert_eq!((name.as_str(), rest["http.route"].as_str()), ("PUT /items/{id}", "/items/{id}"));
     assert_eq!((rest["url.path"].as_str(), rest["client.address"].as_str()), ("/prod/items/42", "203.0.113.7"));
-    let (.., url) = told(function.invoke(URL).await.root());
+    let (.., url) = summary(function.invoke(URL).await.root());
     assert_eq!(url["client.address"], "2001:db8::7");
-    let (.., alb) = told(function.invoke(ALB).await.root());
+    let (.., alb) = summary(function.invoke(ALB).await.root());
     assert_eq!(alb["client.address"], "203.0.113.7");
 }
 
 #[tokio::test]
 async fn unknown_methods_share_one_span_name() {
-    let (name, _, _, attributes) = told(http().await.invoke(&ALB.replace("GET", "BREW")).await.root());
+    let (name, _, _, attributes) = summary(http().await.invoke(&ALB.replace("GET", "BREW")).await.root());
     assert_eq!(name, "HTTP /items/{id}");
     assert_eq!(attributes["http.request.method"], "_OTHER");
     assert_eq!(attributes["http.request.method_original"], "BREW");
@@ -131,21 +131,21 @@ async fn unknown_methods_share_one_span_name() {
 async fn panic_ends_the_span() {
     let trace = http().await.invoke(&ALB.replace("/items/7", "/panic")).await;
     assert!(!trace.answer.success);
-    let (name, _, failed, attributes) = told(trace.root());
+    let (name, _, failed, attributes) = summary(trace.root());
     assert_eq!((name.as_str(), failed, attributes["error.type"].as_str()), ("GET /panic", true, "panic"));
     assert!(!attributes.contains_key("http.response.status_code"));
     assert_eq!(trace.root_document()["fault"], true);
-    trace.has_nothing_private();
+    trace.assert_nothing_private();
 }
 
 #[tokio::test]
 async fn handler_error_ends_the_span() {
     let trace = Stack::start("http-error", &[]).await.invoke(ALB).await;
     assert!(!trace.answer.success);
-    let (name, _, failed, attributes) = told(trace.root());
+    let (name, _, failed, attributes) = summary(trace.root());
     assert_eq!((name.as_str(), failed), ("GET", true));
     assert_eq!(attributes["error.type"], "std::io::error::Error");
-    trace.has_nothing_private();
+    trace.assert_nothing_private();
 }
 
 #[tokio::test]
@@ -154,9 +154,9 @@ async fn unparsable_event_ends_the_span() {
     let trace = function.invoke(r#"{"canary": "canary"}"#).await;
     assert!(!trace.answer.success);
     let expected = attributes([("error.type", "event_refused")]);
-    assert_eq!(told(trace.root()), ("cruddur-api".to_owned(), SERVER, true, expected));
+    assert_eq!(summary(trace.root()), ("cruddur-api".to_owned(), SERVER, true, expected));
     assert_eq!(trace.root_document()["fault"], true);
-    trace.has_nothing_private();
+    trace.assert_nothing_private();
     // The next invocation is not affected.
-    assert!(!told(function.invoke(ALB).await.root()).2);
+    assert!(!summary(function.invoke(ALB).await.root()).2);
 }

@@ -86,7 +86,7 @@ impl Trace {
     }
 
     /// Asserts that no span contains private data.
-    pub(crate) fn has_nothing_private(&self) {
+    pub(crate) fn assert_nothing_private(&self) {
         let text = format!("{:?} {:?}", self.spans, self.documents);
         assert!(!text.contains("canary"), "{text}");
     }
@@ -97,7 +97,7 @@ pub(crate) fn hex(id: &[u8]) -> String {
 }
 
 /// Name, kind (as in the protocol), whether the span failed, and the attributes that come from the request or event.
-pub(crate) fn told(span: &Span) -> (String, i32, bool, BTreeMap<String, String>) {
+pub(crate) fn summary(span: &Span) -> (String, i32, bool, BTreeMap<String, String>) {
     let everywhere = ["faas.coldstart", "faas.invocation_id", "aws.lambda.invoked_arn"];
     let attributes = span.attributes.iter().filter(|attribute| {
         !everywhere.contains(&attribute.key.as_str())

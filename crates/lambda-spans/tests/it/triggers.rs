@@ -1,4 +1,4 @@
-use crate::support::{CLIENT_SPAN_ID, CLIENT_TRACE_ID, Stack, Trace, attributes, links, told};
+use crate::support::{CLIENT_SPAN_ID, CLIENT_TRACE_ID, Stack, Trace, attributes, links, summary};
 
 const SQS: &str = include_str!("../data/sqs.json");
 const SNS: &str = include_str!("../data/sns.json");
@@ -17,7 +17,7 @@ const CONSUMER: i32 = 5;
 async fn invoke(event: &str, response: Option<&str>) -> Trace {
     let response: Vec<_> = response.iter().map(|response| ("RESPONSE", (*response).to_owned())).collect();
     let trace = Stack::start("event", &response).await.invoke(event).await;
-    trace.has_nothing_private();
+    trace.assert_nothing_private();
     trace
 }
 
@@ -36,7 +36,7 @@ async fn sqs_batch_links_to_every_message_context() {
         ("messaging.operation.type", "process"),
         ("messaging.system", "aws_sqs"),
     ]);
-    assert_eq!(told(trace.root()), ("process orders".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process orders".to_owned(), CONSUMER, false, expected));
     let sender = ("6925a3f0000000000000000000000001".to_owned(), "00000000000000a1".to_owned());
     assert_eq!(links(trace.root()), [sender, client()]);
 }
@@ -44,18 +44,18 @@ async fn sqs_batch_links_to_every_message_context() {
 #[tokio::test]
 async fn sqs_retries_are_counted_as_failures() {
     let one = r#"{"batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975000002"}]}"#;
-    let (.., failed, told_of_one) = told(invoke(SQS, Some(one)).await.root());
-    assert_eq!((failed, told_of_one["faas.batch.failures"].as_str()), (false, "int 1"));
+    let (.., failed, one_failed) = summary(invoke(SQS, Some(one)).await.root());
+    assert_eq!((failed, one_failed["faas.batch.failures"].as_str()), (false, "int 1"));
 
     let all = r#"{"batchItemFailures": [{"itemIdentifier": ""}]}"#;
-    let (.., failed, told_of_all) = told(invoke(SQS, Some(all)).await.root());
-    assert_eq!((failed, told_of_all["faas.batch.failures"].as_str()), (true, "int 3"));
-    assert_eq!(told_of_all["error.type"], "batch_failed");
+    let (.., failed, all_failed) = summary(invoke(SQS, Some(all)).await.root());
+    assert_eq!((failed, all_failed["faas.batch.failures"].as_str()), (true, "int 3"));
+    assert_eq!(all_failed["error.type"], "batch_failed");
 }
 
 #[tokio::test]
 async fn sqs_batch_of_several_queues_has_no_destination() {
-    let (name, _, _, attributes) = told(invoke(&SQS.replacen(":orders", ":returns", 1), Some("null")).await.root());
+    let (name, _, _, attributes) = summary(invoke(&SQS.replacen(":orders", ":returns", 1), Some("null")).await.root());
     assert_eq!(name, "process multiple_sources");
     assert!(!attributes.contains_key("messaging.destination.name"));
 }
@@ -72,7 +72,7 @@ async fn sns_notification_links_to_its_sender() {
         ("messaging.operation.type", "process"),
         ("messaging.system", "aws.sns"),
     ]);
-    assert_eq!(told(trace.root()), ("process news".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process news".to_owned(), CONSUMER, false, expected));
     assert_eq!(links(trace.root()), [client()]);
 }
 
@@ -87,7 +87,7 @@ async fn dynamodb_batch_links_writers_and_counts_failures() {
         ("faas.trigger", "datasource"),
         ("messaging.batch.message_count", "int 3"),
     ]);
-    assert_eq!(told(trace.root()), ("process cruddur".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process cruddur".to_owned(), CONSUMER, false, expected));
     assert_eq!(links(trace.root()), [client()]);
 }
 
@@ -106,7 +106,7 @@ async fn kinesis_failures_count_from_the_first_one() {
         ("messaging.operation.type", "process"),
         ("messaging.system", "aws.kinesis"),
     ]);
-    assert_eq!(told(trace.root()), ("process clicks".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process clicks".to_owned(), CONSUMER, false, expected));
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn s3_span_has_the_bucket_without_the_key() {
         ("faas.trigger", "datasource"),
     ]);
     let trace = invoke(S3, Some("null")).await;
-    assert_eq!(told(trace.root()), ("process cruddur-avatars".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process cruddur-avatars".to_owned(), CONSUMER, false, expected));
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn eventbridge_span_has_its_source() {
         ("messaging.system", "aws.eventbridge"),
     ]);
     let trace = invoke(EVENTBRIDGE, Some("null")).await;
-    assert_eq!(told(trace.root()), ("process shop.orders".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process shop.orders".to_owned(), CONSUMER, false, expected));
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn schedule_is_a_timer() {
         ("faas.trigger", "timer"),
     ]);
     let trace = invoke(SCHEDULE, Some("null")).await;
-    assert_eq!(told(trace.root()), ("process nightly-clean-up".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process nightly-clean-up".to_owned(), CONSUMER, false, expected));
 }
 
 #[tokio::test]
@@ -157,25 +157,25 @@ async fn cognito_span_has_the_trigger_without_the_user() {
         ("faas.trigger", "other"),
     ]);
     let trace = invoke(COGNITO, Some("{}")).await;
-    assert_eq!(told(trace.root()), ("PostConfirmation_ConfirmSignUp".to_owned(), SERVER, false, expected));
+    assert_eq!(summary(trace.root()), ("PostConfirmation_ConfirmSignUp".to_owned(), SERVER, false, expected));
 }
 
 #[tokio::test]
 async fn plain_json_span_has_the_function_name() {
     let trace = invoke(PLAIN, Some("{}")).await;
     let expected = attributes([("faas.trigger", "other")]);
-    assert_eq!(told(trace.root()), ("cruddur-api".to_owned(), SERVER, false, expected));
+    assert_eq!(summary(trace.root()), ("cruddur-api".to_owned(), SERVER, false, expected));
 }
 
 #[tokio::test]
 async fn errors_and_panics_end_the_span() {
     let trace = invoke(SQS, None).await;
     assert!(!trace.answer.success);
-    let (.., failed, attributes) = told(trace.root());
+    let (.., failed, attributes) = summary(trace.root());
     assert_eq!((failed, attributes["error.type"].as_str()), (true, "handler_error"));
 
     let trace = invoke(r#"{"action": "panic"}"#, None).await;
-    let (.., failed, attributes) = told(trace.root());
+    let (.., failed, attributes) = summary(trace.root());
     assert_eq!((failed, attributes["error.type"].as_str()), (true, "panic"));
 }
 
@@ -183,6 +183,6 @@ async fn errors_and_panics_end_the_span() {
 async fn invalid_json_never_reaches_the_handler() {
     let trace = invoke("{", Some("{}")).await;
     assert!(!trace.answer.success);
-    let (name, _, failed, attributes) = told(trace.root());
+    let (name, _, failed, attributes) = summary(trace.root());
     assert_eq!((name.as_str(), failed, attributes["error.type"].as_str()), ("cruddur-api", true, "event_refused"));
 }
