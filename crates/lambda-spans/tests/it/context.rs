@@ -80,10 +80,14 @@ async fn trusted_caller_trace_continues_in_otlp_only() {
 }
 
 #[tokio::test]
-async fn root_without_sampled_is_kept_from_xray() {
+async fn unsampled_trace_is_only_in_otlp() {
     let mut function = Stack::start("http", &[]).await;
     let inject = HTTP.replace("/items/42", "/inject");
-    for header in [format!("Root={ROOT}"), format!("Sampled=?;Parent={PARENT};Root={ROOT}")] {
+    for header in [
+        format!("Root={ROOT}"),
+        format!("Root={ROOT};Parent={PARENT};Sampled=0"),
+        format!("Sampled=?;Parent={PARENT};Root={ROOT}"),
+    ] {
         let trace = function.invoke_with(&inject, &header).await;
         assert_eq!(hex(&trace.root().trace_id), TRACE_ID);
         assert_eq!(trace.documents, Vec::<Value>::new());
