@@ -85,7 +85,7 @@ impl World {
             text.replace("{message_group_uuid}", &self.group)
         };
         let path = filled(row.path);
-        assert!(!path.contains('{'), "nothing stands for the parameter of {path}");
+        assert!(!path.contains('{'), "{path} has an unknown parameter");
         let query = if path.ends_with("/search") { "?term=andrew" } else { "" };
         let request = request(row.method, &format!("{path}{query}")).header("content-type", "application/json");
         request.body(Body::from(filled(row.body))).unwrap()
@@ -147,19 +147,19 @@ pub(crate) fn rejected_authorizations() -> Vec<(&'static str, Option<String>)> {
         ("the original's client, signed out", Some("Bearer null".to_owned())),
         ("expired", token(header(), with(claims(), "exp", json!(at("2026-11-22T11:59:00Z").as_second())))),
         ("not valid yet", token(header(), with(claims(), "nbf", json!(at("2026-11-22T12:01:01Z").as_second())))),
-        ("without an end", token(header(), with(claims(), "exp", Value::Null))),
+        ("without an expiry", token(header(), with(claims(), "exp", Value::Null))),
         ("wrong pool", token(header(), with(claims(), "iss", other_pool))),
         ("wrong client", token(header(), with(claims(), "client_id", json!("another")))),
         ("ID token", token(header(), id_token)),
-        ("nobody's", token(header(), with(claims(), "sub", json!("")))),
+        ("without a user", token(header(), with(claims(), "sub", json!("")))),
         ("alg none", Some(format!("Bearer {}.", unsigned(&with(header(), "alg", json!("none")), &claims())))),
         ("alg none, with a signature", token(with(header(), "alg", json!("none")), claims())),
         ("another alg for the same key", token(with(header(), "alg", json!("RS512")), claims())),
         ("HS256 with the public key", Some(hs256())),
         ("another kid", token(with(header(), "kid", json!("another")), claims())),
         ("no kid", token(json!({ "alg": "RS256" }), claims())),
-        ("a kid that is no text", token(with(header(), "kid", json!(7)), claims())),
-        ("an extension to be understood", token(with(header(), "crit", json!(["b64"])), claims())),
+        ("a kid that is a number", token(with(header(), "kid", json!(7)), claims())),
+        ("a critical extension", token(with(header(), "crit", json!(["b64"])), claims())),
         ("another key under our kid", Some(format!("Bearer {}", foreign.sign(&header(), &claims()).unwrap()))),
         ("altered", Some(String::from_utf8(altered).unwrap())),
         ("without a signature", Some(format!("Bearer {}.", unsigned(&header(), &claims())))),
@@ -183,7 +183,7 @@ fn access_table_covers_every_route() {
     let routes: Vec<_> = ROUTES.iter().map(|route| (route.method, route.path)).collect();
     let rows: BTreeSet<_> = ROWS.iter().map(|row| (row.method, row.path)).collect();
     assert_eq!(routes.iter().copied().collect::<BTreeSet<_>>(), rows);
-    assert_eq!((routes.len(), ROWS.len()), (rows.len(), rows.len()), "nothing stands there twice");
+    assert_eq!((routes.len(), ROWS.len()), (rows.len(), rows.len()), "a route is listed twice");
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn invalid_token_is_rejected_or_anonymous() {
             let answer = world.with_authorization(row, authorization.as_deref()).await;
             assert_eq!(answer.status, row.anonymous, "{} {} as {who}: {}", row.method, row.path, answer.body);
         }
-        assert_eq!(world.app.contents().await, before, "{} {} by nobody has changed nothing", row.method, row.path);
+        assert_eq!(world.app.contents().await, before, "{} {} was changed without a token", row.method, row.path);
     }
 }
 

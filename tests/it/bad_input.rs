@@ -314,7 +314,7 @@ async fn cursors_are_rejected_by_other_lists() {
     let mut cursors = Vec::new();
     for (route, term) in lists() {
         let page = world.send(world.with(route, &format!("{}?{term}limit=1", world.path(route)), None::<Body>)).await;
-        let next = page.next().unwrap_or_else(|| panic!("{} has one page: {}", route.path, page.body));
+        let next = page.next().unwrap_or_else(|| panic!("{} has no second page: {}", route.path, page.body));
         cursors.push((route, next.split(['=', '&']).nth(1).unwrap().to_owned()));
     }
     // Both addresses of a post list the same replies.

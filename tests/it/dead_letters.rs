@@ -48,7 +48,7 @@ async fn unprocessable_record_goes_to_the_dead_letter_queue() {
     assert_eq!((&letter["event_name"], &letter["event_id"]), (&json!("INSERT"), &records[1]["eventID"]));
     assert_eq!(letter["keys"], records[1]["dynamodb"]["Keys"]);
     assert_eq!(letter["error"], "unreadable");
-    assert!(letter["causes"].as_str().unwrap().contains("`likes_count` is missing or has the wrong form"), "{letter}");
+    assert!(letter["causes"].as_str().unwrap().contains("likes_count"), "{letter}");
     assert_eq!(letter["writer_trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
     assert!(!letter.to_string().contains("secret"), "{letter}");
 }
@@ -68,7 +68,7 @@ async fn unreachable_table_sends_no_dead_letters() {
     let mut app = TestApp::new().await;
     let records = records(&mut app).await;
     let queue = Queue::start(200).await;
-    // DynamoDB is unreachable, the table does not exist, or access is denied.
+    // DynamoDB is unreachable, or the table does not exist.
     let gone = Store::new(store::client(&sdk("http://127.0.0.1:9")), TABLE);
     assert_eq!(consume(&gone, queue.letters(), &records).await, first_of(&records));
     app.client.delete_table().table_name(TABLE).send().await.unwrap();

@@ -153,7 +153,7 @@ async fn kill_everywhere(name: &'static str) {
             return;
         }
     }
-    unreachable!("{name} has no end");
+    unreachable!("{name} never ends");
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn killed_signup_is_all_or_nothing() {
             return;
         }
     }
-    unreachable!("it has no end");
+    unreachable!("the trigger never ends");
 }
 
 #[tokio::test]

@@ -163,7 +163,7 @@ async fn frozen_function_exports_500_complete_traces() {
     for trace in &invoked {
         let (xray, otlp) = (&in_xray[trace], &in_otlp[trace]);
         assert_eq!(root(xray, Some(PARENT)), root(otlp, None));
-        assert!(xray.keys().eq(otlp.keys()), "the same spans in both");
+        assert!(xray.keys().eq(otlp.keys()), "the destinations got different spans");
         // The invocation, `home-activities`, and queries of two buckets with four shards. The first trace also has the
         // init phase, which reads the table and the key set.
         assert_eq!(otlp.len(), if *trace == trace_id(1) { 13 } else { 10 }, "{trace}");

@@ -154,7 +154,7 @@ async fn pages(list: List, there: usize, limit: usize, between: &[Between]) {
         (rows, next) = paged.page(&query).await;
         assert!(rows.len() <= limit);
         seen.extend(rows.iter().cloned());
-        assert!(seen.len() < 200, "it has no end");
+        assert!(seen.len() < 200, "the list never ends");
     }
     let seen: Vec<&str> = seen.iter().map(|row| row["message"].as_str().unwrap()).collect();
     for kept in &stable {

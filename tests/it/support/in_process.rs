@@ -120,6 +120,6 @@ fn execute(database: &Database, operation: &str, body: &[u8]) -> Result<String, 
         "TransactWriteItems" => with(body, |request| database.transact_write_items(request)),
         "UpdateItem" => with(body, |request| database.update_item(request)),
         "UpdateTimeToLive" => with(body, |request| database.update_time_to_live(request)),
-        _ => unreachable!("{operation} is not known here"),
+        _ => unreachable!("{operation} is not supported"),
     }
 }

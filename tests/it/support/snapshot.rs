@@ -12,7 +12,7 @@ pub(crate) fn assert_snapshot(file: &str, found: &str) {
     let line_of = |text: &str| text.lines().nth(line).unwrap_or("<the end>").to_owned();
     assert!(
         expected == found,
-        "{path} differs from line {}:\n  expected {}\n  found    {}\nif that is meant: cp {kept} {path}",
+        "{path} differs from line {}:\n  expected {}\n  found    {}\nto accept the new text: cp {kept} {path}",
         line + 1,
         line_of(&expected),
         line_of(found)

@@ -104,12 +104,12 @@ impl Tracing {
         let spans: Vec<Span> = self.otlp.collected().spans.into_iter().skip(self.taken).map(|(_, span)| span).collect();
         self.taken += spans.len();
         let roots: Vec<&Span> = spans.iter().filter(|span| span.parent_span_id.is_empty()).collect();
-        assert_eq!(roots.len(), 1, "{title}: one trace with one root");
-        assert!(spans.iter().all(|span| span.trace_id == roots[0].trace_id), "{title}: one trace");
+        assert_eq!(roots.len(), 1, "{title}: not one root");
+        assert!(spans.iter().all(|span| span.trace_id == roots[0].trace_id), "{title}: several traces");
         let tree = Node::of(roots[0], &spans, &self.known);
         let drawn = spans.iter().map(|span| (span.trace_id.clone(), span.span_id.clone()));
         self.known.extend(drawn.zip(spans.iter().map(|span| format!("{} of \"{title}\"", span.name))));
-        assert_eq!(tree.size(), spans.len(), "{title}: every span's parent is there");
+        assert_eq!(tree.size(), spans.len(), "{title}: a parent is missing");
         self.drawn.push_str(&format!("\n## {title}\n\n"));
         tree.draw(&mut self.drawn, 0, 1);
     }
@@ -203,7 +203,7 @@ fn text(value: Option<&AnyValue>) -> String {
     match value.and_then(|value| value.value.as_ref()).unwrap() {
         Value::StringValue(text) => {
             // `tracing` exports an unsigned number as text, which Honeycomb cannot aggregate.
-            assert!(text.parse::<i64>().is_err(), "the number {text} was sent as text: record it as i64");
+            assert!(text.parse::<i64>().is_err(), "the number {text} is exported as text: record it as i64");
             text.clone()
         }
         Value::IntValue(number) => number.to_string(),

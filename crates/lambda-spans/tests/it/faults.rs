@@ -390,7 +390,7 @@ async fn unreachable_receiver_backlog_is_bounded_in_bytes() {
     }
     stage.lambda.frozen().await;
     stage.lambda.kill().await;
-    let [before, after] = resident[..] else { panic!("two figures") };
+    let [before, after] = resident[..] else { panic!("{resident:?}") };
     // Without a bound it would grow by 9,600 KiB.
     assert!(after < before + 4_096, "{before} KiB, then {after} KiB");
 }

@@ -73,7 +73,7 @@ impl Trace {
         let parents: Vec<_> = self.spans.iter().map(|span| &span.span_id).collect();
         let mut roots = self.spans.iter().filter(|span| !parents.contains(&&span.parent_span_id));
         let root = roots.next().unwrap();
-        assert!(roots.next().is_none(), "one root");
+        assert!(roots.next().is_none(), "several roots");
         root
     }
 
