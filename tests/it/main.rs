@@ -19,7 +19,6 @@ mod error_bodies;
 mod errors;
 mod events;
 mod faults;
-mod flaws;
 mod gateway;
 mod health;
 mod home;

@@ -276,10 +276,10 @@ fn row(row: &Value) -> (String, String, String, u32, usize, usize) {
 }
 
 /// Asserts that every page matches the model.
-async fn compare(app: &TestApp, model: &Model, look: &Look) {
+async fn compare(app: &TestApp, model: &Model, check: &Check) {
     let now = app.now();
     let expected: Vec<_> = model.home(now).into_iter().map(|post| model.row(post)).collect();
-    if let Some(limit) = look.limit(expected.len()) {
+    if let Some(limit) = check.limit(expected.len()) {
         let home = app.get(&format!("/api/activities/home?limit={limit}")).await;
         let rows: Vec<_> = home.body.as_array().unwrap().iter().map(row).collect();
         assert_eq!(rows, expected[..limit.min(expected.len())]);
@@ -297,19 +297,19 @@ async fn compare(app: &TestApp, model: &Model, look: &Look) {
             assert_eq!(replies.len(), usize::try_from(model.posts[post].replies).unwrap());
         }
     }
-    let Pages::User = look.pages else { return };
-    let feed = app.get(&format!("/api/activities/@{}?limit=100", USERS[look.user].1)).await.body;
+    let Pages::User = check.pages else { return };
+    let feed = app.get(&format!("/api/activities/@{}?limit=100", USERS[check.user].1)).await.body;
     let rows = feed["activities"].as_array().unwrap();
     let shown: Vec<_> = rows.iter().map(|row| row["uuid"].as_str().unwrap()).collect();
-    let posts = model.home(now).into_iter().filter(|post| model.posts[*post].author == look.user);
+    let posts = model.home(now).into_iter().filter(|post| model.posts[*post].author == check.user);
     let expected: Vec<_> = posts.map(|post| model.posts[post].uuid.as_str()).collect();
     assert_eq!((&feed["profile"]["cruds_count"], &shown), (&json!(expected.len()), &expected));
-    assert_eq!(feed["profile"]["display_name"], model.name(look.user));
+    assert_eq!(feed["profile"]["display_name"], model.name(check.user));
 }
 
 /// The checks after a sequence besides home and each post: a sample, to leave time for more sequences.
 #[derive(Clone, Debug)]
-struct Look {
+struct Check {
     /// The user who reads, or who is read.
     user: usize,
     pages: Pages,
@@ -327,7 +327,7 @@ enum Pages {
     Search(usize),
 }
 
-fn look() -> impl Strategy<Value = Look> {
+fn check() -> impl Strategy<Value = Check> {
     let pages = prop_oneof![
         1 => Just(Pages::User),
         2 => Just(Pages::Notifications),
@@ -335,17 +335,17 @@ fn look() -> impl Strategy<Value = Look> {
         2 => (0..settled::TERMS.len()).prop_map(Pages::Search),
     ];
     (0..USERS.len(), pages, proptest::bool::weighted(0.2), proptest::bool::weighted(0.75))
-        .prop_map(|(user, pages, early, cut)| Look { user, pages, early, cut })
+        .prop_map(|(user, pages, early, cut)| Check { user, pages, early, cut })
 }
 
-impl Look {
+impl Check {
     /// The `limit` of a list of all posts; `None` if the list is too short.
     fn limit(&self, rows: usize) -> Option<usize> {
         if self.cut { rows.checked_sub(1).filter(|limit| *limit > 0) } else { Some(100) }
     }
 }
 
-async fn run(steps: Vec<Step>, look: Look) {
+async fn run(steps: Vec<Step>, check: Check) {
     let mut app = TestApp::empty().await;
     app.cache_router();
     for (number, (sub, handle)) in (1..).zip(USERS) {
@@ -355,12 +355,12 @@ async fn run(steps: Vec<Step>, look: Look) {
     for step in steps {
         apply(&mut app, &mut model, step).await;
     }
-    if look.early {
-        compare(&app, &model, &look).await;
+    if check.early {
+        compare(&app, &model, &check).await;
     }
     settled::settle(&mut app, &mut model).await;
-    compare(&app, &model, &look).await;
-    settled::compare(&app, &model, &look).await;
+    compare(&app, &model, &check).await;
+    settled::compare(&app, &model, &check).await;
 }
 
 /// Runs one case for each processor at a time.
@@ -371,8 +371,8 @@ fn random_actions_match_the_model() {
     let work = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let config = Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
-        TestRunner::new(config).run(&(steps(), look()), |(steps, look)| {
-            runtime.block_on(run(steps, look));
+        TestRunner::new(config).run(&(steps(), check()), |(steps, check)| {
+            runtime.block_on(run(steps, check));
             Ok(())
         })
     };
@@ -386,9 +386,9 @@ fn random_actions_match_the_model() {
 
 /// The number of cases: more than proptest's default, unless `PROPTEST_CASES` is set.
 fn cases() -> u32 {
-    const UNASKED: u32 = 256;
+    const DEFAULT: u32 = 256;
     match Config::default().cases {
-        UNASKED => 10_000,
+        DEFAULT => 10_000,
         asked => asked,
     }
 }

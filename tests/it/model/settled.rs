@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Look, Model, Pages, USERS};
+use super::{Check, Model, Pages, USERS};
 use crate::support::{TestApp, hours};
 
 pub(super) const TERMS: [&str; 4] = ["post", "news", "ne", "for%20wor"];
@@ -73,7 +73,7 @@ impl Model {
             at: conversation.opened_at,
             expires_at: conversation.opened_at + hours(30 * 24),
         }));
-        notifications.sort_by_key(|notifications| Reverse(notifications.at));
+        notifications.sort_by_key(|notification| Reverse(notification.at));
         notifications
     }
 
@@ -86,13 +86,13 @@ impl Model {
 }
 
 /// Compares the state after the consumer has processed all changes.
-pub(super) async fn compare(app: &TestApp, model: &Model, look: &Look) {
+pub(super) async fn compare(app: &TestApp, model: &Model, check: &Check) {
     assert_eq!(app.items().await.faults(), Vec::<String>::new());
-    match look.pages {
+    match check.pages {
         Pages::User => {}
-        Pages::Notifications => compare_notifications(app, model, look.user).await,
-        Pages::Conversations => conversations(app, model, look.user).await,
-        Pages::Search(term) => search(app, model, look, TERMS[term]).await,
+        Pages::Notifications => compare_notifications(app, model, check.user).await,
+        Pages::Conversations => conversations(app, model, check.user).await,
+        Pages::Search(term) => search(app, model, check, TERMS[term]).await,
     }
 }
 
@@ -100,7 +100,7 @@ async fn compare_notifications(app: &TestApp, model: &Model, user: usize) {
     let now = app.now();
     let read = model.read.get(&user).copied().unwrap_or(Timestamp::UNIX_EPOCH);
     let notifications: Vec<_> =
-        model.notifications(user).into_iter().filter(|notifications| now < notifications.expires_at).collect();
+        model.notifications(user).into_iter().filter(|notification| now < notification.expires_at).collect();
     let expected: Vec<Value> = notifications
         .iter()
         .map(|Notification { kind, uuid, actor, message, at, .. }| {
@@ -110,11 +110,11 @@ async fn compare_notifications(app: &TestApp, model: &Model, user: usize) {
     let answer = app.get_as(USERS[user].0, "/api/activities/notifications?limit=100").await;
     let fields = ["kind", "uuid", "handle", "display_name", "message", "unread"];
     assert_eq!(rows(&answer.body, &fields), expected);
-    let unread = notifications.iter().filter(|notifications| notifications.at > read).count();
+    let unread = notifications.iter().filter(|notification| notification.at > read).count();
     assert_eq!(answer.header("x-unread-count"), Some(unread.to_string().as_str()));
 }
 
-async fn search(app: &TestApp, model: &Model, look: &Look, term: &str) {
+async fn search(app: &TestApp, model: &Model, check: &Check, term: &str) {
     let words: Vec<String> = term.split("%20").map(str::to_owned).collect();
     let has = |message: &str| {
         let message = message.to_lowercase();
@@ -124,7 +124,7 @@ async fn search(app: &TestApp, model: &Model, look: &Look, term: &str) {
     };
     let posts = model.home(app.now()).into_iter().filter(|post| has(&model.posts[*post].message));
     let expected: Vec<Value> = posts.map(|post| json!([model.posts[post].uuid, model.posts[post].name])).collect();
-    let Some(limit) = look.limit(expected.len()) else { return };
+    let Some(limit) = check.limit(expected.len()) else { return };
     let found = app.get(&format!("/api/activities/search?limit={limit}&term={term}")).await;
     assert_eq!(rows(&found.body, &["uuid", "display_name"]), expected[..limit.min(expected.len())], "{term}");
 }
