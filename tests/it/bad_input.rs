@@ -404,7 +404,7 @@ fn ten_thousand_altered_cursors_are_rejected() {
     let outcome = deterministic(10_000).run(&altered, |altered| {
         let altered = String::from_utf8(altered).unwrap();
         let answer = runtime.block_on(world.app.get(&format!("/api/activities/home?cursor={altered}")));
-        prop_answer.assert_error(400, "bad_cursor");
+        answer.assert_error(400, "bad_cursor");
         Ok(())
     });
     outcome.unwrap();

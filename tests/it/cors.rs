@@ -1,5 +1,4 @@
 use axum::body::Body;
-use serde_json::json;
 
 use crate::support::{Answer, ORIGIN, TestApp, request};
 

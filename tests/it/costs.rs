@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::{
     BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
-use axum::body::Body;
 use serde_json::{Value, json};
 
 use crate::data_model::rows;
-use crate::support::{ANDREW, Answer, TestApp, WORF, hours, request, signed_in};
+use crate::support::{ANDREW, Answer, TestApp, WORF, hours};
 
 /// The longest post, in letters of two bytes.
 fn message() -> String {

@@ -1,12 +1,9 @@
 use axum::body::Body;
 use cruddur::api::{Deadline, Identity};
-use cruddur::store;
 use jiff::SignedDuration;
 use local::issuer::Issuer;
-use serde_json::json;
-use tokio::net::TcpListener;
 
-use crate::support::{ANDREW, Answer, TestApp, request, sdk, signed_in};
+use crate::support::{ANDREW, Answer, TestApp, request, signed_in};
 
 async fn home_with(app: &TestApp, left: SignedDuration) -> Answer {
     let mut request = request("GET", "/api/activities/home").body(Body::empty()).unwrap();

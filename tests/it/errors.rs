@@ -6,7 +6,7 @@ use cruddur::store::keys;
 use lambda_spans::ErrorType;
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, Answer, TABLE, TestApp, andrew, answer, hours, numbered, request, signed_in};
+use crate::support::{ANDREW, Answer, TABLE, TestApp, andrew, answer, hours, numbered, request};
 
 fn assert_problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status, &answer.body["code"]), (status, &json!(code)), "{}", answer.body);

@@ -1,8 +1,6 @@
-use cruddur::store;
 use serde_json::json;
-use tokio::net::TcpListener;
 
-use crate::support::{TABLE, TestApp, sdk};
+use crate::support::{TABLE, TestApp};
 
 #[tokio::test]
 async fn deep_check_reads_the_table() {

@@ -8,9 +8,9 @@ use cruddur::api::{AppState, Identity, ReadError};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use local::issuer::Issuer;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{ANDREW, Answer, ISSUER, TestApp, at, request, sdk, token};
+use crate::support::{ANDREW, Answer, ISSUER, TestApp, at, request, token};
 
 /// A key server that can fail and rotate its keys, and counts requests.
 #[derive(Clone)]

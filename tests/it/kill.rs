@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
 use cruddur::domain::{Kind, Notification, Subject};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -13,9 +12,7 @@ use lambda_harness::{Answer, Event, Fault};
 use serde_json::{Value, json};
 
 use crate::lambda::SIGNUP;
-use crate::support::{
-    ANDREW, API, Proxied, STREAM, TestApp, WORF, event, hours, numbered, process_permit, request, signed_in, user, worf,
-};
+use crate::support::{ANDREW, API, Proxied, STREAM, TestApp, WORF, event, hours, numbered, process_permit, user, worf};
 
 /// More requests than any route sends.
 const MANY: usize = 20;

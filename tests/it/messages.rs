@@ -1,12 +1,11 @@
 use std::collections::BTreeSet;
 
-use axum::body::Body;
 use cruddur::store::keys;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, Answer, TestApp, WORF, request, signed_in, user};
+use crate::support::{ANDREW, Answer, TestApp, WORF, user};
 
 const LONDO: &str = "demo-londo";
 

@@ -4,16 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
-use axum::body::Body;
 use cruddur::api::ROUTES;
 use cruddur::{signup, store};
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, TestApp, WORF, hours, properties, request, signed_in};
+use crate::support::{ANDREW, TestApp, WORF, hours, properties};
 
 /// IAM actions with the resource: the table, an index or the stream.
 type Uses = BTreeSet<(String, String)>;

@@ -2,7 +2,7 @@ use axum::body::Body;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, Answer, TestApp, WORF, hours, request, signed_in};
+use crate::support::{ANDREW, Answer, TestApp, WORF, hours, request};
 
 const UPDATE: &str = "/api/profile/update";
 

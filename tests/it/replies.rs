@@ -3,7 +3,7 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::support::{ANDREW, Answer, TestApp, WORF, hours, request, signed_in};
+use crate::support::{ANDREW, Answer, TestApp, WORF, hours, request};
 
 const REPLY: &str = r#"{"message": "This post has no honor!"}"#;
 

@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use cruddur::domain::{Author, Handle, Profile};
 use cruddur::signup::{self, SignupError};
-use cruddur::store;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-use crate::support::{ANDREW, TABLE, TestApp, sdk};
+use crate::support::{ANDREW, TABLE, TestApp};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/events/signup");
 const PICARD: &str = "8c5d4578-1051-70a9-6e0a-2f1c9b3d4e5f";
