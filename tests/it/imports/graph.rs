@@ -145,8 +145,8 @@ fn load_file(
     modules: &mut Modules,
     files: &mut BTreeMap<String, Path>,
 ) {
-    let source = read(file).unwrap_or_else(|| panic!("{file} does not exist"));
-    let parsed = syn::parse_file(&source).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let source = read(file).unwrap_or_else(|| unreachable!("{file} does not exist"));
+    let parsed = syn::parse_file(&source).unwrap_or_else(|error| unreachable!("{file}: {error}"));
     files.insert(file.to_owned(), path.clone());
     load_items(file, folder, path, parsed.items, read, modules, files);
 }
@@ -187,6 +187,7 @@ fn load_items(
 struct Definitions<'a>(&'a mut Module);
 
 impl<'ast> Visit<'ast> for Definitions<'_> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other items define no name")]
     fn visit_item(&mut self, item: &'ast Item) {
         let name = match item {
             Item::Use(import) => {
@@ -438,16 +439,14 @@ impl<'ast> Visit<'ast> for Locals {
 }
 
 fn is_test(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| match &attribute.meta {
-        syn::Meta::List(list) if list.path.is_ident("cfg") => {
-            let condition = list.tokens.to_string();
-            let mut words = condition.split(|character: char| !character.is_alphanumeric());
-            !condition.starts_with("not") && words.any(|word| word == "test" || word == "doctest")
-        }
-        _ => false,
+    attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).any(|attribute| {
+        let condition = attribute.meta.require_list().map(|list| list.tokens.to_string()).unwrap_or_default();
+        let mut words = condition.split(|character: char| !character.is_alphanumeric());
+        !condition.starts_with("not") && words.any(|word| word == "test" || word == "doctest")
     })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "syn may add kinds of items")]
 fn attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(item) => &item.attrs,

@@ -44,10 +44,11 @@ struct Impls<'a, 'n> {
 impl<'a> Visit<'a> for Impls<'a, '_> {
     fn visit_item_impl(&mut self, item: &'a ItemImpl) {
         if matches!(&*item.self_ty, Type::Path(of) if of.path.is_ident(self.type_name)) {
-            self.methods.extend(item.items.iter().filter_map(|item| match item {
-                ImplItem::Fn(function) => Some(function),
-                _ => None,
-            }));
+            for item in &item.items {
+                if let ImplItem::Fn(method) = item {
+                    self.methods.push(method);
+                }
+            }
         }
         visit::visit_item_impl(self, item);
     }

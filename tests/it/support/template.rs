@@ -35,6 +35,9 @@ fn to_json(yaml: yaml_serde::Value) -> Value {
             let fields = fields.into_iter().map(|(name, value)| (name.as_str().unwrap().to_owned(), to_json(value)));
             Value::Object(fields.collect::<Map<_, _>>())
         }
-        scalar => serde_json::to_value(scalar).unwrap(),
+        yaml_serde::Value::Null => Value::Null,
+        yaml_serde::Value::Bool(truth) => json!(truth),
+        yaml_serde::Value::Number(number) => json!(number),
+        yaml_serde::Value::String(text) => json!(text),
     }
 }
