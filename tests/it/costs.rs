@@ -168,7 +168,7 @@ async fn route_costs_match_the_documentation() {
     metered.cost("notifications read", async |app| app.put_as(WORF, "/api/activities/notifications").await).await;
     let long = "ж".repeat(1024);
     let first = json!({ "message": long, "user_receiver_handle": "worf" });
-    metered.send("message to a user, the first", ANDREW, "POST", "/api/messages", None, first.clone()).await;
+    metered.send("first message to a user", ANDREW, "POST", "/api/messages", None, first.clone()).await;
     metered.send("message to a user", ANDREW, "POST", "/api/messages", None, first.clone()).await;
     metered.send("message to a user, with a key", ANDREW, "POST", "/api/messages", Some("m"), first).await;
     let groups = metered.app.get_as(WORF, "/api/message_groups").await;
@@ -180,7 +180,7 @@ async fn route_costs_match_the_documentation() {
     metered.send("message to a conversation", WORF, "POST", "/api/messages", None, next).await;
     metered.get("message groups", Some(WORF), "/api/message_groups").await;
     metered.get("messages, 20 of 26", Some(WORF), &format!("/api/messages/{group}")).await;
-    metered.get("messages, 20 of 26, by the handle", Some(WORF), "/api/messages/@andrewbrown").await;
+    metered.get("messages, 20 of 26, by handle", Some(WORF), "/api/messages/@andrewbrown").await;
 
     let expected: Vec<String> = metered.rows.iter().map(|row| row.join(" | ")).collect();
     let documented: Vec<String> = rows("Costs").iter().map(|row| row.join(" | ")).collect();
@@ -192,7 +192,7 @@ const USUAL: &str = "Who likes pineapple on their pizza, and who would rather ha
 
 impl Metered {
     /// Adds a row with the cost of the stream consumer since the last one.
-    async fn follow(&mut self, name: &str) {
+    async fn consume(&mut self, name: &str) {
         std::mem::take(&mut *self.meter.0.lock().unwrap());
         self.app.settle().await;
         let spent = std::mem::take(&mut *self.meter.0.lock().unwrap());
@@ -216,28 +216,28 @@ async fn busy_system_costs_match_the_documentation() {
 
     let body = json!({ "message": USUAL, "ttl": "1-day" });
     let post = metered.send("a post", ANDREW, "POST", "/api/activities", None, body).await;
-    metered.follow("what follows from a post").await;
+    metered.consume("consumer: a post").await;
     let path = format!("/api/activities/{post}");
     let body = json!({ "message": USUAL });
     metered.send("a reply", WORF, "POST", &format!("{path}/reply"), None, body.clone()).await;
-    metered.follow("what follows from a reply").await;
+    metered.consume("consumer: a reply").await;
     metered.send("a like", WORF, "PUT", &format!("{path}/like"), None, Value::Null).await;
-    metered.follow("what follows from a like").await;
+    metered.consume("consumer: a like").await;
     let body = json!({ "message": USUAL, "user_receiver_handle": "worf" });
     metered.send("a first message", ANDREW, "POST", "/api/messages", None, body.clone()).await;
-    metered.follow("what follows from a first message").await;
+    metered.consume("consumer: a first message").await;
     metered.app.pass(jiff::SignedDuration::from_secs(1));
     metered.send("a message", ANDREW, "POST", "/api/messages", None, body).await;
-    metered.follow("what follows from a message").await;
+    metered.consume("consumer: a message").await;
     let edit = json!({ "display_name": "Andy" });
-    metered.send("a new name of who has 241 posts", ANDREW, "PUT", "/api/profile/update", None, edit).await;
-    metered.follow("what follows from the name").await;
+    metered.send("a rename by a user with 241 posts", ANDREW, "PUT", "/api/profile/update", None, edit).await;
+    metered.consume("consumer: a rename").await;
     metered.app.delete_item(cruddur::store::keys::activity(cruddur::domain::Id::parse(&post).unwrap())).await;
-    metered.follow("what follows from the deletion of the post, its reply and its like").await;
+    metered.consume("consumer: a deleted post with a reply and a like").await;
     let lone = metered.app.posted(hours(0), 900, USUAL, "1-day").await;
     metered.app.settle().await;
     metered.app.delete_item(cruddur::store::keys::activity(lone.id())).await;
-    metered.follow("what follows from the deletion of a post without any").await;
+    metered.consume("consumer: a deleted post").await;
 
     let mut searched = Metered::new().await;
     for number in 0..100 {
