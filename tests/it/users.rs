@@ -45,7 +45,7 @@ async fn user_page_has_no_replies() {
 }
 
 #[tokio::test]
-async fn an_at_sign_may_be_escaped() {
+async fn escaped_at_sign_is_equivalent() {
     let app = TestApp::new().await;
     let id = app.posted(hours(1), 1, "post", "1-day").await.id();
     for path in [

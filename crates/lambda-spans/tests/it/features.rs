@@ -18,14 +18,14 @@ fn features(package: &str) -> Vec<String> {
 /// Without `rt-tokio` the HTTP stack panics, because its connect timeout has no timer. An SDK in the same build, as in
 /// all other tests, hides this.
 #[test]
-fn the_http_stack_has_a_timer_where_no_sdk_brings_one() {
+fn http_stack_has_a_timer_without_an_sdk() {
     assert!(features("aws-smithy-async").contains(&"rt-tokio".to_owned()));
     assert!(!features("aws-smithy-async").contains(&"test-util".to_owned()));
 }
 
 /// With a second rustls the name would be ambiguous, and cargo would fail.
 #[test]
-fn there_is_one_tls_stack() {
+fn build_has_one_tls_stack() {
     let features = features("rustls");
     assert!(features.contains(&"aws_lc_rs".to_owned()), "{features:?}");
     assert!(!features.contains(&"ring".to_owned()), "{features:?}");
