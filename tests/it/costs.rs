@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::config::interceptors::{
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use serde_json::{Value, json};
 
 use crate::data_model::rows;
@@ -55,10 +56,9 @@ impl Intercept for Meter {
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let target = context.request().unwrap().headers().get("x-amz-target").unwrap();
-        let (_, operation) = target.split_once('.').unwrap();
+        let operation = config.load::<Metadata>().unwrap().name();
         let body: Value = serde_json::from_slice(context.response().unwrap().body().bytes().unwrap()).unwrap();
         let consumed = &body["ConsumedCapacity"];
         let tables = consumed.as_array().map_or(std::slice::from_ref(consumed), Vec::as_slice);
