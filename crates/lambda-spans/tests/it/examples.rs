@@ -1,5 +1,3 @@
-use serde_json::Value;
-
 use crate::support::{Stack, Trace};
 
 async fn run(example: &str, event: &str) -> Trace {
@@ -36,18 +34,4 @@ async fn examples_produce_their_documented_traces() {
     assert_eq!(streaming.answer.body.matches("page ").count(), 10);
     assert_eq!(streaming.spans.iter().filter(|span| span.name == "page").count(), 11);
     assert_eq!(streaming.root().name, "GET /report");
-}
-
-#[tokio::test]
-async fn application_metrics_are_logged_before_the_freeze() {
-    let mut stack = Stack::start_example("own_metrics", "", &[]).await;
-    let trace = stack.invoke(r#"{"items": [1, 2]}"#).await;
-    assert_eq!((trace.answer.body.as_str(), names(&trace)), (r#"{"items":2}"#, vec!["cruddur-api"]));
-    let log = stack.lambda.kill().await;
-    let line = log.lines().find(|line| line.contains("_aws")).unwrap_or_else(|| panic!("{log}"));
-    let line: Value = serde_json::from_str(line).unwrap();
-    assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Shop");
-    assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], "Items");
-    assert_eq!(line["Items"], 2);
-    assert_eq!(line["TraceId"], crate::support::hex(&trace.root().trace_id));
 }
