@@ -24,7 +24,7 @@ guard := .tools/cfn-guard-$(CFN_GUARD)/bin/cfn-guard
 with_tools := PATH="$(CURDIR)/.tools/python/bin:$(CURDIR)/$(dir $(auditable)):$(CURDIR)/$(dir $(auditable2cdx)):$$PATH" \
   SAM_CLI_TELEMETRY=0
 
-model := model::whatever_users_do_every_page_shows_what_a_plain_model_has
+model := model::random_actions_match_the_model
 
 # With what `make unit` has built already, it takes no build of its own.
 local := cargo test --locked --workspace --no-run

@@ -1,6 +1,6 @@
-//! Secrets in every place of the input: none of them is seen again but by who may see it.
+//! Secrets in every part of the input appear in no span, log line, metric or error body.
 //!
-//! The real binaries run at the finest log level that is of use (DEBUG), with both destinations of spans and the metrics.
+//! The real binaries run at log level DEBUG, with both destinations and metrics.
 
 use std::collections::BTreeSet;
 
@@ -17,12 +17,12 @@ use crate::lambda::{API, SIGNUP, Stack, event, sampled};
 use crate::support::user;
 
 const STREAM: &str = env!("CARGO_BIN_EXE_stream");
-/// All secrets have this in them, in whatever case.
+/// Every secret contains this word, in any case.
 const CANARY: &str = "canary";
 const SUB: &str = "canary-sub";
 const NOWHERE: &str = "01a202e9-b47a-7000-8000-0000000000ff";
 
-/// A request of a client that puts secrets where it can.
+/// A request with secrets in every part.
 struct Sent {
     route: &'static str,
     path: String,
@@ -50,7 +50,7 @@ impl Sent {
         self
     }
 
-    /// As API Gateway hands it to the function.
+    /// The event that API Gateway passes to the function.
     fn event(&self, authorization: Option<&str>) -> String {
         let (method, resource) = self.route.split_once(' ').unwrap();
         let mut headers = vec![
@@ -96,8 +96,7 @@ impl Sent {
     }
 }
 
-/// Every route with what is good, so that it is stored and shown, and with what is not, so that it is complained about.
-/// `post` and `group` are the ids of what is there.
+/// Valid and invalid requests to every route. `post` and `group` are the ids of an existing post and conversation.
 fn all(post: &str, group: &str) -> Vec<Sent> {
     let activity = |rest: &str| format!("/api/activities/{post}{rest}");
     let nothing = |rest: &str| format!("/api/activities/canary-activity{rest}");
@@ -156,7 +155,7 @@ fn all(post: &str, group: &str) -> Vec<Sent> {
         all.extend([
             to().body(&good),
             to().body(&good).header("Idempotency-Key", "canary-key"),
-            // The key again, with another body.
+            // Reuses the key with another body.
             to().body(with(&good, "message", json!("canary-other"))).header("Idempotency-Key", "canary-key"),
             to().body(&good).header("Idempotency-Key", "canary key"),
             to().body(&good).header("Content-Type", "text/canary"),
@@ -164,7 +163,7 @@ fn all(post: &str, group: &str) -> Vec<Sent> {
             to().body("\"canary-text\""),
             to().body(json!(["canary-list"])),
         ]);
-        // Each field with what it does not take.
+        // Invalid values of each field.
         for name in good.as_object().unwrap().keys() {
             for bad in [
                 json!("canary\u{0}"),
@@ -195,7 +194,7 @@ fn with(object: &Value, name: &str, value: Value) -> Value {
     object
 }
 
-/// Tokens that say more than they must, a good one first.
+/// Tokens with secrets in optional claims; the first one is valid.
 fn tokens(issuer: &Issuer) -> Vec<String> {
     let mut claims = Issuer::claims(SUB, Clock::system().now());
     for name in ["username", "email", "name", "cognito:username", "phone_number", "jti", "device_key"] {
@@ -215,7 +214,7 @@ fn tokens(issuer: &Issuer) -> Vec<String> {
     ]
 }
 
-/// Two users, their conversation and a post, all of them full of secrets; the ids of the post and of the conversation.
+/// Creates two users, their conversation and a post with secrets; returns the ids of the post and the conversation.
 async fn world(stack: &Stack) -> (String, String) {
     let store = Store::new(store::client(&local::aws::settings(stack.aws.endpoint())), TABLE);
     let clock = Clock::system();
@@ -242,7 +241,7 @@ fn environment(stack: &Stack) -> Vec<(&'static str, String)> {
     environment
 }
 
-/// The environment of the function beside a table that is not there.
+/// The environment of a function whose table does not exist.
 fn without_table(environment: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
     let mut environment = environment.to_vec();
     environment.retain(|(name, _)| *name != "TABLE_NAME");
@@ -250,7 +249,7 @@ fn without_table(environment: &[(&'static str, String)]) -> Vec<(&'static str, S
     environment
 }
 
-/// The text around the first secret in it.
+/// The text around the first secret.
 fn found(text: &str) -> Option<String> {
     let at = text.to_ascii_lowercase().find(CANARY)?;
     let around: Vec<char> = text[..at].chars().rev().take(300).collect();
@@ -264,7 +263,7 @@ fn status(answer: &Answer) -> u64 {
 }
 
 #[tokio::test]
-async fn no_secret_of_any_input_is_in_a_span_a_log_line_a_metric_or_an_error_body_of_the_api() {
+async fn api_leaks_no_request_data_to_telemetry_or_errors() {
     let stack = Stack::start().await;
     let (post, group) = world(&stack).await;
     let environment = environment(&stack);
@@ -273,7 +272,7 @@ async fn no_secret_of_any_input_is_in_a_span_a_log_line_a_metric_or_an_error_bod
     let tokens = tokens(stack.aws.issuer());
     let (mut seen, mut good, mut statuses, mut sends) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), 0);
     for sent in all(&post, &group) {
-        // The good token for all; the others, and none, once for each route.
+        // Every request uses the valid token; invalid tokens and none are tried once for each route.
         let first = seen.insert(sent.route);
         let others = tokens.iter().skip(1).map(|token| Some(token.as_str())).chain([None]);
         let authorizations = std::iter::once(Some(tokens[0].as_str())).chain(others.filter(|_| first));
@@ -288,21 +287,21 @@ async fn no_secret_of_any_input_is_in_a_span_a_log_line_a_metric_or_an_error_bod
             if status < 400 {
                 good.insert(sent.route);
             } else {
-                assert_eq!(found(&answer.body), None, "the answer {status} to {} {}", sent.route, sent.body);
+                assert_eq!(found(&answer.body), None, "response {status} to {} {}", sent.route, sent.body);
             }
             if turn == 0 {
                 let failed = broken.invoke(event(&payload, 10_000 + sends, &sampled())).await;
                 assert!(failed.success);
                 if serde_json::from_str::<Value>(&failed.body).unwrap()["statusCode"].as_u64().unwrap() >= 400 {
-                    assert_eq!(found(&failed.body), None, "the failure of {}", sent.route);
+                    assert_eq!(found(&failed.body), None, "failed {}", sent.route);
                 }
             }
         }
     }
     for route in &ROUTES {
         let route = format!("{} {}", route.method, route.path);
-        assert!(seen.contains(route.as_str()), "nothing secret is sent to {route}");
-        assert!(good.contains(route.as_str()), "nothing that {route} takes is sent to it");
+        assert!(seen.contains(route.as_str()), "{route} gets no request");
+        assert!(good.contains(route.as_str()), "{route} gets no valid request");
     }
     let expected = [200, 400, 401, 404, 405, 415, 422];
     assert!(expected.iter().all(|status| statuses.contains(status)), "{statuses:?}");
@@ -311,24 +310,27 @@ async fn no_secret_of_any_input_is_in_a_span_a_log_line_a_metric_or_an_error_bod
     broken.frozen().await;
     let (_, log) = lambda.terminate().await;
     let (_, broken_log) = broken.terminate().await;
-    assert_eq!(found(&log), None, "the log");
-    assert_eq!(found(&broken_log), None, "the log of the function without a table");
-    assert!(log.contains("\"level\":\"DEBUG\"") && log.contains("\"_aws\""), "all lines and the metrics are in it");
+    assert_eq!(found(&log), None, "log");
+    assert_eq!(found(&broken_log), None, "log of the function without a table");
+    assert!(
+        log.contains("\"level\":\"DEBUG\"") && log.contains("\"_aws\""),
+        "the log contains debug lines and metrics"
+    );
     assert!(broken_log.contains("\"level\":\"ERROR\""));
     let spans = stack.otlp.collected().spans;
     assert!(spans.len() > 10 * seen.len());
     for (resource, span) in &spans {
-        assert_eq!(found(&format!("{resource:?} {span:?}")), None, "the span {}", span.name);
+        assert_eq!(found(&format!("{resource:?} {span:?}")), None, "span {}", span.name);
     }
     let documents = stack.xray.take().await;
     assert!(documents.len() > 10 * seen.len());
     for document in &documents {
-        assert_eq!(found(&document.to_string()), None, "the X-Ray document {}", document["name"]);
+        assert_eq!(found(&document.to_string()), None, "X-Ray document {}", document["name"]);
     }
 }
 
 #[tokio::test]
-async fn the_user_agent_is_in_its_own_attribute_and_nowhere_else() {
+async fn user_agent_is_only_in_its_attribute() {
     let stack = Stack::start().await;
     let mut lambda = Lambda::start(API, &environment(&stack)).await;
     let sent = sent("GET /api/activities/home", "/api/activities/home").header("User-Agent", "parrot/1.0");
@@ -343,12 +345,12 @@ async fn the_user_agent_is_in_its_own_attribute_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn no_secret_of_a_new_account_is_in_a_span_a_log_line_a_metric_or_the_error_of_signup() {
+async fn signup_leaks_no_account_data_to_telemetry_or_errors() {
     let stack = Stack::start().await;
     let mut environment = environment(&stack);
     environment.retain(|(name, _)| !["SECRET_ARN", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID"].contains(name));
-    let mut lambda = Lambda::start(SIGNUP, &environment).await;
-    let mut broken = Lambda::start(SIGNUP, &without_table(&environment)).await;
+    let lambda = Lambda::start(SIGNUP, &environment).await;
+    let broken = Lambda::start(SIGNUP, &without_table(&environment)).await;
     let account = json!({
         "version": "1", "triggerSource": "PostConfirmation_ConfirmSignUp", "region": "ca-central-1",
         "userPoolId": "ca-central-1_A1b2C3d4E", "userName": "canary-user-name",
@@ -374,29 +376,35 @@ async fn no_secret_of_a_new_account_is_in_a_span_a_log_line_a_metric_or_the_erro
             sends += 1;
             let payload = with(&account, name, value.clone()).to_string();
             let answer = lambda.invoke(event(&payload, sends, &sampled())).await;
-            // Cognito gets its own event back; an error it shows to the user.
+            // A success returns Cognito's own event; Cognito shows an error to the user.
             assert!(answer.success || found(&answer.body).is_none(), "{}", answer.body);
         }
     }
+    let (traces, log) = telemetry_without_secrets(&stack, lambda, broken).await;
+    assert!(traces.contains("create-profile") && log.contains("\"_aws\""));
+}
+
+/// Ends the functions and asserts that their telemetry contains no secret. Returns the traces and the first log.
+async fn telemetry_without_secrets(stack: &Stack, mut lambda: Lambda, mut broken: Lambda) -> (String, String) {
     lambda.frozen().await;
     broken.frozen().await;
-    let told = format!("{:?} {:?}", stack.otlp.collected().spans, stack.xray.take().await);
+    let traces = format!("{:?} {:?}", stack.otlp.collected().spans, stack.xray.take().await);
     let (_, log) = lambda.terminate().await;
     let (_, broken_log) = broken.terminate().await;
-    assert!(told.contains("create-profile") && log.contains("\"_aws\""));
-    assert_eq!(found(&told), None);
-    assert_eq!(found(&log), None);
-    assert_eq!(found(&broken_log), None);
+    for text in [&traces, &log, &broken_log] {
+        assert_eq!(found(text), None);
+    }
+    (traces, log)
 }
 
 #[tokio::test]
-async fn no_secret_of_a_changed_item_is_in_a_span_a_log_line_a_metric_or_the_answer_of_the_stream() {
+async fn stream_leaks_no_item_data_to_telemetry_or_responses() {
     let stack = Stack::start().await;
     let mut environment = environment(&stack);
     environment
         .retain(|(name, _)| !["SECRET_ARN", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID", "JWKS_URL"].contains(name));
-    let mut lambda = Lambda::start(STREAM, &environment).await;
-    let mut broken = Lambda::start(STREAM, &without_table(&environment)).await;
+    let lambda = Lambda::start(STREAM, &environment).await;
+    let broken = Lambda::start(STREAM, &without_table(&environment)).await;
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/events/stream");
     let read = std::fs::read_to_string(format!("{folder}/post_with_mention.json")).unwrap();
     let good: Value = serde_json::from_str(&read).unwrap();
@@ -418,10 +426,10 @@ async fn no_secret_of_a_changed_item_is_in_a_span_a_log_line_a_metric_or_the_ans
         event
     };
     events.push(whole(&secret));
-    // Each attribute in a form that cannot be read.
+    // Each attribute with an invalid type.
     for name in secret.as_object().unwrap().keys() {
         events.push(whole(&with(&secret, name, json!({ "L": [{ "S": "canary-list" }] }))));
-        events.push(whole(&with(&secret, name, json!({ "S": "Canary, not what it should be" }))));
+        events.push(whole(&with(&secret, name, json!({ "S": "Canary of the wrong form" }))));
     }
     for (number, payload) in events.iter().enumerate() {
         for (lambda, trace) in [(&lambda, number + 1), (&broken, 1_000 + number)] {
@@ -429,13 +437,6 @@ async fn no_secret_of_a_changed_item_is_in_a_span_a_log_line_a_metric_or_the_ans
             assert_eq!(found(&answer.body), None);
         }
     }
-    lambda.frozen().await;
-    broken.frozen().await;
-    let told = format!("{:?} {:?}", stack.otlp.collected().spans, stack.xray.take().await);
-    let (_, log) = lambda.terminate().await;
-    let (_, broken_log) = broken.terminate().await;
-    assert!(told.contains("index-words") && log.contains("the record cannot be understood"));
-    assert_eq!(found(&told), None);
-    assert_eq!(found(&log), None);
-    assert_eq!(found(&broken_log), None);
+    let (traces, log) = telemetry_without_secrets(&stack, lambda, broken).await;
+    assert!(traces.contains("index-words") && log.contains("unreadable"));
 }

@@ -9,23 +9,15 @@ use tokio::net::TcpListener;
 use crate::support::sdk;
 
 #[test]
-fn every_missing_setting_is_named_at_once_with_what_to_do() {
+fn missing_settings_are_all_reported() {
     let error = Config::from_lookup(|_| None).unwrap_err();
-    assert_eq!(
-        error.faults().iter().map(|fault| fault.name).collect::<Vec<_>>(),
-        ["TABLE_NAME", "SECRET_ARN", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID"]
-    );
-    assert_eq!(
-        error.to_string(),
-        "the settings cannot be used; TABLE_NAME: missing, set it to the name of the DynamoDB table, `cruddur` on a \
-         laptop; SECRET_ARN: missing, set it to the ARN or the name of the Secrets Manager secret with the master key; \
-         COGNITO_USER_POOL_ID: missing, set it to the id of the Cognito user pool; COGNITO_CLIENT_ID: missing, set it \
-         to the id of the user pool's client"
-    );
+    let names: Vec<_> = error.faults().iter().map(|fault| fault.name).collect();
+    assert_eq!(names, ["TABLE_NAME", "SECRET_ARN", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID"]);
+    assert!(names.iter().all(|name| error.to_string().contains(name)));
 }
 
 #[test]
-fn the_binary_tells_its_faults_in_one_json_line_and_fails() {
+fn invalid_settings_end_the_binary_with_one_json_line() {
     let output = Command::new(env!("CARGO_BIN_EXE_api"))
         .env_clear()
         .envs([("TABLE_NAME", "cruddur"), ("COGNITO_USER_POOL_ID", "us-east-1_local"), ("COGNITO_CLIENT_ID", "local")])
@@ -33,13 +25,12 @@ fn the_binary_tells_its_faults_in_one_json_line_and_fails() {
         .unwrap();
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"".as_slice()));
     let line: Value = serde_json::from_slice(&output.stderr).unwrap();
-    let message = "cannot start: the settings cannot be used; SECRET_ARN: missing, set it to the ARN or the name of \
-                   the Secrets Manager secret with the master key";
-    assert_eq!(line, json!({ "level": "ERROR", "message": message }));
+    assert_eq!(line["level"], "ERROR");
+    assert!(line["message"].as_str().unwrap().contains("SECRET_ARN"), "{line}");
 }
 
 #[test]
-fn lambda_is_told_that_the_function_cannot_start_but_not_why() {
+fn init_error_sent_to_lambda_contains_no_settings() {
     let runtime = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let process = Command::new(env!("CARGO_BIN_EXE_signup"))
         .env_clear()
@@ -48,33 +39,32 @@ fn lambda_is_told_that_the_function_cannot_start_but_not_why() {
         .spawn()
         .unwrap();
     let (mut connection, _) = runtime.accept().unwrap();
-    let mut told = Vec::new();
-    let end = b"Function.CannotStart\"}";
-    while !told.ends_with(end) {
+    let mut received = Vec::new();
+    while !received.ends_with(b"}") {
         let mut byte = [0];
         connection.read_exact(&mut byte).unwrap();
-        told.extend(byte);
+        received.extend(byte);
     }
     connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
     drop(connection);
-    let host = runtime.local_addr().unwrap();
-    let expected = format!(
-        "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
-         Lambda-Runtime-Function-Error-Type: Function.CannotStart\r\nContent-Length: 98\r\nConnection: close\r\n\r\n\
-         {{\"errorMessage\":\"The function cannot start. Its log says why.\",\"errorType\":\"Function.CannotStart\"}}"
-    );
-    assert_eq!(String::from_utf8(told).unwrap(), expected);
+    let received = String::from_utf8(received).unwrap();
+    let (head, body) = received.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /2018-06-01/runtime/init/error HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("\r\nLambda-Runtime-Function-Error-Type: Function.CannotStart\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{head}");
+    assert_eq!(serde_json::from_str::<Value>(body).unwrap()["errorType"], "Function.CannotStart");
+    assert!(!body.contains("TABLE_NAME"), "{body}");
     let output = process.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("TABLE_NAME: missing"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("TABLE_NAME"));
 }
 
 #[test]
-fn faults_of_tracing_are_told_together_with_ours() {
+fn tracing_settings_are_reported_with_ours() {
     let get = |name: &str| match name {
         "TABLE_NAME" => Some("  ".to_owned()),
         "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("not a url".to_owned()),
-        _ => whole(name),
+        _ => valid(name),
     };
     let error = Config::from_lookup(get).unwrap_err();
     let names: Vec<_> = error.faults().iter().map(|fault| fault.name).collect();
@@ -82,8 +72,8 @@ fn faults_of_tracing_are_told_together_with_ours() {
 }
 
 #[test]
-fn a_whole_configuration_is_read() {
-    let config = Config::from_lookup(whole).unwrap();
+fn complete_settings_are_read() {
+    let config = Config::from_lookup(valid).unwrap();
     assert_eq!((config.table_name.as_str(), config.secret_arn.as_str()), ("cruddur", "local"));
     let cognito = Cognito {
         issuer: "https://cognito-idp.ca-central-1.amazonaws.com/ca-central-1_A1b2C3d4E".to_owned(),
@@ -95,8 +85,8 @@ fn a_whole_configuration_is_read() {
     assert!(config.origins.is_empty());
 }
 
-/// Settings with nothing wrong in them.
-fn whole(name: &str) -> Option<String> {
+/// Valid settings.
+fn valid(name: &str) -> Option<String> {
     let value = match name {
         "TABLE_NAME" => "cruddur",
         "SECRET_ARN" => "local",
@@ -107,26 +97,28 @@ fn whole(name: &str) -> Option<String> {
     Some(value.to_owned())
 }
 
-fn with(name: &str, value: &str) -> Result<Config, String> {
-    let get = |asked: &str| if asked == name { Some(value.to_owned()) } else { whole(asked) };
-    Config::from_lookup(get).map_err(|error| error.to_string())
+fn with(name: &str, value: &str) -> Result<Config, Vec<&'static str>> {
+    let get = |asked: &str| if asked == name { Some(value.to_owned()) } else { valid(asked) };
+    Config::from_lookup(get).map_err(|error| error.faults().iter().map(|fault| fault.name).collect())
+}
+
+/// Asserts that each of the values is invalid.
+fn assert_rejected(name: &'static str, values: &[&str]) {
+    for value in values {
+        assert_eq!(with(name, value).unwrap_err(), [name], "{value}");
+    }
 }
 
 #[test]
-fn a_pool_is_named_by_its_region_and_its_id() {
-    for pool in ["ca-central-1", "_A1b2", "ca-central-1_", "CA-central-1_A1", "eu-west-1_a/../b", "eu-west-1_a b"] {
-        let told = format!(
-            "the settings cannot be used; COGNITO_USER_POOL_ID: must be an id such as `us-east-1_A1b2C3d4E`, found \
-             `{pool}`"
-        );
-        assert_eq!(with("COGNITO_USER_POOL_ID", pool).unwrap_err(), told);
-    }
+fn user_pool_id_is_validated() {
+    let invalid = ["ca-central-1", "_A1b2", "ca-central-1_", "CA-central-1_A1", "eu-west-1_a/../b", "eu-west-1_a b"];
+    assert_rejected("COGNITO_USER_POOL_ID", &invalid);
     let china = with("COGNITO_USER_POOL_ID", "cn-north-1_A1b2").unwrap().cognito.issuer;
     assert_eq!(china, "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_A1b2");
 }
 
 #[test]
-fn keys_come_over_https_or_from_this_machine() {
+fn jwks_url_requires_https_or_a_local_host() {
     for url in [
         "https://keys.example/jwks.json",
         "http://localhost:8000/jwks.json",
@@ -136,21 +128,16 @@ fn keys_come_over_https_or_from_this_machine() {
     ] {
         assert_eq!(with("JWKS_URL", url).unwrap().cognito.jwks_url, url);
     }
-    for url in
-        ["http://keys.example/jwks.json", "http://localhost.evil.example/", "http://8.8.8.8/", "https://", "jwks"]
-    {
-        let told = format!(
-            "the settings cannot be used; JWKS_URL: must be an https URL, or an http URL on this machine, found `{url}`"
-        );
-        assert_eq!(with("JWKS_URL", url).unwrap_err(), told);
-    }
+    let invalid =
+        ["http://keys.example/jwks.json", "http://localhost.evil.example/", "http://8.8.8.8/", "https://", "jwks"];
+    assert_rejected("JWKS_URL", &invalid);
 }
 
 #[test]
-fn origins_are_a_list_and_each_is_exact() {
+fn origins_are_a_list_of_exact_origins() {
     let config = with("ALLOWED_ORIGINS", "https://cruddur.com, http://localhost:3000 ,").unwrap();
     assert_eq!(config.origins, ["https://cruddur.com", "http://localhost:3000"]);
-    for origin in [
+    let invalid = [
         "*",
         "null",
         "cruddur.com",
@@ -162,16 +149,11 @@ fn origins_are_a_list_and_each_is_exact() {
         "https://a:0443",
         "ftp://a",
         "https://user@a",
-    ] {
-        let told = format!(
-            "the settings cannot be used; ALLOWED_ORIGINS: must be a list of origins such as `https://cruddur.com` with \
-             commas between, found `{origin}`"
-        );
-        assert_eq!(with("ALLOWED_ORIGINS", origin).unwrap_err(), told);
-    }
+    ];
+    assert_rejected("ALLOWED_ORIGINS", &invalid);
 }
 
-/// Answers as Secrets Manager: with `current`, and with `previous` or that there is none.
+/// A Secrets Manager with a current version of the secret and possibly a previous one.
 async fn secrets_manager(current: &str, previous: Option<&str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -197,7 +179,7 @@ async fn secrets_manager(current: &str, previous: Option<&str>) -> String {
 }
 
 #[tokio::test]
-async fn a_secret_is_plain_text_or_the_key_of_a_json_object() {
+async fn secret_is_plain_text_or_a_json_key() {
     let key = "0123456789abcdef0123456789abcdef";
     for text in [key, &json!({ "key": key }).to_string()] {
         let secret = Secret::read(&sdk(&secrets_manager(text, None).await), "local").await.unwrap();
@@ -210,20 +192,19 @@ async fn a_secret_is_plain_text_or_the_key_of_a_json_object() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_read_is_named_with_the_cause() {
+async fn unreadable_secret_error_has_its_cause() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let error = Secret::read(&sdk(&url), "my-secret").await.unwrap_err();
-    assert_eq!(error.to_string(), "Secrets Manager does not give the secret my-secret (SECRET_ARN)");
-    assert_eq!(error.source().unwrap().to_string(), "dispatch failure");
+    assert!(error.to_string().contains("my-secret") && error.source().is_some(), "{error}");
 }
 
 #[tokio::test]
-async fn a_short_secret_is_refused_by_name() {
+async fn short_secret_is_rejected() {
     for text in ["short", "{}", r#"{"key": "short"}"#] {
         let error = Secret::read(&sdk(&secrets_manager(text, None).await), "my-secret").await.unwrap_err();
         assert!(matches!(error, SecretError::Weak { .. }));
-        assert!(error.to_string().starts_with("the secret my-secret (SECRET_ARN) has no key of at least 32 bytes"));
+        assert!(error.to_string().contains("my-secret"), "{error}");
     }
 }

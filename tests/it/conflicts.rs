@@ -13,8 +13,8 @@ use crate::support::{TestApp, sdk};
 
 const LIKE: &str = "/api/activities/01a202e9-b47a-7000-8000-000000000001/like";
 
-/// An app on a DynamoDB with one post, in which other transactions have the post for the first `busy` attempts.
-async fn app_with_a_post_that_is_busy(busy: u32) -> (TestApp, Arc<AtomicU32>) {
+/// An app whose DynamoDB reports a transaction conflict for the first `busy` attempts.
+async fn app_with_contended_post(busy: u32) -> (TestApp, Arc<AtomicU32>) {
     let attempts = Arc::new(AtomicU32::new(0));
     let counted = attempts.clone();
     let router = Router::new().fallback(async move |headers: HeaderMap, _: Bytes| -> Response {
@@ -55,18 +55,18 @@ fn post() -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_post_that_many_like_at_once_is_tried_again() {
-    let (app, attempts) = app_with_a_post_that_is_busy(3).await;
+async fn contended_likes_are_retried() {
+    let (app, attempts) = app_with_contended_post(3).await;
     let liked = app.ask_as("demo-worf", "PUT", LIKE).await;
     assert_eq!((liked.status, &liked.body["likes_count"]), (200, &json!(42)));
     assert_eq!(attempts.load(Ordering::Relaxed), 4);
 }
 
 #[tokio::test]
-async fn a_post_that_stays_busy_is_a_503_after_six_attempts() {
-    let (app, attempts) = app_with_a_post_that_is_busy(u32::MAX).await;
+async fn contended_post_is_503_after_six_attempts() {
+    let (app, attempts) = app_with_contended_post(u32::MAX).await;
     let liked = app.ask_as("demo-worf", "PUT", LIKE).await;
-    assert_eq!((liked.status, &liked.body["code"]), (503, &json!("throttled")));
+    liked.assert_error(503, "throttled");
     assert_eq!(liked.header("retry-after"), Some("1"));
     assert_eq!(attempts.load(Ordering::Relaxed), 6);
 }

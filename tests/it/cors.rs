@@ -1,5 +1,4 @@
 use axum::body::Body;
-use serde_json::json;
 
 use crate::support::{Answer, ORIGIN, TestApp, request};
 
@@ -12,7 +11,7 @@ async fn preflight(app: &TestApp, origin: &str, path: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_before_anybody_is_asked_who_they_are() {
+async fn preflight_needs_no_token() {
     let app = TestApp::new().await;
     let answer = preflight(&app, ORIGIN, "/api/activities").await;
     assert_eq!(answer.status, 200);
@@ -32,7 +31,7 @@ async fn a_preflight_is_answered_before_anybody_is_asked_who_they_are() {
 }
 
 #[tokio::test]
-async fn the_page_of_another_origin_is_let_in_nowhere() {
+async fn other_origins_are_denied_on_every_route() {
     let app = TestApp::new().await;
     for origin in [
         "https://evil.example",
@@ -55,7 +54,7 @@ async fn the_page_of_another_origin_is_let_in_nowhere() {
 }
 
 #[tokio::test]
-async fn our_page_reads_every_answer_and_the_headers_that_matter() {
+async fn allowed_origin_reads_responses_and_exposed_headers() {
     let app = TestApp::new().await;
     for (method, path, status) in [
         ("GET", "/api/activities/home", 200),
@@ -72,18 +71,18 @@ async fn our_page_reads_every_answer_and_the_headers_that_matter() {
 }
 
 #[tokio::test]
-async fn without_origins_no_page_is_let_in() {
+async fn empty_origin_list_denies_all_origins() {
     let mut app = TestApp::new().await;
     app.state.origins = [].into_iter().collect();
     assert_eq!(preflight(&app, ORIGIN, "/api/activities").await.header("access-control-allow-origin"), None);
 }
 
 #[tokio::test]
-async fn a_panic_can_be_read_by_our_page() {
+async fn allowed_origin_reads_a_panic_response() {
     let mut app = TestApp::new().await;
     app.state.clock = cruddur::clock::Clock::new(|| panic!("canary"), |at| crate::support::numbered(at, 0));
     let request = request("GET", "/api/health-check").header("origin", ORIGIN).body(Body::empty()).unwrap();
     let answer = app.send(request).await;
-    assert_eq!((answer.status, &answer.body["code"]), (500, &json!("panic")));
+    answer.assert_error(500, "panic");
     assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
 }

@@ -1,31 +1,29 @@
-//! What each route costs in DynamoDB's terms, as its own answers say, beside the table of `docs/data-model.md`.
+//! The DynamoDB cost of each route, as measured, matches the tables of `docs/data-model.md`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::{
     BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
-use axum::body::Body;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use serde_json::{Value, json};
 
 use crate::data_model::rows;
-use crate::support::{ANDREW, Answer, TestApp, hours, request, signed_in};
+use crate::support::{ANDREW, Answer, TestApp, WORF, hours};
 
-const WORF: &str = "demo-worf";
-/// As long as a post may be, in a script of two bytes.
+/// The longest post, in letters of two bytes.
 fn message() -> String {
     "ж".repeat(280)
 }
 
-/// Operations since the last reading.
+/// The operations since the last measurement.
 #[derive(Debug, Default)]
 struct Spent {
     calls: BTreeMap<String, u32>,
-    /// Operations that began before any of the same round had ended are one round.
+    /// Operations that overlap share one round trip.
     rounds: u32,
     round_has_an_end: bool,
     read: f64,
@@ -58,30 +56,22 @@ impl Intercept for Meter {
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // What fails here is a condition of a transaction; the output's type is that of its operation.
-        let output = context.output_or_error().and_then(Result::ok).map(|output| format!("{output:?}"));
-        let operation = output.as_deref().map_or("TransactWriteItems", operation_of).to_owned();
+        let operation = config.load::<Metadata>().unwrap().name();
         let body: Value = serde_json::from_slice(context.response().unwrap().body().bytes().unwrap()).unwrap();
         let consumed = &body["ConsumedCapacity"];
         let tables = consumed.as_array().map_or(std::slice::from_ref(consumed), Vec::as_slice);
         let units: f64 = tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum();
         let mut spent = self.0.lock().unwrap();
         spent.round_has_an_end = true;
-        match operation.as_str() {
+        match operation {
             "GetItem" | "BatchGetItem" | "Query" => spent.read += units,
             _ => spent.written += units,
         }
-        *spent.calls.entry(operation).or_default() += 1;
+        *spent.calls.entry(operation.to_owned()).or_default() += 1;
         Ok(())
     }
-}
-
-/// `TypeErasedBox[Clone]:GetItemOutput { … }`
-fn operation_of(output: &str) -> &str {
-    let (before, _) = output.split_once("Output {").unwrap();
-    before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap()
 }
 
 struct Metered {
@@ -93,14 +83,11 @@ struct Metered {
 impl Metered {
     async fn new() -> Self {
         let meter = Meter::default();
-        let app = TestApp::new().await;
-        let client = Client::from_conf(app.client.config().to_builder().interceptor(meter.clone()).build());
-        let mut metered = TestApp::on(client);
-        metered.database = app.database;
-        Self { app: metered, meter, rows: Vec::new() }
+        let app = TestApp::new().await.with_interceptor(meter.clone());
+        Self { app, meter, rows: Vec::new() }
     }
 
-    /// Adds the row of what happens in `request`.
+    /// Adds a row with the cost of `request`.
     async fn cost(&mut self, name: &str, request: impl AsyncFnOnce(&TestApp) -> Answer) -> Answer {
         std::mem::take(&mut *self.meter.0.lock().unwrap());
         let answer = request(&self.app).await;
@@ -122,19 +109,13 @@ impl Metered {
     }
 
     async fn send(&mut self, name: &str, sub: &str, method: &str, uri: &str, key: Option<&str>, body: Value) -> String {
-        let answer = self.cost(name, async |app| {
-            let mut request = request(method, uri).header("content-type", "application/json");
-            if let Some(key) = key {
-                request = request.header("idempotency-key", key);
-            }
-            app.send(signed_in(request.body(Body::from(body.to_string())).unwrap(), sub)).await
-        });
+        let answer = self.cost(name, async |app| app.send_with_key(sub, method, uri, key, body.to_string()).await);
         answer.await.body["uuid"].as_str().unwrap().to_owned()
     }
 }
 
 #[tokio::test]
-async fn the_costs_of_the_routes_are_the_documented_ones() {
+async fn route_costs_match_the_documentation() {
     let mut metered = Metered::new().await;
     let message = message();
     metered.app.posted(hours(24 * 25), 900, &message, "30-days").await;
@@ -187,7 +168,7 @@ async fn the_costs_of_the_routes_are_the_documented_ones() {
     metered.cost("notifications read", async |app| app.put_as(WORF, "/api/activities/notifications").await).await;
     let long = "ж".repeat(1024);
     let first = json!({ "message": long, "user_receiver_handle": "worf" });
-    metered.send("message to a user, the first", ANDREW, "POST", "/api/messages", None, first.clone()).await;
+    metered.send("first message to a user", ANDREW, "POST", "/api/messages", None, first.clone()).await;
     metered.send("message to a user", ANDREW, "POST", "/api/messages", None, first.clone()).await;
     metered.send("message to a user, with a key", ANDREW, "POST", "/api/messages", Some("m"), first).await;
     let groups = metered.app.get_as(WORF, "/api/message_groups").await;
@@ -199,19 +180,19 @@ async fn the_costs_of_the_routes_are_the_documented_ones() {
     metered.send("message to a conversation", WORF, "POST", "/api/messages", None, next).await;
     metered.get("message groups", Some(WORF), "/api/message_groups").await;
     metered.get("messages, 20 of 26", Some(WORF), &format!("/api/messages/{group}")).await;
-    metered.get("messages, 20 of 26, by the handle", Some(WORF), "/api/messages/@andrewbrown").await;
+    metered.get("messages, 20 of 26, by handle", Some(WORF), "/api/messages/@andrewbrown").await;
 
     let expected: Vec<String> = metered.rows.iter().map(|row| row.join(" | ")).collect();
     let documented: Vec<String> = rows("Costs").iter().map(|row| row.join(" | ")).collect();
     assert_eq!(documented, expected, "the table should be\n| {} |", expected.join(" |\n| "));
 }
 
-/// A post of twelve words, as posts are.
+/// A typical post of twelve words.
 const USUAL: &str = "Who likes pineapple on their pizza, and who would rather have anchovies?";
 
 impl Metered {
-    /// Adds the row of what follows from the changes so far.
-    async fn follow(&mut self, name: &str) {
+    /// Adds a row with the cost of the stream consumer since the last one.
+    async fn consume(&mut self, name: &str) {
         std::mem::take(&mut *self.meter.0.lock().unwrap());
         self.app.settle().await;
         let spent = std::mem::take(&mut *self.meter.0.lock().unwrap());
@@ -222,41 +203,41 @@ impl Metered {
 }
 
 #[tokio::test]
-async fn the_costs_of_a_busy_system_are_the_documented_ones() {
+async fn busy_system_costs_match_the_documentation() {
     let mut metered = Metered::new().await;
     for number in 0..240 {
         let ago = hours(1 + 24 * 7 * i64::try_from(number % 2).unwrap());
         metered.app.posted(ago, number, USUAL, "30-days").await;
     }
-    // What follows from these is not looked at.
+    // The side effects of these posts are not measured.
     metered.app.next_records();
     metered.get("home, 20 of 240 posts in two buckets", None, "/api/activities/home").await;
     metered.get("user feed, 20 of 240 posts", None, "/api/activities/@andrewbrown").await;
 
     let body = json!({ "message": USUAL, "ttl": "1-day" });
     let post = metered.send("a post", ANDREW, "POST", "/api/activities", None, body).await;
-    metered.follow("what follows from a post").await;
+    metered.consume("consumer: a post").await;
     let path = format!("/api/activities/{post}");
     let body = json!({ "message": USUAL });
     metered.send("a reply", WORF, "POST", &format!("{path}/reply"), None, body.clone()).await;
-    metered.follow("what follows from a reply").await;
+    metered.consume("consumer: a reply").await;
     metered.send("a like", WORF, "PUT", &format!("{path}/like"), None, Value::Null).await;
-    metered.follow("what follows from a like").await;
+    metered.consume("consumer: a like").await;
     let body = json!({ "message": USUAL, "user_receiver_handle": "worf" });
     metered.send("a first message", ANDREW, "POST", "/api/messages", None, body.clone()).await;
-    metered.follow("what follows from a first message").await;
+    metered.consume("consumer: a first message").await;
     metered.app.pass(jiff::SignedDuration::from_secs(1));
     metered.send("a message", ANDREW, "POST", "/api/messages", None, body).await;
-    metered.follow("what follows from a message").await;
+    metered.consume("consumer: a message").await;
     let edit = json!({ "display_name": "Andy" });
-    metered.send("a new name of who has 241 posts", ANDREW, "PUT", "/api/profile/update", None, edit).await;
-    metered.follow("what follows from the name").await;
+    metered.send("a rename by a user with 241 posts", ANDREW, "PUT", "/api/profile/update", None, edit).await;
+    metered.consume("consumer: a rename").await;
     metered.app.delete_item(cruddur::store::keys::activity(cruddur::domain::Id::parse(&post).unwrap())).await;
-    metered.follow("what follows from the deletion of the post, its reply and its like").await;
+    metered.consume("consumer: a deleted post with a reply and a like").await;
     let lone = metered.app.posted(hours(0), 900, USUAL, "1-day").await;
     metered.app.settle().await;
     metered.app.delete_item(cruddur::store::keys::activity(lone.id())).await;
-    metered.follow("what follows from the deletion of a post without any").await;
+    metered.consume("consumer: a deleted post").await;
 
     let mut searched = Metered::new().await;
     for number in 0..100 {

@@ -2,12 +2,10 @@ use axum::body::Body;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::{ANDREW, TestApp, hours, request};
-
-const WORF: &str = "demo-worf";
+use crate::support::{ANDREW, TestApp, WORF, hours, request};
 
 #[tokio::test]
-async fn an_author_deletes_a_post_and_it_is_nowhere() {
+async fn deleted_post_is_in_no_list() {
     let app = TestApp::new().await;
     app.posted(hours(1), 1, "stays", "1-day").await;
     let id = app.posted(hours(1), 2, "goes", "1-day").await.id();
@@ -26,25 +24,18 @@ async fn an_author_deletes_a_post_and_it_is_nowhere() {
 }
 
 #[tokio::test]
-async fn nobody_else_can_delete_a_post() {
+async fn only_the_author_can_delete_a_post() {
     let app = TestApp::new().await;
     let id = app.posted(hours(1), 1, "mine", "1-day").await.id();
     let uri = format!("/api/activities/{id}");
     let answer = app.ask_as(WORF, "DELETE", &uri).await;
-    let expected = json!({
-        "type": "about:blank",
-        "title": "Forbidden",
-        "status": 403,
-        "detail": "Only who wrote it can delete it.",
-        "code": "forbidden",
-    });
-    assert_eq!((answer.status, answer.body), (403, expected));
+    answer.assert_error(403, "forbidden");
     assert_eq!(app.send(request("DELETE", &uri).body(Body::empty()).unwrap()).await.status, 401);
     assert_eq!(app.get(&uri).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_deleted_reply_is_no_longer_counted() {
+async fn deleted_reply_is_not_counted() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 1, "parent", "1-day").await.id();
     let between = app.replied(parent, hours(0), 2, "stays").await.id();
@@ -61,7 +52,7 @@ async fn a_deleted_reply_is_no_longer_counted() {
 }
 
 #[tokio::test]
-async fn a_reply_whose_parent_is_gone_can_still_be_deleted() {
+async fn reply_to_a_deleted_post_can_be_deleted() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 1, "parent", "1-day").await.id();
     let reply = app.replied(parent, hours(0), 2, "reply").await.id();
@@ -72,7 +63,7 @@ async fn a_reply_whose_parent_is_gone_can_still_be_deleted() {
 }
 
 #[tokio::test]
-async fn twenty_deletions_of_one_reply_at_once_are_counted_once() {
+async fn concurrent_reply_deletions_are_counted_once() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 1, "parent", "1-day").await.id();
     app.replied(parent, hours(0), 2, "stays").await;

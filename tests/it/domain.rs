@@ -9,7 +9,7 @@ fn codes(result: Result<Message, cruddur::domain::Invalid>) -> Vec<Code> {
 }
 
 #[test]
-fn a_message_is_trimmed_and_counted_in_code_points() {
+fn message_is_trimmed_and_counted_in_code_points() {
     assert_eq!(Message::post("\u{3000} hi \n").unwrap().as_str(), "hi");
     assert_eq!(codes(Message::post(&"é".repeat(280))), []);
     assert_eq!(codes(Message::post(&format!("  {}  ", "é".repeat(280)))), []);
@@ -19,7 +19,7 @@ fn a_message_is_trimmed_and_counted_in_code_points() {
 }
 
 #[test]
-fn no_control_character_but_a_line_feed_is_in_a_message() {
+fn message_rejects_control_characters() {
     assert_eq!(codes(Message::post("a\nb")), []);
     for bad in ["a\rb", "a\tb", "a\0b", "a\u{1b}[31mb", "a\u{7f}b", "a\u{85}b"] {
         assert_eq!(codes(Message::post(bad)), [Code::MessageControlChars], "{bad:?}");
@@ -27,7 +27,7 @@ fn no_control_character_but_a_line_feed_is_in_a_message() {
 }
 
 #[test]
-fn a_ttl_is_one_of_seven_words_and_nothing_near_them() {
+fn ttl_accepts_only_its_seven_words() {
     let words = ["30-days", "7-days", "3-days", "1-day", "12-hours", "3-hours", "1-hour"];
     assert_eq!(Ttl::ALL.map(Ttl::as_str), words);
     for other in ["", " 1-day", "1-days", "1-DAY", "2-days", "86400"] {
@@ -37,7 +37,7 @@ fn a_ttl_is_one_of_seven_words_and_nothing_near_them() {
 }
 
 #[test]
-fn a_handle_is_one_to_thirty_lower_case_letters_digits_and_underscores() {
+fn handle_accepts_1_to_30_lowercase_characters() {
     assert_eq!(Handle::parse("andrew_brown2").unwrap().as_str(), "andrew_brown2");
     for bad in ["", "Andrew", "a b", "a#b", "é", &"a".repeat(31)] {
         assert!(Handle::parse(bad).is_err(), "{bad}");
@@ -45,7 +45,7 @@ fn a_handle_is_one_to_thirty_lower_case_letters_digits_and_underscores() {
 }
 
 #[test]
-fn a_profile_is_trimmed_and_each_part_has_its_rules() {
+fn profile_is_trimmed_and_validated() {
     let edit = ProfileEdit::parse("  Worf  ", " a\nb ").unwrap();
     assert_eq!((edit.display_name.as_str(), edit.bio.as_str()), ("Worf", "a\nb"));
     let codes = |name: &str, bio: &str| ProfileEdit::parse(name, bio).unwrap_err().codes().to_vec();
@@ -61,7 +61,7 @@ fn a_profile_is_trimmed_and_each_part_has_its_rules() {
 }
 
 #[test]
-fn an_id_carries_its_time_and_nothing_else_is_an_id() {
+fn id_carries_its_time() {
     let id = Id::parse("0199c3a0-5e00-7a11-8b22-c33d44e55f66").unwrap();
     assert_eq!(id.created_at(), at("2025-10-08T11:41:31.008Z"));
     for bad in [
@@ -76,7 +76,7 @@ fn an_id_carries_its_time_and_nothing_else_is_an_id() {
 }
 
 #[test]
-fn the_systems_clock_has_whole_milliseconds_and_its_ids_differ() {
+fn system_clock_has_whole_milliseconds_and_unique_ids() {
     let clock = Clock::system();
     let (before, a, b, after) = (clock.now(), clock.new_id(), clock.new_id(), clock.now());
     assert!(before <= a.created_at() && b.created_at() <= after && a != b);

@@ -1,4 +1,4 @@
-//! A DynamoDB that fails in every way we know, behind the real binaries, which have three seconds.
+//! Faults of DynamoDB behind the real binaries, which have a timeout of three seconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,11 +8,11 @@ use futures_util::future::join_all;
 use lambda_harness::{Answer, Fault, Lambda};
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, API, Behind, STREAM, TestApp, event, hours, turn};
+use crate::support::{ANDREW, API, Proxied, STREAM, TestApp, event, hours, process_permit};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// By name: the fault, the status of a read and of a write that meet nothing else, and their code.
+/// Name, fault, the statuses of a read and a write that always fail this way, and their code.
 fn faults() -> Vec<(&'static str, Fault, u64, Option<&'static str>)> {
     let error = |kind: &str| json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}") }).to_string();
     vec![
@@ -27,25 +27,25 @@ fn faults() -> Vec<(&'static str, Fault, u64, Option<&'static str>)> {
     ]
 }
 
-struct Told {
+struct Outcome {
     status: u64,
     code: Option<String>,
     retry_after: bool,
 }
 
-/// Whatever happens, there is an answer before Lambda ends the invocation.
-async fn ask(lambda: &Lambda, method: &str, path: &str, key: Option<&str>, body: Value) -> Told {
+/// The latest response before Lambda ends the invocation.
+async fn ask(lambda: &Lambda, method: &str, path: &str, key: Option<&str>, body: Value) -> Outcome {
     let began = Instant::now();
     let answer = lambda.invoke(event(ANDREW, method, path, key, &body, TIMEOUT)).await;
     assert!(answer.at.duration_since(began) < TIMEOUT, "{method} {path}");
-    told(&answer)
+    outcome(&answer)
 }
 
-fn told(answer: &Answer) -> Told {
+fn outcome(answer: &Answer) -> Outcome {
     assert!(answer.success, "{}", answer.body);
     let response: Value = serde_json::from_str(&answer.body).unwrap();
     let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
-    Told {
+    Outcome {
         status: response["statusCode"].as_u64().unwrap(),
         code: body["code"].as_str().map(str::to_owned),
         retry_after: response["multiValueHeaders"].get("retry-after").is_some(),
@@ -53,56 +53,56 @@ fn told(answer: &Answer) -> Told {
 }
 
 #[tokio::test]
-async fn whatever_dynamodb_does_a_request_is_answered_in_time_and_a_write_happens_once() {
+async fn dynamodb_faults_end_in_time_without_double_writes() {
     join_all(faults().into_iter().map(async |(name, fault, status, code)| {
-        let _turn = turn().await;
-        let behind = Behind::now().await;
-        let post = behind.app.posted(hours(1), 1, "there before", "1-day").await.id();
-        let lambda = behind.function(API).await;
+        let _permit = process_permit().await;
+        let system = Proxied::at_real_time().await;
+        let post = system.app.posted(hours(1), 1, "there before", "1-day").await.id();
+        let lambda = system.function(API).await;
         let like = format!("/api/activities/{post}/like");
         let hello = json!({ "message": "Hello", "ttl": "1-hour" });
         let failing = fault.clone();
-        behind.obey(move |_| failing.clone());
+        system.obey(move |_| failing.clone());
         for (method, path, key, body) in [
             ("GET", "/api/activities/home", None, Value::Null),
             ("POST", "/api/activities", Some("k"), hello.clone()),
             ("PUT", like.as_str(), None, Value::Null),
         ] {
-            let told = ask(&lambda, method, path, key, body).await;
-            assert_eq!((told.status, told.code.as_deref()), (status, code), "{name}: {method} {path}");
-            assert_eq!(told.retry_after, status == 503, "{name}");
+            let outcome = ask(&lambda, method, path, key, body).await;
+            assert_eq!((outcome.status, outcome.code.as_deref()), (status, code), "{name}: {method} {path}");
+            assert_eq!(outcome.retry_after, status == 503, "{name}");
         }
-        // All works, but for the answer to the write itself.
-        behind.obey(move |request| match request.operation.as_deref() {
+        // Only the response to the write is lost.
+        system.obey(move |request| match request.operation.as_deref() {
             Some("TransactWriteItems") => fault.clone(),
             _ => Fault::None,
         });
-        let told = ask(&lambda, "POST", "/api/activities", Some("k"), hello.clone()).await;
-        assert!([status, 200].contains(&told.status), "{name}: {}", told.status);
-        let told = ask(&lambda, "PUT", &like, None, Value::Null).await;
-        assert_eq!(told.status, status, "{name}");
-        behind.obey(|_| Fault::None);
+        let outcome = ask(&lambda, "POST", "/api/activities", Some("k"), hello.clone()).await;
+        assert!([status, 200].contains(&outcome.status), "{name}: {}", outcome.status);
+        let outcome = ask(&lambda, "PUT", &like, None, Value::Null).await;
+        assert_eq!(outcome.status, status, "{name}");
+        system.obey(|_| Fault::None);
         for (method, path, key, body) in
             [("POST", "/api/activities", Some("k"), hello), ("PUT", like.as_str(), None, Value::Null)]
         {
             assert_eq!(ask(&lambda, method, path, key, body).await.status, 200, "{name}");
         }
-        let home = behind.app.get("/api/activities/home").await;
+        let home = system.app.get("/api/activities/home").await;
         assert_eq!(home.messages(), ["Hello", "there before"], "{name}");
         assert_eq!(home.body[1]["likes_count"], 1, "{name}");
-        assert_eq!(behind.app.items().await.faults(), Vec::<String>::new(), "{name}");
+        assert_eq!(system.app.items().await.faults(), Vec::<String>::new(), "{name}");
         lambda.kill().await;
     }))
     .await;
 }
 
 #[tokio::test]
-async fn whatever_dynamodb_does_once_nobody_notices_and_a_write_happens_once() {
+async fn one_dynamodb_fault_is_retried_without_double_writes() {
     join_all(faults().into_iter().map(async |(name, fault, ..)| {
-        let _turn = turn().await;
-        let behind = Behind::now().await;
-        let post = behind.app.posted(hours(1), 1, "there before", "1-day").await.id();
-        let lambda = behind.function(API).await;
+        let _permit = process_permit().await;
+        let system = Proxied::at_real_time().await;
+        let post = system.app.posted(hours(1), 1, "there before", "1-day").await.id();
+        let lambda = system.function(API).await;
         let like = format!("/api/activities/{post}/like");
         let reply = format!("/api/activities/{post}/reply");
         for (method, path, body) in [
@@ -114,29 +114,29 @@ async fn whatever_dynamodb_does_once_nobody_notices_and_a_write_happens_once() {
             ("POST", "/api/messages", json!({ "message": "Hello again", "handle": "worf" })),
             ("PUT", "/api/profile/update", json!({ "display_name": "Andy", "bio": "" })),
         ] {
-            // Each operation fails at its first attempt.
+            // The first attempt of each operation fails.
             let seen = Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
             let fault = fault.clone();
-            behind.obey(move |request| {
+            system.obey(move |request| {
                 let first = seen.lock().unwrap().insert(request.operation.clone());
                 if first { fault.clone() } else { Fault::None }
             });
             assert_eq!(ask(&lambda, method, path, None, body).await.status, 200, "{name}: {method} {path}");
         }
-        behind.obey(|_| Fault::None);
-        let home = behind.app.get("/api/activities/home").await;
+        system.obey(|_| Fault::None);
+        let home = system.app.get("/api/activities/home").await;
         assert_eq!(home.messages(), ["Hello", "there before"], "{name}");
         assert_eq!((&home.body[1]["likes_count"], &home.body[1]["replies_count"]), (&json!(1), &json!(1)), "{name}");
-        let messages = behind.app.get_as(ANDREW, "/api/messages/@worf").await;
+        let messages = system.app.get_as(ANDREW, "/api/messages/@worf").await;
         assert_eq!(messages.messages(), ["Hello", "Hello again"], "{name}");
-        assert_eq!(behind.app.items().await.faults(), Vec::<String>::new(), "{name}");
+        assert_eq!(system.app.items().await.faults(), Vec::<String>::new(), "{name}");
         lambda.kill().await;
     }))
     .await;
 }
 
 #[tokio::test]
-async fn whatever_dynamodb_does_the_stream_s_consumer_says_in_time_which_records_come_again() {
+async fn stream_consumer_reports_retries_in_time() {
     let busy = async || {
         let app = TestApp::new().await;
         app.posted(hours(2), 1, "Cloud fun for @worf", "1-day").await;
@@ -148,29 +148,29 @@ async fn whatever_dynamodb_does_the_stream_s_consumer_says_in_time_which_records
     undisturbed.settle().await;
     let expected = undisturbed.contents().await;
     join_all(faults().into_iter().map(async |(name, fault, status, _)| {
-        let _turn = turn().await;
-        let behind = Behind::of(busy().await).await;
-        let lambda = behind.function(STREAM).await;
-        let records: Vec<Value> = behind.app.records().into_iter().filter(cruddur::stream::follows).collect();
+        let _permit = process_permit().await;
+        let system = Proxied::new(busy().await).await;
+        let lambda = system.function(STREAM).await;
+        let records: Vec<Value> = system.app.records().into_iter().filter(cruddur::stream::follows).collect();
         let batch = lambda_harness::Event {
             payload: json!({ "Records": records }).to_string(),
             trace: String::new(),
             timeout: TIMEOUT,
         };
-        behind.obey(move |_| fault.clone());
+        system.obey(move |_| fault.clone());
         let began = Instant::now();
         let answer = lambda.invoke(batch.clone()).await;
         assert!(answer.at.duration_since(began) < TIMEOUT, "{name}");
         assert!(answer.success, "{name}: {}", answer.body);
         let failures: Value = serde_json::from_str(&answer.body).unwrap();
         let failed = failures["batchItemFailures"].as_array().unwrap();
-        // With mere latency some is done in the time.
+        // Latency alone lets some records finish in time.
         assert!(failed.len() <= 1 && (status == 200 || failed.len() == 1), "{name}: {failures}");
-        behind.obey(|_| Fault::None);
+        system.obey(|_| Fault::None);
         let answer = lambda.invoke(batch).await;
         assert_eq!(answer.body, r#"{"batchItemFailures":[]}"#, "{name}");
         lambda.kill().await;
-        let mut app = behind.app;
+        let mut app = system.app;
         app.settle().await;
         assert_eq!(app.contents().await, expected, "{name}");
     }))
@@ -178,14 +178,14 @@ async fn whatever_dynamodb_does_the_stream_s_consumer_says_in_time_which_records
 }
 
 #[tokio::test]
-async fn a_retry_that_cannot_end_in_time_is_not_begun() {
-    let _turn = turn().await;
-    let behind = Behind::now().await;
-    let lambda = behind.function(API).await;
+async fn retry_that_would_miss_the_deadline_is_skipped() {
+    let _permit = process_permit().await;
+    let system = Proxied::at_real_time().await;
+    let lambda = system.function(API).await;
     for (left, most) in [(430, 1), (1_300, 2), (3_000, 3)] {
         let attempts = Arc::new(AtomicUsize::new(0));
         let counted = attempts.clone();
-        behind.obey(move |_| {
+        system.obey(move |_| {
             counted.fetch_add(1, Ordering::Relaxed);
             Fault::Silence
         });
@@ -193,23 +193,23 @@ async fn a_retry_that_cannot_end_in_time_is_not_begun() {
         let began = Instant::now();
         let answer = lambda.invoke(short).await;
         assert!(answer.at.duration_since(began) < Duration::from_millis(left), "{left}");
-        assert_eq!(told(&answer).status, 503);
+        assert_eq!(outcome(&answer).status, 503);
         assert_eq!(attempts.load(Ordering::Relaxed), most, "{left}");
     }
     lambda.kill().await;
 }
 
 #[tokio::test]
-async fn a_post_that_somebody_likes_before_its_lost_answer_is_asked_for_again_is_answered_as_made() {
-    let _turn = turn().await;
-    let behind = Behind::now().await;
-    let lambda = behind.function(API).await;
+async fn lost_response_of_a_liked_post_is_replayed() {
+    let _permit = process_permit().await;
+    let system = Proxied::at_real_time().await;
+    let lambda = system.function(API).await;
     let first = Arc::new(AtomicUsize::new(0));
-    behind.obey(move |request| match request.operation.as_deref() {
+    system.obey(move |request| match request.operation.as_deref() {
         Some("PutItem") if first.fetch_add(1, Ordering::Relaxed) == 0 => Fault::StopAfter,
         _ => Fault::None,
     });
-    let Behind { app, mut proxy } = behind;
+    let Proxied { app, mut proxy } = system;
     let hello = json!({ "message": "Hello", "ttl": "1-hour" });
     let posting = lambda.invoke(event(ANDREW, "POST", "/api/activities", None, &hello, Duration::from_secs(10)));
     let liking = async {
@@ -218,7 +218,7 @@ async fn a_post_that_somebody_likes_before_its_lost_answer_is_asked_for_again_is
         app.put_as("demo-worf", &format!("/api/activities/{post}/like")).await.status
     };
     let (posted, liked) = tokio::join!(posting, liking);
-    assert_eq!((told(&posted).status, liked), (200, 200));
+    assert_eq!((outcome(&posted).status, liked), (200, 200));
     assert_eq!(app.get("/api/activities/home").await.messages(), ["Hello"]);
     lambda.kill().await;
 }

@@ -7,7 +7,7 @@ use tower::ServiceExt;
 
 use crate::support::{ANDREW, TestApp, hours, token};
 
-/// What the function answers to `event`, which was read by lambda_http as in Lambda.
+/// The function's response to `event`, parsed by lambda_http as in Lambda.
 pub(crate) async fn invoke(app: &TestApp, event: &Value, context: Context) -> (u16, Value) {
     let request = lambda_http::request::from_str(&event.to_string()).unwrap().with_lambda_context(context);
     let response = api::gateway(app.router()).oneshot(request).await.unwrap();
@@ -22,7 +22,7 @@ fn event(path: &str, stage: &str, context_path: Option<&str>) -> Value {
 }
 
 #[tokio::test]
-async fn the_stage_in_the_path_or_not_routes_alike() {
+async fn stage_in_the_path_is_ignored() {
     let app = TestApp::new().await;
     for (path, stage, context_path) in [
         ("/api/health-check", "prod", Some("/prod/api/health-check")),
@@ -40,14 +40,14 @@ async fn the_stage_in_the_path_or_not_routes_alike() {
 }
 
 #[tokio::test]
-async fn a_stage_is_taken_off_once() {
+async fn stage_is_removed_once() {
     let app = TestApp::new().await;
     let twice = event("/prod/prod/api/health-check", "prod", Some("/prod/prod/api/health-check"));
     assert_eq!(invoke(&app, &twice, Context::default()).await.0, 404);
 }
 
 #[tokio::test]
-async fn the_query_stays_when_the_stage_goes() {
+async fn query_survives_stage_removal() {
     let app = TestApp::new().await;
     for number in 0..3 {
         app.posted(hours(1), number, "x", "1-day").await;
@@ -59,7 +59,7 @@ async fn the_query_stays_when_the_stage_goes() {
 }
 
 #[tokio::test]
-async fn a_token_makes_a_user_and_what_an_authorizer_says_does_not() {
+async fn authorizer_claims_are_ignored() {
     let app = TestApp::new().await;
     let mut event = event("/api/activities", "prod", Some("/prod/api/activities"));
     event["httpMethod"] = json!("POST");
@@ -77,7 +77,7 @@ async fn a_token_makes_a_user_and_what_an_authorizer_says_does_not() {
 }
 
 #[tokio::test]
-async fn the_invocations_deadline_is_kept() {
+async fn invocation_deadline_ends_the_request() {
     let app = TestApp::new().await;
     let deadline = |ms: i64| {
         let mut context = Context::default();
@@ -92,7 +92,7 @@ async fn the_invocations_deadline_is_kept() {
 }
 
 #[tokio::test]
-async fn an_event_of_a_hostile_request_is_read_and_refused() {
+async fn hostile_event_is_rejected() {
     let app = TestApp::new().await;
     let long = "x".repeat(50_000);
     for (path, status) in [

@@ -2,17 +2,17 @@ use axum::body::Body;
 use cruddur::store::keys;
 use serde_json::json;
 
-use crate::support::{TestApp, hours, numbered, request};
+use crate::support::{Answer, TestApp, hours, numbered, request};
 
 #[tokio::test]
-async fn home_of_a_new_table_is_an_empty_array_without_a_link() {
+async fn empty_home_is_an_empty_array_without_link() {
     let app = TestApp::new().await;
     let home = app.get("/api/activities/home").await;
     assert_eq!((home.status, home.body, home.response.headers().get("link")), (200, json!([]), None));
 }
 
 #[tokio::test]
-async fn home_shows_the_fields_of_the_original_in_rfc_3339_with_milliseconds() {
+async fn home_has_the_original_fields() {
     let app = TestApp::new().await;
     app.posted(hours(1), 7, "Cloud is (very) fun!", "7-days").await;
     let home = app.get("/api/activities/home").await;
@@ -32,7 +32,7 @@ async fn home_shows_the_fields_of_the_original_in_rfc_3339_with_milliseconds() {
 }
 
 #[tokio::test]
-async fn home_is_newest_first_across_buckets_and_shards() {
+async fn home_is_newest_first() {
     let app = TestApp::new().await;
     for (number, days) in [(1, 3), (2, 29), (3, 0), (4, 12), (5, 20)] {
         app.posted(hours(24 * days), number, &format!("{days} days old"), "30-days").await;
@@ -43,14 +43,14 @@ async fn home_is_newest_first_across_buckets_and_shards() {
 }
 
 #[tokio::test]
-async fn a_post_in_the_oldest_bucket_alone_is_shown() {
+async fn post_in_the_oldest_bucket_is_in_home() {
     let app = TestApp::new().await;
     app.posted(hours(30 * 24 - 1), 1, "about to go", "30-days").await;
     assert_eq!(app.get("/api/activities/home").await.messages(), ["about to go"]);
 }
 
 #[tokio::test]
-async fn an_expired_post_is_gone_in_the_very_millisecond() {
+async fn post_disappears_in_the_millisecond_it_expires() {
     let app = TestApp::new().await;
     app.posted(hours(0), 1, "short", "1-hour").await;
     app.pass(jiff::SignedDuration::from_millis(3_599_999));
@@ -60,24 +60,21 @@ async fn an_expired_post_is_gone_in_the_very_millisecond() {
 }
 
 #[tokio::test]
-async fn pages_show_every_post_once_although_all_have_the_same_time() {
+async fn pages_contain_simultaneous_posts_once() {
     let app = TestApp::new().await;
     for number in 0..57 {
         app.posted(hours(2), number, &number.to_string(), "1-day").await;
     }
-    let mut pages = Vec::new();
-    let mut query = Some("?limit=10".to_owned());
-    while let Some(next) = query {
-        let page = app.get(&format!("/api/activities/home{next}")).await;
-        pages.push(page.messages().iter().map(|message| message.parse::<u64>().unwrap()).collect::<Vec<_>>());
-        query = page.next();
-    }
+    let pages = app.pages(None, "/api/activities/home", "?limit=10").await;
+    let numbers =
+        |page: &Answer| page.messages().iter().map(|number| number.parse::<u64>().unwrap()).collect::<Vec<_>>();
+    let pages: Vec<_> = pages.iter().map(numbers).collect();
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 10, 10, 10, 7]);
     assert_eq!(pages.concat(), (0..57).rev().collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn a_page_that_shows_the_last_post_has_no_link() {
+async fn last_page_has_no_link() {
     let app = TestApp::new().await;
     app.posted(hours(1), 1, "one", "1-day").await;
     app.posted(hours(1), 2, "two", "1-day").await;
@@ -87,7 +84,7 @@ async fn a_page_that_shows_the_last_post_has_no_link() {
 }
 
 #[tokio::test]
-async fn many_expired_posts_before_a_live_one_do_not_hide_it() {
+async fn live_post_behind_expired_posts_is_in_home() {
     let app = TestApp::new().await;
     app.posted(hours(3), 1, "alive", "1-day").await;
     for number in 2..60 {
@@ -97,7 +94,7 @@ async fn many_expired_posts_before_a_live_one_do_not_hide_it() {
 }
 
 #[tokio::test]
-async fn a_page_may_be_short_where_one_partition_is_full_of_expired_posts_and_its_link_goes_on() {
+async fn short_page_of_expired_posts_has_a_link() {
     let app = TestApp::new().await;
     let one = keys::activity(app.posted(hours(4), 0, "alive", "1-day").await.id()).pk;
     let expired = (1..).filter(|number| keys::activity(numbered(app.now() - hours(2), *number)).pk == one);
@@ -111,7 +108,7 @@ async fn a_page_may_be_short_where_one_partition_is_full_of_expired_posts_and_it
 }
 
 #[tokio::test]
-async fn home_shows_twenty_posts_unless_asked_for_more() {
+async fn home_defaults_to_20_posts() {
     let app = TestApp::new().await;
     for number in 0..22 {
         app.posted(hours(1), number, "x", "1-day").await;
@@ -121,7 +118,7 @@ async fn home_shows_twenty_posts_unless_asked_for_more() {
 }
 
 #[tokio::test]
-async fn a_head_request_is_answered_like_a_get_without_the_body() {
+async fn head_has_the_headers_of_get() {
     let app = TestApp::new().await;
     let head = app.send(request("HEAD", "/api/health-check").body(Body::empty()).unwrap()).await;
     assert_eq!((head.status, head.body), (200, json!(null)));

@@ -1,4 +1,4 @@
-//! The key set over HTTP, as the function reads it.
+//! Fetching the key set over HTTP.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use cruddur::config::key_set;
 use lambda_spans::{Settings, Spans};
 use tokio::net::TcpListener;
 
-/// What is read from a server that answers everything with that.
+/// The result of fetching from a server that always gives this response.
 async fn read_from(status: u16, body: String) -> Result<Vec<u8>, String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/pool/.well-known/jwks.json", listener.local_addr().unwrap());
@@ -28,29 +28,30 @@ async fn read(url: &str) -> Result<Vec<u8>, String> {
 }
 
 #[tokio::test]
-async fn what_the_server_answers_is_read() {
+async fn key_set_is_read() {
     assert_eq!(read_from(200, "{}".to_owned()).await.unwrap(), b"{}");
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_key_set_is_told_with_the_address() {
-    assert_eq!(read_from(404, String::new()).await.unwrap_err(), "<url> (JWKS_URL) answers with status 404");
-    assert_eq!(read_from(302, String::new()).await.unwrap_err(), "<url> (JWKS_URL) answers with status 302");
-    let endless = read_from(200, "x".repeat(64 * 1024 + 1)).await.unwrap_err();
-    assert_eq!(endless, "what <url> (JWKS_URL) answers cannot be read");
+async fn invalid_key_set_error_has_the_address() {
+    for (status, length) in [(404, 0), (302, 0), (200, 64 * 1024 + 1)] {
+        let error = read_from(status, "x".repeat(length)).await.unwrap_err();
+        assert!(error.contains("<url>") && error.contains("JWKS_URL"), "{error}");
+    }
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_told_at_once() {
+async fn unreachable_key_server_fails_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
-    assert_eq!(read(&url).await.unwrap_err(), format!("{url} (JWKS_URL) does not answer"));
+    assert!(read(&url).await.unwrap_err().contains("JWKS_URL"));
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_is_given_up() {
+async fn silent_key_server_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    assert_eq!(read(&url).await.unwrap_err(), format!("{url} (JWKS_URL) does not answer within 1500 ms"));
+    let error = read(&url).await.unwrap_err();
+    assert!(error.contains("JWKS_URL") && error.contains("1500 ms"), "{error}");
 }

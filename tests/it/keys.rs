@@ -13,7 +13,7 @@ fn key(pk: &str, sk: &str) -> Key {
 }
 
 #[test]
-fn every_key_has_its_documented_form() {
+fn keys_have_their_documented_form() {
     let id = Id::parse("0199c3a0-5e00-7a11-8b22-c33d44e55f66").unwrap();
     let parent = Id::parse("01a20320-a2fa-7000-8000-000000000001").unwrap();
     assert_eq!(keys::activity(id), key("HOME#2909#0", "1759923691008#0199c3a0-5e00-7a11-8b22-c33d44e55f66"));
@@ -34,7 +34,7 @@ fn every_key_has_its_documented_form() {
 }
 
 #[test]
-fn every_key_of_conversations_words_and_notifications_has_its_documented_form() {
+fn conversation_and_index_keys_have_their_documented_form() {
     let id = Id::parse("0199c3a0-5e00-7a11-8b22-c33d44e55f66").unwrap();
     let group = "0199c3a0-5e00-7a11-8b22-c33d44e55f66";
     assert_eq!(keys::membership("demo-worf", id), key("USER#demo-worf", &format!("GROUP#{group}")));
@@ -54,7 +54,7 @@ fn every_key_of_conversations_words_and_notifications_has_its_documented_form() 
 }
 
 #[test]
-fn a_bucket_begins_every_seven_days_since_the_epoch() {
+fn buckets_begin_every_seven_days() {
     assert_eq!(keys::bucket(Timestamp::UNIX_EPOCH), 0);
     assert_eq!(keys::bucket(at("1970-01-07T23:59:59.999Z")), 0);
     assert_eq!(keys::bucket(at("1970-01-08T00:00:00.000Z")), 1);
@@ -63,7 +63,7 @@ fn a_bucket_begins_every_seven_days_since_the_epoch() {
 }
 
 #[test]
-fn thirty_days_are_at_most_six_buckets_the_newest_first() {
+fn thirty_days_span_at_most_six_buckets() {
     let buckets = |now| keys::buckets(now, now - hours(30 * 24)).collect::<Vec<_>>();
     assert_eq!(buckets(at("2026-11-19T00:00:00.000Z")), [2968, 2967, 2966, 2965, 2964, 2963]);
     assert_eq!(buckets(at("2026-11-22T12:00:00.250Z")), [2968, 2967, 2966, 2965, 2964]);
@@ -83,7 +83,7 @@ fn posts_spread_over_all_shards() {
 
 proptest! {
     #[test]
-    fn a_sort_key_says_which_post_it_is(ms in 0..=9_999_999_999_999_i64, random: [u8; 10]) {
+    fn sort_key_contains_the_post_id(ms in 0..=9_999_999_999_999_i64, random: [u8; 10]) {
         let id = Id::new(Timestamp::from_millisecond(ms).unwrap(), random);
         prop_assert_eq!(id.created_at().as_millisecond(), ms);
         prop_assert_eq!(Id::parse(&id.to_string()), Some(id));
@@ -92,14 +92,14 @@ proptest! {
     }
 
     #[test]
-    fn sort_keys_order_as_ids_do(a: (u32, [u8; 10]), b: (u32, [u8; 10])) {
+    fn sort_keys_order_like_ids(a: (u32, [u8; 10]), b: (u32, [u8; 10])) {
         let id = |(s, random): (u32, _)| Id::new(Timestamp::from_second(s.into()).unwrap(), random);
         let (a, b) = (id(a), id(b));
         prop_assert_eq!(a.cmp(&b), keys::activity_sk(a).cmp(&keys::activity_sk(b)));
     }
 
     #[test]
-    fn no_other_text_is_taken_for_a_sort_key(text in "\\PC*") {
+    fn other_text_is_no_sort_key(text in "\\PC*") {
         prop_assert_eq!(keys::parse_activity_sk(&text), None);
         prop_assert_eq!(keys::parse_reply_sk(&text), None);
         prop_assert_eq!(Id::parse(&text), None);

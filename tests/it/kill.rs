@@ -1,11 +1,10 @@
-//! The real binaries, ended at every point of their writes: before and after each request to DynamoDB.
+//! The real binaries are killed before and after each request to DynamoDB.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
 use cruddur::domain::{Kind, Notification, Subject};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -13,17 +12,14 @@ use lambda_harness::{Answer, Event, Fault};
 use serde_json::{Value, json};
 
 use crate::lambda::SIGNUP;
-use crate::support::{
-    ANDREW, API, Behind, STREAM, TestApp, event, hours, numbered, request, signed_in, turn, user, worf,
-};
+use crate::support::{ANDREW, API, Proxied, STREAM, TestApp, WORF, event, hours, numbered, process_permit, user, worf};
 
-const WORF: &str = "demo-worf";
-/// More than any of the routes has requests.
+/// More requests than any route sends.
 const MANY: usize = 20;
-/// Each has not read anything yet.
+/// Users who have read no notifications yet.
 const READERS: [&str; 8] = ["sub-a", "sub-b", "sub-c", "sub-d", "sub-e", "sub-f", "sub-g", "sub-h"];
 
-/// A write: what is there before, and the request.
+/// A write: its preparation and its request.
 struct Write {
     name: &'static str,
     sub: &'static str,
@@ -32,7 +28,7 @@ struct Write {
     body: Value,
 }
 
-/// The write of that name on things of its own; `n` tells one from another.
+/// The named write on its own items, which `n` distinguishes.
 async fn write(app: &TestApp, name: &'static str, n: u64) -> Write {
     let post = app.posted(hours(1), 2 * n, "a post", "1-day").await.id();
     let by_worf = app.replied(post, SignedDuration::from_mins(30), 2 * n + 1, "a reply").await.id();
@@ -88,68 +84,65 @@ impl Write {
         event(self.sub, self.method, &self.path, Some(key), &self.body, Duration::from_secs(30))
     }
 
-    /// The same again, as a client does that has heard nothing.
+    /// The same request again, as a client retries without a response.
     async fn again(&self, app: &TestApp, key: &str) -> u16 {
-        let request = request(self.method, &self.path).header("content-type", "application/json");
-        let request = request.header("idempotency-key", key);
-        let body = if self.body.is_null() { Body::empty() } else { Body::from(self.body.to_string()) };
-        let answer = app.send(signed_in(request.body(body).unwrap(), self.sub)).await;
-        answer.status
+        let body = if self.body.is_null() { String::new() } else { self.body.to_string() };
+        app.send_with_key(self.sub, self.method, &self.path, Some(key), body).await.status
     }
 }
 
-/// What has come and what has gone, by kind.
+/// The number of items added and removed, by kind.
 fn difference(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> BTreeMap<String, i64> {
     let count = |of: &BTreeMap<String, i64>, kind: &String| of.get(kind).copied().unwrap_or_default();
     let kinds = before.keys().chain(after.keys());
     kinds.map(|kind| (kind.clone(), count(after, kind) - count(before, kind))).filter(|(_, by)| *by != 0).collect()
 }
 
-/// The n-th request meets the fault.
+/// Injects the fault at the nth request.
 fn nth(n: usize, fault: Fault) -> impl Fn(&lambda_harness::Request) -> Fault {
     let count = Arc::new(AtomicUsize::new(0));
     move |_| if count.fetch_add(1, Ordering::Relaxed) + 1 == n { fault.clone() } else { Fault::None }
 }
 
-/// What a function answers to an event, unless the n-th of its requests ends the process first.
+/// The response to an event, unless the fault at the nth request kills the process first.
 async fn answer_until_killed(
-    behind: &mut Behind,
+    system: &mut Proxied,
     binary: &str,
     n: usize,
     fault: Fault,
     event: Event,
 ) -> Option<Answer> {
-    let _turn = turn().await;
-    let lambda = behind.function(binary).await;
-    behind.obey(nth(n, fault));
+    let _permit = process_permit().await;
+    let lambda = system.function(binary).await;
+    system.obey(nth(n, fault));
     let answer = tokio::select! {
         answer = lambda.try_invoke(event) => answer,
-        () = behind.proxy.reached() => None,
+        () = system.proxy.reached() => None,
     };
     lambda.kill().await;
     answer
 }
 
 async fn kill_everywhere(name: &'static str) {
-    let mut behind = Behind::now().await;
-    let whole = write(&behind.app, name, 0).await;
-    let before = behind.app.items().await.kinds();
-    assert_eq!(whole.again(&behind.app, "undisturbed").await, 200);
-    let expected = difference(&before, &behind.app.items().await.kinds());
+    let mut system = Proxied::at_real_time().await;
+    let whole = write(&system.app, name, 0).await;
+    let before = system.app.items().await.kinds();
+    assert_eq!(whole.again(&system.app, "undisturbed").await, 200);
+    let expected = difference(&before, &system.app.items().await.kinds());
     let points = (1..MANY).flat_map(|n| [(n, Fault::StopBefore), (n, Fault::StopAfter)]);
     for (kills, (at, fault)) in (0..).zip(points) {
         let key = format!("{name}, {at}, {fault:?}").replace(' ', "-");
-        let write = write(&behind.app, name, kills + 1).await;
-        let before = behind.app.items().await.kinds();
-        let answered = answer_until_killed(&mut behind, API, at, fault, write.event(&key)).await.is_some();
-        let left = behind.app.items().await;
+        let write = write(&system.app, name, kills + 1).await;
+        let before = system.app.items().await.kinds();
+        let answered = answer_until_killed(&mut system, API, at, fault, write.event(&key)).await.is_some();
+        let left = system.app.items().await;
         let done = difference(&before, &left.kinds());
         assert!(done.is_empty() || done == expected, "{key}: {done:?}");
         assert_eq!(left.faults(), Vec::<String>::new(), "{key}");
-        let status = write.again(&behind.app, &key).await;
-        // What is deleted is not there to be deleted again.
+        let status = write.again(&system.app, &key).await;
+        // A repeated deletion finds nothing to delete.
         assert!(status == 200 || write.name.starts_with("delete") && status == 404, "{key}: {status}");
-        let contents = behind.app.items().await;
+        let contents = system.app.items().await;
         assert_eq!(difference(&before, &contents.kinds()), expected, "{key}");
         assert_eq!(contents.faults(), Vec::<String>::new(), "{key}");
         if answered {
@@ -157,48 +150,48 @@ async fn kill_everywhere(name: &'static str) {
             return;
         }
     }
-    unreachable!("{name} has no end");
+    unreachable!("{name} never ends");
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_at_any_point_of_a_write_to_posts_leaves_nothing_half_written() {
+async fn killed_post_writes_leave_consistent_items() {
     join_all(["post", "reply to a post", "reply to a reply", "delete a post", "delete a reply"].map(kill_everywhere))
         .await;
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_at_any_point_of_a_reaction_leaves_nothing_half_written() {
+async fn killed_reactions_leave_consistent_items() {
     join_all(["like", "like a reply", "unlike", "repost"].map(kill_everywhere)).await;
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_while_notifications_are_marked_as_read_leaves_the_mark_or_none() {
+async fn killed_mark_as_read_is_all_or_nothing() {
     kill_everywhere("mark notifications read").await;
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_at_any_point_of_a_sign_up_leaves_a_whole_profile_or_none() {
-    let mut behind = Behind::now().await;
+async fn killed_signup_is_all_or_nothing() {
+    let mut system = Proxied::at_real_time().await;
     let points = (1..MANY).flat_map(|n| [(n, Fault::StopBefore), (n, Fault::StopAfter)]);
     for (kills, (at, fault)) in (0..).zip(points) {
         let sub = format!("new-{kills}");
         let mut event: Value = serde_json::from_str(include_str!("../../events/signup/sign_in.json")).unwrap();
-        // The handle is taken: there is one request more, and it fails.
+        // The handle is taken, which adds one failed request.
         event["request"]["userAttributes"]["preferred_username"] = json!("worf");
         event["request"]["userAttributes"]["sub"] = json!(sub);
-        let before = behind.app.items().await.kinds();
+        let before = system.app.items().await.kinds();
         let payload = event.to_string();
         let once = Event { payload, trace: String::new(), timeout: Duration::from_secs(30) };
-        let answered = answer_until_killed(&mut behind, SIGNUP, at, fault, once).await.is_some();
-        let left = behind.app.items().await;
+        let answered = answer_until_killed(&mut system, SIGNUP, at, fault, once).await.is_some();
+        let left = system.app.items().await;
         let whole = BTreeMap::from([("HANDLE HANDLE".to_owned(), 1), ("USER PROFILE".to_owned(), 1)]);
         let done = difference(&before, &left.kinds());
         assert!(done.is_empty() || done == whole, "{at}: {done:?}");
         assert_eq!(left.faults(), Vec::<String>::new(), "{at}");
-        // Whoever signs in again has a profile, and one.
-        let state = &behind.app.state;
+        // After the next sign-in the user has exactly one profile.
+        let state = &system.app.state;
         cruddur::signup::confirm(&state.store, &state.clock, event, Duration::from_secs(60)).await.unwrap();
-        let contents = behind.app.items().await;
+        let contents = system.app.items().await;
         assert_eq!(difference(&before, &contents.kinds()), whole, "{at}");
         assert_eq!(contents.faults(), Vec::<String>::new(), "{at}");
         if answered {
@@ -206,16 +199,16 @@ async fn a_process_that_is_killed_at_any_point_of_a_sign_up_leaves_a_whole_profi
             return;
         }
     }
-    unreachable!("it has no end");
+    unreachable!("the trigger never ends");
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_at_any_point_of_a_message_or_a_new_name_leaves_nothing_half_written() {
+async fn killed_messages_and_renames_leave_consistent_items() {
     join_all(["open a conversation", "write to a user", "rename"].map(kill_everywhere)).await;
 }
 
 #[tokio::test]
-async fn a_consumer_that_is_killed_at_any_point_is_made_up_for_by_the_next() {
+async fn killed_consumer_is_completed_by_a_retry() {
     let busy = async || {
         let app = TestApp::new().await;
         let post = app.posted(hours(2), 1, "Fun, @worf", "1-day").await;
@@ -229,21 +222,21 @@ async fn a_consumer_that_is_killed_at_any_point_is_made_up_for_by_the_next() {
     let mut undisturbed = busy().await;
     undisturbed.settle().await;
     let expected = undisturbed.contents().await;
-    let mut behind = Behind::of(busy().await).await;
-    let records: Vec<Value> = behind.app.records().into_iter().filter(cruddur::stream::follows).collect();
+    let mut system = Proxied::new(busy().await).await;
+    let records: Vec<Value> = system.app.records().into_iter().filter(cruddur::stream::follows).collect();
     let payload = json!({ "Records": records }).to_string();
     let batch = Event { payload, trace: String::new(), timeout: Duration::from_secs(30) };
     let mut n = 1;
     loop {
         let fault = if n % 2 == 0 { Fault::StopBefore } else { Fault::StopAfter };
-        if let Some(answer) = answer_until_killed(&mut behind, STREAM, n, fault, batch.clone()).await {
+        if let Some(answer) = answer_until_killed(&mut system, STREAM, n, fault, batch.clone()).await {
             assert_eq!(answer.body, r#"{"batchItemFailures":[]}"#);
             break;
         }
         n += 1;
     }
     assert!(n > 10, "{n}");
-    let mut app = behind.app;
+    let mut app = system.app;
     app.settle().await;
     assert_eq!(app.contents().await, expected);
 }

@@ -1,4 +1,4 @@
-//! The one integration binary: every route and promise, at the public edge, on an embedded DynamoDB.
+//! Integration tests of the public API on an embedded DynamoDB, in one binary.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that does not find what it looks for fails")]
 
 mod authorization;
@@ -19,12 +19,12 @@ mod error_bodies;
 mod errors;
 mod events;
 mod faults;
-mod flaws;
 mod gateway;
 mod health;
 mod home;
 mod idempotency;
 mod identity;
+mod imports;
 mod key_set;
 mod keys;
 mod kill;
@@ -49,6 +49,5 @@ mod stream;
 mod stream_function;
 mod support;
 mod template;
-mod tidy;
 mod traces;
 mod users;

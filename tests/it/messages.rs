@@ -1,14 +1,12 @@
 use std::collections::BTreeSet;
 
-use axum::body::Body;
 use cruddur::store::keys;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, TestApp, request, signed_in, user};
+use crate::support::{ANDREW, Answer, TestApp, WORF, user};
 
-const WORF: &str = "demo-worf";
 const LONDO: &str = "demo-londo";
 
 async fn app() -> TestApp {
@@ -17,7 +15,7 @@ async fn app() -> TestApp {
     app
 }
 
-/// Opens a conversation of `andrewbrown` with `worf`, or goes on with it.
+/// Sends a message from `andrewbrown` to `worf`.
 async fn send(app: &TestApp, sub: &str, handle: &str, message: &str) -> String {
     let sent = app.post_as(sub, "/api/messages", &json!({ "message": message, "handle": handle })).await;
     assert_eq!(sent.status, 200, "{}", sent.body);
@@ -25,7 +23,7 @@ async fn send(app: &TestApp, sub: &str, handle: &str, message: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_message_to_a_user_opens_the_one_conversation_which_both_see() {
+async fn first_message_opens_a_conversation_for_both() {
     let app = app().await;
     let opened = app.post_as(ANDREW, "/api/messages", &json!({ "message": "Qapla'!", "handle": "worf" })).await;
     assert_eq!(opened.status, 200);
@@ -42,7 +40,7 @@ async fn a_message_to_a_user_opens_the_one_conversation_which_both_see() {
 }
 
 #[tokio::test]
-async fn an_answer_to_the_conversation_has_the_messages_own_id_and_its_senders_names() {
+async fn conversation_message_has_its_id_and_sender() {
     let app = app().await;
     let group = send(&app, ANDREW, "worf", "Hello").await;
     app.pass(SignedDuration::from_secs(1));
@@ -69,7 +67,7 @@ async fn an_answer_to_the_conversation_has_the_messages_own_id_and_its_senders_n
 }
 
 #[tokio::test]
-async fn a_message_to_the_first_clients_field_is_answered_with_the_message() {
+async fn first_client_field_returns_the_message() {
     let app = app().await;
     let body = json!({ "message": "Hello", "user_receiver_handle": "worf" });
     let sent = app.post_as(ANDREW, "/api/messages", &body).await;
@@ -82,7 +80,7 @@ async fn a_message_to_the_first_clients_field_is_answered_with_the_message() {
 }
 
 #[tokio::test]
-async fn a_second_message_to_a_user_goes_on_with_the_conversation() {
+async fn second_message_continues_the_conversation() {
     let app = app().await;
     let first = send(&app, ANDREW, "worf", "one").await;
     assert_eq!(send(&app, ANDREW, "worf", "two").await, first);
@@ -91,7 +89,7 @@ async fn a_second_message_to_a_user_goes_on_with_the_conversation() {
 }
 
 #[tokio::test]
-async fn fifty_openings_from_both_sides_at_once_are_one_conversation_with_fifty_messages() {
+async fn concurrent_openings_create_one_conversation() {
     let app = app().await;
     let openings = (0..50).map(|number| {
         let (sub, handle) = if number % 2 == 0 { (ANDREW, "worf") } else { (WORF, "andrewbrown") };
@@ -100,6 +98,7 @@ async fn fifty_openings_from_both_sides_at_once_are_one_conversation_with_fifty_
     });
     let groups: BTreeSet<String> = join_all(openings).await.into_iter().collect();
     assert_eq!(groups.len(), 1);
+    assert_eq!(app.items().await.faults(), Vec::<String>::new());
     let messages = app.get_as(ANDREW, "/api/messages/@worf?limit=100").await;
     let numbers: BTreeSet<u64> = messages.messages().iter().map(|message| message.parse().unwrap()).collect();
     assert_eq!((messages.messages().len(), numbers), (50, (0..50).collect()));
@@ -107,24 +106,20 @@ async fn fifty_openings_from_both_sides_at_once_are_one_conversation_with_fifty_
 }
 
 #[tokio::test]
-async fn pages_go_backwards_and_show_every_message_once_although_all_have_one_time() {
+async fn message_pages_go_backwards_without_repeats() {
     let app = app().await;
     let group = send(&app, ANDREW, "worf", "0").await;
     for number in 1..25 {
         send(&app, ANDREW, "worf", &number.to_string()).await;
     }
-    let mut pages: Vec<Vec<u64>> = Vec::new();
-    let mut query = Some("?limit=10".to_owned());
-    while let Some(next) = query {
-        let page = app.get_as(WORF, &format!("/api/messages/{group}{next}")).await;
-        pages.push(page.messages().iter().map(|message| message.parse().unwrap()).collect());
-        query = page.next();
-    }
+    let pages = app.pages(Some(WORF), &format!("/api/messages/{group}"), "?limit=10").await;
+    let numbers = |page: &Answer| page.messages().iter().map(|number| number.parse().unwrap()).collect();
+    let pages: Vec<Vec<u64>> = pages.iter().map(numbers).collect();
     assert_eq!(pages, [(15..25).collect::<Vec<_>>(), (5..15).collect(), (0..5).collect()]);
 }
 
 #[tokio::test]
-async fn nobody_else_reads_or_writes_a_conversation_or_learns_that_it_is_there() {
+async fn other_users_cannot_see_a_conversation() {
     let app = app().await;
     let group = send(&app, ANDREW, "worf", "secret").await;
     let nothing = app.get_as(LONDO, "/api/messages/01a20320-a2fa-7000-8000-0000000000ff").await;
@@ -139,7 +134,7 @@ async fn nobody_else_reads_or_writes_a_conversation_or_learns_that_it_is_there()
 }
 
 #[tokio::test]
-async fn no_conversation_yet_is_an_empty_array_and_no_user_is_not_found() {
+async fn missing_conversation_is_empty_and_missing_user_404() {
     let app = app().await;
     let none = app.get_as(ANDREW, "/api/messages/@worf").await;
     assert_eq!((none.status, none.body), (200, json!([])));
@@ -150,7 +145,7 @@ async fn no_conversation_yet_is_an_empty_array_and_no_user_is_not_found() {
 }
 
 #[tokio::test]
-async fn every_broken_rule_is_named_at_once() {
+async fn all_message_violations_are_reported_at_once() {
     let app = app().await;
     let long = "x".repeat(1025);
     let cases: [(Value, &[&str]); 8] = [
@@ -171,17 +166,15 @@ async fn every_broken_rule_is_named_at_once() {
     assert_eq!(app.post_as(ANDREW, "/api/messages", &longest).await.status, 200);
     for (unknown, field) in [("nobody", "handle"), ("No Handle", "handle"), ("abc", "message_group_uuid")] {
         let answer = app.post_as(ANDREW, "/api/messages", &json!({ "message": "Hello", field: unknown })).await;
-        assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{unknown}");
+        answer.assert_error(404, "not_found");
     }
 }
 
 #[tokio::test]
-async fn a_message_with_an_idempotency_key_is_sent_once() {
+async fn message_with_idempotency_key_is_sent_once() {
     let app = app().await;
     let send = async |key: &str, body: &Value| {
-        let request = request("POST", "/api/messages").header("content-type", "application/json");
-        let request = request.header("idempotency-key", key).body(Body::from(body.to_string())).unwrap();
-        app.send(signed_in(request, ANDREW)).await
+        app.send_with_key(ANDREW, "POST", "/api/messages", Some(key), body.to_string()).await
     };
     let opening = json!({ "message": "once", "handle": "worf" });
     let (first, again) = (send("a", &opening).await, send("a", &opening).await);
@@ -196,7 +189,7 @@ async fn a_message_with_an_idempotency_key_is_sent_once() {
 }
 
 #[tokio::test]
-async fn the_list_of_conversations_follows_the_last_messages_and_pages() {
+async fn conversations_are_ordered_by_last_message() {
     let mut app = app().await;
     let worf = send(&app, ANDREW, "worf", "first").await;
     app.pass(SignedDuration::from_secs(1));
@@ -216,7 +209,7 @@ async fn the_list_of_conversations_follows_the_last_messages_and_pages() {
 }
 
 #[tokio::test]
-async fn a_conversation_of_last_year_is_still_there() {
+async fn conversations_do_not_expire() {
     let app = app().await;
     send(&app, ANDREW, "worf", "Happy new year soon").await;
     app.pass(SignedDuration::from_hours(24 * 60));
@@ -225,7 +218,7 @@ async fn a_conversation_of_last_year_is_still_there() {
 }
 
 #[test]
-fn a_pair_has_one_key_whoever_comes_first() {
+fn pair_key_is_independent_of_order() {
     let (a, b) = (uuid::Uuid::from_u128(1), uuid::Uuid::from_u128(2));
     let key = keys::pair(b, a);
     assert_eq!(keys::pair(a, b), key);

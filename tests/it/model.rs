@@ -1,4 +1,4 @@
-//! Random sequences of requests, beside a plain model of what there should then be. `PROPTEST_CASES` says how many.
+//! Random sequences of requests, compared with a simple model. `PROPTEST_CASES` sets their number.
 
 mod settled;
 
@@ -6,18 +6,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZero;
 use std::thread;
 
-use axum::body::Body;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, Answer, TestApp, hours, request, signed_in, user};
+use crate::support::{ANDREW, Answer, TestApp, hours, user};
 
 /// `sub` and handle.
 const USERS: [(&str, &str); 3] = [(ANDREW, "andrewbrown"), ("demo-worf", "worf"), ("demo-londo", "londo")];
-/// Posts and replies: some mention, some have a word in common.
+/// Texts of posts and replies: some contain mentions, some share a word.
 const MESSAGES: [&str; 4] = ["first post", "second post, @worf", "news for @Londo and @worf", "more news 2"];
 const TTLS: [(&str, i64); 3] = [("1-hour", 1), ("3-hours", 3), ("30-days", 30 * 24)];
 
@@ -65,22 +64,22 @@ struct Made {
     parent: Option<usize>,
     replies: u32,
     at: Timestamp,
-    /// By user, with the time since which they do.
+    /// The users who like it, with the time of their likes.
     likes: BTreeMap<usize, Timestamp>,
     reposts: BTreeSet<usize>,
     deleted: bool,
 }
 
-/// What there should be.
+/// The expected state.
 #[derive(Default)]
 struct Model {
     posts: Vec<Made>,
     names: HashMap<usize, String>,
-    /// By user, path and key: the body, what it made, and until when it is remembered.
+    /// By user, path and key: the body, the id that it created, and when the key expires.
     keys: HashMap<(usize, String, u8), (String, String, Timestamp)>,
-    /// By their two users, the smaller first.
+    /// By their two users, the lower one first.
     conversations: BTreeMap<(usize, usize), Conversation>,
-    /// The newest notification that each user has read.
+    /// The newest notification that each user marked as read.
     read: HashMap<usize, Timestamp>,
 }
 
@@ -88,7 +87,7 @@ struct Conversation {
     uuid: String,
     opener: usize,
     opened_at: Timestamp,
-    /// Who wrote what, when.
+    /// Author, text and time.
     messages: Vec<(usize, String, Timestamp)>,
 }
 
@@ -102,13 +101,13 @@ impl Model {
         self.names.get(&user).cloned().unwrap_or_else(|| "Somebody".to_owned())
     }
 
-    /// What a key makes of a request, if it was used in the last 24 hours: the id to answer with, or none for a refusal.
+    /// The outcome of a key that was used in the last 24 hours: the id to return, or `None` for a rejection.
     fn before(&self, user: usize, path: &str, key: Option<u8>, body: &str, now: Timestamp) -> Option<Option<String>> {
         let (first, uuid, _) = self.keys.get(&(user, path.to_owned(), key?)).filter(|(.., until)| now < *until)?;
         Some((first == body).then(|| uuid.clone()))
     }
 
-    /// The live posts that are no replies, the newest first.
+    /// The live posts without replies, newest first.
     fn home(&self, now: Timestamp) -> Vec<usize> {
         let posts = (0..self.posts.len()).rev();
         posts.filter(|post| self.posts[*post].parent.is_none() && self.is_live(*post, now)).collect()
@@ -121,14 +120,11 @@ impl Model {
 }
 
 async fn send(app: &TestApp, user: usize, path: &str, key: Option<u8>, body: &str) -> Answer {
-    let mut request = request("POST", path).header("content-type", "application/json");
-    if let Some(key) = key {
-        request = request.header("idempotency-key", key.to_string());
-    }
-    app.send(signed_in(request.body(Body::from(body.to_owned())).unwrap(), USERS[user].0)).await
+    let key = key.map(|key| key.to_string());
+    app.send_with_key(USERS[user].0, "POST", path, key.as_deref(), body.to_owned()).await
 }
 
-/// A post or a reply; `parent` is that of a reply.
+/// Creates a post, or a reply to `parent`.
 async fn write(app: &TestApp, model: &mut Model, user: usize, parent: Option<usize>, body: Value, key: Option<u8>) {
     let now = app.now();
     let path = match parent {
@@ -175,7 +171,7 @@ async fn write(app: &TestApp, model: &mut Model, user: usize, parent: Option<usi
     }
 }
 
-/// A direct message to a user.
+/// Sends a direct message to a user.
 async fn write_to(app: &TestApp, model: &mut Model, [user, to]: [usize; 2], message: u8, key: Option<u8>) {
     let now = app.now();
     let text = format!("message {message}");
@@ -203,7 +199,7 @@ async fn write_to(app: &TestApp, model: &mut Model, [user, to]: [usize; 2], mess
 }
 
 async fn apply(app: &mut TestApp, model: &mut Model, step: Step) {
-    // No two things happen at one time: their order would be that of random bits.
+    // Each action has its own time; otherwise random bits would decide the order.
     app.pass(SignedDuration::from_millis(1));
     let now = app.now();
     match step {
@@ -278,11 +274,11 @@ fn row(row: &Value) -> (String, String, String, u32, usize, usize) {
     (text("uuid"), text("display_name"), text("message"), replies, likes, reposts)
 }
 
-/// Every page shows what the model has.
-async fn compare(app: &TestApp, model: &Model, look: &Look) {
+/// Asserts that every page matches the model.
+async fn compare(app: &TestApp, model: &Model, check: &Check) {
     let now = app.now();
     let expected: Vec<_> = model.home(now).into_iter().map(|post| model.row(post)).collect();
-    if let Some(limit) = look.limit(expected.len()) {
+    if let Some(limit) = check.limit(expected.len()) {
         let home = app.get(&format!("/api/activities/home?limit={limit}")).await;
         let rows: Vec<_> = home.body.as_array().unwrap().iter().map(row).collect();
         assert_eq!(rows, expected[..limit.min(expected.len())]);
@@ -300,57 +296,57 @@ async fn compare(app: &TestApp, model: &Model, look: &Look) {
             assert_eq!(replies.len(), usize::try_from(model.posts[post].replies).unwrap());
         }
     }
-    let Pages::User = look.pages else { return };
-    let feed = app.get(&format!("/api/activities/@{}?limit=100", USERS[look.user].1)).await.body;
+    let Pages::User = check.pages else { return };
+    let feed = app.get(&format!("/api/activities/@{}?limit=100", USERS[check.user].1)).await.body;
     let rows = feed["activities"].as_array().unwrap();
     let shown: Vec<_> = rows.iter().map(|row| row["uuid"].as_str().unwrap()).collect();
-    let posts = model.home(now).into_iter().filter(|post| model.posts[*post].author == look.user);
+    let posts = model.home(now).into_iter().filter(|post| model.posts[*post].author == check.user);
     let expected: Vec<_> = posts.map(|post| model.posts[post].uuid.as_str()).collect();
     assert_eq!((&feed["profile"]["cruds_count"], &shown), (&json!(expected.len()), &expected));
-    assert_eq!(feed["profile"]["display_name"], model.name(look.user));
+    assert_eq!(feed["profile"]["display_name"], model.name(check.user));
 }
 
-/// What is looked at after a sequence, besides home and each post: not all of it, so that there can be more sequences.
+/// The checks after a sequence besides home and each post: a sample, to leave time for more sequences.
 #[derive(Clone, Debug)]
-struct Look {
-    /// As whom, or at whom.
+struct Check {
+    /// The user who reads, or who is read.
     user: usize,
     pages: Pages,
-    /// Also before the consumer has come to the last changes.
+    /// Whether to check before the consumer has processed the last changes.
     early: bool,
-    /// Lists of all posts without their last row: they then end where the page does, and read a third.
+    /// Whether to request lists without their last row, so that they end with the page.
     cut: bool,
 }
 
 #[derive(Clone, Debug)]
 enum Pages {
     User,
-    Told,
+    Notifications,
     Conversations,
     Search(usize),
 }
 
-fn look() -> impl Strategy<Value = Look> {
+fn check() -> impl Strategy<Value = Check> {
     let pages = prop_oneof![
         1 => Just(Pages::User),
-        2 => Just(Pages::Told),
+        2 => Just(Pages::Notifications),
         1 => Just(Pages::Conversations),
         2 => (0..settled::TERMS.len()).prop_map(Pages::Search),
     ];
     (0..USERS.len(), pages, proptest::bool::weighted(0.2), proptest::bool::weighted(0.75))
-        .prop_map(|(user, pages, early, cut)| Look { user, pages, early, cut })
+        .prop_map(|(user, pages, early, cut)| Check { user, pages, early, cut })
 }
 
-impl Look {
-    /// How many rows of a list of all posts are asked for; none where that would show none.
+impl Check {
+    /// The `limit` of a list of all posts; `None` if the list is too short.
     fn limit(&self, rows: usize) -> Option<usize> {
         if self.cut { rows.checked_sub(1).filter(|limit| *limit > 0) } else { Some(100) }
     }
 }
 
-async fn run(steps: Vec<Step>, look: Look) {
+async fn run(steps: Vec<Step>, check: Check) {
     let mut app = TestApp::empty().await;
-    app.keep_router();
+    app.cache_router();
     for (number, (sub, handle)) in (1..).zip(USERS) {
         app.state.store.put_profile(&user(number, sub, handle, "Somebody")).await.unwrap();
     }
@@ -358,24 +354,24 @@ async fn run(steps: Vec<Step>, look: Look) {
     for step in steps {
         apply(&mut app, &mut model, step).await;
     }
-    if look.early {
-        compare(&app, &model, &look).await;
+    if check.early {
+        compare(&app, &model, &check).await;
     }
     settled::settle(&mut app, &mut model).await;
-    compare(&app, &model, &look).await;
-    settled::compare(&app, &model, &look).await;
+    compare(&app, &model, &check).await;
+    settled::compare(&app, &model, &check).await;
 }
 
-/// As many cases at once as the machine has processors.
+/// Runs one case for each processor at a time.
 #[test]
-fn whatever_users_do_every_page_shows_what_a_plain_model_has() {
+fn random_actions_match_the_model() {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(8);
     let cases = cases().div_ceil(u32::try_from(threads).unwrap());
     let work = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let config = Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
-        TestRunner::new(config).run(&(steps(), look()), |(steps, look)| {
-            runtime.block_on(run(steps, look));
+        TestRunner::new(config).run(&(steps(), check()), |(steps, check)| {
+            runtime.block_on(run(steps, check));
             Ok(())
         })
     };
@@ -387,11 +383,11 @@ fn whatever_users_do_every_page_shows_what_a_plain_model_has() {
     });
 }
 
-/// More than proptest's own number, unless another is asked for.
+/// The number of cases: more than proptest's default, unless `PROPTEST_CASES` is set.
 fn cases() -> u32 {
-    const UNASKED: u32 = 256;
+    const DEFAULT: u32 = 256;
     match Config::default().cases {
-        UNASKED => 10_000,
+        DEFAULT => 10_000,
         asked => asked,
     }
 }

@@ -3,9 +3,8 @@ use cruddur::store::keys;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, TRACEPARENT, TestApp, andrew, hours, numbered, user, worf};
+use crate::support::{ANDREW, Answer, TRACEPARENT, TestApp, WORF, andrew, hours, numbered, user, worf};
 
-const WORF: &str = "demo-worf";
 const NOTIFICATIONS: &str = "/api/activities/notifications";
 
 fn kinds(body: &Value) -> Vec<(&str, &str)> {
@@ -14,7 +13,7 @@ fn kinds(body: &Value) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn a_mention_is_a_handle_behind_an_at_sign_that_stands_by_itself() {
+fn mention_is_an_at_sign_and_a_handle() {
     let found = |text: &str| mentions(text).iter().map(|handle| handle.as_str().to_owned()).collect::<Vec<_>>();
     assert_eq!(found("@worf, @Londo: (@garek)! @worf"), ["worf", "londo", "garek"]);
     assert_eq!(found("mail@worf.example a@b @ @@ @é @worfé @@worf"), ["worf"]);
@@ -24,11 +23,11 @@ fn a_mention_is_a_handle_behind_an_at_sign_that_stands_by_itself() {
 }
 
 #[tokio::test]
-async fn a_mention_in_a_post_is_told_with_the_post_as_it_is() {
+async fn mention_creates_a_notification() {
     let mut app = TestApp::new().await;
     app.posted(hours(1), 1, "Hello @worf and @nobody", "1-day").await;
     app.settle().await;
-    let told = app.get_as(WORF, NOTIFICATIONS).await;
+    let list = app.get_as(WORF, NOTIFICATIONS).await;
     let expected = json!([{
         "uuid": "01a202e9-b47a-7000-8000-000000000001", "display_name": "Andrew Brown", "handle": "andrewbrown",
         "message": "Hello @worf and @nobody", "replies_count": 0, "reposts_count": 0, "likes_count": 0,
@@ -36,13 +35,13 @@ async fn a_mention_in_a_post_is_told_with_the_post_as_it_is() {
         "expires_at": "2026-11-23T11:00:00.250Z", "created_at": "2026-11-22T11:00:00.250Z",
         "kind": "mention", "unread": true, "trace_id": null,
     }]);
-    assert_eq!((told.status, &told.body, told.header("x-unread-count")), (200, &expected, Some("1")));
+    assert_eq!((list.status, &list.body, list.header("x-unread-count")), (200, &expected, Some("1")));
     assert_eq!(app.get_as(ANDREW, NOTIFICATIONS).await.body, json!([]));
     assert_eq!(app.get(NOTIFICATIONS).await.status, 401);
 }
 
 #[tokio::test]
-async fn replies_likes_and_conversations_are_told_newest_first_with_the_trace_of_their_cause() {
+async fn notifications_are_newest_first_with_their_trace() {
     let mut app = TestApp::new().await;
     let post = app.posted(hours(3), 1, "Who likes pineapple?", "1-day").await;
     let reply = numbered(app.now() - hours(2), 2);
@@ -50,9 +49,9 @@ async fn replies_likes_and_conversations_are_told_newest_first_with_the_trace_of
     app.like(&post, ANDREW, &worf(), app.now() - hours(1)).await;
     app.post_as(WORF, "/api/messages", &json!({ "message": "secret", "handle": "andrewbrown" })).await;
     app.settle().await;
-    let told = app.get_as(ANDREW, NOTIFICATIONS).await;
-    assert_eq!(kinds(&told.body), [("conversation", "worf"), ("like", "worf"), ("reply", "worf")]);
-    let [conversation, like, reply_row] = [0, 1, 2].map(|at| &told.body[at]);
+    let list = app.get_as(ANDREW, NOTIFICATIONS).await;
+    assert_eq!(kinds(&list.body), [("conversation", "worf"), ("like", "worf"), ("reply", "worf")]);
+    let [conversation, like, reply_row] = [0, 1, 2].map(|at| &list.body[at]);
     assert_eq!((&conversation["message"], &conversation["display_name"]), (&json!(""), &json!("Worf")));
     assert_eq!(conversation["message_group_uuid"], conversation["uuid"]);
     assert_eq!(conversation["expires_at"], "2026-12-22T12:00:00.250Z");
@@ -65,12 +64,12 @@ async fn replies_likes_and_conversations_are_told_newest_first_with_the_trace_of
         assert_eq!(row["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
         assert!(TRACEPARENT.contains(row["trace_id"].as_str().unwrap()));
     }
-    assert!(!told.body.to_string().contains("secret") && !told.body.to_string().contains("demo-"));
+    assert!(!list.body.to_string().contains("secret") && !list.body.to_string().contains("demo-"));
     assert_eq!(kinds(&app.get_as(WORF, NOTIFICATIONS).await.body), []);
 }
 
 #[tokio::test]
-async fn a_like_of_a_reply_is_told_to_who_replied() {
+async fn liked_reply_notifies_its_author() {
     let mut app = TestApp::new().await;
     let post = app.posted(hours(3), 1, "post", "1-day").await;
     let id = numbered(app.now() - hours(2), 2);
@@ -78,13 +77,13 @@ async fn a_like_of_a_reply_is_told_to_who_replied() {
     let draft = cruddur::domain::Draft::parse("a reply", "1-day").unwrap();
     app.like(&cruddur::domain::Activity::post(id, worf().author, draft), WORF, &andrew(), app.now()).await;
     app.settle().await;
-    let told = app.get_as(WORF, NOTIFICATIONS).await;
-    assert_eq!(kinds(&told.body), [("like", "andrewbrown")]);
-    assert_eq!((&told.body[0]["message"], &told.body[0]["uuid"]), (&json!("a reply"), &json!(id.to_string())));
+    let list = app.get_as(WORF, NOTIFICATIONS).await;
+    assert_eq!(kinds(&list.body), [("like", "andrewbrown")]);
+    assert_eq!((&list.body[0]["message"], &list.body[0]["uuid"]), (&json!("a reply"), &json!(id.to_string())));
 }
 
 #[tokio::test]
-async fn nobody_is_told_of_their_own_acts() {
+async fn own_actions_create_no_notifications() {
     let mut app = TestApp::new().await;
     let post = app.posted(hours(1), 1, "I, @andrewbrown", "1-day").await;
     app.reply(&post, ANDREW, numbered(app.now(), 2), &andrew(), "to myself, @andrewbrown").await;
@@ -94,7 +93,7 @@ async fn nobody_is_told_of_their_own_acts() {
 }
 
 #[tokio::test]
-async fn marking_as_read_makes_no_later_one_read_and_hides_none() {
+async fn mark_as_read_affects_only_older_notifications() {
     let mut app = TestApp::new().await;
     app.posted(hours(2), 1, "first @worf", "1-day").await;
     app.posted(hours(1), 2, "second @worf", "1-day").await;
@@ -106,15 +105,15 @@ async fn marking_as_read_makes_no_later_one_read_and_hides_none() {
     app.pass(SignedDuration::from_secs(1));
     app.posted(hours(0), 3, "third @worf", "1-day").await;
     app.settle().await;
-    let told = app.get_as(WORF, NOTIFICATIONS).await;
-    let unread: Vec<_> = told.body.as_array().unwrap().iter().map(|row| row["unread"].as_bool().unwrap()).collect();
-    assert_eq!(told.messages(), ["third @worf", "second @worf", "first @worf"]);
-    assert_eq!((unread, told.header("x-unread-count")), (vec![true, false, false], Some("1")));
+    let list = app.get_as(WORF, NOTIFICATIONS).await;
+    let unread: Vec<_> = list.body.as_array().unwrap().iter().map(|row| row["unread"].as_bool().unwrap()).collect();
+    assert_eq!(list.messages(), ["third @worf", "second @worf", "first @worf"]);
+    assert_eq!((unread, list.header("x-unread-count")), (vec![true, false, false], Some("1")));
     assert_eq!(app.put_as(ANDREW, NOTIFICATIONS).await.status, 200);
 }
 
 #[tokio::test]
-async fn what_is_gone_is_told_no_more() {
+async fn deleted_sources_hide_their_notifications() {
     let mut app = TestApp::new().await;
     let post = app.posted(hours(3), 1, "for @worf", "1-day").await;
     let liked = app.posted(hours(2), 2, "liked", "1-day").await;
@@ -129,30 +128,25 @@ async fn what_is_gone_is_told_no_more() {
     assert_eq!(app.get_as(ANDREW, NOTIFICATIONS).await.body, json!([]));
     assert!(!app.has_item(keys::notification(WORF, post.id())).await);
     app.pass(hours(2));
-    let told = app.get_as(WORF, NOTIFICATIONS).await;
-    assert_eq!((&told.body, told.header("x-unread-count")), (&json!([]), Some("0")));
+    let list = app.get_as(WORF, NOTIFICATIONS).await;
+    assert_eq!((&list.body, list.header("x-unread-count")), (&json!([]), Some("0")));
 }
 
 #[tokio::test]
-async fn pages_show_every_notification_once_and_unread_ones_are_counted_up_to_a_hundred() {
+async fn notification_pages_count_up_to_100_unread() {
     let mut app = TestApp::new().await;
     for number in 0..103 {
         app.posted(hours(1), number, &format!("{number} @worf"), "1-day").await;
     }
     app.settle().await;
-    let mut found = Vec::new();
-    let mut query = Some("?limit=40".to_owned());
-    while let Some(next) = query {
-        let page = app.get_as(WORF, &format!("{NOTIFICATIONS}{next}")).await;
-        assert_eq!(page.header("x-unread-count"), Some("100"));
-        found.extend(page.messages().into_iter().map(str::to_owned));
-        query = page.next();
-    }
+    let pages = app.pages(Some(WORF), NOTIFICATIONS, "?limit=40").await;
+    assert!(pages.iter().all(|page| page.header("x-unread-count") == Some("100")));
+    let found: Vec<_> = pages.iter().flat_map(Answer::messages).collect();
     assert_eq!(found, (0..103).rev().map(|number| format!("{number} @worf")).collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn the_cursor_of_one_users_notifications_is_not_anothers() {
+async fn notification_cursor_is_bound_to_its_user() {
     let mut app = TestApp::new().await;
     app.state.store.put_profile(&user(3, "demo-londo", "londo", "Londo Mollari")).await.unwrap();
     app.posted(hours(2), 1, "one @worf", "1-day").await;
@@ -163,7 +157,7 @@ async fn the_cursor_of_one_users_notifications_is_not_anothers() {
 }
 
 #[tokio::test]
-async fn who_did_it_is_shown_by_the_present_name() {
+async fn notifications_have_the_current_display_name() {
     let mut app = TestApp::new().await;
     app.posted(hours(1), 1, "hi @worf", "1-day").await;
     app.settle().await;

@@ -1,13 +1,24 @@
+//! Failures of DynamoDB.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemInput;
+use aws_sdk_dynamodb::operation::put_item::PutItemInput;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemInput;
 use axum::Router;
 use axum::http::StatusCode;
+use cruddur::api::ROUTES;
 use cruddur::store;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::{TestApp, sdk};
+use crate::support::{ANDREW, TestApp, hours, sdk};
 
-/// An app whose DynamoDB answers everything with that status and error.
-pub(crate) async fn app_with_dynamodb_that_says(status: StatusCode, error: &'static str) -> TestApp {
+/// An app whose DynamoDB always returns this status and error.
+pub(crate) async fn app_with_failing_dynamodb(status: StatusCode, error: &'static str) -> TestApp {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let body = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{error}"), "message": "canary" });
@@ -17,51 +28,68 @@ pub(crate) async fn app_with_dynamodb_that_says(status: StatusCode, error: &'sta
 }
 
 #[tokio::test]
-async fn throttling_is_a_503_that_says_when_to_come_back() {
-    let app = app_with_dynamodb_that_says(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException").await;
-    let home = app.get("/api/activities/home").await;
-    let expected = json!({
-        "type": "about:blank",
-        "title": "Service Unavailable",
-        "status": 503,
-        "detail": "There is too much to do at the moment. Try again.",
-        "code": "throttled",
-    });
-    assert_eq!((home.status, home.header("retry-after")), (503, Some("1")));
-    assert_eq!(home.body, expected);
+async fn unreachable_dynamodb_is_503() {
+    let home = TestApp::unreachable().get("/api/activities/home").await;
+    home.assert_error(503, "unavailable");
 }
 
 #[tokio::test]
-async fn a_dynamodb_that_fails_is_a_503() {
-    let app = app_with_dynamodb_that_says(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError").await;
-    let home = app.get("/api/activities/home").await;
-    assert_eq!((home.status, &home.body["code"]), (503, &json!("unavailable")));
-    assert_eq!(home.header("retry-after"), Some("1"));
-}
-
-#[tokio::test]
-async fn a_dynamodb_that_forbids_is_a_500_that_does_not_quote_it() {
-    let app = app_with_dynamodb_that_says(StatusCode::BAD_REQUEST, "AccessDeniedException").await;
-    let home = app.get("/api/activities/home").await;
-    assert_eq!((home.status, &home.body["code"]), (500, &json!("store_refused")));
-    assert!(!home.body.to_string().contains("canary"));
-}
-
-#[tokio::test]
-async fn a_dynamodb_that_is_not_there_is_a_503() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let home = TestApp::on(store::client(&sdk(&url))).get("/api/activities/home").await;
-    assert_eq!((home.status, &home.body["code"]), (503, &json!("unavailable")));
-}
-
-#[tokio::test]
-async fn a_dynamodb_that_never_answers_is_a_503_within_two_seconds() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+async fn silent_dynamodb_is_503_within_two_seconds() {
+    let (app, _listener) = TestApp::with_silent_dynamodb().await;
     let began = std::time::Instant::now();
-    let home = TestApp::on(store::client(&sdk(&url))).get("/api/activities/home").await;
-    assert_eq!((home.status, &home.body["code"]), (503, &json!("unavailable")));
+    let home = app.get("/api/activities/home").await;
+    home.assert_error(503, "unavailable");
     assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+/// Fails every write.
+#[derive(Debug)]
+struct NoWrites;
+
+impl Intercept for NoWrites {
+    fn name(&self) -> &'static str {
+        "NoWrites"
+    }
+
+    fn read_before_serialization(
+        &self,
+        context: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let input = context.input();
+        let writes = input.downcast_ref::<PutItemInput>().is_some()
+            || input.downcast_ref::<UpdateItemInput>().is_some()
+            || input.downcast_ref::<DeleteItemInput>().is_some()
+            || input.downcast_ref::<TransactWriteItemsInput>().is_some();
+        if writes { Err("nothing can be written".into()) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn failed_write_is_503_on_every_route() {
+    let mut app = TestApp::new().await;
+    let post = app.posted(hours(1), 1, "Hello @andrewbrown", "1-day").await.id();
+    let opened = app.post_as(ANDREW, "/api/messages", &json!({ "message": "x", "handle": "worf" })).await;
+    let group = opened.body["message_group_uuid"].as_str().unwrap();
+    app.ask_as(ANDREW, "PUT", &format!("/api/activities/{post}/repost")).await;
+    app.ask_as(ANDREW, "PUT", &format!("/api/activities/{post}/like")).await;
+    app.replied(post, hours(0), 2, "a reply").await;
+    app.settle().await;
+    let before = app.contents().await;
+    let broken = TestApp::on(Client::from_conf(app.client.config().to_builder().interceptor(NoWrites).build()));
+    for route in ROUTES.iter().filter(|route| route.method != "GET") {
+        let path = route.path.replace("{activity_uuid}", &post.to_string());
+        let body = match route.path {
+            "/api/activities" => json!({ "message": "y", "ttl": "1-day" }),
+            "/api/messages" => json!({ "message": "y", "message_group_uuid": group }),
+            "/api/profile/update" => json!({ "display_name": "y" }),
+            _ => json!({ "message": "y" }),
+        };
+        // Worf adds a like and a repost, Andrew removes his own.
+        let sub = if route.method == "PUT" && path.contains("/activities/0") { "demo-worf" } else { ANDREW };
+        let answer = broken.send_as(sub, route.method, &path, body.to_string()).await;
+        answer.assert_error(503, "unavailable");
+    }
+    assert_eq!(app.contents().await, before);
 }

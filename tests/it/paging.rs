@@ -1,12 +1,10 @@
-//! Paging through lists while others add to them and take from them.
+//! Paging through lists while other requests add and remove rows.
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, TestApp, numbered, user};
-
-const WORF: &str = "demo-worf";
+use crate::support::{ANDREW, TestApp, WORF, numbered, user};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum List {
@@ -22,7 +20,7 @@ enum List {
 const LISTS: [List; 7] =
     [List::Home, List::Feed, List::Search, List::Notifications, List::Replies, List::Messages, List::Conversations];
 
-/// What happens between two pages: the n-th of what was there goes, and something new comes.
+/// The change between two pages: the nth original row is removed and a new row is added.
 #[derive(Clone, Debug)]
 struct Between {
     goes: Option<prop::sample::Index>,
@@ -33,9 +31,9 @@ struct Paged {
     app: TestApp,
     list: List,
     uri: String,
-    /// How many things were made.
+    /// The number of rows created.
     made: u64,
-    /// What a reply is to, and where messages go.
+    /// The parent of replies and the conversation of messages.
     parent: Option<cruddur::domain::Id>,
 }
 
@@ -59,7 +57,7 @@ impl Paged {
         Self { app, list, uri, made: 0, parent }
     }
 
-    /// One thing more at the list's growing end. Returns by what rows tell it.
+    /// Adds one row at the growing end of the list. Returns its identifier.
     async fn add(&mut self) -> String {
         self.made += 1;
         let made = self.made;
@@ -93,7 +91,7 @@ impl Paged {
         text
     }
 
-    /// What can be taken from the list is, by its author. A conversation moves instead: its end is written to.
+    /// The author removes a row. A conversation cannot be removed: it moves, because it gets a new message.
     async fn remove(&mut self, row: &Value, text: &str) {
         match self.list {
             List::Messages => {}
@@ -116,7 +114,7 @@ impl Paged {
         assert_eq!(self.app.ask_as(sub, "DELETE", &uri).await.status, 200, "{uri}");
     }
 
-    /// Rows of one page, and the query of the next.
+    /// The rows of one page and the query of the next.
     async fn page(&self, query: &str) -> (Vec<Value>, Option<String>) {
         let answer = self.app.get_as(WORF, &format!("{}{query}", self.uri)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -156,7 +154,7 @@ async fn pages(list: List, there: usize, limit: usize, between: &[Between]) {
         (rows, next) = paged.page(&query).await;
         assert!(rows.len() <= limit);
         seen.extend(rows.iter().cloned());
-        assert!(seen.len() < 200, "it has no end");
+        assert!(seen.len() < 200, "the list never ends");
     }
     let seen: Vec<&str> = seen.iter().map(|row| row["message"].as_str().unwrap()).collect();
     for kept in &stable {
@@ -172,7 +170,7 @@ proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 50, ..ProptestConfig::with_cases(12) })]
 
     #[test]
-    fn whoever_pages_while_others_write_sees_what_stays_exactly_once(
+    fn pages_during_writes_contain_each_post_once(
         list in 0..LISTS.len(),
         there in 0..12_usize,
         limit in 1..5_usize,
@@ -184,7 +182,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn every_list_shows_what_stays_exactly_once_while_each_page_s_neighbours_come_and_go() {
+async fn every_list_contains_stable_rows_once_during_changes() {
     for list in LISTS {
         let between: Vec<_> = (0..8).map(|_| Between { goes: None, comes: true }).collect();
         pages(list, 9, 2, &between).await;

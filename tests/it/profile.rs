@@ -2,9 +2,8 @@ use axum::body::Body;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, Answer, TestApp, hours, request, signed_in};
+use crate::support::{ANDREW, Answer, TestApp, WORF, hours, request};
 
-const WORF: &str = "demo-worf";
 const UPDATE: &str = "/api/profile/update";
 
 async fn update(app: &TestApp, body: &Value) -> Answer {
@@ -12,7 +11,7 @@ async fn update(app: &TestApp, body: &Value) -> Answer {
 }
 
 #[tokio::test]
-async fn a_new_name_and_bio_are_answered_and_shown() {
+async fn new_name_and_bio_are_returned_and_visible() {
     let app = TestApp::new().await;
     for (method, name) in [("PUT", "Lieutenant Worf"), ("POST", "Ambassador Worf")] {
         let body = json!({ "display_name": format!("  {name} "), "bio": "Today is a good day.\nQapla'!" });
@@ -31,7 +30,7 @@ async fn a_new_name_and_bio_are_answered_and_shown() {
 }
 
 #[tokio::test]
-async fn all_broken_rules_of_a_profile_are_told_at_once() {
+async fn all_profile_violations_are_reported_at_once() {
     let app = TestApp::new().await;
     for (body, codes) in [
         (json!({}), json!(["display_name_blank"])),
@@ -52,7 +51,7 @@ async fn all_broken_rules_of_a_profile_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_profile_without_a_bio_has_an_empty_one() {
+async fn missing_bio_is_empty() {
     let app = TestApp::new().await;
     update(&app, &json!({ "display_name": "Worf", "bio": "something" })).await;
     update(&app, &json!({ "display_name": "Worf" })).await;
@@ -60,7 +59,7 @@ async fn a_profile_without_a_bio_has_an_empty_one() {
 }
 
 #[tokio::test]
-async fn only_a_user_with_a_profile_can_change_it() {
+async fn profile_update_requires_a_profile() {
     let app = TestApp::new().await;
     let body = r#"{"display_name": "x"}"#;
     let anonymous = request("PUT", UPDATE).header("content-type", "application/json");
@@ -69,7 +68,7 @@ async fn only_a_user_with_a_profile_can_change_it() {
 }
 
 #[tokio::test]
-async fn each_new_name_has_a_later_time_whatever_the_clock_says() {
+async fn renames_have_increasing_times() {
     let app = TestApp::new().await;
     let named_at = async || app.state.store.profile(WORF).await.unwrap().unwrap().named_at;
     update(&app, &json!({ "display_name": "A" })).await;
@@ -83,7 +82,7 @@ async fn each_new_name_has_a_later_time_whatever_the_clock_says() {
 }
 
 #[tokio::test]
-async fn of_many_names_at_once_one_stays_in_all_places() {
+async fn concurrent_renames_converge() {
     let app = TestApp::new().await;
     let bodies: Vec<_> = (0..8).map(|n| json!({ "display_name": format!("Worf {n}") })).collect();
     let answers = join_all(bodies.iter().map(|body| update(&app, body))).await;
@@ -91,21 +90,18 @@ async fn of_many_names_at_once_one_stays_in_all_places() {
     let short = app.get("/api/users/@worf/short").await.body["display_name"].clone();
     assert_eq!(app.get("/api/activities/@worf").await.body["profile"]["display_name"], short);
     let profile = app.state.store.profile(WORF).await.unwrap().unwrap();
-    assert_eq!(profile.named_at.to_string(), "2026-11-22T12:00:00.257Z", "eight names, each a millisecond later");
+    assert_eq!(profile.named_at.to_string(), "2026-11-22T12:00:00.257Z", "eight renames, a millisecond apart");
 }
 
 #[tokio::test]
-async fn a_change_with_a_key_happens_once() {
+async fn profile_update_with_a_key_happens_once() {
     let app = TestApp::new().await;
-    let change = |sub, body: &'static str| {
-        let request = request("PUT", UPDATE).header("content-type", "application/json");
-        app.send(signed_in(request.header("idempotency-key", "k").body(Body::from(body)).unwrap(), sub))
-    };
+    let change = |sub, body: &'static str| app.send_with_key(sub, "PUT", UPDATE, Some("k"), body);
     let first = change(WORF, r#"{"display_name": "A"}"#).await;
     update(&app, &json!({ "display_name": "B" })).await;
     let again = change(WORF, r#"{"display_name": "A"}"#).await;
     assert_eq!((&again.body, again.header("idempotent-replayed")), (&first.body, Some("true")));
-    assert_eq!(app.get("/api/users/@worf/short").await.body["display_name"], "B", "it is not changed back");
+    assert_eq!(app.get("/api/users/@worf/short").await.body["display_name"], "B", "the replay changes nothing");
     assert_eq!(change(WORF, r#"{"display_name": "C"}"#).await.status, 422);
     assert_eq!(change(ANDREW, r#"{"display_name": "C"}"#).await.status, 200);
 }

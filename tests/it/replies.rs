@@ -3,9 +3,8 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::support::{ANDREW, TestApp, hours, request, signed_in};
+use crate::support::{ANDREW, Answer, TestApp, WORF, hours, request};
 
-const WORF: &str = "demo-worf";
 const REPLY: &str = r#"{"message": "This post has no honor!"}"#;
 
 fn path(id: impl ToString) -> String {
@@ -13,7 +12,7 @@ fn path(id: impl ToString) -> String {
 }
 
 #[tokio::test]
-async fn a_reply_is_answered_with_what_was_made_and_expires_with_its_parent() {
+async fn created_reply_expires_with_its_parent() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 9, "parent", "3-hours").await;
     let made = app.send_as(WORF, "POST", &path(parent.id()), REPLY).await;
@@ -30,11 +29,11 @@ async fn a_reply_is_answered_with_what_was_made_and_expires_with_its_parent() {
     let shown = app.get(&format!("/api/activities/{}", parent.id())).await;
     assert_eq!(shown.body["activity"]["replies_count"], 1);
     assert_eq!(shown.body["replies"][0]["message"], "This post has no honor!");
-    assert_eq!(app.get("/api/activities/home").await.messages(), ["parent"], "a reply is no post of its own");
+    assert_eq!(app.get("/api/activities/home").await.messages(), ["parent"], "home has no replies");
 }
 
 #[tokio::test]
-async fn a_reply_is_shown_by_its_id_and_can_be_replied_to() {
+async fn reply_can_be_shown_and_replied_to() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 9, "parent", "3-hours").await;
     let first = app.send_as(WORF, "POST", &path(parent.id()), REPLY).await;
@@ -54,22 +53,22 @@ async fn a_reply_is_shown_by_its_id_and_can_be_replied_to() {
     assert_eq!((shown.status, &shown.body["activity"]), (200, &expected));
     assert_eq!(shown.body["replies"][0]["message"], "Why?");
     app.pass(hours(2));
-    assert_eq!(app.get(&format!("/api/activities/{first}")).await.status, 404, "it has expired with the post");
+    assert_eq!(app.get(&format!("/api/activities/{first}")).await.status, 404, "the reply has expired with the post");
 }
 
 #[tokio::test]
-async fn a_parent_that_is_not_there_or_has_expired_is_404() {
+async fn reply_to_a_missing_or_expired_post_is_404() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
     app.pass(hours(1));
     for id in [parent.to_string(), "0199c3a0-5e00-7a11-8b22-c33d44e55f66".to_owned(), "abc".to_owned()] {
         let answer = app.send_as(WORF, "POST", &path(&id), REPLY).await;
-        assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{id}");
+        answer.assert_error(404, "not_found");
     }
 }
 
 #[tokio::test]
-async fn a_reply_breaks_the_rules_of_replies() {
+async fn invalid_reply_is_422() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
     for (body, codes) in [
@@ -86,7 +85,7 @@ async fn a_reply_breaks_the_rules_of_replies() {
 }
 
 #[tokio::test]
-async fn the_id_in_the_body_must_be_that_of_the_path() {
+async fn parent_id_in_the_body_must_match_the_path() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id().to_string();
     for (named, status) in [
@@ -102,7 +101,7 @@ async fn the_id_in_the_body_must_be_that_of_the_path() {
 }
 
 #[tokio::test]
-async fn only_a_user_with_a_profile_can_reply() {
+async fn reply_requires_a_profile() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
     let anonymous = request("POST", &path(parent)).header("content-type", "application/json");
@@ -111,7 +110,7 @@ async fn only_a_user_with_a_profile_can_reply() {
 }
 
 #[tokio::test]
-async fn fifty_replies_at_once_are_all_there_and_all_counted() {
+async fn fifty_concurrent_replies_are_all_counted() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
     let uri = path(parent);
@@ -123,12 +122,12 @@ async fn fifty_replies_at_once_are_all_there_and_all_counted() {
 }
 
 #[tokio::test]
-async fn replies_with_one_key_are_one_reply_and_are_replayed_when_all_has_expired() {
+async fn replies_with_one_key_create_one_reply() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
     let reply = || {
-        let request = request("POST", &path(parent)).header("content-type", "application/json");
-        app.send(signed_in(request.header("idempotency-key", "k").body(Body::from(REPLY)).unwrap(), WORF))
+        let app = &app;
+        async move { app.send_with_key(WORF, "POST", &path(parent), Some("k"), REPLY).await }
     };
     let answers = join_all((0..20).map(|_| reply())).await;
     let first = &answers[0].body;
@@ -141,21 +140,19 @@ async fn replies_with_one_key_are_one_reply_and_are_replayed_when_all_has_expire
 }
 
 #[tokio::test]
-async fn pages_of_replies_show_each_once_the_oldest_first() {
+async fn reply_pages_are_oldest_first_without_repeats() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(2), 1, "parent", "1-day").await.id();
     for number in 0..7_u32 {
         let ago = hours(1) - SignedDuration::from_secs(number.into());
         app.replied(parent, ago, number.into(), &number.to_string()).await;
     }
-    let mut pages = Vec::new();
-    let mut query = Some("?limit=3".to_owned());
-    while let Some(next) = query {
-        let page = app.get(&format!("/api/activities/{parent}{next}")).await;
-        let rows = page.body["replies"].as_array().unwrap();
-        pages.push(rows.iter().map(|row| row["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>());
-        query = page.next();
-    }
+    let pages = app.pages(None, &format!("/api/activities/{parent}"), "?limit=3").await;
+    let messages = |page: &Answer| {
+        let rows = page.body["replies"].as_array().unwrap().iter();
+        rows.map(|row| row["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let pages: Vec<_> = pages.iter().map(messages).collect();
     assert_eq!(pages, [vec!["0", "1", "2"], vec!["3", "4", "5"], vec!["6"]]);
     assert_eq!(app.get(&format!("/api/activities/{parent}")).await.next(), None);
 }

@@ -2,7 +2,7 @@ use cruddur::domain::{SearchTerm, words};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::support::{ANDREW, TestApp, hours};
+use crate::support::{ANDREW, Answer, TestApp, hours};
 
 fn encoded(term: &str) -> String {
     term.bytes().map(|byte| format!("%{byte:02X}")).collect()
@@ -14,7 +14,7 @@ async fn search(app: &TestApp, term: &str) -> Vec<String> {
     found.messages().into_iter().map(str::to_owned).collect()
 }
 
-/// Posts of one hour ago and less, the first the oldest, that the consumer has heard of.
+/// Indexed posts, oldest first, of the last hour.
 async fn posted(messages: &[&str]) -> TestApp {
     let mut app = TestApp::new().await;
     for (number, message) in (0..).zip(messages) {
@@ -26,7 +26,7 @@ async fn posted(messages: &[&str]) -> TestApp {
 }
 
 #[test]
-fn words_are_those_of_unicode_in_lower_case_and_compatibility_form() {
+fn words_are_normalised_unicode_words() {
     let cases: [(&str, &[&str]); 8] = [
         ("Cloud is (very) fun!", &["cloud", "is", "very", "fun"]),
         ("fun, FUN, Fun", &["fun"]),
@@ -44,13 +44,13 @@ fn words_are_those_of_unicode_in_lower_case_and_compatibility_form() {
 }
 
 #[test]
-fn the_last_word_of_a_term_is_the_one_that_may_be_incomplete() {
+fn last_word_of_a_term_is_a_prefix() {
     let term = SearchTerm::parse(" the cat THE ").unwrap();
     assert_eq!((term.exact(), term.prefix()), (&["the".to_owned(), "cat".to_owned()][..], "the"));
 }
 
 #[tokio::test]
-async fn a_post_is_found_by_all_of_its_words_in_any_order_the_last_by_its_beginning() {
+async fn search_matches_all_words_in_any_order() {
     let app = posted(&["Cloud is (very) fun!", "The cloud of Oort", "I am out of prune juice"]).await;
     assert_eq!(search(&app, "cloud").await, ["The cloud of Oort", "Cloud is (very) fun!"]);
     assert_eq!(search(&app, "FUN cloud").await, ["Cloud is (very) fun!"]);
@@ -64,7 +64,7 @@ async fn a_post_is_found_by_all_of_its_words_in_any_order_the_last_by_its_beginn
 }
 
 #[tokio::test]
-async fn every_script_is_found_however_it_was_typed() {
+async fn search_matches_every_script() {
     let app = posted(&["Grüße aus Köln", "東京は晴れ", "Привет мир", "cafe\u{301}", "नमस्ते दुनिया"]).await;
     for (term, expected) in [
         ("KÖLN grüße", "Grüße aus Köln"),
@@ -78,7 +78,7 @@ async fn every_script_is_found_however_it_was_typed() {
 }
 
 #[tokio::test]
-async fn what_is_found_has_the_fields_of_a_list_as_they_are_now() {
+async fn search_results_have_current_list_fields() {
     let app = posted(&["Cloud is (very) fun!"]).await;
     let found = app.get("/api/activities/search?term=cloud").await;
     let expected = json!([{
@@ -91,7 +91,7 @@ async fn what_is_found_has_the_fields_of_a_list_as_they_are_now() {
 }
 
 #[tokio::test]
-async fn an_expired_or_deleted_post_is_not_found_even_before_the_index_knows() {
+async fn search_hides_expired_and_deleted_posts_at_once() {
     let mut app = posted(&["gone soon", "gone now"]).await;
     let [_, now] = ["gone soon", "gone now"];
     let home = app.get("/api/activities/home").await;
@@ -105,38 +105,17 @@ async fn an_expired_or_deleted_post_is_not_found_even_before_the_index_knows() {
 }
 
 #[tokio::test]
-async fn pages_show_every_match_once() {
+async fn search_pages_have_no_repeats() {
     let messages: Vec<String> = (0..57).map(|number| format!("число number {number}")).collect();
     let app = posted(&messages.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let mut found = Vec::new();
-    let mut query = Some("?limit=10&term=%D1%87%D0%B8%D1%81%D0%BB%D0%BE+number".to_owned());
-    while let Some(next) = query {
-        let page = app.get(&format!("/api/activities/search{next}")).await;
-        found.extend(page.messages().into_iter().map(str::to_owned));
-        query = page.next();
-    }
-    assert_eq!(found, messages.into_iter().rev().collect::<Vec<_>>());
+    let query = "?limit=10&term=%D1%87%D0%B8%D1%81%D0%BB%D0%BE+number";
+    let pages = app.pages(None, "/api/activities/search", query).await;
+    let found: Vec<_> = pages.iter().flat_map(Answer::messages).collect();
+    assert_eq!(found, messages.iter().rev().collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn a_term_without_a_word_and_one_longer_than_any_post_are_refused() {
-    let app = TestApp::new().await;
-    let long = "x".repeat(281);
-    for (query, code) in [
-        ("", "search_term_blank"),
-        ("?term=", "search_term_blank"),
-        ("?term=%20", "search_term_blank"),
-        ("?term=!%3F", "search_term_blank"),
-        (&format!("?term={long}"), "search_term_exceed_max_chars"),
-    ] {
-        let answer = app.get(&format!("/api/activities/search{query}")).await;
-        assert_eq!((answer.status, answer.body), (422, json!([code])), "{query}");
-    }
-    assert_eq!(app.get("/api/activities/search?term=a&term=b").await.status, 400);
-}
-
-#[tokio::test]
-async fn a_term_of_as_many_words_as_a_post_can_have_is_answered() {
+async fn term_with_the_most_words_is_accepted() {
     let message: String = (0..70).map(|number| format!("w{number} ")).collect();
     let app = posted(&[message.trim()]).await;
     assert_eq!(search(&app, message.trim()).await, [message.trim()]);

@@ -3,7 +3,7 @@ use serde_json::json;
 use crate::support::{TestApp, hours};
 
 #[tokio::test]
-async fn one_activity_is_shown_with_its_replies_the_oldest_first() {
+async fn post_is_shown_with_replies_oldest_first() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(2), 1, "Cloud is (very) fun!", "1-day").await;
     for (ago, number, message) in [(0, 3, "Second"), (1, 2, "This post has no honor!")] {
@@ -32,7 +32,7 @@ async fn one_activity_is_shown_with_its_replies_the_oldest_first() {
 }
 
 #[tokio::test]
-async fn replies_are_not_in_the_feed_and_go_with_their_post() {
+async fn replies_are_not_in_home_and_expire_with_the_post() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await;
     app.replied(parent.id(), hours(0), 2, "reply").await;
@@ -43,7 +43,7 @@ async fn replies_are_not_in_the_feed_and_go_with_their_post() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404_whatever_the_id_looks_like() {
+async fn missing_post_is_404_for_any_id() {
     let app = TestApp::new().await;
     for id in [
         "0199c3a0-5e00-7a11-8b22-c33d44e55f66",
@@ -54,13 +54,6 @@ async fn what_is_not_there_is_404_whatever_the_id_looks_like() {
         "@",
     ] {
         let shown = app.get(&format!("/api/activities/{id}")).await;
-        let expected = json!({
-            "type": "about:blank",
-            "title": "Not Found",
-            "status": 404,
-            "detail": "There is no such activity, or it has expired.",
-            "code": "not_found",
-        });
-        assert_eq!((shown.status, shown.body), (404, expected), "{id}");
+        shown.assert_error(404, "not_found");
     }
 }

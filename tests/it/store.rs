@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use crate::support::{ANDREW, TABLE, TestApp, andrew, hours, numbered, user, worf};
 
 #[tokio::test]
-async fn making_a_table_that_is_there_leaves_it_as_it_is() {
+async fn creating_an_existing_table_changes_nothing() {
     let app = TestApp::new().await;
     app.posted(hours(0), 1, "still here", "1-day").await;
     store::create_table(&app.client, TABLE).await.unwrap();
@@ -13,14 +13,14 @@ async fn making_a_table_that_is_there_leaves_it_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_profile_is_read_as_it_was_put() {
+async fn profile_round_trips() {
     let app = TestApp::new().await;
     assert_eq!(app.state.store.profile("demo-worf").await.unwrap(), Some(worf()));
     assert_eq!(app.state.store.profile("nobody").await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn a_user_and_a_handle_are_taken_once() {
+async fn user_and_handle_are_unique() {
     let app = TestApp::new().await;
     let store = &app.state.store;
     let again = store.put_profile(&user(9, ANDREW, "andrew2", "Andrew")).await.unwrap_err();
@@ -32,7 +32,7 @@ async fn a_user_and_a_handle_are_taken_once() {
 }
 
 #[tokio::test]
-async fn the_same_post_again_is_no_error_and_another_with_its_id_is() {
+async fn repeated_post_is_accepted_and_id_collision_rejected() {
     let app = TestApp::new().await;
     let activity = app.posted(hours(0), 1, "once", "1-day").await;
     app.state.store.create_activity(&andrew(), &activity, None).await.unwrap();
@@ -42,7 +42,7 @@ async fn the_same_post_again_is_no_error_and_another_with_its_id_is() {
 }
 
 #[tokio::test]
-async fn a_reply_needs_a_live_post() {
+async fn reply_requires_a_live_post() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await;
     let stored = app.state.store.post(parent.id(), app.now()).await.unwrap().unwrap();
@@ -60,7 +60,7 @@ async fn a_reply_needs_a_live_post() {
 }
 
 #[tokio::test]
-async fn the_ttl_attribute_is_the_first_whole_second_at_which_the_post_is_gone() {
+async fn ttl_attribute_is_the_first_second_after_expiry() {
     let app = TestApp::new().await;
     let activity = app.posted(hours(0), 1, "x", "1-hour").await;
     let key = keys::activity(activity.id());
@@ -80,6 +80,6 @@ async fn the_ttl_attribute_is_the_first_whole_second_at_which_the_post_is_gone()
 }
 
 #[tokio::test]
-async fn warming_up_needs_no_item() {
+async fn warm_up_needs_no_item() {
     TestApp::new().await.state.store.warm_up().await.unwrap();
 }

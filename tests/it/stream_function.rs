@@ -11,7 +11,7 @@ use crate::support::{QUEUE_URL, Queue, TABLE, TestApp, hours};
 const TRACE: &str = "Root=1-6925a400-000000000000000000000001;Parent=53995c3f42cd8ad8;Sampled=1";
 
 #[tokio::test]
-async fn a_batch_is_one_trace_with_a_link_to_each_writer_and_says_which_record_comes_again() {
+async fn stream_batch_is_one_trace_linked_to_its_writers() {
     let app = TestApp::new().await;
     app.posted(hours(1), 1, "Hello @worf", "1-day").await;
     let endpoint = app.endpoint().await;
@@ -58,7 +58,7 @@ async fn a_batch_is_one_trace_with_a_link_to_each_writer_and_says_which_record_c
 }
 
 #[tokio::test]
-async fn a_bad_record_is_sent_to_the_queue_with_the_trace_of_the_invocation() {
+async fn dead_letter_has_the_trace_of_the_invocation() {
     let app = TestApp::new().await;
     let (xray, queue) = (XrayDaemon::start().await, Queue::start(200).await);
     let environment = [

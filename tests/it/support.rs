@@ -1,4 +1,4 @@
-//! A system of one's own for each test: router, embedded DynamoDB in memory, clock and ids that the test sets.
+//! A separate system for each test: router, embedded in-memory DynamoDB, clock and ids that the test controls.
 
 mod consistency;
 mod contract;
@@ -6,14 +6,18 @@ mod function;
 pub(crate) mod in_process;
 mod queue;
 mod snapshot;
+mod source;
 mod stream;
+mod template;
 mod trace;
 
 pub(crate) use contract::TRACEPARENT;
-pub(crate) use function::{API, Behind, STREAM, event, turn};
+pub(crate) use function::{API, Proxied, STREAM, event, process_permit};
 pub(crate) use queue::{QUEUE_URL, Queue};
 pub(crate) use snapshot::assert_snapshot;
+pub(crate) use source::{methods_of, sources, texts_in};
 pub(crate) use stream::consume;
+pub(crate) use template::{properties, template};
 pub(crate) use trace::Tracing;
 
 use std::collections::HashMap;
@@ -25,7 +29,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::config::{Credentials, Intercept, SharedCredentialsProvider};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::AUTHORIZATION;
@@ -45,18 +49,19 @@ use uuid::Uuid;
 pub(crate) const TABLE: &str = "cruddur-test";
 pub(crate) const SECRET: &[u8] = b"a secret for tests, of 32 bytes or more";
 pub(crate) const ANDREW: &str = "demo-andrewbrown";
+pub(crate) const WORF: &str = "demo-worf";
 pub(crate) const ORIGIN: &str = "https://cruddur.example";
-/// The user pool that all apps trust. A key takes a while to make.
+/// The user pool that all apps trust, shared because generating a key is slow.
 pub(crate) static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::fleeting().unwrap());
 
 pub(crate) struct TestApp {
     pub(crate) state: AppState,
     pub(crate) client: Client,
     pub(crate) database: Option<Database>,
-    /// Up to where the stream has been consumed.
-    pub(crate) place: Option<String>,
-    /// Of a state that does not change any more: routes take a while to put together.
-    kept: Option<Router>,
+    /// The position up to which the stream has been consumed.
+    pub(crate) position: Option<String>,
+    /// A cached router for a final state, because building one is slow.
+    cached: Option<Router>,
     now: Arc<AtomicI64>,
 }
 
@@ -69,20 +74,38 @@ impl TestApp {
         app
     }
 
-    /// Without any user.
+    /// Without users.
     pub(crate) async fn empty() -> Self {
         let database = Database::memory().unwrap();
-        let client = patient(&in_process::client(database.clone()));
+        let client = with_long_timeouts(&in_process::client(database.clone()));
         store::create_table(&client, TABLE).await.unwrap();
         Self { database: Some(database), ..Self::on(client) }
     }
 
-    /// Its database over HTTP, for processes of their own.
+    /// Serves the database over HTTP, for other processes.
     pub(crate) async fn endpoint(&self) -> String {
         format!("http://{}", dynamodb(self.database.clone().unwrap()).await)
     }
 
-    /// On any DynamoDB, which may be none at all.
+    /// Without a reachable DynamoDB.
+    pub(crate) fn unreachable() -> Self {
+        Self::on(store::client(&sdk("http://127.0.0.1:9")))
+    }
+
+    /// With a DynamoDB that never responds while the listener exists.
+    pub(crate) async fn with_silent_dynamodb() -> (Self, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        (Self::on(store::client(&sdk(&url))), listener)
+    }
+
+    /// The same system with an interceptor for its requests to DynamoDB.
+    pub(crate) fn with_interceptor(self, interceptor: impl Intercept + 'static) -> Self {
+        let client = Client::from_conf(self.client.config().to_builder().interceptor(interceptor).build());
+        Self { database: self.database, ..Self::on(client) }
+    }
+
+    /// Uses any DynamoDB, which may be unreachable.
     pub(crate) fn on(client: Client) -> Self {
         let now = Arc::new(AtomicI64::new(at("2026-11-22T12:00:00.250Z").as_millisecond()));
         let (time, ids) = (now.clone(), AtomicU64::new(0));
@@ -98,15 +121,15 @@ impl TestApp {
             origins: [ORIGIN.to_owned()].into_iter().collect(),
             compat: Compat::Later,
         };
-        Self { state, client, database: None, place: None, kept: None, now }
+        Self { state, client, database: None, position: None, cached: None, now }
     }
 
     pub(crate) fn router(&self) -> Router {
-        self.kept.clone().unwrap_or_else(|| api::router(self.state.clone()))
+        self.cached.clone().unwrap_or_else(|| api::router(self.state.clone()))
     }
 
-    pub(crate) fn keep_router(&mut self) {
-        self.kept = Some(self.router());
+    pub(crate) fn cache_router(&mut self) {
+        self.cached = Some(self.router());
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -117,7 +140,7 @@ impl TestApp {
         self.now.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
     }
 
-    /// A post in the store, made `ago` before now.
+    /// Stores a post that was created `ago` before now.
     pub(crate) async fn posted(&self, ago: SignedDuration, number: u64, message: &str, ttl: &str) -> Activity {
         let id = numbered(self.now() - ago, number);
         let activity = Activity::post(id, andrew().author, Draft::parse(message, ttl).unwrap());
@@ -125,7 +148,7 @@ impl TestApp {
         activity
     }
 
-    /// A reply of `worf` in the store, made `ago` before now, to a post or a reply.
+    /// Stores a reply of `worf` to a post or a reply, created `ago` before now.
     pub(crate) async fn replied(&self, parent: Id, ago: SignedDuration, number: u64, message: &str) -> Reply {
         let id = numbered(self.now() - ago, number);
         let parent = self.state.store.post(parent, self.now()).await.unwrap().unwrap();
@@ -134,14 +157,29 @@ impl TestApp {
         reply
     }
 
-    /// Asks as that user, without a body.
+    /// Sends a request of the user without a body.
     pub(crate) async fn ask_as(&self, sub: &str, method: &str, uri: &str) -> Answer {
         self.send(signed_in(request(method, uri).body(Body::empty()).unwrap(), sub)).await
     }
 
-    /// Sends JSON as that user.
+    /// Sends JSON as the user.
     pub(crate) async fn send_as(&self, sub: &str, method: &str, uri: &str, body: impl Into<Body>) -> Answer {
-        let request = request(method, uri).header("content-type", "application/json");
+        self.send_with_key(sub, method, uri, None, body).await
+    }
+
+    /// Sends JSON as the user, with an idempotency key.
+    pub(crate) async fn send_with_key(
+        &self,
+        sub: &str,
+        method: &str,
+        uri: &str,
+        key: Option<&str>,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = request(method, uri).header("content-type", "application/json");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         self.send(signed_in(request.body(body.into()).unwrap(), sub)).await
     }
 
@@ -150,22 +188,35 @@ impl TestApp {
     }
 
     pub(crate) async fn get_as(&self, sub: &str, uri: &str) -> Answer {
-        self.send(signed_in(request("GET", uri).body(Body::empty()).unwrap(), sub)).await
+        self.ask_as(sub, "GET", uri).await
     }
 
     pub(crate) async fn put_as(&self, sub: &str, uri: &str) -> Answer {
-        self.send(signed_in(request("PUT", uri).body(Body::empty()).unwrap(), sub)).await
+        self.ask_as(sub, "PUT", uri).await
     }
 
     pub(crate) async fn post_as(&self, sub: &str, uri: &str, body: &Value) -> Answer {
-        let request = request("POST", uri).header("content-type", "application/json");
-        self.send(signed_in(request.body(Body::from(body.to_string())).unwrap(), sub)).await
+        self.send_as(sub, "POST", uri, body.to_string()).await
     }
 
     /// Posts as `andrewbrown`.
     pub(crate) async fn post(&self, body: impl Into<Body>) -> Answer {
-        let request = request("POST", "/api/activities").header("content-type", "application/json");
-        self.send(signed_in(request.body(body.into()).unwrap(), ANDREW)).await
+        self.send_as(ANDREW, "POST", "/api/activities", body).await
+    }
+
+    /// Every page of a list, from the one with this query on; `sub` is the signed-in user.
+    pub(crate) async fn pages(&self, sub: Option<&str>, path: &str, query: &str) -> Vec<Answer> {
+        let (mut pages, mut next) = (Vec::new(), Some(query.to_owned()));
+        while let Some(query) = next {
+            let uri = format!("{path}{query}");
+            let page = match sub {
+                Some(sub) => self.get_as(sub, &uri).await,
+                None => self.get(&uri).await,
+            };
+            next = page.next();
+            pages.push(page);
+        }
+        pages
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -180,11 +231,17 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Asserts an error by its code. `tests/errors.txt` has the texts.
+    #[track_caller]
+    pub(crate) fn assert_error(&self, status: u16, code: &str) {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The query of the `Link` to the next page.
+    /// The query of the link to the next page.
     pub(crate) fn next(&self) -> Option<String> {
         let link = self.header("link")?.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
         Some(link.to_owned())
@@ -212,7 +269,7 @@ pub(crate) fn signed_in(mut request: Request<Body>, sub: &str) -> Request<Body> 
     request
 }
 
-/// An access token that outlasts whatever time a test lets pass. A signature takes a while.
+/// A long-lived access token, cached because signing is slow.
 pub(crate) fn token(sub: &str) -> String {
     static TOKENS: LazyLock<Mutex<HashMap<String, String>>> = LazyLock::new(Mutex::default);
     let known = TOKENS.lock().unwrap().get(sub).cloned();
@@ -247,7 +304,7 @@ pub(crate) fn andrew() -> Profile {
 }
 
 pub(crate) fn worf() -> Profile {
-    user(2, "demo-worf", "worf", "Worf")
+    user(2, WORF, "worf", "Worf")
 }
 
 pub(crate) fn user(number: u128, sub: &str, handle: &str, display_name: &str) -> Profile {
@@ -259,7 +316,7 @@ pub(crate) fn user(number: u128, sub: &str, handle: &str, display_name: &str) ->
     Profile { sub: sub.to_owned(), author, bio: String::new(), named_at: Timestamp::UNIX_EPOCH }
 }
 
-/// What the SDK is told about the endpoint at `url`.
+/// The SDK's configuration for the endpoint at `url`.
 pub(crate) fn sdk(url: &str) -> SdkConfig {
     let credentials = Credentials::new("local", "local", None, None, "test");
     SdkConfig::builder()
@@ -270,8 +327,8 @@ pub(crate) fn sdk(url: &str) -> SdkConfig {
         .build()
 }
 
-/// The same client, but for its limits: a hundred requests at once, or a busy machine, are no outage.
-fn patient(client: &Client) -> Client {
+/// The same client with long timeouts, for many concurrent requests on a busy machine.
+fn with_long_timeouts(client: &Client) -> Client {
     let limit = Duration::from_secs(60);
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(limit).operation_timeout(limit).build();
     Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())

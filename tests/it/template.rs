@@ -1,67 +1,70 @@
+//! `template.yaml` describes the table, the variables, and the routes of the code.
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use aws_sdk_dynamodb::types::KeySchemaElement;
 use cruddur::api::{Access, ROUTES};
 use cruddur::config::{Config, TableConfig};
+use serde_json::{Value, json};
 
-use crate::support::{TABLE, TestApp};
+use crate::support::{TABLE, TestApp, properties, template};
 
-const TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/template.yaml"));
-
-/// The lines of the resource, or of what holds for all of a kind.
-pub(crate) fn lines_of(name: &str) -> Vec<&'static str> {
-    let lines = TEMPLATE.lines().skip_while(|line| *line != format!("  {name}:")).skip(1);
-    lines.take_while(|line| line.starts_with("   ") || line.is_empty()).collect()
+fn key_schema(keys: &[KeySchemaElement]) -> Vec<Value> {
+    let keys = keys.iter();
+    keys.map(|key| json!({ "AttributeName": key.attribute_name(), "KeyType": key.key_type().as_str() })).collect()
 }
 
-/// Without their indentation.
-pub(crate) fn resource(name: &str) -> Vec<&'static str> {
-    lines_of(name).into_iter().map(str::trim).collect()
-}
-
-fn assert_has(lines: &[&str], expected: &[&str]) {
-    let found = lines.windows(expected.len()).any(|window| window == expected);
-    assert!(found, "{expected:?} is not in the template's {lines:?}");
+/// The list in a fixed order: that of DynamoDB's answer differs from the template's.
+fn sorted(list: &Value, name: &str) -> Vec<Value> {
+    let mut list = list.as_array().unwrap().clone();
+    list.sort_by_key(|item| item[name].as_str().unwrap().to_owned());
+    list
 }
 
 #[tokio::test]
-async fn the_template_makes_the_table_that_we_make() {
+async fn template_and_code_create_the_same_table() {
     let app = TestApp::new().await;
     let ours = app.client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
-    let template = resource("Table");
-    for key in ours.key_schema() {
-        let name = format!("- AttributeName: {}", key.attribute_name());
-        assert_has(&template, &[&name, &format!("KeyType: {}", key.key_type())]);
+    let table = properties("Table");
+    assert_eq!(table["KeySchema"], json!(key_schema(ours.key_schema())));
+    let attributes = ours.attribute_definitions().iter();
+    let attributes = attributes.map(|attribute| {
+        json!({ "AttributeName": attribute.attribute_name(), "AttributeType": attribute.attribute_type().as_str() })
+    });
+    let attributes = sorted(&attributes.collect(), "AttributeName");
+    assert_eq!(sorted(&table["AttributeDefinitions"], "AttributeName"), attributes);
+    let indexes: Vec<Value> = ours
+        .global_secondary_indexes()
+        .iter()
+        .map(|index| {
+            let projection = index.projection().unwrap();
+            json!({
+                "IndexName": index.index_name(),
+                "KeySchema": key_schema(index.key_schema()),
+                "Projection": {
+                    "ProjectionType": projection.projection_type().unwrap().as_str(),
+                    "NonKeyAttributes": projection.non_key_attributes(),
+                },
+            })
+        })
+        .collect();
+    let mut documented = table["GlobalSecondaryIndexes"].clone();
+    for index in documented.as_array_mut().unwrap() {
+        index.as_object_mut().unwrap().remove("OnDemandThroughput");
     }
-    for attribute in ours.attribute_definitions() {
-        let name = format!("- AttributeName: {}", attribute.attribute_name());
-        assert_has(&template, &[&name, &format!("AttributeType: {}", attribute.attribute_type())]);
-    }
-    for index in ours.global_secondary_indexes() {
-        assert_has(&template, &[&format!("- IndexName: {}", index.index_name().unwrap())]);
-        for key in index.key_schema() {
-            let name = format!("- AttributeName: {}", key.attribute_name());
-            assert_has(&template, &[&name, &format!("KeyType: {}", key.key_type().as_str())]);
-        }
-        let projection = index.projection().unwrap();
-        let mut attributes: Vec<_> = projection.non_key_attributes().iter().map(|name| format!("- {name}")).collect();
-        attributes.insert(0, "NonKeyAttributes:".to_owned());
-        attributes.insert(0, format!("ProjectionType: {}", projection.projection_type().unwrap()));
-        assert_has(&template, &attributes.iter().map(String::as_str).collect::<Vec<_>>());
-    }
-    assert_eq!(template.iter().filter(|line| line.starts_with("- AttributeName")).count(), 8);
-    assert_eq!(template.iter().filter(|line| line.starts_with("- IndexName")).count(), 1);
+    assert_eq!(documented, json!(indexes));
     let stream = ours.stream_specification().unwrap().stream_view_type().unwrap();
-    assert_has(&template, &[&format!("StreamViewType: {stream}")]);
-    assert_has(&template, &["BillingMode: PAY_PER_REQUEST"]);
-    assert_eq!(ours.billing_mode_summary().unwrap().billing_mode().unwrap().as_str(), "PAY_PER_REQUEST");
+    assert_eq!(table["StreamSpecification"], json!({ "StreamViewType": stream.as_str() }));
+    let billing = ours.billing_mode_summary().unwrap().billing_mode().unwrap();
+    assert_eq!(table["BillingMode"], billing.as_str());
     let ttl = app.client.describe_time_to_live().table_name(TABLE).send().await.unwrap();
     let ttl = ttl.time_to_live_description.unwrap().attribute_name.unwrap();
-    assert_has(&template, &["TimeToLiveSpecification:", &format!("AttributeName: {ttl}"), "Enabled: true"]);
+    assert_eq!(table["TimeToLiveSpecification"], json!({ "AttributeName": ttl, "Enabled": true }));
 }
 
-/// What Lambda or the SAM CLI tells a function, or a laptop a process.
-const NOT_THE_TEMPLATES: [&str; 17] = [
+/// Variables that Lambda, the SAM CLI or a laptop sets.
+const SET_ELSEWHERE: [&str; 17] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_ENDPOINT_URL_SSM",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
@@ -80,8 +83,8 @@ const NOT_THE_TEMPLATES: [&str; 17] = [
     "AWS_XRAY_DAEMON_ADDRESS",
     "HONEYCOMB_API_KEY",
 ];
-/// What is right where nothing is said.
-const LEFT_AS_THEY_ARE: [&str; 21] = [
+/// Variables whose defaults suit every function.
+const LEFT_AT_DEFAULT: [&str; 21] = [
     "HONEYCOMB_API_ENDPOINT",
     "LAMBDA_SPANS_BUDGET_MS",
     "LAMBDA_SPANS_CONTEXT",
@@ -105,7 +108,7 @@ const LEFT_AS_THEY_ARE: [&str; 21] = [
     "OTEL_TRACES_SAMPLER",
 ];
 
-/// The variables that the code asks for; where a value leads to further questions, it is given one.
+/// The variables that `read` looks up. Some need a value, because the code then reads others.
 fn asked_for(read: impl FnOnce(&dyn Fn(&str) -> Option<String>)) -> BTreeSet<String> {
     let asked = RefCell::new(BTreeSet::new());
     read(&|name| {
@@ -127,85 +130,97 @@ fn asked_for(read: impl FnOnce(&dyn Fn(&str) -> Option<String>)) -> BTreeSet<Str
     asked.into_inner()
 }
 
-/// The variables that the template sets for a function: those of all, and its own.
-fn variables(function: &str) -> BTreeSet<String> {
-    let names = [lines_of("Function"), lines_of(function)].into_iter().flat_map(|lines| {
-        let mut lines = lines.into_iter().skip_while(|line| line.trim() != "Variables:");
-        let outside = indentation(lines.next().unwrap());
-        lines.take_while(move |line| indentation(line) > outside).collect::<Vec<_>>()
-    });
-    let names = names.filter_map(|line| line.trim().split_once(':')).map(|(name, _)| name.to_owned());
-    names.filter(|name| !name.starts_with('#')).collect()
-}
-
-fn indentation(line: &str) -> usize {
-    line.len() - line.trim_start().len()
+/// The variables that the template sets for a function: those of all functions, and its own.
+fn variables(function: &str) -> impl Iterator<Item = (&'static String, &'static Value)> {
+    let globals = &template()["Globals"]["Function"];
+    [globals, properties(function)]
+        .into_iter()
+        .flat_map(|properties| properties["Environment"]["Variables"].as_object().unwrap())
 }
 
 #[test]
-fn the_template_sets_exactly_the_variables_that_the_code_reads() {
+fn template_sets_every_variable_that_the_code_reads() {
     let mut api = asked_for(|get| drop(Config::from_lookup(get).unwrap()));
     let table = asked_for(|get| drop(TableConfig::from_lookup(get).unwrap()));
-    for elsewhere in NOT_THE_TEMPLATES.into_iter().chain(LEFT_AS_THEY_ARE) {
-        assert!(api.remove(elsewhere), "{elsewhere} is read by nobody");
+    for elsewhere in SET_ELSEWHERE.into_iter().chain(LEFT_AT_DEFAULT) {
+        assert!(api.remove(elsewhere), "no code reads {elsewhere}");
     }
-    let ours = |name: &String| !NOT_THE_TEMPLATES.iter().chain(&LEFT_AS_THEY_ARE).any(|other| name == other);
+    let ours = |name: &String| !SET_ELSEWHERE.iter().chain(&LEFT_AT_DEFAULT).any(|other| name == other);
     let table: BTreeSet<_> = table.into_iter().filter(ours).collect();
-    // Of the two functions with these settings, one has letters to send.
-    let letters = BTreeSet::from(["DEAD_LETTERS_URL".to_owned()]);
-    assert_eq!(variables("ApiFunction"), api);
-    assert_eq!(variables("SignupFunction"), &table - &letters);
-    assert_eq!(variables("StreamFunction"), table);
+    let names = |function| variables(function).map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(names("ApiFunction"), api);
+    // Only the stream consumer has a dead-letter queue.
+    assert_eq!(names("SignupFunction"), &table - &BTreeSet::from(["DEAD_LETTERS_URL".to_owned()]));
+    assert_eq!(names("StreamFunction"), table);
 }
 
 #[test]
-fn nothing_that_the_code_needs_is_left_to_a_condition() {
-    let optional = |name: &str| {
-        let set = [lines_of("Function"), lines_of("ApiFunction")].concat();
-        set.into_iter().map(str::trim).any(|line| {
-            line.starts_with(&format!("{name}: !If")) || line.contains(&format!("{name}: !Ref AWS::NoValue"))
-        })
+fn required_variables_are_set_unconditionally() {
+    let is_optional = |name: &str| {
+        let (_, value) = variables("ApiFunction").find(|(variable, _)| *variable == name).unwrap();
+        value["Fn::If"].is_array() || value["Ref"] == "AWS::NoValue"
     };
     for fault in Config::from_lookup(|_| None).unwrap_err().faults() {
-        assert!(!optional(fault.name), "{} may be missing", fault.name);
+        assert!(!is_optional(fault.name), "{} may be unset", fault.name);
     }
-    assert!(optional("JWKS_URL") && optional("OTEL_EXPORTER_OTLP_ENDPOINT"));
+    assert!(is_optional("JWKS_URL") && is_optional("OTEL_EXPORTER_OTLP_ENDPOINT"));
 }
 
-/// A path as API Gateway sees it, which knows no `@` before a variable and for which one name is like another: a post
-/// and the page of a user are one resource there.
+/// A path as API Gateway compares it: it ignores the names of parameters and an `@` before them, so a post and a
+/// user's page are one resource.
 fn shape(path: &str) -> String {
     let parts = path.split('/').map(|part| if part.ends_with('}') { "{}" } else { part });
     parts.collect::<Vec<_>>().join("/")
 }
 
 #[test]
-fn the_template_asks_for_a_user_exactly_where_the_router_does() {
-    let mut events: Vec<(&str, String, bool)> = Vec::new();
-    let mut method = "";
-    for line in resource("ApiFunction") {
-        if let Some(value) = line.strip_prefix("Method: ") {
-            method = value;
-        } else if let Some(path) = line.strip_prefix("Path: ") {
-            events.push((method, shape(path), false));
-        } else if line == "Authorizer: UserPool" {
-            events.last_mut().unwrap().2 = true;
-        }
-    }
-    events.sort();
-    // A preflight is a method of its own, which the router answers; so is a method that a route does not take, and HEAD.
-    let any = ROUTES.iter().map(|route| ("ANY", shape(route.path), false));
+fn template_requires_a_token_where_the_router_does() {
+    let events = properties("ApiFunction")["Events"].as_object().unwrap().values().map(|event| {
+        let event = &event["Properties"];
+        let text = |name: &str| event[name].as_str().unwrap();
+        let authorizer = event["Auth"]["Authorizer"].as_str();
+        (text("Method"), shape(text("Path")), authorizer)
+    });
+    // `ANY` has no authorizer: the router answers preflights, HEAD and unsupported methods.
+    let any = ROUTES.iter().map(|route| ("ANY", shape(route.path), None));
     let users = ROUTES.iter().filter(|route| route.access == Access::SignedIn);
-    let users = users.map(|route| (route.method, shape(route.path), true));
-    assert_eq!(events, any.chain(users).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
-    let others = ROUTES.iter().filter(|route| route.access != Access::SignedIn);
-    for route in others {
-        let together = (route.method, shape(route.path), true);
-        assert!(
-            !events.contains(&together),
-            "{} {} shares its resource with a route for users",
-            route.method,
-            route.path
-        );
+    let users: BTreeSet<_> = users.map(|route| (route.method, shape(route.path), Some("UserPool"))).collect();
+    for route in ROUTES.iter().filter(|route| route.access != Access::SignedIn) {
+        let shared = (route.method, shape(route.path), Some("UserPool"));
+        assert!(!users.contains(&shared), "API Gateway would require a token for {} {}", route.method, route.path);
     }
+    assert_eq!(events.collect::<BTreeSet<_>>(), any.chain(users).collect());
+    let authorizer = &properties("Api")["Auth"]["Authorizers"]["UserPool"];
+    assert_eq!(authorizer["AuthorizationScopes"], json!(["aws.cognito.signin.user.admin"]));
+}
+
+/// Every text in the template, without comments.
+fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                found.push(name);
+                texts(field, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[test]
+fn template_contains_no_key_account_or_http_url() {
+    let mut found = Vec::new();
+    texts(template(), &mut found);
+    for text in found {
+        assert!(!text.contains("AKIA") && !text.contains("ACCESS_KEY"), "{text}");
+        assert!(!text.contains("http://") || text.starts_with("http://localhost"), "{text}");
+        assert!(!text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() == 12), "{text}");
+    }
+    // `sam local` passes on only variables that the template names.
+    assert_eq!(
+        template()["Globals"]["Function"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"]["Ref"],
+        "AWS::NoValue"
+    );
 }

@@ -1,15 +1,13 @@
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, TestApp, hours};
-
-const WORF: &str = "demo-worf";
+use crate::support::{ANDREW, TestApp, WORF, hours};
 
 fn messages(body: &Value) -> Vec<&str> {
     body["activities"].as_array().unwrap().iter().map(|row| row["message"].as_str().unwrap()).collect()
 }
 
 #[tokio::test]
-async fn a_users_page_is_the_profile_and_the_live_posts_newest_first() {
+async fn user_page_has_profile_and_live_posts_newest_first() {
     let app = TestApp::new().await;
     app.posted(hours(3), 1, "expired", "1-hour").await;
     app.posted(hours(2), 2, "old", "1-day").await;
@@ -38,7 +36,7 @@ async fn a_users_page_is_the_profile_and_the_live_posts_newest_first() {
 }
 
 #[tokio::test]
-async fn a_users_page_has_no_replies() {
+async fn user_page_has_no_replies() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 1, "post", "1-day").await.id();
     app.replied(parent, hours(0), 2, "reply").await;
@@ -47,7 +45,7 @@ async fn a_users_page_has_no_replies() {
 }
 
 #[tokio::test]
-async fn an_at_sign_may_be_escaped() {
+async fn escaped_at_sign_is_equivalent() {
     let app = TestApp::new().await;
     let id = app.posted(hours(1), 1, "post", "1-day").await.id();
     for path in [
@@ -59,56 +57,45 @@ async fn an_at_sign_may_be_escaped() {
         assert_eq!((plain.status, &plain.body), (200, &escaped.body), "{path}");
     }
     let page = app.get("/api/activities/%40andrewbrown?limit=0").await;
-    assert_eq!(page.status, 400, "the query is kept");
+    assert_eq!(page.status, 400, "the limit is read");
 }
 
 #[tokio::test]
-async fn nobody_of_that_name_is_404() {
+async fn unknown_user_is_404() {
     let app = TestApp::new().await;
     for handle in ["nobody", "Andrewbrown", "%ce%b1", "a-b", &"x".repeat(31)] {
         for uri in [format!("/api/activities/@{handle}"), format!("/api/users/@{handle}/short")] {
             let answer = app.get(&uri).await;
-            let expected = json!({
-                "type": "about:blank", "title": "Not Found", "status": 404, "detail": "There is no such user.",
-                "code": "not_found",
-            });
-            assert_eq!((answer.status, answer.body), (404, expected), "{uri}");
+            answer.assert_error(404, "not_found");
         }
     }
 }
 
 #[tokio::test]
-async fn pages_of_a_user_show_each_post_once() {
+async fn user_pages_have_no_repeats() {
     let app = TestApp::new().await;
     for number in 0..7 {
         app.posted(hours(2), number, &number.to_string(), "1-day").await;
     }
-    let mut shown = Vec::new();
-    let mut query = Some("?limit=3".to_owned());
-    let mut pages = 0;
-    while let Some(next) = query {
-        let page = app.get(&format!("/api/activities/@andrewbrown{next}")).await;
-        shown.extend(messages(&page.body).into_iter().map(str::to_owned));
-        assert_eq!(page.body["profile"]["cruds_count"], 7);
-        query = page.next();
-        pages += 1;
-    }
-    assert_eq!((pages, shown), (3, ["6", "5", "4", "3", "2", "1", "0"].map(str::to_owned).to_vec()));
+    let pages = app.pages(None, "/api/activities/@andrewbrown", "?limit=3").await;
+    let shown: Vec<_> = pages.iter().map(|page| messages(&page.body)).collect();
+    assert_eq!(shown, [vec!["6", "5", "4"], vec!["3", "2", "1"], vec!["0"]]);
+    assert!(pages.iter().all(|page| page.body["profile"]["cruds_count"] == 7));
 }
 
 #[tokio::test]
-async fn the_cursor_of_one_users_page_is_not_good_for_anothers() {
+async fn user_page_cursor_is_bound_to_its_user() {
     let app = TestApp::new().await;
     app.posted(hours(2), 1, "a", "1-day").await;
     app.posted(hours(2), 2, "b", "1-day").await;
     let next = app.get("/api/activities/@andrewbrown?limit=1").await.next().unwrap();
     let foreign = app.get(&format!("/api/activities/@worf{next}")).await;
-    assert_eq!((foreign.status, &foreign.body["code"]), (400, &json!("bad_cursor")));
+    foreign.assert_error(400, "bad_cursor");
     assert_eq!(messages(&app.get_as(ANDREW, &format!("/api/activities/@andrewbrown{next}")).await.body), ["a"]);
 }
 
 #[tokio::test]
-async fn many_expired_posts_do_not_hide_a_live_one_of_a_user() {
+async fn live_post_behind_expired_posts_is_on_the_user_page() {
     let app = TestApp::new().await;
     app.posted(hours(3), 1, "alive", "1-day").await;
     for number in 2..60 {
@@ -119,7 +106,7 @@ async fn many_expired_posts_do_not_hide_a_live_one_of_a_user() {
 }
 
 #[tokio::test]
-async fn a_post_has_an_address_under_its_authors_handle_only() {
+async fn post_address_requires_its_author_handle() {
     let app = TestApp::new().await;
     let id = app.posted(hours(1), 1, "post", "1-day").await.id();
     let status = |handle: &str| format!("/api/activities/@{handle}/status/{id}");
@@ -131,7 +118,7 @@ async fn a_post_has_an_address_under_its_authors_handle_only() {
 }
 
 #[tokio::test]
-async fn a_short_user_is_the_id_and_both_names() {
+async fn short_user_has_id_and_names() {
     let app = TestApp::new().await;
     let short = app.get("/api/users/@worf/short").await;
     let expected = json!({ "uuid": "00000000-0000-0000-0000-000000000002", "handle": "worf", "display_name": "Worf" });
@@ -139,10 +126,10 @@ async fn a_short_user_is_the_id_and_both_names() {
 }
 
 #[tokio::test]
-async fn a_user_with_more_than_a_thousand_posts_has_a_thousand_and_one_with_fewer_live_ones_all_of_them() {
+async fn posts_count_is_capped_at_1000() {
     let app = TestApp::new().await;
     let count = async || app.get("/api/activities/@andrewbrown?limit=1").await.body["profile"]["cruds_count"].clone();
-    // The expired ones are the newest but one: they are read, and not counted.
+    // The expired posts are newer than all live ones except one: they are read but not counted.
     for number in 0..989 {
         app.posted(hours(10), number, "old", "1-day").await;
     }

@@ -1,18 +1,18 @@
-//! What the stream's consumer makes of it all: names, notifications, conversations' summaries, the search index, and the
-//! end of what belonged to something that is gone.
+//! The side effects of the stream consumer: names, notifications, conversation summaries, the search index, and the
+//! removal of items whose post was deleted.
 
 use std::cmp::Reverse;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Look, Model, Pages, USERS};
+use super::{Check, Model, Pages, USERS};
 use crate::support::{TestApp, hours};
 
 pub(super) const TERMS: [&str; 4] = ["post", "news", "ne", "for%20wor"];
 
 #[derive(Debug, PartialEq)]
-struct Told {
+struct Notification {
     kind: &'static str,
     uuid: String,
     actor: usize,
@@ -35,11 +35,11 @@ pub(super) async fn settle(app: &mut TestApp, model: &mut Model) {
 }
 
 impl Model {
-    /// All that a user is told of things that are there, the newest first; expired or not.
-    fn told(&self, user: usize) -> Vec<Told> {
-        let mut told = Vec::new();
+    /// A user's notifications of existing posts, newest first, including expired ones.
+    fn notifications(&self, user: usize) -> Vec<Notification> {
+        let mut notifications = Vec::new();
         for post in self.posts.iter().filter(|post| !post.deleted) {
-            let tell = |kind, actor, at| Told {
+            let notification = |kind, actor, at| Notification {
                 kind,
                 uuid: post.uuid.clone(),
                 actor,
@@ -50,11 +50,14 @@ impl Model {
             let replied = post.parent.is_some_and(|parent| self.posts[parent].author == user);
             let mentioned = post.message.to_lowercase().contains(&format!("@{}", USERS[user].1));
             if post.author != user && (replied || mentioned) {
-                told.push(tell(if replied { "reply" } else { "mention" }, post.author, post.at));
+                notifications.push(notification(if replied { "reply" } else { "mention" }, post.author, post.at));
             }
             if post.author == user {
-                told.extend(
-                    post.likes.iter().filter(|(liker, _)| **liker != user).map(|(liker, at)| tell("like", *liker, *at)),
+                notifications.extend(
+                    post.likes
+                        .iter()
+                        .filter(|(liker, _)| **liker != user)
+                        .map(|(liker, at)| notification("like", *liker, *at)),
                 );
             }
         }
@@ -62,7 +65,7 @@ impl Model {
             .conversations
             .iter()
             .filter(|((one, other), conversation)| [*one, *other].contains(&user) && conversation.opener != user);
-        told.extend(opened.map(|(_, conversation)| Told {
+        notifications.extend(opened.map(|(_, conversation)| Notification {
             kind: "conversation",
             uuid: conversation.uuid.clone(),
             actor: conversation.opener,
@@ -70,47 +73,48 @@ impl Model {
             at: conversation.opened_at,
             expires_at: conversation.opened_at + hours(30 * 24),
         }));
-        told.sort_by_key(|told| Reverse(told.at));
-        told
+        notifications.sort_by_key(|notification| Reverse(notification.at));
+        notifications
     }
 
     pub(super) fn mark_read(&mut self, user: usize, now: Timestamp) {
-        if let Some(newest) = self.told(user).first().filter(|newest| now < newest.expires_at) {
+        if let Some(newest) = self.notifications(user).first().filter(|newest| now < newest.expires_at) {
             let read = self.read.entry(user).or_insert(newest.at);
             *read = newest.at.max(*read);
         }
     }
 }
 
-/// Compares what is there after all is settled.
-pub(super) async fn compare(app: &TestApp, model: &Model, look: &Look) {
+/// Compares the state after the consumer has processed all changes.
+pub(super) async fn compare(app: &TestApp, model: &Model, check: &Check) {
     assert_eq!(app.items().await.faults(), Vec::<String>::new());
-    match look.pages {
+    match check.pages {
         Pages::User => {}
-        Pages::Told => told(app, model, look.user).await,
-        Pages::Conversations => conversations(app, model, look.user).await,
-        Pages::Search(term) => search(app, model, look, TERMS[term]).await,
+        Pages::Notifications => compare_notifications(app, model, check.user).await,
+        Pages::Conversations => conversations(app, model, check.user).await,
+        Pages::Search(term) => search(app, model, check, TERMS[term]).await,
     }
 }
 
-async fn told(app: &TestApp, model: &Model, user: usize) {
+async fn compare_notifications(app: &TestApp, model: &Model, user: usize) {
     let now = app.now();
     let read = model.read.get(&user).copied().unwrap_or(Timestamp::UNIX_EPOCH);
-    let told: Vec<_> = model.told(user).into_iter().filter(|told| now < told.expires_at).collect();
-    let expected: Vec<Value> = told
+    let notifications: Vec<_> =
+        model.notifications(user).into_iter().filter(|notification| now < notification.expires_at).collect();
+    let expected: Vec<Value> = notifications
         .iter()
-        .map(|Told { kind, uuid, actor, message, at, .. }| {
+        .map(|Notification { kind, uuid, actor, message, at, .. }| {
             json!([kind, uuid, USERS[*actor].1, model.name(*actor), message, *at > read])
         })
         .collect();
     let answer = app.get_as(USERS[user].0, "/api/activities/notifications?limit=100").await;
     let fields = ["kind", "uuid", "handle", "display_name", "message", "unread"];
     assert_eq!(rows(&answer.body, &fields), expected);
-    let unread = told.iter().filter(|told| told.at > read).count();
+    let unread = notifications.iter().filter(|notification| notification.at > read).count();
     assert_eq!(answer.header("x-unread-count"), Some(unread.to_string().as_str()));
 }
 
-async fn search(app: &TestApp, model: &Model, look: &Look, term: &str) {
+async fn search(app: &TestApp, model: &Model, check: &Check, term: &str) {
     let words: Vec<String> = term.split("%20").map(str::to_owned).collect();
     let has = |message: &str| {
         let message = message.to_lowercase();
@@ -120,7 +124,7 @@ async fn search(app: &TestApp, model: &Model, look: &Look, term: &str) {
     };
     let posts = model.home(app.now()).into_iter().filter(|post| has(&model.posts[*post].message));
     let expected: Vec<Value> = posts.map(|post| json!([model.posts[post].uuid, model.posts[post].name])).collect();
-    let Some(limit) = look.limit(expected.len()) else { return };
+    let Some(limit) = check.limit(expected.len()) else { return };
     let found = app.get(&format!("/api/activities/search?limit={limit}&term={term}")).await;
     assert_eq!(rows(&found.body, &["uuid", "display_name"]), expected[..limit.min(expected.len())], "{term}");
 }

@@ -1,4 +1,4 @@
-//! What must hold of the table at any moment, whatever was interrupted.
+//! Invariants of the table at any moment, including after interrupted writes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use super::{TABLE, TestApp};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// All items, by their keys.
+/// All items by key.
 pub(crate) struct Contents(BTreeMap<(String, String), Item>);
 
 impl TestApp {
@@ -24,12 +24,12 @@ impl Contents {
         self.0.keys().cloned().collect()
     }
 
-    /// A number of the item of that key.
+    /// A numeric attribute of the item with that key.
     pub(crate) fn attribute(&self, key: &(String, String), name: &str) -> Option<&str> {
         self.0[key].get(name).and_then(|value| value.as_n().ok()).map(String::as_str)
     }
 
-    /// How many items there are of each kind.
+    /// The number of items of each kind.
     pub(crate) fn kinds(&self) -> BTreeMap<String, i64> {
         let mut kinds = BTreeMap::new();
         for (pk, sk) in self.0.keys() {
@@ -39,7 +39,7 @@ impl Contents {
         kinds
     }
 
-    /// Everything that is half there.
+    /// Violations of the invariants.
     pub(crate) fn faults(&self) -> Vec<String> {
         let posts = self.0.iter().filter(|((pk, sk), _)| pk.starts_with("HOME#") || sk.starts_with("REPLY#"));
         let ids: HashSet<String> = posts.clone().map(|((_, sk), _)| last(sk).to_owned()).collect();

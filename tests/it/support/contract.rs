@@ -1,4 +1,4 @@
-//! Likes and replies put into the table as their writers put them, for what follows from them.
+//! Writes likes, replies and names as the API does.
 
 use std::collections::HashMap;
 
@@ -39,7 +39,7 @@ impl TestApp {
         found.send().await.unwrap().item.is_some()
     }
 
-    /// Every item as text, the streams' own order and all reads apart: what two ways of getting there are compared by.
+    /// Every item as text, to compare the results of two sequences.
     pub(crate) async fn contents(&self) -> Vec<String> {
         let scan = self.client.scan().table_name(TABLE).consistent_read(true);
         let items = scan.into_paginator().items().send().collect::<Result<Vec<Item>, _>>().await.unwrap();
@@ -69,7 +69,7 @@ impl TestApp {
         }
     }
 
-    /// A new name, as the profile's update writes it.
+    /// Renames a user as the profile update does.
     pub(crate) async fn rename(&self, profile: &Profile, display_name: &str) {
         for of in [keys::profile(&profile.sub), keys::handle(&profile.author.handle)] {
             let update = self.client.update_item().table_name(TABLE).set_key(Some(key(of)));

@@ -1,4 +1,4 @@
-//! The real binaries on the database of a test, with a proxy between them that fails as told.
+//! The real binaries on a test's database, behind a proxy that injects faults.
 
 use std::time::Duration;
 
@@ -15,34 +15,34 @@ pub(crate) const API: &str = env!("CARGO_BIN_EXE_api");
 pub(crate) const STREAM: &str = env!("CARGO_BIN_EXE_stream");
 const CREATE: &str = include_str!("../../../events/api/create.json");
 
-/// Processes at once: more would be so slow on a small machine that their own limits fail requests.
-static TURNS: Semaphore = Semaphore::const_new(2);
+/// The maximum number of processes: more would exceed their timeouts on a small machine.
+static PROCESSES: Semaphore = Semaphore::const_new(2);
 
-pub(crate) async fn turn() -> SemaphorePermit<'static> {
-    TURNS.acquire().await.unwrap()
+pub(crate) async fn process_permit() -> SemaphorePermit<'static> {
+    PROCESSES.acquire().await.unwrap()
 }
 
-pub(crate) struct Behind {
+pub(crate) struct Proxied {
     pub(crate) app: TestApp,
     pub(crate) proxy: FaultProxy,
 }
 
-impl Behind {
-    /// What `app` has, behind a proxy.
-    pub(crate) async fn of(app: TestApp) -> Self {
+impl Proxied {
+    /// The database of `app` behind a proxy.
+    pub(crate) async fn new(app: TestApp) -> Self {
         let database = app.database.clone().unwrap();
         let proxy = FaultProxy::start(dynamodb(database).await, |request| aws(request, |_| Fault::None)).await;
         Self { app, proxy }
     }
 
-    /// The app's clock shows what the binaries' clock does.
-    pub(crate) async fn now() -> Self {
+    /// Sets the app's clock to the real time, which the binaries use.
+    pub(crate) async fn at_real_time() -> Self {
         let app = TestApp::new().await;
         app.pass(Clock::system().now().duration_since(app.now()) + SignedDuration::from_millis(1));
-        Self::of(app).await
+        Self::new(app).await
     }
 
-    /// A process that has asked for its first event.
+    /// Starts a process and waits until it polls for its first event.
     pub(crate) async fn function(&self, binary: &str) -> Lambda {
         self.proxy.obey(|request| aws(request, |_| Fault::None));
         let environment = [
@@ -59,13 +59,13 @@ impl Behind {
         lambda
     }
 
-    /// What becomes of requests to DynamoDB from now on.
+    /// Sets the fault for all further requests to DynamoDB.
     pub(crate) fn obey(&self, plan: impl Fn(&Request) -> Fault + Send + Sync + 'static) {
         self.proxy.obey(move |request| aws(request, &plan));
     }
 }
 
-/// All of AWS but DynamoDB always answers.
+/// Faults apply to DynamoDB only.
 fn aws(request: &Request, dynamodb: impl Fn(&Request) -> Fault) -> Fault {
     if request.line.starts_with("GET /keys") {
         return Fault::Answer(200, ISSUER.key_set().to_string());
@@ -78,7 +78,7 @@ fn aws(request: &Request, dynamodb: impl Fn(&Request) -> Fault) -> Fault {
     }
 }
 
-/// A request as API Gateway sends it.
+/// An API Gateway event.
 pub(crate) fn event(sub: &str, method: &str, path: &str, key: Option<&str>, body: &Value, timeout: Duration) -> Event {
     let mut event: Value = serde_json::from_str(CREATE).unwrap();
     event["path"] = json!(path);

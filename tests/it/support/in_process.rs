@@ -1,4 +1,4 @@
-//! DynamoDB without a network: what the SDK would send is handed to the embedded database, on the caller's own thread.
+//! DynamoDB without a network: passes the SDK's requests to the embedded database on the caller's thread.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -16,21 +16,21 @@ use tokio::sync::Semaphore;
 
 use super::sdk;
 
-/// Made of the client that the functions use, so that its limits, retries and interceptors are theirs.
+/// Based on the functions' client, to keep its timeouts, retries and interceptors.
 pub(crate) fn client(database: Database) -> Client {
     held(database, Hold::default())
 }
 
-/// The same, with requests that wait until they are told to go on.
+/// The same client, whose requests `hold` can pause.
 pub(crate) fn held(database: Database, hold: Hold) -> Client {
     let connector = SharedHttpConnector::new(InProcess { database, hold });
     let sdk: SdkConfig =
         sdk("http://dynamodb.invalid").to_builder().http_client(http_client_fn(move |_, _| connector.clone())).build();
-    // Nobody here looks at signatures.
+    // The embedded database ignores signatures.
     Client::from_conf(store::client(&sdk).config().to_builder().allow_no_auth().build())
 }
 
-/// Stops the next request of one operation until it may go on.
+/// Pauses the next request of one operation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hold(Arc<Mutex<Option<Held>>>);
 
@@ -58,7 +58,7 @@ impl Hold {
 }
 
 impl Held {
-    /// Returns when the request is about to be carried out.
+    /// Waits until the request arrives.
     pub(crate) async fn reached(&self) {
         self.reached.acquire().await.unwrap().forget();
     }
@@ -86,9 +86,9 @@ impl HttpConnector for InProcess {
         HttpConnectorFuture::new(async move {
             let operation = request.headers().get("x-amz-target").unwrap().split('.').next_back().unwrap().to_owned();
             hold.at(&operation).await;
-            // Others have their turn before and after, as they would while a request is on its way.
+            // Lets other tasks run before and after, as a network request would.
             tokio::task::yield_now().await;
-            let answer = carry_out(&database, &operation, request.body().bytes().unwrap());
+            let answer = execute(&database, &operation, request.body().bytes().unwrap());
             tokio::task::yield_now().await;
             let (status, body) = answer.map_or_else(|error| (error.status_code(), error.to_json()), |body| (200, body));
             let mut answer = HttpResponse::new(StatusCode::try_from(status).unwrap(), body.into());
@@ -98,7 +98,7 @@ impl HttpConnector for InProcess {
     }
 }
 
-fn carry_out(database: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
+fn execute(database: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
     fn with<Q: DeserializeOwned, A: Serialize>(
         body: &[u8],
         work: impl FnOnce(Q) -> Result<A, DynoxideError>,
@@ -120,6 +120,6 @@ fn carry_out(database: &Database, operation: &str, body: &[u8]) -> Result<String
         "TransactWriteItems" => with(body, |request| database.transact_write_items(request)),
         "UpdateItem" => with(body, |request| database.update_item(request)),
         "UpdateTimeToLive" => with(body, |request| database.update_time_to_live(request)),
-        _ => unreachable!("{operation} is not known here"),
+        _ => unreachable!("{operation} is not supported"),
     }
 }

@@ -1,4 +1,4 @@
-//! A queue that takes dead letters, or refuses them.
+//! A dead-letter queue that accepts or rejects messages.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// One that answers with `status`.
+    /// Starts a queue that responds with `status`.
     pub(crate) async fn start(status: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -47,7 +47,7 @@ impl Queue {
         DeadLetters::queue(&sdk(&self.endpoint), QUEUE_URL)
     }
 
-    /// What has been sent to it, taken or not.
+    /// The messages so far, whether accepted or rejected.
     pub(crate) fn received(&self) -> Vec<Value> {
         self.received.lock().unwrap().clone()
     }

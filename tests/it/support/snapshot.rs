@@ -1,20 +1,20 @@
-//! Texts in files beside the tests, compared to the letter.
+//! Comparison with expected texts in files.
 
 use std::fs;
 
-/// Panics unless `found` is the content of `tests/<file>`. What was found is left in a file that can be taken instead.
+/// Asserts that `found` is the content of `tests/<file>`. The message shows how to accept the new text.
 pub(crate) fn assert_snapshot(file: &str, found: &str) {
     let path = format!("{}/tests/{file}", env!("CARGO_MANIFEST_DIR"));
     let kept = format!("{}/{}", env!("CARGO_TARGET_TMPDIR"), file.replace('/', "-"));
     let expected = fs::read_to_string(&path).unwrap_or_default();
     fs::write(&kept, found).unwrap();
     let line = expected.lines().zip(found.lines()).take_while(|(expected, found)| expected == found).count();
-    let told = |text: &str| text.lines().nth(line).unwrap_or("<the end>").to_owned();
+    let line_of = |text: &str| text.lines().nth(line).unwrap_or("<the end>").to_owned();
     assert!(
         expected == found,
-        "{path} differs from line {}:\n  expected {}\n  found    {}\nif that is meant: cp {kept} {path}",
+        "{path} differs from line {}:\n  expected {}\n  found    {}\nto accept the new text: cp {kept} {path}",
         line + 1,
-        told(&expected),
-        told(found)
+        line_of(&expected),
+        line_of(found)
     );
 }

@@ -1,4 +1,4 @@
-//! The table's stream, as Lambda would hand it to the consumer.
+//! The records of the table's stream, as Lambda passes them to the consumer.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use serde_json::Value;
 use super::TestApp;
 
 impl TestApp {
-    /// Every record so far, the oldest first.
+    /// All records so far, oldest first.
     pub(crate) fn records(&self) -> Vec<Value> {
         read_from(self.database.as_ref().unwrap(), None).0
     }
 
-    /// The records since the last time that there was a look at them.
+    /// The records since the last call.
     pub(crate) fn next_records(&mut self) -> Vec<Value> {
-        let (records, place) = read_from(self.database.as_ref().unwrap(), self.place.take());
-        self.place = Some(place);
+        let (records, position) = read_from(self.database.as_ref().unwrap(), self.position.take());
+        self.position = Some(position);
         records
     }
 
@@ -31,7 +31,7 @@ impl TestApp {
         consume(&self.state.store, records).await
     }
 
-    /// Consumes all there is, and what comes of that, until nothing comes any more.
+    /// Consumes records until there are no new ones.
     pub(crate) async fn settle(&mut self) {
         loop {
             let records = self.next_records();
@@ -44,21 +44,21 @@ impl TestApp {
     }
 }
 
-/// As the function does that has no queue for dead letters.
+/// Consumes records without a dead-letter queue.
 pub(crate) async fn consume(store: &Store, records: &[Value]) -> Failures {
     let consumer = Consumer { store: store.clone(), letters: DeadLetters::nobody() };
     consumer.consume(&Batch { records: records.to_vec() }, Duration::from_secs(60)).await
 }
 
-/// The records from a place on, and the place after them.
-fn read_from(database: &Database, place: Option<String>) -> (Vec<Value>, String) {
-    let mut place = place.unwrap_or_else(|| beginning(database));
+/// The records from a position on, and the next position.
+fn read_from(database: &Database, position: Option<String>) -> (Vec<Value>, String) {
+    let mut position = position.unwrap_or_else(|| beginning(database));
     let mut records = Vec::new();
     loop {
-        let page = database.get_records(GetRecordsRequest { shard_iterator: place, limit: Some(1000) }).unwrap();
-        place = page.next_shard_iterator.unwrap();
+        let page = database.get_records(GetRecordsRequest { shard_iterator: position, limit: Some(1000) }).unwrap();
+        position = page.next_shard_iterator.unwrap();
         if page.records.is_empty() {
-            return (records, place);
+            return (records, position);
         }
         records.extend(page.records.iter().map(|record| serde_json::to_value(record).unwrap()));
     }

@@ -1,4 +1,4 @@
-//! Whole traces as they are exported, drawn as trees in which nothing differs from run to run.
+//! Exported traces, drawn as trees that are equal in every run.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::{Answer, answer};
 
-/// What all spans of a kind have: left out where it is so, told where it is not.
+/// Attributes of all client spans: omitted from the trees, unless one is missing or has another value.
 const EVERY_CLIENT: [(&str, &str); 7] = [
     ("aws.sdk.attempts", "1"),
     ("cloud.region", "us-east-1"),
@@ -26,7 +26,7 @@ const EVERY_CLIENT: [(&str, &str); 7] = [
     ("rpc.system.name", "aws-api"),
     ("aws.dynamodb.table_names", "[cruddur-test]"),
 ];
-/// The same of a call to another service than the database.
+/// The same for calls to services other than DynamoDB.
 const EVERY_OTHER_CLIENT: [(&str, &str); 4] = [
     ("aws.sdk.attempts", "1"),
     ("cloud.region", "us-east-1"),
@@ -39,11 +39,11 @@ const EVERY_SERVER: [(&str, &str); 4] = [
     ("url.scheme", "http"),
     ("user_agent.original", "test"),
 ];
-/// Of these, only that they are there is looked at: they differ from run to run, or say again what another one says.
+/// Attributes whose values differ between runs or repeat others: only their presence is checked.
 const ANY_VALUE: [&str; 5] =
     ["aws.dynamodb.consumed_capacity", "aws.request_id", "db.operation.name", "rpc.method", "http.response.body.size"];
 
-/// Takes the spans of one request after the other.
+/// Records the spans of one request after another.
 pub(crate) struct Tracing {
     spans: Spans,
     otlp: OtlpReceiver,
@@ -53,7 +53,7 @@ pub(crate) struct Tracing {
     known: Known,
 }
 
-/// What is drawn already, by trace and span: where it stands. Their ids differ from run to run.
+/// The drawn spans by trace and span id. Links refer to them by name, because ids differ between runs.
 type Known = BTreeMap<(Vec<u8>, Vec<u8>), String>;
 
 impl Tracing {
@@ -77,10 +77,10 @@ impl Tracing {
         answer
     }
 
-    /// Does work that is no request, and draws its trace under `title`.
+    /// Runs other work and draws its trace under `title`.
     pub(crate) async fn work<T>(&mut self, title: &str, name: &str, work: impl Future<Output = T>) -> T {
         let guard = self.record();
-        // Exports in the background from now on.
+        // Starts the export in the background.
         drop(self.spans.server(Router::new()));
         let span = tracing::info_span!(parent: None, "work", otel.name = name, otel.kind = "consumer");
         let done = self.spans.trace(span, work).await;
@@ -89,7 +89,7 @@ impl Tracing {
         done
     }
 
-    /// All that was drawn.
+    /// The trees so far.
     pub(crate) fn drawn(&self) -> &str {
         self.drawn.trim_start()
     }
@@ -104,12 +104,12 @@ impl Tracing {
         let spans: Vec<Span> = self.otlp.collected().spans.into_iter().skip(self.taken).map(|(_, span)| span).collect();
         self.taken += spans.len();
         let roots: Vec<&Span> = spans.iter().filter(|span| span.parent_span_id.is_empty()).collect();
-        assert_eq!(roots.len(), 1, "{title}: one trace with one root");
-        assert!(spans.iter().all(|span| span.trace_id == roots[0].trace_id), "{title}: one trace");
+        assert_eq!(roots.len(), 1, "{title}: not one root");
+        assert!(spans.iter().all(|span| span.trace_id == roots[0].trace_id), "{title}: several traces");
         let tree = Node::of(roots[0], &spans, &self.known);
         let drawn = spans.iter().map(|span| (span.trace_id.clone(), span.span_id.clone()));
         self.known.extend(drawn.zip(spans.iter().map(|span| format!("{} of \"{title}\"", span.name))));
-        assert_eq!(tree.size(), spans.len(), "{title}: every span's parent is there");
+        assert_eq!(tree.size(), spans.len(), "{title}: a parent is missing");
         self.drawn.push_str(&format!("\n## {title}\n\n"));
         tree.draw(&mut self.drawn, 0, 1);
     }
@@ -137,7 +137,7 @@ impl Node {
         1 + self.children.iter().map(Self::size).sum::<usize>()
     }
 
-    /// Spans that are alike and follow one another are drawn once, with their number.
+    /// Draws equal spans in sequence once, with their count.
     fn draw(&self, text: &mut String, depth: usize, count: usize) {
         let indent = "  ".repeat(depth);
         let times = if count == 1 { String::new() } else { format!(" × {count}") };
@@ -168,7 +168,7 @@ fn kind(span: &Span) -> String {
     format!("{kind}{}", if failed { ", error" } else { "" })
 }
 
-/// One line for each attribute, in the order of their names.
+/// One line for each attribute, sorted by name.
 fn attributes(span: &Span, known: &Known) -> String {
     let mut left: BTreeMap<&str, String> =
         span.attributes.iter().map(|attribute| (attribute.key.as_str(), text(attribute.value.as_ref()))).collect();
@@ -202,8 +202,8 @@ fn attributes(span: &Span, known: &Known) -> String {
 fn text(value: Option<&AnyValue>) -> String {
     match value.and_then(|value| value.value.as_ref()).unwrap() {
         Value::StringValue(text) => {
-            // An unsigned number becomes text on the way, and Honeycomb then computes nothing with it.
-            assert!(text.parse::<i64>().is_err(), "the number {text} was sent as text: record it as i64");
+            // `tracing` exports an unsigned number as text, which Honeycomb cannot aggregate.
+            assert!(text.parse::<i64>().is_err(), "the number {text} is exported as text: record it as i64");
             text.clone()
         }
         Value::IntValue(number) => number.to_string(),

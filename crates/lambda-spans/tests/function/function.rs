@@ -1,4 +1,4 @@
-//! What the tests run in a Lambda: `HANDLER` says which handler it has.
+//! The function that the tests run in Lambda; `HANDLER` selects its handler.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test's own function")]
 
 use std::convert::Infallible;
@@ -57,7 +57,7 @@ fn router() -> Router {
         .route("/spans/{count}/{bytes}", get(many))
 }
 
-/// As many spans, each with a text of as many bytes that no compression makes smaller.
+/// Creates `count` spans, each with a text of `bytes` bytes that does not compress.
 async fn many(Path((count, bytes)): Path<(usize, usize)>) -> &'static str {
     let mut state = 1_u64;
     for _ in 0..count {
@@ -70,8 +70,7 @@ async fn many(Path((count, bytes)): Path<(usize, usize)>) -> &'static str {
     "spans"
 }
 
-/// What became of the spans so far: exported, sampled out, carried, refused, overflowed, unsent. And the memory in use,
-/// in KiB.
+/// The ledger so far (exported, sampled out, carried, refused, overflowed, unsent) and the memory in use in KiB.
 fn ledger(spans: &Spans) -> Json<Value> {
     let ledger = spans.ledger();
     let [xray, otlp] = [ledger.xray, ledger.otlp].map(|counts| {
@@ -88,7 +87,7 @@ async fn panics() -> StatusCode {
     panic!("canary-message")
 }
 
-/// The headers for a request to another service, made within a span.
+/// The headers of a request to another service, sent within a span.
 async fn inject() -> Json<Value> {
     let mut headers = HeaderMap::new();
     info_span!("call").in_scope(|| lambda_spans::inject(&mut headers));
@@ -96,7 +95,7 @@ async fn inject() -> Json<Value> {
     Json(Value::Object(pairs.collect()))
 }
 
-/// The id of the trace, which is logged as well.
+/// The trace id, which is also logged.
 async fn trace() -> String {
     tracing::info!("asked");
     lambda_spans::trace_id().unwrap()

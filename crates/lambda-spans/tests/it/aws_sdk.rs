@@ -8,7 +8,7 @@ use crate::support::{PARENT, ROOT, Stack, hex};
 
 const ALB: &str = include_str!("../data/alb.json");
 
-/// An AWS service, and the headers that it is sent.
+/// An AWS service, and the headers that it receives.
 async fn service() -> (String, mpsc::UnboundedReceiver<HeaderMap>) {
     let (sender, requests) = mpsc::unbounded_channel();
     let answer = move |headers: HeaderMap| {
@@ -22,7 +22,7 @@ async fn service() -> (String, mpsc::UnboundedReceiver<HeaderMap>) {
 }
 
 #[tokio::test]
-async fn an_aws_service_is_told_the_client_span_and_nothing_but_it() {
+async fn aws_requests_carry_only_the_client_span_context() {
     let (endpoint, mut requests) = service().await;
     let mut function = Stack::start("http", &[("AWS_ENDPOINT_URL", endpoint)]).await;
     let event = ALB.replace("/items/7", "/aws");

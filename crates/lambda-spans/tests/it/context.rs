@@ -9,33 +9,35 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::support::{CLIENT_SPAN_ID, CLIENT_TRACE_ID, PARENT, ROOT, Stack, TRACE_ID, Trace, built, hex, links, told};
+use crate::support::{
+    CLIENT_SPAN_ID, CLIENT_TRACE_ID, PARENT, ROOT, Stack, TRACE_ID, Trace, built, hex, links, summary,
+};
 
 const HTTP: &str = include_str!("../data/apigw_http.json");
 
-/// The headers that the function would send on.
+/// The headers that the function would send to another service.
 fn sent_on(trace: &Trace) -> Value {
     let answer: Value = serde_json::from_str(&trace.answer.body).unwrap();
     serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
 }
 
 #[tokio::test]
-async fn a_callers_trace_is_a_link_and_nothing_else_of_it_is_kept() {
+async fn caller_context_becomes_a_link_only() {
     let trace = Stack::start("http", &[]).await.invoke(HTTP).await;
     let root = trace.root();
     assert_eq!(hex(&root.trace_id), TRACE_ID);
     assert_eq!(root.parent_span_id, b"");
     assert_eq!(links(root), [(CLIENT_TRACE_ID.to_owned(), CLIENT_SPAN_ID.to_owned())]);
     assert_eq!((root.trace_state.as_str(), root.links[0].trace_state.as_str()), ("", ""));
-    assert_eq!(told(root).3["client.trace_id"], CLIENT_TRACE_ID);
+    assert_eq!(summary(root).3["client.trace_id"], CLIENT_TRACE_ID);
     let document = trace.root_document();
     assert_eq!(document["trace_id"], ROOT);
     assert_eq!(document["annotations"]["client_trace_id"], CLIENT_TRACE_ID);
-    trace.has_nothing_private();
+    trace.assert_nothing_private();
 }
 
 #[tokio::test]
-async fn what_is_sent_on_names_lambdas_trace_and_the_calling_span() {
+async fn outgoing_headers_carry_the_lambda_trace_and_span() {
     let trace = Stack::start("http", &[]).await.invoke(&HTTP.replace("/items/42", "/inject")).await;
     let call = hex(&trace.span("call").span_id);
     let expected = serde_json::json!({
@@ -46,7 +48,7 @@ async fn what_is_sent_on_names_lambdas_trace_and_the_calling_span() {
 }
 
 #[tokio::test]
-async fn a_trusted_callers_trace_goes_on_over_otlp_while_x_ray_keeps_lambdas() {
+async fn trusted_caller_trace_continues_in_otlp_only() {
     let mut function = Stack::start("http", &[("LAMBDA_SPANS_CONTEXT", "caller".to_owned())]).await;
     let trace = function.invoke(&HTTP.replace("/items/42", "/inject")).await;
     let root = trace.root();
@@ -56,7 +58,7 @@ async fn a_trusted_callers_trace_goes_on_over_otlp_while_x_ray_keeps_lambdas() {
     }
     assert_eq!(trace.span("call").parent_span_id, root.span_id);
     assert_eq!(links(root), []);
-    let attributes = told(root).3;
+    let attributes = summary(root).3;
     assert_eq!(attributes["aws.xray.trace_id"], ROOT);
     assert!(!attributes.contains_key("client.trace_id"));
 
@@ -72,16 +74,20 @@ async fn a_trusted_callers_trace_goes_on_over_otlp_while_x_ray_keeps_lambdas() {
         "x-amzn-trace-id": format!("Root={ROOT};Parent={call};Sampled=1;Lineage=1:a87bd80c:0"),
     });
     assert_eq!(sent_on(&trace), expected);
-    // Nothing of one invocation stays for the next.
+    // An invocation inherits no context from the one before.
     let without = function.invoke(&HTTP.replace("\"traceparent\"", "\"other\"")).await;
     assert_eq!(hex(&without.root().trace_id), TRACE_ID);
 }
 
 #[tokio::test]
-async fn root_alone_keeps_the_trace_and_is_not_for_x_ray() {
+async fn unsampled_trace_is_only_in_otlp() {
     let mut function = Stack::start("http", &[]).await;
     let inject = HTTP.replace("/items/42", "/inject");
-    for header in [format!("Root={ROOT}"), format!("Sampled=?;Parent={PARENT};Root={ROOT}")] {
+    for header in [
+        format!("Root={ROOT}"),
+        format!("Root={ROOT};Parent={PARENT};Sampled=0"),
+        format!("Sampled=?;Parent={PARENT};Root={ROOT}"),
+    ] {
         let trace = function.invoke_with(&inject, &header).await;
         assert_eq!(hex(&trace.root().trace_id), TRACE_ID);
         assert_eq!(trace.documents, Vec::<Value>::new());
@@ -90,7 +96,7 @@ async fn root_alone_keeps_the_trace_and_is_not_for_x_ray() {
     }
 }
 
-/// What `/trace` answers, and the trace ids of its log lines, OTLP's and X-Ray's.
+/// The trace ids in the response of `/trace`, its log lines, OTLP and X-Ray.
 async fn asked(mode: &str, concurrency: usize) -> Vec<(String, (Value, Value))> {
     let environment = [
         ("HANDLER", "http".to_owned()),
@@ -120,13 +126,13 @@ async fn asked(mode: &str, concurrency: usize) -> Vec<(String, (Value, Value))> 
     answers.map(|answer| answer["body"].as_str().unwrap().to_owned()).zip(lines).collect()
 }
 
-/// The trace id of the n-th caller.
+/// The trace id of the nth caller.
 fn client(n: usize) -> String {
     format!("4bf92f3577b34da6{n:016x}")
 }
 
 #[tokio::test]
-async fn a_log_line_names_the_trace_that_otlp_has() {
+async fn log_lines_carry_the_otlp_trace_id() {
     let lambdas = |n| (format!("6925a400{n:024x}").into(), format!("1-6925a400-{n:024x}").into());
     let callers = |n| (client(n).into(), format!("1-6925a400-{n:024x}").into());
     assert_eq!(asked("xray", 1).await, [(TRACE_ID.to_owned(), lambdas(1))]);
@@ -136,7 +142,7 @@ async fn a_log_line_names_the_trace_that_otlp_has() {
 }
 
 #[tokio::test]
-async fn a_server_names_the_trace_that_otlp_has() {
+async fn server_responses_carry_the_otlp_trace_id() {
     for (mode, callers) in [("caller", true), ("xray", false)] {
         let settings = Settings::from_lookup(|name| (name == "LAMBDA_SPANS_CONTEXT").then(|| mode.to_owned())).unwrap();
         let spans = Spans::new(&settings).unwrap();

@@ -1,5 +1,3 @@
-use serde_json::Value;
-
 use crate::support::{Stack, Trace};
 
 async fn run(example: &str, event: &str) -> Trace {
@@ -8,7 +6,7 @@ async fn run(example: &str, event: &str) -> Trace {
     trace
 }
 
-/// The names of a trace's spans after that of the init phase, in the order of their end.
+/// The names of a trace's spans without the init phase, in the order in which they end.
 fn names(trace: &Trace) -> Vec<&str> {
     let (init, spans) = trace.spans.split_first().unwrap();
     assert_eq!(init.name, "init");
@@ -16,7 +14,7 @@ fn names(trace: &Trace) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn each_example_makes_the_trace_that_it_shows() {
+async fn examples_produce_their_documented_traces() {
     let three = run("three_spans", r#"{"a": 1}"#).await;
     assert_eq!((three.answer.body.as_str(), names(&three)), (r#"{"length":1}"#, vec!["read", "write", "cruddur-api"]));
     assert_eq!(three.span("read").attributes.len(), 4);
@@ -36,18 +34,4 @@ async fn each_example_makes_the_trace_that_it_shows() {
     assert_eq!(streaming.answer.body.matches("page ").count(), 10);
     assert_eq!(streaming.spans.iter().filter(|span| span.name == "page").count(), 11);
     assert_eq!(streaming.root().name, "GET /report");
-}
-
-#[tokio::test]
-async fn metrics_of_the_applications_own_are_in_the_log_when_the_function_freezes() {
-    let mut stack = Stack::start_example("own_metrics", "", &[]).await;
-    let trace = stack.invoke(r#"{"items": [1, 2]}"#).await;
-    assert_eq!((trace.answer.body.as_str(), names(&trace)), (r#"{"items":2}"#, vec!["cruddur-api"]));
-    let log = stack.lambda.kill().await;
-    let line = log.lines().find(|line| line.contains("_aws")).unwrap_or_else(|| panic!("{log}"));
-    let line: Value = serde_json::from_str(line).unwrap();
-    assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Shop");
-    assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], "Items");
-    assert_eq!(line["Items"], 2);
-    assert_eq!(line["TraceId"], crate::support::hex(&trace.root().trace_id));
 }

@@ -1,8 +1,7 @@
-//! Faults of the destinations, a row for each.
+//! Faults of the destinations, one row for each.
 //!
-//! Whatever the fault is: the caller gets the same bytes, and gets them before anything is exported; the next event is
-//! asked for within the budget; what became of every span is known; one destination's fault is not the other's; a fault
-//! is logged once.
+//! For every fault: the caller gets the same bytes before any export; the function polls for the next event within the
+//! budget; the ledger accounts for every span; the other destination is not affected; the fault is logged once.
 
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
@@ -17,50 +16,49 @@ use tokio::net::TcpSocket;
 use crate::support::{PARENT, ROOT, built};
 
 const HTTP: &str = include_str!("../data/apigw_http.json");
-/// What the runtime posts for it where nothing is at fault.
+/// The response that the runtime posts without a fault.
 const RESPONSE: &str = r#"{"statusCode":200,"headers":{"content-type":"text/plain; charset=utf-8","content-length":"7"},"multiValueHeaders":{},"body":"an item","isBase64Encoded":false,"cookies":[]}"#;
 
-/// Each invocation makes one span; the init phase is one of the first invocation's.
+/// Each invocation creates one span; the first also has the init phase.
 const INVOCATIONS: usize = 3;
 const SPANS: u64 = 4;
 
-/// Budgets: so long that a receiver that answers is in time however busy the machine is; so short that one that does not
-/// costs no time.
+/// Budgets in milliseconds: `LONG` suffices for a responsive receiver on a busy machine, `SHORT` keeps a silent one
+/// from slowing down the tests.
 const LONG: u64 = 4_000;
 const SHORT: u64 = 100;
-/// For a machine that is busy with something else. Any limit of a protocol or a client that would be met in place of
-/// the budget is longer.
+/// Allows for a busy machine. Every protocol or client timeout that could apply instead of the budget is longer.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// What stands where OTLP's spans go.
+/// The server at the OTLP endpoint.
 enum Otlp {
-    /// A receiver that answers each request so.
+    /// Gives this reply to each request.
     Says(Reply),
-    /// A receiver that reads requests and says nothing.
+    /// Reads requests and never responds.
     Hangs,
-    /// Connections are made and never accepted.
+    /// Never accepts connections.
     Unaccepted,
-    /// A port without a listener.
+    /// Has no listener.
     Closed,
-    /// What no server would do.
+    /// Violates HTTP.
     Raw(Raw),
-    /// A receiver without TLS, asked for with it.
+    /// Speaks plain HTTP at an `https` endpoint.
     NoTls,
-    /// One that takes the beginning of a TLS handshake and says nothing.
+    /// Never continues the TLS handshake.
     TlsHangs,
-    /// A name that does not resolve.
+    /// Has a name that does not resolve.
     NoSuchHost,
 }
 
-/// What stands where X-Ray's documents go.
+/// The X-Ray daemon.
 #[derive(Clone, Copy)]
 enum Xray {
     Well,
-    /// A port that nobody listens on.
+    /// Has no listener.
     Closed,
-    /// A socket that is never read.
+    /// Has a socket that is never read.
     Unread,
-    /// A name that does not resolve.
+    /// Has a name that does not resolve.
     NoSuchHost,
 }
 
@@ -73,11 +71,11 @@ struct Row {
     /// Exported, sampled out, carried, refused, overflowed, unsent.
     otlp_ledger: [u64; 6],
     xray_ledger: [u64; 6],
-    /// How many requests come: more than at least, where the pause after a failure is over before the test is.
+    /// The number of requests. The upper bound allows for retries after the breaker's pause.
     requests: RangeInclusive<usize>,
-    /// How many spans the receiver took.
+    /// The number of spans that the receiver accepted.
     arrived: usize,
-    /// Log lines about OTLP, about X-Ray.
+    /// The number of log lines about OTLP and about X-Ray.
     logged: (usize, usize),
 }
 
@@ -86,7 +84,7 @@ const CARRIED: [u64; 6] = [0, 0, SPANS, 0, 0, 0];
 const REFUSED: [u64; 6] = [0, 0, 0, SPANS, 0, 0];
 const UNSENT: [u64; 6] = [0, 0, 0, 0, 0, SPANS];
 
-/// A fault of OTLP alone, which the receiver can be asked about.
+/// A fault of OTLP alone.
 fn otlp(fault: &'static str, otlp: Otlp, budget: u64, otlp_ledger: [u64; 6], requests: RangeInclusive<usize>) -> Row {
     let arrived = usize::try_from(otlp_ledger[0]).unwrap();
     let logged = (usize::from(otlp_ledger != EXPORTED), 0);
@@ -112,7 +110,7 @@ fn raw(reads: bool, says: &str, then: Then) -> Otlp {
     Otlp::Raw(Raw { reads, says: says.as_bytes().to_vec(), then })
 }
 
-/// 200 with a body of this encoding that begins as given.
+/// A 200 whose body has this encoding and this beginning.
 fn bomb(encoding: &str, begin: &[u8]) -> Otlp {
     let head = format!("HTTP/1.1 200 OK\r\n{encoding}content-length: 1099511627776\r\n\r\n");
     Otlp::Raw(Raw { reads: true, says: [head.as_bytes(), begin].concat(), then: Then::GoesOn })
@@ -127,14 +125,14 @@ fn matrix() -> Vec<Row> {
     const GZIP: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
     vec![
         otlp("200", status(200), LONG, EXPORTED, 3..=3),
-        // The request is at fault: no second attempt.
+        // The request is invalid: no retry.
         otlp("400", status(400), LONG, REFUSED, 3..=3),
         otlp("401, with a key from the environment", status(401), LONG, REFUSED, 3..=3),
         otlp("413", status(413), LONG, REFUSED, 3..=3),
         otlp("500", status(500), LONG, REFUSED, 3..=3),
         Row { arrived: 4, ..otlp("200 that rejects a span of each", Otlp::Says(Reply { rejected: 1, ..Reply::status(200) }),
             LONG, [1, 0, 0, 3, 0, 0], 3..=3) }.silent(),
-        // The receiver is busy: three more attempts, then a pause.
+        // The receiver is busy: three retries, then the breaker's pause.
         otlp("429", status(429), LONG, CARRIED, 4..=6),
         otlp("503", status(503), LONG, CARRIED, 4..=6),
         otlp("429 with Retry-After: 0", retry_after(429, 0), LONG, CARRIED, 4..=6),
@@ -143,7 +141,7 @@ fn matrix() -> Vec<Row> {
         otlp("503 with Retry-After: 2", retry_after(503, 2), 500, CARRIED, 1..=3),
         otlp("429 with Retry-After: 20", retry_after(429, 20), LONG, CARRIED, 1..=1),
         otlp("503 with Retry-After: 20", retry_after(503, 20), LONG, CARRIED, 1..=1),
-        // There is no answer: a pause at once.
+        // There is no response: the breaker's pause at once.
         otlp("a closed port", Otlp::Closed, LONG, CARRIED, 0..=0),
         otlp("no answer", Otlp::Hangs, SHORT, CARRIED, 1..=3).taken(),
         otlp("a slow start", Otlp::Unaccepted, SHORT, CARRIED, 0..=0),
@@ -154,14 +152,14 @@ fn matrix() -> Vec<Row> {
         otlp("no TLS where TLS is expected", Otlp::NoTls, LONG, CARRIED, 0..=0),
         otlp("a TLS handshake that never ends", Otlp::TlsHangs, SHORT, CARRIED, 0..=0),
         otlp("a name that does not resolve", Otlp::NoSuchHost, SHORT, CARRIED, 0..=0),
-        // The status is an answer, whatever its body is.
+        // The status alone decides; the body does not matter.
         otlp("100 before the answer", raw(true, CONTINUE, Then::Waits), LONG, EXPORTED, 3..=3),
         otlp("an answer that is larger than any answer", bomb("", b""), LONG, EXPORTED, 3..=3),
         otlp("a gzip bomb", bomb("content-encoding: gzip\r\n", GZIP), LONG, EXPORTED, 3..=3),
         otlp("200 whose body breaks off", raw(true, ENDLESS, Then::Closes), LONG, EXPORTED, 3..=3),
         otlp("200 whose body never comes", raw(true, ENDLESS, Then::Waits), SHORT, [2, 0, 2, 0, 0, 0], 1..=3),
         otlp("503 whose body never comes", raw(true, BUSY, Then::Waits), SHORT, CARRIED, 1..=3),
-        // UDP does not tell whether anybody reads: what the socket took is exported.
+        // UDP reports no reader: documents count as exported once the socket accepts them.
         xray("X-Ray: a closed port", Xray::Closed, EXPORTED, 1),
         xray("X-Ray: a socket that is never read", Xray::Unread, EXPORTED, 0),
         xray("X-Ray: a name that does not resolve", Xray::NoSuchHost, UNSENT, 1),
@@ -173,13 +171,13 @@ fn matrix() -> Vec<Row> {
 }
 
 impl Row {
-    /// A rejection within a success is no failure of the receiver's.
+    /// Nothing is logged: a partial success is not a receiver failure.
     fn silent(mut self) -> Self {
         self.logged.0 = 0;
         self
     }
 
-    /// The receiver has taken the spans, but does not say so.
+    /// The receiver accepts the spans without confirming them.
     fn taken(mut self) -> Self {
         self.arrived = usize::MAX;
         self
@@ -192,7 +190,7 @@ struct Stage {
     xray: XrayDaemon,
     /// Whether Lambda samples the invocations for X-Ray.
     sampled: u8,
-    /// Ports that are kept from being anybody's.
+    /// Ports that are reserved so that no other process listens on them.
     _closed: (TcpSocket, UdpSocket),
 }
 
@@ -202,7 +200,7 @@ impl Stage {
         port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let unread = UdpSocket::bind("127.0.0.1:0").unwrap();
         if matches!(xray, Xray::Closed) {
-            // It takes datagrams of its peer alone.
+            // A connected socket accepts datagrams from its peer only.
             unread.connect("127.0.0.1:9").unwrap();
         }
         let daemon = XrayDaemon::start().await;
@@ -254,11 +252,11 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn no_fault_of_a_destination_reaches_the_caller_or_the_other_destination() {
+async fn destination_faults_stay_isolated() {
     let mut wrong = Vec::new();
     for row in matrix() {
         let fault = row.fault;
-        // A task of its own: what is wrong in one row hides no other.
+        // A separate task for each row, so that one failure does not hide others.
         if tokio::spawn(hold(row)).await.is_err() {
             wrong.push(fault);
         }
@@ -291,7 +289,7 @@ async fn hold(row: Row) {
 
     let mut ledger = stage.ledger().await;
     ledger.as_object_mut().unwrap().remove("resident");
-    // Its own root is created and not over.
+    // The span of this invocation is created but not ended.
     let expected = json!({ "created": SPANS + 1, "otlp": row.otlp_ledger, "xray": row.xray_ledger });
     assert_eq!(ledger, expected, "{fault}");
     stage.lambda.frozen().await;
@@ -301,9 +299,9 @@ async fn hold(row: Row) {
     assert_eq!(logged, row.logged, "{fault}: {log}");
 }
 
-/// When spans leave depends on the time here; that the books balance does not.
+/// When spans are exported depends on timing here; that the ledger balances does not.
 #[tokio::test]
-async fn nor_in_a_burst_nor_with_several_invocations_at_once() {
+async fn destination_faults_stay_isolated_under_load() {
     let modes = [("LAMBDA_SPANS_FLUSH", "adaptive"), ("AWS_LAMBDA_MAX_CONCURRENCY", "2")];
     let mut wrong = Vec::new();
     for (variable, value) in modes {
@@ -345,7 +343,7 @@ async fn balance(row: Row, mode: (&'static str, String)) {
 }
 
 #[tokio::test]
-async fn a_receiver_that_starts_late_gets_everything_in_the_end() {
+async fn late_receiver_gets_every_span() {
     let budget = [("LAMBDA_SPANS_BUDGET_MS", SHORT.to_string()), ("LAMBDA_SPANS_FLUSH", "adaptive".to_owned())];
     let mut stage = Stage::new(&Otlp::Unaccepted, Xray::Well, &budget).await;
     for _ in 0..INVOCATIONS {
@@ -355,13 +353,13 @@ async fn a_receiver_that_starts_late_gets_everything_in_the_end() {
     stage.otlp.open();
     let (status, log) = stage.lambda.terminate().await;
     assert!(status.success(), "{log}");
-    // The first request was given up, but its bytes were on their way: it may have come as well.
+    // The first request timed out, but its bytes may have arrived.
     let spans = stage.otlp.collected().spans;
     assert_eq!(spans.into_iter().map(|(_, span)| span.span_id).collect::<BTreeSet<_>>().len(), 4);
 }
 
 #[tokio::test]
-async fn what_a_dead_receiver_leaves_behind_is_bounded_in_spans() {
+async fn unreachable_receiver_backlog_is_bounded_in_spans() {
     let mut stage = Stage::new(&Otlp::Closed, Xray::Well, &[]).await;
     stage.sampled = 0;
     for _ in 0..200 {
@@ -369,20 +367,20 @@ async fn what_a_dead_receiver_leaves_behind_is_bounded_in_spans() {
     }
     stage.lambda.frozen().await;
     let ledger = stage.ledger().await;
-    // 99 invocations of 41 spans are 4,059; a hundred would be more than 4,096.
+    // 99 invocations of 41 spans are 4,059 spans; 100 would exceed 4,096.
     assert_eq!(ledger["otlp"], json!([0, 0, 4_059, 0, 4_142, 0]));
     assert_eq!(ledger["created"], 8_202);
     stage.lambda.kill().await;
 }
 
 #[tokio::test]
-async fn what_a_dead_receiver_leaves_behind_is_bounded_in_bytes() {
+async fn unreachable_receiver_backlog_is_bounded_in_bytes() {
     let plain = [("OTEL_EXPORTER_OTLP_COMPRESSION", "none".to_owned())];
     let mut stage = Stage::new(&Otlp::Closed, Xray::Well, &plain).await;
     stage.sampled = 0;
     let mut resident = Vec::new();
     for invocation in 1..=200 {
-        // 64 KiB and what a span needs besides: 30 of them are less than 2 MiB, 31 are more.
+        // With its overhead, a span of 64 KiB fits 30 times into 2 MiB, not 31 times.
         stage.get("/spans/16/4096").await;
         if [50, 200].contains(&invocation) {
             let ledger = stage.ledger().await;
@@ -392,13 +390,13 @@ async fn what_a_dead_receiver_leaves_behind_is_bounded_in_bytes() {
     }
     stage.lambda.frozen().await;
     stage.lambda.kill().await;
-    let [before, after] = resident[..] else { panic!("two figures") };
-    // Without a bound it would be 9,600 KiB more.
+    let [before, after] = resident[..] else { panic!("{resident:?}") };
+    // Without a bound it would grow by 9,600 KiB.
     assert!(after < before + 4_096, "{before} KiB, then {after} KiB");
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_a_request_goes_in_several_and_none_of_it_is_lost() {
+async fn oversized_batches_are_split_without_loss() {
     let long = ("LAMBDA_SPANS_BUDGET_MS", LONG.to_string());
     for (spans, compression, requests) in [("/spans/300/8192", "none", 3), ("/spans/6000/100", "gzip", 2)] {
         let environment = [long.clone(), ("OTEL_EXPORTER_OTLP_COMPRESSION", compression.to_owned())];
@@ -412,7 +410,7 @@ async fn what_is_too_large_for_a_request_goes_in_several_and_none_of_it_is_lost(
         assert_eq!(ledger["otlp"], json!([ledger["created"].as_u64().unwrap() - 1, 0, 0, 0, 0, 0]), "{spans}");
         assert_eq!(collected.requests.len(), requests, "{spans}");
         let length = |headers: &HeaderMap| headers["content-length"].to_str().unwrap().parse::<usize>().unwrap();
-        // A mebibyte, and what an estimate of it may miss.
+        // One MiB, and the error of its estimate.
         assert!(collected.requests.iter().all(|headers| length(headers) < 1_200_000), "{spans}");
     }
 }

@@ -1,6 +1,6 @@
 use std::process::Command;
 
-/// The features of `package` in a function that has this crate and nothing else: what tests need is not there.
+/// The features of `package` in a function that depends only on this crate, without the features of dev-dependencies.
 fn features(package: &str) -> Vec<String> {
     let arguments = ["tree", "--offline", "--locked", "--package", "lambda-spans", "--edges", "normal,features"];
     let tree = Command::new(env!("CARGO"))
@@ -15,17 +15,17 @@ fn features(package: &str) -> Vec<String> {
     lines.lines().filter_map(|line| Some(line.strip_prefix(&prefix)?.split_once('"')?.0.to_owned())).collect()
 }
 
-/// Without it the HTTP stack panics when it is built, since a connect timeout has no timer; with an SDK in the same build,
-/// as in every other test, it does not.
+/// Without `rt-tokio` the HTTP stack panics, because its connect timeout has no timer. An SDK in the same build, as in
+/// all other tests, hides this.
 #[test]
-fn the_http_stack_has_a_timer_where_no_sdk_brings_one() {
+fn http_stack_has_a_timer_without_an_sdk() {
     assert!(features("aws-smithy-async").contains(&"rt-tokio".to_owned()));
     assert!(!features("aws-smithy-async").contains(&"test-util".to_owned()));
 }
 
-/// A second rustls would make the name ambiguous, which is an error of the question.
+/// With a second rustls the name would be ambiguous, and cargo would fail.
 #[test]
-fn there_is_one_tls_stack() {
+fn build_has_one_tls_stack() {
     let features = features("rustls");
     assert!(features.contains(&"aws_lc_rs".to_owned()), "{features:?}");
     assert!(!features.contains(&"ring".to_owned()), "{features:?}");

@@ -1,6 +1,6 @@
-//! A real process in a Lambda that freezes it: what arrives, when, and what is counted.
+//! A real process in a Lambda that freezes it: which spans arrive, when, and the ledger.
 //!
-//! The function is this test binary itself: with a Runtime API in its environment, the test `function` serves it.
+//! The function is this test binary: with a Runtime API in its environment, the test `function` serves it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -33,7 +33,7 @@ fn function() {
     });
 }
 
-/// Two children with an attribute each; `fail` fails. Answers with the ledger as it was before.
+/// Creates two children with an attribute each; `fail` fails. Returns the ledger of the invocations before.
 async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
     let ledger = spans.ledger();
     for n in 0..2 {
@@ -44,7 +44,7 @@ async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
         panic!("a secret: {event}");
     }
     if event["block"] == true {
-        // The only thread of the runtime.
+        // Blocks the only thread of the runtime.
         let _inside = info_span!("blocking").entered();
         loop {
             std::thread::park();
@@ -54,7 +54,7 @@ async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
         std::future::pending::<()>().instrument(info_span!("stuck", app.step = "payment")).await;
     }
     if event["late"] == true {
-        // Goes on when the rescue has reached its destination.
+        // Continues when the rescued spans have arrived.
         let waiting = async {
             while spans.ledger().otlp.exported == ledger.otlp.exported {
                 tokio::task::yield_now().await;
@@ -63,7 +63,7 @@ async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
         tokio::time::timeout(Duration::from_secs(20), waiting.instrument(info_span!("late"))).await?;
     }
     if event["fail"] == true {
-        return Err("as told".into());
+        return Err("failed on request".into());
     }
     Ok(json!({
         "created": ledger.created,
@@ -97,7 +97,7 @@ impl Stage {
         Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await
     }
 
-    /// Spans by trace, as OTLP has them.
+    /// The OTLP spans of each trace.
     fn traces(&self) -> BTreeMap<String, usize> {
         let mut traces = BTreeMap::new();
         for (_, span) in self.otlp.collected().spans {
@@ -126,14 +126,14 @@ fn ledger(answer: &Answer) -> Value {
 }
 
 fn complete(traces: &BTreeMap<String, usize>, invocations: usize) {
-    // The first has the init phase too.
+    // The first also has the init phase.
     let spans = |n| if n == 1 { 4 } else { 3 };
     let expected: BTreeMap<_, _> = (1..=invocations).map(|n| (format!("6925a400{n:024x}"), spans(n))).collect();
     assert_eq!(*traces, expected);
 }
 
 #[tokio::test]
-async fn at_the_end_of_each_response_everything_has_arrived_even_if_the_process_is_killed() {
+async fn spans_arrive_before_the_freeze_despite_kills() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
     for n in 1..=20 {
@@ -147,14 +147,14 @@ async fn at_the_end_of_each_response_everything_has_arrived_even_if_the_process_
 }
 
 #[tokio::test]
-async fn in_a_burst_several_invocations_share_a_request_and_sigterm_sends_the_rest() {
+async fn bursts_share_exports_and_sigterm_flushes_the_rest() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[]).await;
     for n in 1..=200 {
         ledger(&lambda.invoke(ok(n)).await);
     }
     lambda.frozen().await;
-    // X-Ray never waits.
+    // X-Ray exports are never held back.
     assert_eq!(stage.xray.take().await.len(), 601);
     let (status, log) = lambda.terminate().await;
     assert!(status.success(), "{status}: {log}");
@@ -164,7 +164,7 @@ async fn in_a_burst_several_invocations_share_a_request_and_sigterm_sends_the_re
 }
 
 #[tokio::test]
-async fn a_failure_in_a_burst_leaves_at_once_with_all_that_was_held() {
+async fn failed_invocation_in_a_burst_flushes_at_once() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[]).await;
     for n in 1..=3 {
@@ -178,7 +178,7 @@ async fn a_failure_in_a_burst_leaves_at_once_with_all_that_was_held() {
 }
 
 #[tokio::test]
-async fn the_books_balance_at_every_moment() {
+async fn ledger_balances_after_every_invocation() {
     let stage = Stage::new().await;
     stage.otlp.reply([
         Reply::status(200),
@@ -187,21 +187,21 @@ async fn the_books_balance_at_every_moment() {
         Reply { retry_after: Some(60), ..Reply::status(429) },
     ]);
     let lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
-    // Exported, sampled out, carried, dropped: of the invocations before this one.
+    // Exported, sampled out, carried, dropped: for the invocations before this one.
     let otlp = [[0, 0, 0, 0], [4, 0, 0, 0], [5, 0, 0, 2], [5, 0, 0, 5], [5, 0, 3, 5], [5, 0, 6, 5]];
     for (n, expected) in otlp.iter().enumerate() {
-        let books = ledger(&lambda.invoke(ok(n + 1)).await);
-        assert_eq!(books["otlp"], json!(expected), "before invocation {}", n + 1);
+        let ledger_before = ledger(&lambda.invoke(ok(n + 1)).await);
+        assert_eq!(ledger_before["otlp"], json!(expected), "before invocation {}", n + 1);
         let init = usize::from(n > 0);
-        assert_eq!(books["xray"], json!([3 * n + init, 0, 0, 0]));
-        // The root of the invocation that asks is there already, and in the first the init phase.
-        assert_eq!(books["created"], json!(3 * n + 2));
+        assert_eq!(ledger_before["xray"], json!([3 * n + init, 0, 0, 0]));
+        // The current invocation's root span exists already, and so does the init phase in the first.
+        assert_eq!(ledger_before["created"], json!(3 * n + 2));
     }
     lambda.kill().await;
 }
 
 #[tokio::test]
-async fn what_could_not_be_sent_is_sent_later_once_and_in_order() {
+async fn carried_spans_are_sent_later_once_and_in_order() {
     let stage = Stage::new().await;
     stage.otlp.reply([Reply::status(503), Reply::status(502), Reply { retry_after: Some(0), ..Reply::status(429) }]);
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
@@ -214,7 +214,7 @@ async fn what_could_not_be_sent_is_sent_later_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_silent_receiver_is_left_alone_after_the_first_time() {
+async fn silent_receiver_is_skipped_after_the_first_timeout() {
     let stage = Stage::new().await;
     stage.otlp.answer(false);
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end"), ("LAMBDA_SPANS_BUDGET_MS", "50")]).await;
@@ -222,16 +222,16 @@ async fn a_silent_receiver_is_left_alone_after_the_first_time() {
         ledger(&lambda.invoke(ok(n)).await);
     }
     lambda.frozen().await;
-    // The first attempt, and no more before the breaker's pause is over.
+    // One attempt during the breaker's pause.
     stage.otlp.arrived(1).await;
-    let books = ledger(&lambda.invoke(ok(101)).await);
-    assert_eq!(books["otlp"], json!([0, 0, 301, 0]));
+    let ledger_before = ledger(&lambda.invoke(ok(101)).await);
+    assert_eq!(ledger_before["otlp"], json!([0, 0, 301, 0]));
     let log = lambda.kill().await;
     assert_eq!(log.matches("spans could not be exported").count(), 1, "{log}");
 }
 
 #[tokio::test]
-async fn what_a_receiver_that_came_back_has_missed_is_sent_at_the_end() {
+async fn recovered_receiver_gets_missed_spans_at_shutdown() {
     let stage = Stage::new().await;
     stage.otlp.reply([Reply { retry_after: Some(60), ..Reply::status(503) }]);
     let mut lambda = stage.function(&[]).await;
@@ -245,7 +245,7 @@ async fn what_a_receiver_that_came_back_has_missed_is_sent_at_the_end() {
 }
 
 #[tokio::test]
-async fn one_in_n_is_sent_and_says_what_it_stands_for() {
+async fn sampled_spans_carry_their_sample_rate() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end"), ("LAMBDA_SPANS_SAMPLE_RATE", "5")]).await;
     for n in 1..=50 {
@@ -253,7 +253,7 @@ async fn one_in_n_is_sent_and_says_what_it_stands_for() {
     }
     let failed = lambda.invoke(event(51, &json!({ "fail": true }))).await;
     assert!(!failed.success);
-    let books = ledger(&lambda.invoke(ok(52)).await);
+    let ledger_before = ledger(&lambda.invoke(ok(52)).await);
     lambda.frozen().await;
     lambda.kill().await;
 
@@ -269,24 +269,25 @@ async fn one_in_n_is_sent_and_says_what_it_stands_for() {
     assert!(of_failure.iter().all(|(_, span)| rate(span).is_none()));
     assert!(!of_rest.is_empty() && of_rest.len() < 60, "{}", of_rest.len());
     assert!(of_rest.iter().all(|(_, span)| rate(span).is_some_and(|rate| rate.contains("IntValue(5)"))));
-    // X-Ray's decision is Lambda's own.
-    assert_eq!(books["xray"], json!([154, 0, 0, 0]));
-    let [exported, sampled_out, carried, dropped] = [0, 1, 2, 3].map(|n| books["otlp"][n].as_u64().unwrap());
+    // Lambda decides for X-Ray.
+    assert_eq!(ledger_before["xray"], json!([154, 0, 0, 0]));
+    let [exported, sampled_out, carried, dropped] = [0, 1, 2, 3].map(|n| ledger_before["otlp"][n].as_u64().unwrap());
     assert_eq!((exported + sampled_out, carried, dropped), (154, 0, 0));
 }
 
 #[tokio::test]
-async fn settings_that_mean_nothing_here_are_told_with_ours() {
+async fn unsupported_settings_are_logged_at_startup() {
     let stage = Stage::new().await;
     let lambda = stage.function(&[("OTEL_TRACES_SAMPLER", "always_off"), ("OTEL_PROPAGATORS", "b3")]).await;
     ledger(&lambda.invoke(ok(1)).await);
     let log = lambda.kill().await;
-    assert!(log.contains("OTEL_TRACES_SAMPLER has no effect here; see LAMBDA_SPANS_SAMPLE_RATE"), "{log}");
-    assert!(log.contains("OTEL_PROPAGATORS has no effect here; see LAMBDA_SPANS_CONTEXT"), "{log}");
+    for name in ["OTEL_TRACES_SAMPLER", "LAMBDA_SPANS_SAMPLE_RATE", "OTEL_PROPAGATORS", "LAMBDA_SPANS_CONTEXT"] {
+        assert!(log.contains(name), "{log}");
+    }
 }
 
 #[tokio::test]
-async fn a_disabled_sdk_makes_no_spans_and_serves_all_the_same() {
+async fn disabled_sdk_records_no_spans() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("OTEL_SDK_DISABLED", "true")]).await;
     assert_eq!(ledger(&lambda.invoke(ok(1)).await)["created"], 0);
@@ -297,7 +298,7 @@ async fn a_disabled_sdk_makes_no_spans_and_serves_all_the_same() {
 }
 
 #[tokio::test]
-async fn an_invocation_that_hangs_is_saved_with_its_open_spans_before_the_deadline() {
+async fn hung_invocation_is_exported_before_its_deadline() {
     let stage = Stage::new().await;
     let lambda = stage.function(&[]).await;
     let hanging = Event { timeout: Duration::from_secs(2), ..event(1, &json!({ "hang": true })) };
@@ -305,7 +306,7 @@ async fn an_invocation_that_hangs_is_saved_with_its_open_spans_before_the_deadli
         answer = lambda.invoke(hanging) => panic!("{answer:?}"),
         () = stage.otlp.arrived(1) => {}
     }
-    // As Lambda does at the deadline.
+    // Lambda kills the process at the deadline.
     lambda.kill().await;
     let spans = stage.otlp.collected().spans;
     let mut names: Vec<_> = spans.iter().map(|(_, span)| span.name.as_str()).collect();
@@ -321,26 +322,26 @@ async fn an_invocation_that_hangs_is_saved_with_its_open_spans_before_the_deadli
 }
 
 #[tokio::test]
-async fn an_invocation_that_ends_after_its_rescue_is_told_to_otlp_once() {
+async fn rescued_invocation_is_exported_once_to_otlp() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
     let late = Event { timeout: Duration::from_secs(4), ..event(1, &json!({ "late": true })) };
     ledger(&lambda.invoke(late).await);
-    let books = ledger(&lambda.invoke(ok(2)).await);
+    let ledger_before = ledger(&lambda.invoke(ok(2)).await);
     lambda.frozen().await;
     lambda.kill().await;
     let traces = stage.traces();
-    // Root, init, two children, the one that was late.
+    // Root, init phase, two children, the late child.
     assert_eq!(traces[&format!("6925a400{:024x}", 1)], 5);
-    assert_eq!(books["otlp"], json!([5, 0, 0, 0]));
-    assert_eq!(books["xray"], json!([5, 0, 0, 0]));
+    assert_eq!(ledger_before["otlp"], json!([5, 0, 0, 0]));
+    assert_eq!(ledger_before["xray"], json!([5, 0, 0, 0]));
     let documents = stage.xray.take().await;
     let ended = documents.iter().filter(|document| document.get("in_progress").is_none());
     assert_eq!(ended.count(), 8);
 }
 
 #[tokio::test]
-async fn the_init_phase_is_a_span_of_the_first_invocation() {
+async fn init_phase_is_a_span_of_the_first_invocation() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("AWS_LAMBDA_INITIALIZATION_TYPE", "provisioned-concurrency")]).await;
     for n in 1..=2 {
@@ -360,7 +361,7 @@ async fn the_init_phase_is_a_span_of_the_first_invocation() {
 }
 
 #[tokio::test]
-async fn a_copy_of_a_snapshot_has_an_init_phase_of_its_own_and_reads_the_key_anew() {
+async fn snapstart_copies_restart_the_init_phase_and_the_key() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("of-the-publication").await);
     let mut lambda = parameters.function_of("snap-start", &stage).await;
     lambda.snapshot().await;
@@ -392,7 +393,7 @@ fn nanoseconds() -> u64 {
 }
 
 #[tokio::test]
-async fn eight_invocations_at_once_are_eight_complete_traces() {
+async fn eight_concurrent_invocations_are_eight_traces() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("AWS_LAMBDA_MAX_CONCURRENCY", "8")]).await;
     for round in 0..10 {
@@ -401,13 +402,13 @@ async fn eight_invocations_at_once_are_eight_complete_traces() {
             ledger(&answer);
         }
     }
-    // All eight have asked for more: none of them is between its response and its end.
+    // All eight poll again: no invocation is between its response and its export.
     lambda.frozen().await;
     let (status, log) = lambda.terminate().await;
     assert!(status.success(), "{status}: {log}");
     let traces = stage.traces();
     assert_eq!(traces.len(), 80);
-    // All have the invocation and two children; one has the init phase.
+    // Each has the root span and two children; one has the init phase.
     let mut sizes: Vec<_> = traces.values().copied().collect();
     sizes.sort_unstable();
     assert_eq!((sizes[0], sizes[78], sizes[79]), (3, 3, 4));
@@ -415,7 +416,7 @@ async fn eight_invocations_at_once_are_eight_complete_traces() {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_failed_span_and_a_log_line_that_says_where_and_not_what() {
+async fn panics_are_logged_without_their_message() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[]).await;
     let answer = lambda.invoke(event(1, &json!({ "panic": true }))).await;
@@ -433,7 +434,7 @@ async fn a_panic_is_a_failed_span_and_a_log_line_that_says_where_and_not_what() 
 }
 
 #[tokio::test]
-async fn details_are_written_only_for_an_invocation_that_fails() {
+async fn buffered_logs_are_written_only_on_failure() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("LAMBDA_SPANS_LOG_BUFFER", "debug")]).await;
     ledger(&lambda.invoke(ok(1)).await);
@@ -447,7 +448,7 @@ async fn details_are_written_only_for_an_invocation_that_fails() {
     assert_eq!(details[0]["level"], "DEBUG");
 }
 
-/// The Parameter Store: what it was asked, and the key that it answers with, if it is not empty.
+/// The Parameter Store: the requests, and the key that it returns unless it is empty.
 struct Parameters {
     endpoint: String,
     asked: Arc<Mutex<Vec<(HeaderMap, String)>>>,
@@ -472,7 +473,7 @@ impl Parameters {
         Self { endpoint, asked, key }
     }
 
-    /// A function that sends to `stage` as to Honeycomb.
+    /// A function that exports to `stage` as if it were Honeycomb.
     async fn function(&self, stage: &Stage) -> Lambda {
         self.function_of("on-demand", stage).await
     }
@@ -484,7 +485,7 @@ impl Parameters {
             ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
             ("AWS_ENDPOINT_URL_SSM", self.endpoint.clone()),
             ("LAMBDA_SPANS_FLUSH", "end".to_owned()),
-            // Three exchanges, however busy the machine is.
+            // Enough for three round trips on a busy machine.
             ("LAMBDA_SPANS_BUDGET_MS", "5000".to_owned()),
         ];
         let this = std::env::current_exe().unwrap();
@@ -493,7 +494,7 @@ impl Parameters {
 }
 
 #[tokio::test]
-async fn honeycombs_key_is_read_from_its_parameter_before_the_first_event() {
+async fn honeycomb_key_is_read_before_the_first_event() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("the-key").await);
     let mut lambda = parameters.function(&stage).await;
     ledger(&lambda.invoke(ok(1)).await);
@@ -503,7 +504,7 @@ async fn honeycombs_key_is_read_from_its_parameter_before_the_first_event() {
     assert_eq!(stage.otlp.collected().requests[0]["x-honeycomb-team"], "the-key");
     assert!(!log.contains("the-key"));
     let asked = parameters.asked.lock().unwrap();
-    let [(headers, body)] = &asked[..] else { panic!("{} questions", asked.len()) };
+    let [(headers, body)] = &asked[..] else { panic!("{} requests", asked.len()) };
     assert_eq!(headers["x-amz-target"], "AmazonSSM.GetParameter");
     assert!(headers["authorization"].to_str().unwrap().contains("/us-east-1/ssm/aws4_request"));
     assert_eq!(
@@ -513,7 +514,7 @@ async fn honeycombs_key_is_read_from_its_parameter_before_the_first_event() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_changed_is_read_again_and_no_span_is_lost() {
+async fn rotated_honeycomb_key_loses_no_span() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("old-key").await);
     let mut lambda = parameters.function(&stage).await;
     ledger(&lambda.invoke(ok(1)).await);
@@ -523,8 +524,8 @@ async fn a_key_that_was_changed_is_read_again_and_no_span_is_lost() {
     ledger(&lambda.invoke(ok(2)).await);
     lambda.frozen().await;
     complete(&stage.traces(), 2);
-    let books = ledger(&lambda.invoke(ok(3)).await);
-    assert_eq!(books["otlp"], json!([7, 0, 0, 0]));
+    let ledger_before = ledger(&lambda.invoke(ok(3)).await);
+    assert_eq!(ledger_before["otlp"], json!([7, 0, 0, 0]));
     let log = lambda.kill().await;
 
     let keys: Vec<_> =
@@ -536,11 +537,11 @@ async fn a_key_that_was_changed_is_read_again_and_no_span_is_lost() {
 }
 
 #[tokio::test]
-async fn a_key_that_could_not_be_read_at_the_start_is_read_when_it_is_missed() {
+async fn unread_honeycomb_key_is_read_on_demand() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("").await);
     stage.otlp.reply([Reply::status(401)]);
     let mut lambda = parameters.function(&stage).await;
-    // The init phase is over.
+    // The init phase has ended.
     lambda.frozen().await;
     *parameters.key.lock().unwrap() = "the-key";
     ledger(&lambda.invoke(ok(1)).await);
@@ -552,7 +553,7 @@ async fn a_key_that_could_not_be_read_at_the_start_is_read_when_it_is_missed() {
 }
 
 #[tokio::test]
-async fn a_key_that_stays_wrong_is_read_again_once_in_five_minutes_and_the_spans_wait() {
+async fn wrong_honeycomb_key_is_reread_every_five_minutes() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("wrong-key").await);
     stage.otlp.reply(vec![Reply::status(401); 100]);
     let mut lambda = parameters.function(&stage).await;
@@ -560,21 +561,21 @@ async fn a_key_that_stays_wrong_is_read_again_once_in_five_minutes_and_the_spans
         ledger(&lambda.invoke(ok(n)).await);
     }
     lambda.frozen().await;
-    let books = ledger(&lambda.invoke(ok(6)).await);
-    assert_eq!(books["otlp"], json!([0, 0, 16, 0]));
+    let ledger_before = ledger(&lambda.invoke(ok(6)).await);
+    assert_eq!(ledger_before["otlp"], json!([0, 0, 16, 0]));
     assert_eq!(parameters.asked.lock().unwrap().len(), 2);
     let log = lambda.kill().await;
     assert_eq!(log.matches("spans could not be exported").count(), 1, "{log}");
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_read_is_told_by_the_variables_name_and_stops_nothing() {
+async fn unreadable_honeycomb_key_stops_only_honeycomb() {
     let stage = Stage::new().await;
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let environment = [
         ("HONEYCOMB_API_KEY_PARAMETER", "/cruddur/honeycomb".to_owned()),
         ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
-        ("AWS_ENDPOINT_URL_SSM", format!("http://{nobody}")),
+        ("AWS_ENDPOINT_URL_SSM", format!("http://{closed}")),
     ];
     let this = std::env::current_exe().unwrap();
     let lambda = Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await;
@@ -584,7 +585,7 @@ async fn a_key_that_cannot_be_read_is_told_by_the_variables_name_and_stops_nothi
 }
 
 #[tokio::test]
-async fn an_invocation_that_blocks_the_runtime_is_saved_for_x_ray() {
+async fn blocked_runtime_still_exports_to_xray() {
     let stage = Stage::new().await;
     let lambda = stage.function(&[]).await;
     let blocking = Event { timeout: Duration::from_secs(1), ..event(1, &json!({ "block": true })) };
@@ -608,6 +609,6 @@ async fn an_invocation_that_blocks_the_runtime_is_saved_for_x_ray() {
     names.sort_unstable();
     assert_eq!(names, ["blocking", "cruddur-api"]);
     assert!(open.iter().all(|document| document.get("end_time").is_none()));
-    // What had ended is there as it was.
+    // Spans that had ended are exported unchanged.
     assert_eq!(documents.len(), 5);
 }

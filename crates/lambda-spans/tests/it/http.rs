@@ -1,4 +1,4 @@
-use crate::support::{Stack, attributes, told};
+use crate::support::{Stack, attributes, summary};
 
 const REST: &str = include_str!("../data/apigw_rest.json");
 const REST_PROXY: &str = include_str!("../data/apigw_rest_proxy.json");
@@ -13,10 +13,10 @@ async fn http() -> Stack {
 }
 
 #[tokio::test]
-async fn a_rest_request_tells_route_sizes_scheme_and_status() {
+async fn rest_span_has_route_sizes_scheme_and_status() {
     let trace = http().await.invoke(REST).await;
     let expected = attributes([
-        // In the event twice, as one value and in the list of them: one caller all the same.
+        // The event contains each header twice: as a single value and in a list.
         ("client.trace_id", "4bf92f3577b34da6a3ce929d0e0e4736"),
         ("faas.trigger", "http"),
         ("http.request.body.size", "int 12"),
@@ -30,13 +30,13 @@ async fn a_rest_request_tells_route_sizes_scheme_and_status() {
         ("url.scheme", "https"),
         ("user_agent.original", "curl/8.5.0"),
     ]);
-    assert_eq!(told(trace.root()), ("PUT /items/{id}".to_owned(), SERVER, false, expected));
+    assert_eq!(summary(trace.root()), ("PUT /items/{id}".to_owned(), SERVER, false, expected));
     assert_eq!(trace.root().parent_span_id, b"");
-    trace.has_nothing_private();
+    trace.assert_nothing_private();
 }
 
 #[tokio::test]
-async fn an_http_api_request_is_told_by_its_route_key_and_404_is_no_error() {
+async fn http_api_span_has_the_route_key_and_404_is_no_error() {
     let missing = HTTP.replace("/items/42", "/elsewhere");
     let trace = http().await.invoke(&missing).await;
     let expected = attributes([
@@ -53,12 +53,12 @@ async fn an_http_api_request_is_told_by_its_route_key_and_404_is_no_error() {
         ("url.scheme", "https"),
         ("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64)"),
     ]);
-    assert_eq!(told(trace.root()), ("GET /items/{id}".to_owned(), SERVER, false, expected));
-    trace.has_nothing_private();
+    assert_eq!(summary(trace.root()), ("GET /items/{id}".to_owned(), SERVER, false, expected));
+    trace.assert_nothing_private();
 }
 
 #[tokio::test]
-async fn a_function_url_has_the_routers_route_and_a_failed_response_its_type() {
+async fn function_url_span_has_route_and_error_type() {
     let trace = http().await.invoke(URL).await;
     let expected = attributes([
         ("error.type", "upstream"),
@@ -74,11 +74,11 @@ async fn a_function_url_has_the_routers_route_and_a_failed_response_its_type() {
         ("url.scheme", "https"),
         ("user_agent.original", "curl/8.5.0"),
     ]);
-    assert_eq!(told(trace.root()), ("GET /fail".to_owned(), SERVER, true, expected));
+    assert_eq!(summary(trace.root()), ("GET /fail".to_owned(), SERVER, true, expected));
 }
 
 #[tokio::test]
-async fn a_load_balancers_request_has_no_route_but_the_routers() {
+async fn alb_span_has_only_the_router_route() {
     let mut function = http().await;
     let trace = function.invoke(ALB).await;
     let expected = attributes([
@@ -93,70 +93,70 @@ async fn a_load_balancers_request_has_no_route_but_the_routers() {
         ("url.scheme", "http"),
         ("user_agent.original", "ELB-Client/1.0"),
     ]);
-    assert_eq!(told(trace.root()), ("GET /items/{id}".to_owned(), SERVER, false, expected));
-    let (name, ..) = told(function.invoke(&ALB.replace("/items/7", "/elsewhere")).await.root());
+    assert_eq!(summary(trace.root()), ("GET /items/{id}".to_owned(), SERVER, false, expected));
+    let (name, ..) = summary(function.invoke(&ALB.replace("/items/7", "/elsewhere")).await.root());
     assert_eq!(name, "GET");
 }
 
 #[tokio::test]
-async fn a_greedy_route_of_the_gateway_is_used_where_there_is_nothing_better() {
+async fn greedy_gateway_route_is_the_fallback() {
     let mut function = http().await;
-    let (name, _, _, attributes) = told(function.invoke(REST_PROXY).await.root());
+    let (name, _, _, attributes) = summary(function.invoke(REST_PROXY).await.root());
     assert_eq!((name.as_str(), attributes["http.route"].as_str()), ("GET /{proxy+}", "/{proxy+}"));
-    let (name, ..) = told(function.invoke(&REST_PROXY.replace("/nowhere", "/items/1")).await.root());
+    let (name, ..) = summary(function.invoke(&REST_PROXY.replace("/nowhere", "/items/1")).await.root());
     assert_eq!(name, "GET /items/{id}");
 }
 
 #[tokio::test]
-async fn a_stage_does_not_show_in_the_route_and_the_clients_address_only_where_it_is_asked_for() {
+async fn route_has_no_stage_and_client_address_is_opt_in() {
     let mut function = Stack::start("http-with-address", &[]).await;
-    let (name, _, _, rest) = told(function.invoke(REST).await.root());
+    let (name, _, _, rest) = summary(function.invoke(REST).await.root());
     assert_eq!((name.as_str(), rest["http.route"].as_str()), ("PUT /items/{id}", "/items/{id}"));
     assert_eq!((rest["url.path"].as_str(), rest["client.address"].as_str()), ("/prod/items/42", "203.0.113.7"));
-    let (.., url) = told(function.invoke(URL).await.root());
+    let (.., url) = summary(function.invoke(URL).await.root());
     assert_eq!(url["client.address"], "2001:db8::7");
-    let (.., alb) = told(function.invoke(ALB).await.root());
+    let (.., alb) = summary(function.invoke(ALB).await.root());
     assert_eq!(alb["client.address"], "203.0.113.7");
 }
 
 #[tokio::test]
-async fn an_unknown_method_makes_no_name_of_its_own() {
-    let (name, _, _, attributes) = told(http().await.invoke(&ALB.replace("GET", "BREW")).await.root());
+async fn unknown_methods_share_one_span_name() {
+    let (name, _, _, attributes) = summary(http().await.invoke(&ALB.replace("GET", "BREW")).await.root());
     assert_eq!(name, "HTTP /items/{id}");
     assert_eq!(attributes["http.request.method"], "_OTHER");
     assert_eq!(attributes["http.request.method_original"], "BREW");
 }
 
 #[tokio::test]
-async fn a_panic_closes_the_span() {
+async fn panic_ends_the_span() {
     let trace = http().await.invoke(&ALB.replace("/items/7", "/panic")).await;
     assert!(!trace.answer.success);
-    let (name, _, failed, attributes) = told(trace.root());
+    let (name, _, failed, attributes) = summary(trace.root());
     assert_eq!((name.as_str(), failed, attributes["error.type"].as_str()), ("GET /panic", true, "panic"));
     assert!(!attributes.contains_key("http.response.status_code"));
     assert_eq!(trace.root_document()["fault"], true);
-    trace.has_nothing_private();
+    trace.assert_nothing_private();
 }
 
 #[tokio::test]
-async fn a_handlers_error_closes_the_span() {
+async fn handler_error_ends_the_span() {
     let trace = Stack::start("http-error", &[]).await.invoke(ALB).await;
     assert!(!trace.answer.success);
-    let (name, _, failed, attributes) = told(trace.root());
+    let (name, _, failed, attributes) = summary(trace.root());
     assert_eq!((name.as_str(), failed), ("GET", true));
     assert_eq!(attributes["error.type"], "std::io::error::Error");
-    trace.has_nothing_private();
+    trace.assert_nothing_private();
 }
 
 #[tokio::test]
-async fn an_event_that_no_handler_saw_closes_the_span() {
+async fn unparsable_event_ends_the_span() {
     let mut function = http().await;
     let trace = function.invoke(r#"{"canary": "canary"}"#).await;
     assert!(!trace.answer.success);
     let expected = attributes([("error.type", "event_refused")]);
-    assert_eq!(told(trace.root()), ("cruddur-api".to_owned(), SERVER, true, expected));
+    assert_eq!(summary(trace.root()), ("cruddur-api".to_owned(), SERVER, true, expected));
     assert_eq!(trace.root_document()["fault"], true);
-    trace.has_nothing_private();
-    // The next one has nothing of it.
-    assert!(!told(function.invoke(ALB).await.root()).2);
+    trace.assert_nothing_private();
+    // The next invocation is not affected.
+    assert!(!summary(function.invoke(ALB).await.root()).2);
 }

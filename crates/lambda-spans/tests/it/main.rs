@@ -1,4 +1,4 @@
-//! Real functions in a Lambda that freezes them, and what arrives of their traces.
+//! Real functions in a Lambda that freezes them, and the traces that arrive.
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

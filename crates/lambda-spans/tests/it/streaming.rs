@@ -1,9 +1,9 @@
-use crate::support::{Stack, attributes, told};
+use crate::support::{Stack, attributes, summary};
 
 const URL: &str = include_str!("../data/function_url.json");
 
 #[tokio::test]
-async fn the_span_ends_with_the_body_and_what_the_body_does_is_below_it() {
+async fn streamed_body_is_covered_by_the_span() {
     let mut function = Stack::start("streaming", &[]).await;
     let trace = function.invoke(&URL.replace("/fail", "/items/42")).await;
     assert!(trace.answer.success);
@@ -15,8 +15,8 @@ async fn the_span_ends_with_the_body_and_what_the_body_does_is_below_it() {
         assert_eq!(chunk.parent_span_id, root.span_id);
         assert!(chunk.end_time_unix_nano <= root.end_time_unix_nano);
     }
-    let (name, _, failed, mut told) = told(root);
-    let first = told.remove("http.response.time_to_first_byte_ms").unwrap();
+    let (name, _, failed, mut found) = summary(root);
+    let first = found.remove("http.response.time_to_first_byte_ms").unwrap();
     let first: f64 = first.strip_prefix("double ").unwrap().parse().unwrap();
     let whole = (root.end_time_unix_nano - root.start_time_unix_nano) as f64 / 1e6;
     assert!(first > 0.0 && first <= whole, "{first} of {whole}");
@@ -33,15 +33,15 @@ async fn the_span_ends_with_the_body_and_what_the_body_does_is_below_it() {
         ("url.scheme", "https"),
         ("user_agent.original", "curl/8.5.0"),
     ]);
-    assert_eq!((name.as_str(), failed, told), ("GET /items/{id}", false, expected));
+    assert_eq!((name.as_str(), failed, found), ("GET /items/{id}", false, expected));
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_closes_the_span() {
+async fn broken_stream_ends_the_span() {
     let mut function = Stack::start("streaming", &[]).await;
     let trace = function.invoke(&URL.replace("/fail", "/broken")).await;
-    let (name, _, failed, told) = told(trace.root());
-    assert_eq!((name.as_str(), failed, told["error.type"].as_str()), ("GET /broken", true, "axum_core::error::Error"));
-    assert!(told.contains_key("http.response.time_to_first_byte_ms"));
-    trace.has_nothing_private();
+    let (name, _, failed, found) = summary(trace.root());
+    assert_eq!((name.as_str(), failed, found["error.type"].as_str()), ("GET /broken", true, "axum_core::error::Error"));
+    assert!(found.contains_key("http.response.time_to_first_byte_ms"));
+    trace.assert_nothing_private();
 }

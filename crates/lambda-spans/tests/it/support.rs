@@ -14,14 +14,14 @@ pub(crate) const TRACE_ID: &str = "6925a400000000000000000000000001";
 pub(crate) const CLIENT_TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 pub(crate) const CLIENT_SPAN_ID: &str = "00f067aa0ba902b7";
 
-/// A function, and both destinations beside it.
+/// A function and its two destinations.
 pub(crate) struct Stack {
     pub(crate) lambda: Lambda,
     xray: XrayDaemon,
     otlp: OtlpReceiver,
 }
 
-/// One invocation: what was answered, and what arrived.
+/// One invocation: its response and the spans that arrived.
 pub(crate) struct Trace {
     pub(crate) answer: Answer,
     pub(crate) spans: Vec<Span>,
@@ -59,7 +59,7 @@ impl Stack {
     }
 }
 
-/// `cargo test` builds it beside the tests; `cargo test --test it` takes the one that is there.
+/// Returns the path of an example. `cargo test` builds it; `cargo test --test it` uses an earlier build.
 pub(crate) fn built(example: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().unwrap().parent().unwrap().join("examples").join(example);
@@ -68,12 +68,12 @@ pub(crate) fn built(example: &str) -> PathBuf {
 }
 
 impl Trace {
-    /// The span of the invocation itself: its parent is not among the spans.
+    /// The invocation's span, whose parent is not among the spans.
     pub(crate) fn root(&self) -> &Span {
         let parents: Vec<_> = self.spans.iter().map(|span| &span.span_id).collect();
         let mut roots = self.spans.iter().filter(|span| !parents.contains(&&span.parent_span_id));
         let root = roots.next().unwrap();
-        assert!(roots.next().is_none(), "one root");
+        assert!(roots.next().is_none(), "several roots");
         root
     }
 
@@ -85,8 +85,8 @@ impl Trace {
         self.documents.iter().find(|document| document["parent_id"] == PARENT).unwrap()
     }
 
-    /// What must never be in a span.
-    pub(crate) fn has_nothing_private(&self) {
+    /// Asserts that no span contains private data.
+    pub(crate) fn assert_nothing_private(&self) {
         let text = format!("{:?} {:?}", self.spans, self.documents);
         assert!(!text.contains("canary"), "{text}");
     }
@@ -96,8 +96,8 @@ pub(crate) fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Name, kind (as in the protocol), whether it failed, and the attributes that a request or an event gave to a span.
-pub(crate) fn told(span: &Span) -> (String, i32, bool, BTreeMap<String, String>) {
+/// Name, kind (as in the protocol), whether the span failed, and the attributes that come from the request or event.
+pub(crate) fn summary(span: &Span) -> (String, i32, bool, BTreeMap<String, String>) {
     let everywhere = ["faas.coldstart", "faas.invocation_id", "aws.lambda.invoked_arn"];
     let attributes = span.attributes.iter().filter(|attribute| {
         !everywhere.contains(&attribute.key.as_str())
@@ -112,7 +112,7 @@ pub(crate) fn attributes<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<S
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-/// Numbers with their type, so that a text of digits is not taken for one.
+/// Marks numbers with their type, to distinguish them from texts of digits.
 fn text(attribute: &KeyValue) -> (String, String) {
     let Some(AnyValue { value: Some(value) }) = &attribute.value else { panic!("{attribute:?}") };
     let text = match value {

@@ -1,4 +1,4 @@
-use crate::support::{CLIENT_SPAN_ID, CLIENT_TRACE_ID, Stack, Trace, attributes, links, told};
+use crate::support::{CLIENT_SPAN_ID, CLIENT_TRACE_ID, Stack, Trace, attributes, links, summary};
 
 const SQS: &str = include_str!("../data/sqs.json");
 const SNS: &str = include_str!("../data/sns.json");
@@ -13,11 +13,11 @@ const PLAIN: &str = include_str!("../data/plain.json");
 const SERVER: i32 = 2;
 const CONSUMER: i32 = 5;
 
-/// The trace of a function that answers `response`, or fails where there is none.
+/// The trace of a function that returns `response`, or fails without one.
 async fn invoke(event: &str, response: Option<&str>) -> Trace {
     let response: Vec<_> = response.iter().map(|response| ("RESPONSE", (*response).to_owned())).collect();
     let trace = Stack::start("event", &response).await.invoke(event).await;
-    trace.has_nothing_private();
+    trace.assert_nothing_private();
     trace
 }
 
@@ -26,7 +26,7 @@ fn client() -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_batch_of_a_queue_links_to_each_message_that_has_a_context() {
+async fn sqs_batch_links_to_every_message_context() {
     let trace = invoke(SQS, Some("null")).await;
     let expected = attributes([
         ("faas.trigger", "pubsub"),
@@ -36,32 +36,32 @@ async fn a_batch_of_a_queue_links_to_each_message_that_has_a_context() {
         ("messaging.operation.type", "process"),
         ("messaging.system", "aws_sqs"),
     ]);
-    assert_eq!(told(trace.root()), ("process orders".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process orders".to_owned(), CONSUMER, false, expected));
     let sender = ("6925a3f0000000000000000000000001".to_owned(), "00000000000000a1".to_owned());
     assert_eq!(links(trace.root()), [sender, client()]);
 }
 
 #[tokio::test]
-async fn messages_that_come_again_are_counted_and_a_batch_of_them_fails() {
+async fn sqs_retries_are_counted_as_failures() {
     let one = r#"{"batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975000002"}]}"#;
-    let (.., failed, told_of_one) = told(invoke(SQS, Some(one)).await.root());
-    assert_eq!((failed, told_of_one["faas.batch.failures"].as_str()), (false, "int 1"));
+    let (.., failed, one_failed) = summary(invoke(SQS, Some(one)).await.root());
+    assert_eq!((failed, one_failed["faas.batch.failures"].as_str()), (false, "int 1"));
 
     let all = r#"{"batchItemFailures": [{"itemIdentifier": ""}]}"#;
-    let (.., failed, told_of_all) = told(invoke(SQS, Some(all)).await.root());
-    assert_eq!((failed, told_of_all["faas.batch.failures"].as_str()), (true, "int 3"));
-    assert_eq!(told_of_all["error.type"], "batch_failed");
+    let (.., failed, all_failed) = summary(invoke(SQS, Some(all)).await.root());
+    assert_eq!((failed, all_failed["faas.batch.failures"].as_str()), (true, "int 3"));
+    assert_eq!(all_failed["error.type"], "batch_failed");
 }
 
 #[tokio::test]
-async fn messages_of_several_queues_name_none() {
-    let (name, _, _, attributes) = told(invoke(&SQS.replacen(":orders", ":returns", 1), Some("null")).await.root());
+async fn sqs_batch_of_several_queues_has_no_destination() {
+    let (name, _, _, attributes) = summary(invoke(&SQS.replacen(":orders", ":returns", 1), Some("null")).await.root());
     assert_eq!(name, "process multiple_sources");
     assert!(!attributes.contains_key("messaging.destination.name"));
 }
 
 #[tokio::test]
-async fn a_notification_links_to_its_sender() {
+async fn sns_notification_links_to_its_sender() {
     let trace = invoke(SNS, Some("null")).await;
     let expected = attributes([
         ("faas.trigger", "pubsub"),
@@ -72,12 +72,12 @@ async fn a_notification_links_to_its_sender() {
         ("messaging.operation.type", "process"),
         ("messaging.system", "aws.sns"),
     ]);
-    assert_eq!(told(trace.root()), ("process news".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process news".to_owned(), CONSUMER, false, expected));
     assert_eq!(links(trace.root()), [client()]);
 }
 
 #[tokio::test]
-async fn a_batch_of_a_stream_links_to_who_wrote_and_counts_from_the_first_failure_on() {
+async fn dynamodb_batch_links_writers_and_counts_failures() {
     let failures = r#"{"batchItemFailures": [{"itemIdentifier": "100000000000000000000002"}]}"#;
     let trace = invoke(DYNAMODB, Some(failures)).await;
     let expected = attributes([
@@ -87,12 +87,12 @@ async fn a_batch_of_a_stream_links_to_who_wrote_and_counts_from_the_first_failur
         ("faas.trigger", "datasource"),
         ("messaging.batch.message_count", "int 3"),
     ]);
-    assert_eq!(told(trace.root()), ("process cruddur".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process cruddur".to_owned(), CONSUMER, false, expected));
     assert_eq!(links(trace.root()), [client()]);
 }
 
 #[tokio::test]
-async fn records_of_a_kinesis_stream_count_from_the_first_failure_on() {
+async fn kinesis_failures_count_from_the_first_one() {
     let failures =
         r#"{"batchItemFailures": [{"itemIdentifier": "49590338271490256608559692540925702759324208523137515618"}]}"#;
     let trace = invoke(KINESIS, Some(failures)).await;
@@ -106,11 +106,11 @@ async fn records_of_a_kinesis_stream_count_from_the_first_failure_on() {
         ("messaging.operation.type", "process"),
         ("messaging.system", "aws.kinesis"),
     ]);
-    assert_eq!(told(trace.root()), ("process clicks".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process clicks".to_owned(), CONSUMER, false, expected));
 }
 
 #[tokio::test]
-async fn what_happened_to_an_object_names_its_bucket_and_not_its_key() {
+async fn s3_span_has_the_bucket_without_the_key() {
     let expected = attributes([
         ("aws.s3.bucket", "cruddur-avatars"),
         ("faas.document.collection", "cruddur-avatars"),
@@ -119,11 +119,11 @@ async fn what_happened_to_an_object_names_its_bucket_and_not_its_key() {
         ("faas.trigger", "datasource"),
     ]);
     let trace = invoke(S3, Some("null")).await;
-    assert_eq!(told(trace.root()), ("process cruddur-avatars".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process cruddur-avatars".to_owned(), CONSUMER, false, expected));
 }
 
 #[tokio::test]
-async fn an_event_of_a_bus_names_its_source() {
+async fn eventbridge_span_has_its_source() {
     let expected = attributes([
         ("aws.eventbridge.detail_type", "Order Placed"),
         ("aws.eventbridge.source", "shop.orders"),
@@ -134,11 +134,11 @@ async fn an_event_of_a_bus_names_its_source() {
         ("messaging.system", "aws.eventbridge"),
     ]);
     let trace = invoke(EVENTBRIDGE, Some("null")).await;
-    assert_eq!(told(trace.root()), ("process shop.orders".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process shop.orders".to_owned(), CONSUMER, false, expected));
 }
 
 #[tokio::test]
-async fn a_schedule_is_a_timer() {
+async fn schedule_is_a_timer() {
     let expected = attributes([
         ("aws.eventbridge.detail_type", "Scheduled Event"),
         ("aws.eventbridge.source", "aws.events"),
@@ -146,43 +146,43 @@ async fn a_schedule_is_a_timer() {
         ("faas.trigger", "timer"),
     ]);
     let trace = invoke(SCHEDULE, Some("null")).await;
-    assert_eq!(told(trace.root()), ("process nightly-clean-up".to_owned(), CONSUMER, false, expected));
+    assert_eq!(summary(trace.root()), ("process nightly-clean-up".to_owned(), CONSUMER, false, expected));
 }
 
 #[tokio::test]
-async fn a_user_pools_step_is_named_and_its_user_is_not() {
+async fn cognito_span_has_the_trigger_without_the_user() {
     let expected = attributes([
         ("aws.cognito.trigger_source", "PostConfirmation_ConfirmSignUp"),
         ("aws.cognito.user_pool.id", "eu-west-1_AbCdEf123"),
         ("faas.trigger", "other"),
     ]);
     let trace = invoke(COGNITO, Some("{}")).await;
-    assert_eq!(told(trace.root()), ("PostConfirmation_ConfirmSignUp".to_owned(), SERVER, false, expected));
+    assert_eq!(summary(trace.root()), ("PostConfirmation_ConfirmSignUp".to_owned(), SERVER, false, expected));
 }
 
 #[tokio::test]
-async fn plain_json_has_the_functions_name() {
+async fn plain_json_span_has_the_function_name() {
     let trace = invoke(PLAIN, Some("{}")).await;
     let expected = attributes([("faas.trigger", "other")]);
-    assert_eq!(told(trace.root()), ("cruddur-api".to_owned(), SERVER, false, expected));
+    assert_eq!(summary(trace.root()), ("cruddur-api".to_owned(), SERVER, false, expected));
 }
 
 #[tokio::test]
-async fn errors_and_panics_close_the_span() {
+async fn errors_and_panics_end_the_span() {
     let trace = invoke(SQS, None).await;
     assert!(!trace.answer.success);
-    let (.., failed, attributes) = told(trace.root());
+    let (.., failed, attributes) = summary(trace.root());
     assert_eq!((failed, attributes["error.type"].as_str()), (true, "handler_error"));
 
     let trace = invoke(r#"{"action": "panic"}"#, None).await;
-    let (.., failed, attributes) = told(trace.root());
+    let (.., failed, attributes) = summary(trace.root());
     assert_eq!((failed, attributes["error.type"].as_str()), (true, "panic"));
 }
 
 #[tokio::test]
-async fn what_is_not_json_never_reaches_the_handler() {
+async fn invalid_json_never_reaches_the_handler() {
     let trace = invoke("{", Some("{}")).await;
     assert!(!trace.answer.success);
-    let (name, _, failed, attributes) = told(trace.root());
+    let (name, _, failed, attributes) = summary(trace.root());
     assert_eq!((name.as_str(), failed, attributes["error.type"].as_str()), ("cruddur-api", true, "event_refused"));
 }
