@@ -1,0 +1,27 @@
+"""Options and shared fixtures. The files `test_*.py` are tests; the others are commands and helpers."""
+
+import os
+from pathlib import Path
+
+import pytest
+from engine import base_image, docker_engine
+
+# The tests use paths from the root of the repository.
+os.chdir(Path(__file__).parents[2])
+
+
+def pytest_addoption(parser):
+    parser.addoption("--built", type=Path, default=Path(".aws-sam/x86_64"), help="the folder of the built template")
+
+
+@pytest.fixture(scope="session")
+def built(request):
+    """The folder of the built template. Its name is the architecture."""
+    return request.config.getoption("built")
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """A Docker engine that has Lambda's image."""
+    with docker_engine(), base_image():
+        yield
