@@ -25,3 +25,24 @@ def engine():
     """A Docker engine that has Lambda's image."""
     with docker_engine(), base_image():
         yield
+
+
+@pytest.fixture(scope="session", params=["dev", "prod"])
+def variant(request):
+    """A deployment with default parameters, and one with every parameter set."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def resources(variant):
+    """The resources of template.yaml as CloudFormation receives them."""
+    from transformed import VARIANTS, source, transformed
+
+    return transformed(source(), VARIANTS[variant])["Resources"]
+
+
+@pytest.fixture(scope="session")
+def of_type(resources):
+    """A function that returns the properties of all resources of one type, by name."""
+    return lambda kind: {name: resource["Properties"] for name, resource in resources.items()
+                         if resource["Type"] == kind}

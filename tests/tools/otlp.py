@@ -86,7 +86,7 @@ def receiver(address):
 
     with ThreadingHTTPServer((address, 0), Handler) as server:
         received.endpoint = f"http://{address}:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         try:
             yield received
         finally:
