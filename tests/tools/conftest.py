@@ -1,6 +1,7 @@
 """Options and shared fixtures. The files `test_*.py` are tests; the others are commands and helpers."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,13 @@ def of_type(resources):
     """A function that returns the properties of all resources of one type, by name."""
     return lambda kind: {name: resource["Properties"] for name, resource in resources.items()
                          if resource["Type"] == kind}
+
+
+@pytest.fixture(scope="session")
+def show_if_failed(request):
+    """A function that prints the end of a log if a test or a fixture failed."""
+    def show(log_path):
+        if request.session.testsfailed or sys.exc_info()[0]:
+            with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+                print(f"\n{log_path.read_text()[-20000:]}")
+    return show

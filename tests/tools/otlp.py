@@ -1,4 +1,4 @@
-"""A receiver of traces by OTLP/HTTP, protobuf and gzip, as a collector or Honeycomb is one."""
+"""A receiver of traces by OTLP/HTTP with protobuf and gzip, like a collector or Honeycomb."""
 
 import contextlib
 import gzip
@@ -9,12 +9,11 @@ from types import SimpleNamespace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest, ExportTraceServiceResponse)
 
-_ASKED = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
+_REQUIRED = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
 
 
 class Receiver:
-    """Every span that arrived, as `service`, `name`, `kind`, `trace_id`, `span_id`, `parent` and the `links`' trace
-    ids; and what arrived that was no such export."""
+    """The received spans, with the trace ids of their links, and the faults of invalid requests."""
 
     def __init__(self):
         self.endpoint = None
@@ -22,11 +21,11 @@ class Receiver:
         self._spans = []
         self._lock = threading.Lock()
 
-    def take(self, path, headers, body):
-        found = {name: headers.get(name) for name in _ASKED}
+    def receive(self, path, headers, body):
+        found = {name: headers.get(name) for name in _REQUIRED}
         if "x-honeycomb-team" in headers:
-            raise ValueError("Honeycomb's key, which is nobody else's")
-        if path != "/v1/traces" or found != _ASKED:
+            raise ValueError("a request with a Honeycomb key, to a receiver that is not Honeycomb")
+        if path != "/v1/traces" or found != _REQUIRED:
             raise ValueError(f"a request to {path} with {found}")
         request = ExportTraceServiceRequest.FromString(gzip.decompress(body))
         spans = list(_spans(request))
@@ -38,14 +37,14 @@ class Receiver:
             return list(self._spans)
 
     def roots(self, trace_id):
-        """The (service, name) of what began the trace here."""
+        """Returns the service and the name of each root span of the trace."""
         return [(span.service, span.name) for span in self.spans() if span.trace_id == trace_id and not span.parent]
 
     def orphans(self):
-        """The names of spans whose parent is not here."""
+        """Returns the names of spans whose parent has not arrived."""
         spans = self.spans()
-        there = {(span.trace_id, span.span_id) for span in spans} | {(span.trace_id, "") for span in spans}
-        return [span.name for span in spans if (span.trace_id, span.parent) not in there]
+        known = {(span.trace_id, span.span_id) for span in spans} | {(span.trace_id, "") for span in spans}
+        return [span.name for span in spans if (span.trace_id, span.parent) not in known]
 
 
 def _spans(request):
@@ -70,7 +69,7 @@ def receiver(address):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["content-length"]))
             try:
-                received.take(self.path, self.headers, body)
+                received.receive(self.path, self.headers, body)
                 status, answer = 200, ExportTraceServiceResponse().SerializeToString()
             except Exception as error:
                 received.faults.append(str(error))
@@ -82,7 +81,7 @@ def receiver(address):
             self.wfile.write(answer)
 
         def log_message(self, *_):
-            """Says nothing."""
+            """Logs nothing."""
 
     with ThreadingHTTPServer((address, 0), Handler) as server:
         received.endpoint = f"http://{address}:{server.server_port}"

@@ -1,15 +1,13 @@
-"""The commands of docs/operate.md, run as they stand there: in a shell, one block after the other."""
+"""A shell that runs the commands of docs/deploy.md against the emulator of AWS."""
 
 import os
-import re
 import subprocess
 import threading
 from pathlib import Path
 
-PAGE = Path("docs/operate.md")
 _END = "=== end of block "
-_SECONDS = 120
-# An API has a name under amazonaws.com. Here it is ministack's to answer for it, on the Docker bridge and without TLS.
+_SECONDS = 600
+# Sends requests for API Gateway's host names to the emulator, which listens on the Docker bridge without TLS.
 _PRELUDE = """
 trap 'failed=1; echo "FAILED: $BASH_COMMAND"' ERR
 curl() {{
@@ -23,24 +21,18 @@ curl() {{
 """
 
 
-def blocks(heading):
-    """The shell commands below a heading of the page."""
-    chapter = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    return re.findall(r"^```sh\n(.*?)^```", chapter[1], re.DOTALL | re.MULTILINE)
-
-
 class Shell:
-    """A shell in `folder`, where one finds what the page needs: what was built, the SAM CLI, account.yaml."""
+    """A shell in a folder that contains everything that the commands use: the tools and the templates."""
 
     def __init__(self, folder, aws):
         self._folder = folder
         root = Path.cwd()
         for name in [".tools", "account.yaml", "operate"]:
             (folder / name).symlink_to(root / name)
-        # Nobody is there to say yes.
+        # Deploy without confirmation.
         settings = (root / "samconfig.toml").read_text()
         (folder / "samconfig.toml").write_text(settings.replace("confirm_changeset = true", "confirm_changeset = false"))
-        # It is built.
+        # The functions are built already.
         (folder / "Makefile").write_text("build: ;\n")
         path = f"{root}/.tools/python/bin:{os.environ['PATH']}"
         self._shell = subprocess.Popen(
@@ -49,21 +41,23 @@ class Shell:
         self.run(_PRELUDE.format(address=aws.address))
 
     def run(self, commands, answers=()):
-        """Whether a command failed, and what all of them say; each `read` takes one of the answers."""
-        asked = [next(answers) for line in commands.splitlines() if line.startswith("read ")]
+        """Returns the output of commands that must all succeed. Each `read` gets the next of the answers."""
+        needed = [next(answers) for line in commands.splitlines() if line.startswith("read ")]
         (self._folder / "block.sh").write_text(commands)
-        (self._folder / "answers").write_text("".join(f"{answer}\n" for answer in asked))
+        (self._folder / "answers").write_text("".join(f"{answer}\n" for answer in needed))
         self._shell.stdin.write(f"failed=0; source ./block.sh < answers; printf '\\n%s%s\\n' '{_END}' $failed\n")
         self._shell.stdin.flush()
         too_long = threading.Timer(_SECONDS, self._shell.kill)
         too_long.start()
-        said = []
+        output = []
         for line in self._shell.stdout:
             if line.startswith(_END):
                 too_long.cancel()
-                return line != f"{_END}0\n", "".join(said).removesuffix("\n")
-            said.append(line)
-        raise SystemExit(f"The shell ended within\n{commands}\nafter\n{''.join(said)}")
+                text = "".join(output).removesuffix("\n")
+                assert line == f"{_END}0\n", text
+                return text
+            output.append(line)
+        raise AssertionError(f"The shell ended within\n{commands}\nafter\n{''.join(output)}")
 
     def end(self):
         self._shell.stdin.close()

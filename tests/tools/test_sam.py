@@ -17,7 +17,7 @@ from waiting import wait_for, wait_until
 
 
 @pytest.fixture(scope="module")
-def sam_local(engine, built, tmp_path_factory):
+def sam_local(engine, built, tmp_path_factory, show_if_failed):
     """The process, the URL of its API, an access token, and a function that returns the output so far."""
     port, local_port, dynamodb_port = free_port(), free_port(), free_port()
     folder = tmp_path_factory.mktemp("sam")
@@ -33,7 +33,7 @@ def sam_local(engine, built, tmp_path_factory):
         wait_until("the demo data is complete", lambda: has_demo_data(local, token), process, log=log_path)
         yield SimpleNamespace(process=process, api=f"http://127.0.0.1:{port}", token=token, output=log_path.read_text)
     finally:
-        print(log_path.read_text())
+        show_if_failed(log_path)
         process.terminate()
         process.wait(timeout=60)
 

@@ -24,7 +24,7 @@ def server():
 
 
 @pytest.fixture(scope="module")
-def watch(server, tmp_path_factory):
+def watch(server, tmp_path_factory, show_if_failed):
     """A function that sends an event and returns the response, and the path of the log of all functions."""
     port, folder = free_port(), tmp_path_factory.mktemp("watch")
     address = ["--invoke-address", "127.0.0.1", "--invoke-port", str(port)]
@@ -52,6 +52,7 @@ def watch(server, tmp_path_factory):
             start(Path(PROGRAM.parent, function), AWS_LAMBDA_RUNTIME_API=f"http://127.0.0.1:{port}/.rt/{function}",
                   AWS_LAMBDA_FUNCTION_NAME=function, AWS_LAMBDA_FUNCTION_VERSION="1",
                   AWS_LAMBDA_FUNCTION_MEMORY_SIZE="4096")
+        stack.callback(show_if_failed, log_path)
         yield invoke, log_path
 
 

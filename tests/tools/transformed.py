@@ -1,5 +1,4 @@
-"""The template as CloudFormation gets it: SAM's own translator has made resources of its events, and parameters and
-conditions have their values."""
+"""The template as CloudFormation receives it: translated by SAM, with the values of parameters and conditions."""
 
 import logging
 import re
@@ -9,7 +8,7 @@ from samcli.yamlhelper import yaml_parse
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-# What a deployment has where nothing is said, and one where everything is.
+# A deployment with the default parameters, and one with every parameter set.
 VARIANTS = {
     "dev": {},
     "prod": {
@@ -25,7 +24,7 @@ VARIANTS = {
 }
 
 
-# What CloudFormation knows by itself.
+# CloudFormation's pseudo parameters.
 PSEUDO = {"AWS::AccountId": "123456789012", "AWS::Partition": "aws", "AWS::Region": "eu-west-1",
           "AWS::StackName": "cruddur", "AWS::URLSuffix": "amazonaws.com",
           "AWS::StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/cruddur/1a2b3c4d-0000-11f1-a000-0a0b0c0d0e0f"}
@@ -37,19 +36,19 @@ def source(path="template.yaml"):
 
 
 def transformed(template, given):
-    """`template` with the resources that SAM makes of its own kind, and with the parameters that are `given`."""
-    # It tells of switches that only AWS itself has.
+    """Returns the template with the resources that SAM generates, for the `given` parameters."""
+    # The translator warns about feature flags that only AWS has.
     logging.disable(logging.WARNING)
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
-    # Without managed policies: a role of SAM's own making would need one, and fail.
-    made = Translator({}, Parser(), boto_session=boto3.Session(region_name="eu-west-1")).translate(template, dict(given))
-    return with_values(made, given)
+    # No managed policies are known, so a role that SAM generates would fail.
+    translated = Translator({}, Parser(), boto_session=boto3.Session(region_name="eu-west-1")).translate(template, dict(given))
+    return with_values(translated, given)
 
 
 def with_values(template, given):
-    """`template` without parameters, conditions and mappings."""
+    """Returns the template without parameters and conditions."""
     values = {name: typed(given.get(name, parameter["Default"]), parameter["Type"])
               for name, parameter in template.get("Parameters", {}).items()}
     values |= PSEUDO
@@ -61,18 +60,18 @@ def with_values(template, given):
             case "Condition":
                 return holds(conditions[operands])
             case "Fn::Equals":
-                one, other = (valued(operand) for operand in operands)
-                return str(one) == str(other)
+                left, right = (valued(operand) for operand in operands)
+                return str(left) == str(right)
             case "Fn::Not":
                 return not holds(operands[0])
             case "Fn::And":
                 return all(holds(operand) for operand in operands)
             case "Fn::Or":
                 return any(holds(operand) for operand in operands)
-        raise ValueError(f"a condition of the kind {kind}")
+        raise ValueError(f"unknown condition {kind}")
 
     def filled_in(text, variables):
-        """`text` with all that is known; the name of a resource stands for the resource."""
+        """Returns `text` with all known values. References to resources stay."""
         named = {name: value["Ref"] if isinstance(value, dict) and "Ref" in value else value
                  for name, value in variables.items()}
         known = {**values, **{name: value for name, value in named.items() if not isinstance(value, dict)}}
