@@ -44,14 +44,28 @@ def proxy_response(text):
 
 
 def _post(handle, display_name, message, likes=0, replies=0):
-    return {"uuid": "<uuid v7>", "display_name": display_name, "handle": handle, "message": message,
-            "replies_count": replies, "reposts_count": 0, "likes_count": likes,
-            "expires_at": "<time>", "created_at": "<time>"}
+    return {
+        "uuid": "<uuid v7>",
+        "display_name": display_name,
+        "handle": handle,
+        "message": message,
+        "replies_count": replies,
+        "reposts_count": 0,
+        "likes_count": likes,
+        "expires_at": "<time>",
+        "created_at": "<time>",
+    }
 
 
 def _notification(kind, handle, display_name, message, *, likes=0, replies=0, reply_to=None):
-    return {**_post(handle, display_name, message, likes, replies), "kind": kind, "unread": True, "trace_id": None,
-            "reply_to_activity_uuid": reply_to, "message_group_uuid": None}
+    return {
+        **_post(handle, display_name, message, likes, replies),
+        "kind": kind,
+        "unread": True,
+        "trace_id": None,
+        "reply_to_activity_uuid": reply_to,
+        "message_group_uuid": None,
+    }
 
 
 def _short(uuid, handle, display_name):
@@ -73,9 +87,16 @@ DEMO = [
 # andrewbrown's notifications of the demo data.
 NOTIFICATIONS = [
     _notification("reply", "worf", "Worf", "This post has no honor!", reply_to="<uuid v7>"),
-    *[_notification("like", handle, name, "Cloud is (very) fun!", likes=5, replies=1) for handle, name in [
-        ("londo", "Londo Mollari"), ("garek", "Garek"), ("altbrown", "Alt Brown"), ("bayko", "Andrew Bayko"),
-        ("worf", "Worf")]],
+    *[
+        _notification("like", handle, name, "Cloud is (very) fun!", likes=5, replies=1)
+        for handle, name in [
+            ("londo", "Londo Mollari"),
+            ("garek", "Garek"),
+            ("altbrown", "Alt Brown"),
+            ("bayko", "Andrew Bayko"),
+            ("worf", "Worf"),
+        ]
+    ],
 ]
 NOT_FOUND = (404, "not_found")
 
@@ -83,16 +104,30 @@ NOT_FOUND = (404, "not_found")
 ANSWERS = {
     "health_check": (200, {"success": True, "ver": 1}),
     "home": (200, DEMO),
-    "create": (200, {
-        "uuid": "<uuid v7>", "display_name": "Andrew Brown", "handle": "andrewbrown", "message": "Hello from Lambda",
-        "created_at": "<time>", "expires_at": "<time>", "reply_to_activity_uuid": None}),
+    "create": (
+        200,
+        {
+            "uuid": "<uuid v7>",
+            "display_name": "Andrew Brown",
+            "handle": "andrewbrown",
+            "message": "Hello from Lambda",
+            "created_at": "<time>",
+            "expires_at": "<time>",
+            "reply_to_activity_uuid": None,
+        },
+    ),
     "home_stage_in_path": (200, [HELLO, *DEMO]),
     "home_cursor": (400, "bad_cursor"),
     "create_bad_input": (422, ["ttl_blank", "message_blank"]),
     "create_anonymous": (401, "unauthenticated"),
     "show": NOT_FOUND,
-    "user_feed": (200, {"profile": {**ANDREW, "bio": "", "cruds_count": 2},
-                        "activities": [_without_counts(HELLO), _without_counts(DEMO[1])]}),
+    "user_feed": (
+        200,
+        {
+            "profile": {**ANDREW, "bio": "", "cruds_count": 2},
+            "activities": [_without_counts(HELLO), _without_counts(DEMO[1])],
+        },
+    ),
     "short_user": (200, _short("c93a7e15-4d60-4b8f-a2d1-5f8c1b7e0d05", "worf", "Worf")),
     "update_profile": (200, ANDREW),
     "update_profile_by_post": (200, ANDREW),

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import boto3
-from waiting import wait_until
+from processes import wait_until
 
 REGION = "us-east-1"
 
@@ -22,8 +22,12 @@ class Cloud:
         self.endpoint = f"http://{self.address}"
         # For the SAM CLI and the AWS CLI.
         self.environment = {
-            **os.environ, "AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
+            **os.environ,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+        }
         self._session = boto3.Session("test", "test", region_name=REGION)
 
     def client(self, service):
@@ -38,13 +42,25 @@ def cloud(address, port):
         log_path = Path(folder, "log")
         with log_path.open("w") as log:
             process = subprocess.Popen(
-                [Path(".tools/python/bin/ministack").absolute()], stdout=log, stderr=subprocess.STDOUT, cwd=folder,
-                env={**found.environment, "BIND_HOST": address, "GATEWAY_PORT": str(port), "TMPDIR": folder,
-                     "S3_DATA_DIR": f"{folder}/s3", "STATE_DIR": f"{folder}/state",
-                     # Without Docker, ministack runs functions without the Extensions API.
-                     "LAMBDA_EXECUTOR": "docker", "LAMBDA_STRICT": "1",
-                     # These would listen on all addresses.
-                     "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0"})
+                [Path(".tools/python/bin/ministack").absolute()],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env={
+                    **found.environment,
+                    "BIND_HOST": address,
+                    "GATEWAY_PORT": str(port),
+                    "TMPDIR": folder,
+                    "S3_DATA_DIR": f"{folder}/s3",
+                    "STATE_DIR": f"{folder}/state",
+                    # Without Docker, ministack runs functions without the Extensions API.
+                    "LAMBDA_EXECUTOR": "docker",
+                    "LAMBDA_STRICT": "1",
+                    # These would listen on all addresses.
+                    "SFTP_ENABLED": "0",
+                    "IOT_MTLS_ENABLED": "0",
+                },
+            )
 
         def is_healthy():
             try:

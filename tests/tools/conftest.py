@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from engine import base_image, docker_engine
 
-# The tests use paths from the root of the repository.
+# The tests use paths from the root of the repository, and the tools that are installed with pytest.
 os.chdir(Path(__file__).parents[2])
+os.environ |= {"PATH": f"{Path('.tools/python/bin').absolute()}:{os.environ['PATH']}", "SAM_CLI_TELEMETRY": "0"}
 
 
 def pytest_addoption(parser):
@@ -45,15 +46,18 @@ def resources(variant):
 @pytest.fixture(scope="session")
 def of_type(resources):
     """A function that returns the properties of all resources of one type, by name."""
-    return lambda kind: {name: resource["Properties"] for name, resource in resources.items()
-                         if resource["Type"] == kind}
+    return lambda kind: {
+        name: resource["Properties"] for name, resource in resources.items() if resource["Type"] == kind
+    }
 
 
 @pytest.fixture(scope="session")
 def show_if_failed(request):
     """A function that prints the end of a log if a test or a fixture failed."""
+
     def show(log_path):
         if request.session.testsfailed or sys.exc_info()[0]:
             with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
                 print(f"\n{log_path.read_text()[-20000:]}")
+
     return show

@@ -12,8 +12,11 @@ def _tokens(path):
 
 def headings(path, tag):
     """Returns the headings of one level, such as `h3`."""
-    return [text.content for heading, text in itertools.pairwise(_tokens(path))
-            if heading.type == "heading_open" and heading.tag == tag]
+    return [
+        text.content
+        for heading, text in itertools.pairwise(_tokens(path))
+        if heading.type == "heading_open" and heading.tag == tag
+    ]
 
 
 def code_spans(path):

@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 
 import docker
+from processes import wait_until
 from requests import RequestException
 from rie import emulator_path
-from waiting import wait_until
 
 REPOSITORY, TAG = "public.ecr.aws/lambda/provided", "al2023"
 IMAGE = f"{REPOSITORY}:{TAG}"
@@ -35,18 +35,33 @@ def docker_engine():
     if shutil.which("dockerd") is None:
         raise SystemExit("No Docker engine answers and dockerd is not installed. Run `make docker`, or start Docker.")
     if os.geteuid() != 0:
-        raise SystemExit("No Docker engine answers, and starting one needs root. "
-                         "Start Docker, and add this user to the group `docker`.")
+        raise SystemExit(
+            "No Docker engine answers, and starting one needs root. "
+            "Start Docker, and add this user to the group `docker`."
+        )
     forward_policy = _forward_policy()
     with tempfile.TemporaryDirectory(prefix="cruddur-docker-") as folder:
         log_path = Path(folder, "log")
         with log_path.open("w") as log:
             engine = subprocess.Popen(
-                ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec",
-                 "--pidfile", f"{folder}/pid", "--host", "unix:///var/run/docker.sock",
-                 # Publish ports on loopback only.
-                 "--ip", "127.0.0.1"],
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+                [
+                    "dockerd",
+                    "--data-root",
+                    f"{folder}/data",
+                    "--exec-root",
+                    f"{folder}/exec",
+                    "--pidfile",
+                    f"{folder}/pid",
+                    "--host",
+                    "unix:///var/run/docker.sock",
+                    # Publish ports on loopback only.
+                    "--ip",
+                    "127.0.0.1",
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         try:
             wait_until("the Docker engine answers", _answers, engine, log=log_path)
             yield
@@ -77,17 +92,22 @@ def interface_address(name):
         try:
             found = fcntl.ioctl(any_socket, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
         except OSError as error:
-            raise SystemExit(f"Docker's interface {name} has no IPv4 address on this machine: {error.strerror}. Use a "
-                             "Docker engine that runs on this machine as root; Docker Desktop and rootless Docker "
-                             "have no such interface.") from error
+            raise SystemExit(
+                f"Docker's interface {name} has no IPv4 address on this machine: {error.strerror}. Use a "
+                "Docker engine that runs on this machine as root; Docker Desktop and rootless Docker "
+                "have no such interface."
+            ) from error
     return socket.inet_ntoa(found[20:24])
 
 
 def containers(code):
     """Returns the containers, running or stopped, of functions whose code is below the folder `code`."""
     found = docker.from_env().containers.list(all=True, ignore_removed=True)
-    return [container for container in found
-            if any(Path(mount.get("Source", "")).is_relative_to(code.absolute()) for mount in container.attrs["Mounts"])]
+    return [
+        container
+        for container in found
+        if any(Path(mount.get("Source", "")).is_relative_to(code.absolute()) for mount in container.attrs["Mounts"])
+    ]
 
 
 def remove_containers(code):

@@ -46,14 +46,20 @@ def files():
         "notifications": event("GET", f"{activities}/notifications", True),
         "openapi": event("GET", "/api/openapi.json", False),
         "read_notifications": event("PUT", f"{activities}/notifications", True),
-        "reply": event("POST", f"{activity}/reply", True,
-                       {"activity_uuid": POST, "message": "This post has no honor!"}, activity_uuid=POST),
+        "reply": event(
+            "POST",
+            f"{activity}/reply",
+            True,
+            {"activity_uuid": POST, "message": "This post has no honor!"},
+            activity_uuid=POST,
+        ),
         "repost": event("PUT", f"{activity}/repost", True, activity_uuid=POST),
         "search": event("GET", f"{activities}/search", True, query={"term": "hello worl"}),
         "short_user": event("GET", "/api/users/{handle}/short", False, handle="@worf"),
         "show": event("GET", activity, False, activity_uuid="0199c3a0-5e00-7a11-8b22-c33d44e55f66"),
-        "show_status": event("GET", activity + "/status/{status_uuid}", False,
-                             activity_uuid="@andrewbrown", status_uuid=POST),
+        "show_status": event(
+            "GET", activity + "/status/{status_uuid}", False, activity_uuid="@andrewbrown", status_uuid=POST
+        ),
         "undo_repost": event("DELETE", f"{activity}/repost", True, activity_uuid=POST),
         "unknown_route": event("GET", "/{proxy+}", False, proxy="api/nothing-here"),
         "unlike": event("DELETE", f"{activity}/like", True, activity_uuid=POST),
@@ -80,8 +86,18 @@ def event(method, resource, signed_in, body=None, query=None, stage_in_path=Fals
         "X-Forwarded-Port": "443",
         "X-Forwarded-Proto": "https",
     }
-    identity = ["cognitoIdentityPoolId", "accountId", "cognitoIdentityId", "caller", "principalOrgId", "accessKey",
-                "cognitoAuthenticationType", "cognitoAuthenticationProvider", "userArn", "user"]
+    identity = [
+        "cognitoIdentityPoolId",
+        "accountId",
+        "cognitoIdentityId",
+        "caller",
+        "principalOrgId",
+        "accessKey",
+        "cognitoAuthenticationType",
+        "cognitoAuthenticationProvider",
+        "userArn",
+        "user",
+    ]
     return {
         "resource": resource,
         "path": f"/prod{path}" if stage_in_path else path,

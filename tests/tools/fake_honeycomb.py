@@ -5,35 +5,81 @@ The shapes are those of Honeycomb's own description, https://api-docs.honeycomb.
 
 import contextlib
 import copy
-import http.server
 import json
-import threading
+
+import jsonschema
+from processes import http_server
 
 KEY = "hcxlk-stand-in-0123456789abcdef"
-
-TEXT, WHOLE, TRUTH = (str,), (int,), (bool,)
-OPS = {"COUNT", "SUM", "AVG", "COUNT_DISTINCT", "HEATMAP", "MAX", "MIN", "P50", "P90", "P99"}
-FILTERS = {"=", "!=", ">", ">=", "<", "<=", "exists", "does-not-exist", "starts-with", "in", "not-in"}
-# For each body: the known fields with their types, and the required fields.
-COLUMN = ({"key_name": TEXT, "type": TEXT, "description": TEXT, "hidden": TRUTH}, {"key_name"})
-QUERY = ({"breakdowns": (list,), "calculations": (list,), "filters": (list,), "filter_combination": TEXT,
-          "granularity": WHOLE, "orders": (list,), "limit": WHOLE, "start_time": WHOLE, "end_time": WHOLE,
-          "time_range": WHOLE, "havings": (list,), "calculated_fields": (list,)}, set())
-CALCULATION = ({"op": TEXT, "column": TEXT}, {"op"})
-FILTER = ({"op": TEXT, "column": TEXT, "value": (str, int, float, bool, list)}, {"op", "column"})
-ORDER = ({"op": TEXT, "column": TEXT, "order": TEXT}, set())
-ANNOTATION = ({"name": TEXT, "description": TEXT, "query_id": TEXT}, {"name", "query_id"})
-BOARD = ({"name": TEXT, "description": TEXT, "type": TEXT, "panels": (list,), "layout_generation": TEXT,
-          "tags": (list,), "preset_filters": (list,)}, {"name", "type"})
-QUERY_PANEL = ({"type": TEXT, "position": (dict,), "query_panel": (dict,)}, {"type", "query_panel"})
-TEXT_PANEL = ({"type": TEXT, "position": (dict,), "text_panel": (dict,)}, {"type", "text_panel"})
-SHOWN = ({"query_id": TEXT, "query_annotation_id": TEXT, "query_style": TEXT, "visualization_settings": (dict,)},
-         {"query_id", "query_annotation_id"})
-POSITION = ({"x_coordinate": WHOLE, "y_coordinate": WHOLE, "height": WHOLE, "width": WHOLE}, set())
-MARKER = ({"start_time": WHOLE, "end_time": WHOLE, "message": TEXT, "type": TEXT, "url": TEXT}, set())
-
 # Columns that Honeycomb creates for every OTLP span.
 BUILT_IN = {"name", "duration_ms", "service.name", "trace.trace_id", "trace.parent_id", "trace.span_id"}
+
+
+def shape(fields, **schemas):
+    """Returns the JSON schema of an object. `fields` are `name:type` or, if required, `name!:type`."""
+    types = dict(field.split(":") for field in fields.split())
+    return {
+        "type": "object",
+        "properties": {
+            name.rstrip("!"): {"type": kind} | schemas.get(name.rstrip("!"), {}) for name, kind in types.items()
+        },
+        "required": [name.rstrip("!") for name in types if name.endswith("!")],
+        "additionalProperties": False,
+    }
+
+
+def words(text):
+    return {"enum": text.split()}
+
+
+OP = words("COUNT SUM AVG COUNT_DISTINCT HEATMAP MAX MIN P50 P90 P99")
+COLUMN = shape(
+    "key_name!:string type!:string description:string hidden:boolean",
+    type=words("string float integer boolean"),
+    description={"maxLength": 255},
+)
+CALCULATION = shape("op!:string column:string", op=OP)
+FILTER = shape("op!:string column!:string", op=words("= != > >= < <= exists does-not-exist starts-with in not-in"))
+FILTER["properties"]["value"] = {}
+ORDER = shape("op:string column:string order:string", op=OP, order=words("ascending descending"))
+QUERY = shape(
+    "breakdowns:array calculations:array filters:array filter_combination:string granularity:integer orders:array "
+    "limit:integer start_time:integer end_time:integer time_range:integer havings:array calculated_fields:array",
+    calculations={"items": CALCULATION},
+    filters={"items": FILTER},
+    orders={"items": ORDER},
+    limit={"minimum": 1, "maximum": 1000},
+)
+ANNOTATION = shape(
+    "name!:string description:string query_id!:string",
+    name={"minLength": 1, "maxLength": 320},
+    description={"maxLength": 1023},
+)
+POSITION = shape("x_coordinate:integer y_coordinate:integer height:integer width:integer")
+TEXT_PANEL = shape(
+    "type!:string position:object text_panel!:object",
+    type=words("text"),
+    position=POSITION,
+    text_panel=shape("content!:string"),
+)
+QUERY_PANEL = shape(
+    "type!:string position:object query_panel!:object",
+    type=words("query"),
+    position=POSITION,
+    query_panel=shape(
+        "query_id!:string query_annotation_id!:string query_style:string visualization_settings:object",
+        query_style=words("graph table combo"),
+    ),
+)
+BOARD = shape(
+    "name!:string description:string type!:string panels:array layout_generation:string tags:array "
+    "preset_filters:array",
+    type=words("flexible"),
+    description={"maxLength": 1024},
+    layout_generation=words("auto manual"),
+    panels={"items": {"oneOf": [TEXT_PANEL, QUERY_PANEL]}},
+)
+MARKER = shape("start_time:integer end_time:integer message:string type:string url:string")
 
 
 class Rejected(Exception):
@@ -73,9 +119,13 @@ class FakeHoneycomb:
         path, _, query = path.partition("?")
         match method, *path.strip("/").split("/"):
             case "GET", "1", "auth":
-                return 200, {"id": "hcxlk_01", "type": self.kind, "api_key_access": self.access,
-                             "environment": {"name": self.environment.title(), "slug": self.environment},
-                             "team": {"name": "Cruddur", "slug": "cruddur"}}
+                return 200, {
+                    "id": "hcxlk_01",
+                    "type": self.kind,
+                    "api_key_access": self.access,
+                    "environment": {"name": self.environment.title(), "slug": self.environment},
+                    "team": {"name": "Cruddur", "slug": "cruddur"},
+                }
             case "GET", "1", "columns", dataset:
                 return 200, list(self.dataset(dataset).values())
             case "POST", "1", "columns", dataset:
@@ -83,14 +133,13 @@ class FakeHoneycomb:
                 columns = self.dataset(dataset)
                 if body["key_name"] in columns:
                     raise Rejected(409, "a column of that name exists")
-                columns[body["key_name"]] = self.column(body, self.new_id())
+                columns[body["key_name"]] = column(body, self.new_id())
                 return 201, columns[body["key_name"]]
             case "PUT", "1", "columns", dataset, column_id:
                 check(body, COLUMN)
-                column = by_id(self.dataset(dataset), column_id)
-                if column["key_name"] != body["key_name"]:
+                if by_id(self.dataset(dataset), column_id)["key_name"] != body["key_name"]:
                     raise Rejected(400, "Key name cannot be changed")
-                self.dataset(dataset)[body["key_name"]] = self.column(body, column_id)
+                self.dataset(dataset)[body["key_name"]] = column(body, column_id)
                 return 200, self.dataset(dataset)[body["key_name"]]
             case "POST", "1", "queries", "__all__":
                 self.check_query(body)
@@ -118,8 +167,11 @@ class FakeHoneycomb:
                 return 200, self.annotations[annotation_id]
             case "DELETE", "1", "query_annotations", "__all__", annotation_id:
                 by_id(self.annotations, annotation_id)
-                shown = [panel.get("query_panel", {}).get("query_annotation_id")
-                         for board in self.boards.values() for panel in board["panels"]]
+                shown = [
+                    panel.get("query_panel", {}).get("query_annotation_id")
+                    for board in self.boards.values()
+                    for panel in board["panels"]
+                ]
                 if annotation_id in shown:
                     raise Rejected(409, "a board shows it")
                 del self.annotations[annotation_id]
@@ -143,17 +195,8 @@ class FakeHoneycomb:
             raise Rejected(404, "Dataset not found")
         return self.columns[name]
 
-    @staticmethod
-    def column(body, column_id):
-        if body.get("type") not in ("string", "float", "integer", "boolean") or len(body.get("description", "")) > 255:
-            raise Rejected(422, "The provided input is invalid.")
-        return {"hidden": False, **body, "id": column_id, "last_written": "2026-11-22T22:38:05Z"}
-
     def check_query(self, body):
         check(body, QUERY)
-        [check(calculation, CALCULATION, op=OPS) for calculation in body.get("calculations", [])]
-        [check(condition, FILTER, op=FILTERS) for condition in body.get("filters", [])]
-        [check(order, ORDER, op=OPS, order={"ascending", "descending"}) for order in body.get("orders", [])]
         for condition in body.get("filters", []):
             if ("value" in condition) == (condition["op"] in ("exists", "does-not-exist")):
                 raise Rejected(422, f"filter {condition}")
@@ -162,52 +205,37 @@ class FakeHoneycomb:
         for order in body.get("orders", []):
             if {key: value for key, value in order.items() if key != "order"} not in terms:
                 raise Rejected(422, f"order {order} is neither a breakdown nor a calculation")
-        if not 1 <= body.get("limit", 100) <= 1000:
-            raise Rejected(422, "limit")
-        known = BUILT_IN.union(*self.columns.values())
-        for name in columns_of(body):
-            if name not in known:
-                raise Rejected(422, f"unknown column {name}")
+        if unknown := columns_of(body) - BUILT_IN.union(*self.columns.values()):
+            raise Rejected(422, f"unknown columns {unknown}")
 
     def check_annotation(self, body):
         check(body, ANNOTATION)
         by_id(self.queries, body["query_id"])
-        if not 1 <= len(body["name"]) <= 320 or len(body.get("description", "")) > 1023:
-            raise Rejected(422, "name or description")
 
     def board(self, body, board_id):
-        check(body, BOARD, type={"flexible"}, layout_generation={"auto", "manual"})
-        if len(body.get("description", "")) > 1024:
-            raise Rejected(422, "description")
+        check(body, BOARD)
         board = copy.deepcopy(body)
         board.pop("layout_generation", None)
         for panel in board.get("panels", []):
-            check(panel.get("position", {}), POSITION)
-            if panel.get("type") == "text":
-                check(panel, TEXT_PANEL)
-                check(panel["text_panel"], ({"content": TEXT}, {"content"}))
-                continue
-            check(panel, QUERY_PANEL, type={"query"})
-            shown = panel["query_panel"]
-            check(shown, SHOWN, query_style={"graph", "table", "combo"})
-            annotation = by_id(self.annotations, shown["query_annotation_id"])
-            if annotation["query_id"] != shown["query_id"]:
-                raise Rejected(422, "the annotation belongs to another query")
-            shown |= {"dataset": "", "visualization_settings": {"hide_markers": False}}
+            if panel["type"] == "query":
+                shown = panel["query_panel"]
+                if by_id(self.annotations, shown["query_annotation_id"])["query_id"] != shown["query_id"]:
+                    raise Rejected(422, "the annotation belongs to another query")
+                shown |= {"dataset": "", "visualization_settings": {"hide_markers": False}}
         url = f"https://ui.honeycomb.io/cruddur/environments/production/board/{board_id}"
         self.boards[board_id] = {**board, "id": board_id, "links": {"board_url": url}}
         return self.boards[board_id]
 
 
-def check(body, shape, **allowed):
-    fields, needed = shape
-    if not isinstance(body, dict):
-        raise Rejected(400, "not an object")
-    unknown, missing = body.keys() - fields.keys(), needed - body.keys()
-    wrong = [key for key, value in body.items() if key in fields and type(value) not in fields[key]]
-    wrong += [key for key, values in allowed.items() if key in body and body[key] not in values]
-    if unknown or missing or wrong:
-        raise Rejected(422, f"unknown {sorted(unknown)}, missing {sorted(missing)}, wrong {sorted(wrong)}")
+def column(body, column_id):
+    return {"hidden": False, **body, "id": column_id, "last_written": "2026-11-22T22:38:05Z"}
+
+
+def check(body, schema):
+    try:
+        jsonschema.validate(body, schema)
+    except jsonschema.ValidationError as error:
+        raise Rejected(422, error.message) from error
 
 
 def by_id(things, wanted):
@@ -226,31 +254,12 @@ def columns_of(query):
 def served(fake):
     """Yields the URL of the fake."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def respond(self):
-            length = self.headers.get("Content-Length")
-            body = json.loads(self.rfile.read(int(length))) if length else None
-            headers = {}
-            try:
-                status, answer = fake.answer(self.command, self.path, self.headers, body)
-            except Rejected as rejected:
-                status, answer, headers = rejected.status, {"error": rejected.message}, rejected.headers
-            text = b"" if answer is None else json.dumps(answer).encode()
-            self.send_response(status)
-            for name, value in {"Content-Length": len(text), **headers}.items():
-                self.send_header(name, str(value))
-            self.end_headers()
-            self.wfile.write(text)
+    def respond(method, path, headers, body):
+        try:
+            status, answer = fake.answer(method, path, headers, json.loads(body) if body else None)
+            return status, {}, b"" if answer is None else json.dumps(answer).encode()
+        except Rejected as rejected:
+            return rejected.status, rejected.headers, json.dumps({"error": rejected.message}).encode()
 
-        do_GET = do_POST = do_PUT = do_DELETE = respond
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with http_server(respond) as url:
+        yield url

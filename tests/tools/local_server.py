@@ -9,24 +9,29 @@ import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
-from ports import free_port
-from waiting import wait_until
+from processes import free_port, wait_until
 
 PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", "target"), "debug/local")
-SETTINGS = {"TABLE_NAME": "cruddur", "SECRET_ARN": "local",
-            "COGNITO_USER_POOL_ID": "us-east-1_local", "COGNITO_CLIENT_ID": "local"}
+SETTINGS = {
+    "TABLE_NAME": "cruddur",
+    "SECRET_ARN": "local",
+    "COGNITO_USER_POOL_ID": "us-east-1_local",
+    "COGNITO_CLIENT_ID": "local",
+}
 
 
 @contextlib.contextmanager
 def local_server():
-    """Yields `api` and `aws`, the URLs of the API and of the AWS services, and `token`, an access token of andrewbrown."""
+    """Yields the URLs of the API and of the AWS services, `api` and `aws`, and an access token, `token`."""
     with tempfile.TemporaryDirectory(prefix="cruddur-data-") as folder:
         port, aws_port = free_port(), free_port()
         output = Path(folder, "output")
         with output.open("w") as out:
             process = subprocess.Popen(
                 [PROGRAM, "--port", str(port), "--dynamodb-port", str(aws_port), "--data-dir", f"{folder}/data"],
-                stdout=out, stderr=subprocess.STDOUT)
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
         api = f"http://127.0.0.1:{port}"
         try:
             wait_until("the local server is healthy", lambda: is_healthy(api), process, log=output)
@@ -40,10 +45,16 @@ def local_server():
 
 def function_environment(aws):
     """Returns the variables of a function that uses the local server at `aws`."""
-    return {**SETTINGS, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_ENDPOINT_URL": aws, "JWKS_URL": f"{aws}/us-east-1_local/.well-known/jwks.json",
-            # No X-Ray daemon listens there.
-            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{free_port()}"}
+    return {
+        **SETTINGS,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ENDPOINT_URL": aws,
+        "JWKS_URL": f"{aws}/us-east-1_local/.well-known/jwks.json",
+        # No X-Ray daemon listens there.
+        "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{free_port()}",
+    }
 
 
 def is_healthy(api):

@@ -3,11 +3,13 @@
 import contextlib
 import gzip
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest, ExportTraceServiceResponse)
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from processes import http_server
 
 _REQUIRED = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
 
@@ -53,9 +55,14 @@ def _spans(request):
         for scope in resource.scope_spans:
             for span in scope.spans:
                 yield SimpleNamespace(
-                    service=attributes.get("service.name"), name=span.name, kind=span.kind,
-                    trace_id=span.trace_id.hex(), span_id=span.span_id.hex(), parent=span.parent_span_id.hex(),
-                    links={link.trace_id.hex() for link in span.links})
+                    service=attributes.get("service.name"),
+                    name=span.name,
+                    kind=span.kind,
+                    trace_id=span.trace_id.hex(),
+                    span_id=span.span_id.hex(),
+                    parent=span.parent_span_id.hex(),
+                    links={link.trace_id.hex() for link in span.links},
+                )
 
 
 @contextlib.contextmanager
@@ -63,30 +70,14 @@ def receiver(address):
     """Yields a Receiver that listens on a free port of `address`."""
     received = Receiver()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
-            try:
-                received.receive(self.path, self.headers, body)
-                status, answer = 200, ExportTraceServiceResponse().SerializeToString()
-            except Exception as error:
-                received.faults.append(str(error))
-                status, answer = 400, b""
-            self.send_response(status)
-            self.send_header("content-type", "application/x-protobuf")
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_):
-            """Logs nothing."""
-
-    with ThreadingHTTPServer((address, 0), Handler) as server:
-        received.endpoint = f"http://{address}:{server.server_port}"
-        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+    def respond(_, path, headers, body):
         try:
-            yield received
-        finally:
-            server.shutdown()
+            received.receive(path, headers, body)
+            status, answer = 200, ExportTraceServiceResponse().SerializeToString()
+        except Exception as error:
+            received.faults.append(str(error))
+            status, answer = 400, b""
+        return status, {"content-type": "application/x-protobuf"}, answer
+
+    with http_server(respond, address) as received.endpoint:
+        yield received

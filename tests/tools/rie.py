@@ -10,8 +10,7 @@ import urllib.request
 from pathlib import Path
 
 from local_server import function_environment
-from ports import free_port, listens
-from waiting import wait_until
+from processes import free_port, listens, wait_until
 
 
 @contextlib.contextmanager
@@ -44,9 +43,18 @@ def emulator(bootstrap, aws, **settings):
         log_path = Path(folder, "log")
         with log_path.open("w") as log:
             process = subprocess.Popen(
-                [emulator_path(), "--runtime-interface-emulator-address", f"127.0.0.1:{port}",
-                 "--runtime-api-address", f"127.0.0.1:{runtime_port}", bootstrap],
-                env=environment, stdout=log, stderr=subprocess.STDOUT)
+                [
+                    emulator_path(),
+                    "--runtime-interface-emulator-address",
+                    f"127.0.0.1:{port}",
+                    "--runtime-api-address",
+                    f"127.0.0.1:{runtime_port}",
+                    bootstrap,
+                ],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         try:
             wait_until("the emulator listens", lambda: listens(port), process, log=log_path)
             yield invoke, log_path

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Runs the built functions in Lambda's image behind `sam local start-api`, until Ctrl-C.
 
 The functions use the DynamoDB and the user pool of the local server. While this command runs, `sam local invoke` works
@@ -14,9 +13,8 @@ from pathlib import Path
 
 from engine import base_image, bridge_address, docker_engine, remove_containers
 from local_server import PROGRAM, is_healthy
-from ports import listens
+from processes import listens, wait_until
 from samcli.yamlhelper import yaml_dump, yaml_parse
-from waiting import wait_until
 
 # samconfig.toml names this folder to `sam local`.
 FOLDER = Path(".aws-sam/local")
@@ -78,8 +76,20 @@ def configure(built, dynamodb_port):
 def local_server(options, bridge):
     """Runs DynamoDB, Secrets Manager, the user pool and the stream consumer. Shows its traces only."""
     server = subprocess.Popen(
-        [PROGRAM, "--port", str(options.local_port), "--dynamodb-port", str(options.dynamodb_port),
-         "--data-dir", options.data_dir, "--bridge", bridge], stdout=subprocess.DEVNULL, start_new_session=True)
+        [
+            PROGRAM,
+            "--port",
+            str(options.local_port),
+            "--dynamodb-port",
+            str(options.dynamodb_port),
+            "--data-dir",
+            options.data_dir,
+            "--bridge",
+            bridge,
+        ],
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     with ended(server):
         wait_until("the local server is healthy", lambda: is_healthy(f"http://127.0.0.1:{options.local_port}"), server)
         yield

@@ -13,8 +13,7 @@ trap 'failed=1; echo "FAILED: $BASH_COMMAND"' ERR
 curl() {{
     local argument arguments=()
     for argument; do
-        arguments+=("$(sed -E 's#^https://([^.]+)\\.execute-api\\.us-east-1\\.amazonaws\\.com#http://\\1.execute-api.localhost#' \
-            <<< "$argument")")
+        arguments+=("$(sed -E 's,^https://([^.]+)\\.execute-api[^/]+,http://\\1.execute-api.localhost,' <<< "$argument")")
     done
     command curl --silent --connect-to ::{address} "${{arguments[@]}}"
 }}
@@ -31,13 +30,21 @@ class Shell:
             (folder / name).symlink_to(root / name)
         # Deploy without confirmation.
         settings = (root / "samconfig.toml").read_text()
-        (folder / "samconfig.toml").write_text(settings.replace("confirm_changeset = true", "confirm_changeset = false"))
+        (folder / "samconfig.toml").write_text(
+            settings.replace("confirm_changeset = true", "confirm_changeset = false")
+        )
         # The functions are built already.
         (folder / "Makefile").write_text("build: ;\n")
         path = f"{root}/.tools/python/bin:{os.environ['PATH']}"
         self._shell = subprocess.Popen(
-            ["bash"], cwd=folder, env={**aws.environment, "PATH": path}, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            ["bash"],
+            cwd=folder,
+            env={**aws.environment, "PATH": path},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         self.run(_PRELUDE.format(address=aws.address))
 
     def run(self, commands, answers=()):

@@ -3,9 +3,9 @@
 import contextlib
 import http.client
 import json
-import subprocess
 from urllib.parse import urlsplit
 
+from processes import run
 from samcli.yamlhelper import yaml_dump
 
 NAME = "cruddur"
@@ -26,10 +26,9 @@ class Stack:
 
     def deploy(self, **parameters):
         """Deploys again. Returns the status of the stack."""
-        run = subprocess.run(
-            ["sam", "deploy", "--parameter-overrides", *[f"{name}={value}" for name, value in parameters.items()]],
-            cwd=self.folder, env=self.aws.environment, capture_output=True, text=True)
-        assert run.returncode == 0, run.stdout + run.stderr
+        overrides = [f"{name}={value}" for name, value in parameters.items()]
+        deployed = run("sam deploy --parameter-overrides", *overrides, cwd=self.folder, env=self.aws.environment)
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         self._restore_aliases()
         return self.refresh()
 
@@ -52,7 +51,9 @@ class Stack:
         """Deletes the stack by CloudFormation. `sam delete` needs responses that ministack does not give."""
         formation = self.aws.client("cloudformation")
         formation.delete_stack(StackName=NAME)
-        formation.get_waiter("stack_delete_complete").wait(StackName=NAME, WaiterConfig={"Delay": 1, "MaxAttempts": 300})
+        formation.get_waiter("stack_delete_complete").wait(
+            StackName=NAME, WaiterConfig={"Delay": 1, "MaxAttempts": 300}
+        )
 
     def request(self, route, *, token=None, body=None, effects=frozenset(), path=None, **headers):
         """Returns status, headers and body of the response to a request of `route`, such as `GET /api/messages`.

@@ -57,5 +57,5 @@ def dependencies(path):
     """Returns the names of the packages that cargo-auditable wrote into the binary."""
     section = re.search(r" \.dep-v0 +\w+ +\w+ (\w+) (\w+)", readelf("--sections", path))
     offset, size = (int(number, 16) for number in section.groups())
-    packages = json.loads(zlib.decompress(path.read_bytes()[offset:offset + size]))["packages"]
+    packages = json.loads(zlib.decompress(path.read_bytes()[offset : offset + size]))["packages"]
     return {package["name"] for package in packages}

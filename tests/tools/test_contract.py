@@ -4,10 +4,10 @@ The seed and the number of requests are fixed, so failures are reproducible.
 """
 
 import os
-import subprocess
 from pathlib import Path
 
 from local_server import local_server
+from processes import run
 
 SEED = "20261122"
 
@@ -25,8 +25,11 @@ def test_anonymous_requests_follow_the_description(tmp_path):
 def fuzz(api, folder, *options):
     """Runs in an empty folder, since Schemathesis stores examples in the current one."""
     root, tools = Path.cwd(), Path(__file__).parent
-    run = subprocess.run(
-        [root / ".tools/python/bin/schemathesis", "--config-file", tools / "schemathesis.toml", "run",
-         root / "docs/openapi.json", "--url", api, "--seed", SEED, "--no-shrink", "--continue-on-failure", *options],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(tools)})
-    assert run.returncode == 0
+    done = run(
+        f"schemathesis --config-file {tools}/schemathesis.toml run {root}/docs/openapi.json --url {api}",
+        *f"--seed {SEED} --no-shrink --continue-on-failure".split(),
+        *options,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(tools)},
+    )
+    assert done.returncode == 0, done.stdout

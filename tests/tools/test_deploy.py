@@ -16,12 +16,11 @@ from cloud import cloud, inventory
 from documents import shell_blocks
 from engine import bridge_address
 from otlp import receiver
-from ports import free_port
+from processes import free_port, wait_for
 from samcli.yamlhelper import yaml_parse
 from shell import Shell
 from stack import Stack
 from users import ANDREW, PASSWORD, invoke_trigger, sign_in, sign_up
-from waiting import wait_for
 
 ORIGIN = "https://cruddur.example"
 # ministack does not support these.
@@ -29,8 +28,10 @@ UNSUPPORTED = {"AWS::XRay::Group", "AWS::XRay::SamplingRule", "AWS::XRay::Transa
 # What remains after the deletion besides the retained resources: other stacks, and the key of Honeycomb.
 LEFT = {
     ("parameters", "/cruddur/honeycomb-key"),
-    ("stacks", "api-gateway-logs"), ("roles", "api-gateway-logs-LogsRole"),
-    ("stacks", "aws-sam-cli-managed-default"), ("buckets", "aws-sam-cli-managed-default-samclisourcebucket"),
+    ("stacks", "api-gateway-logs"),
+    ("roles", "api-gateway-logs-LogsRole"),
+    ("stacks", "aws-sam-cli-managed-default"),
+    ("buckets", "aws-sam-cli-managed-default-samclisourcebucket"),
 }
 # The functions read this key. They send it to Honeycomb's addresses only.
 HONEYCOMB_KEY = "not-a-real-key"
@@ -77,8 +78,11 @@ def worf(stack):
 def post(stack, andrew):
     """The id of a post that mentions worf. A later test deletes it."""
     status, _, created = stack.request(
-        "POST /api/activities", token=andrew["AccessToken"], body={"message": MESSAGE, "ttl": "7-days"},
-        effects={"activity-written", "activity-gone"})
+        "POST /api/activities",
+        token=andrew["AccessToken"],
+        body={"message": MESSAGE, "ttl": "7-days"},
+        effects={"activity-written", "activity-gone"},
+    )
     assert (status, created["message"], created["handle"]) == (200, MESSAGE, "andrewbrown")
     return created["uuid"]
 
@@ -87,9 +91,12 @@ def post(stack, andrew):
 def reply(stack, worf, post):
     """The id of worf's reply."""
     status, _, created = stack.request(
-        "POST /api/activities/{activity_uuid}/reply", token=worf["AccessToken"],
-        path=f"/api/activities/{post}/reply", body={"message": "It has no honor!"},
-        effects={"activity-written", "activity-gone"})
+        "POST /api/activities/{activity_uuid}/reply",
+        token=worf["AccessToken"],
+        path=f"/api/activities/{post}/reply",
+        body={"message": "It has no honor!"},
+        effects={"activity-written", "activity-gone"},
+    )
     assert (status, created["reply_to_activity_uuid"]) == (200, post)
     return created["uuid"]
 
@@ -98,8 +105,11 @@ def reply(stack, worf, post):
 def conversation(stack, andrew, worf):
     """The id of a conversation with one message from andrewbrown to worf."""
     status, _, sent = stack.request(
-        "POST /api/messages", token=andrew["AccessToken"], body={"message": "Qapla'!", "handle": "worf"},
-        effects={"conversation-opened", "message-sent"})
+        "POST /api/messages",
+        token=andrew["AccessToken"],
+        body={"message": "Qapla'!", "handle": "worf"},
+        effects={"conversation-opened", "message-sent"},
+    )
     assert (status, masked(sent)) == (200, {"message_group_uuid": "<uuid v7>"})
     return sent["message_group_uuid"]
 
@@ -111,13 +121,20 @@ def test_tutorial_deploys_all_kinds_of_resources(deployment):
 
 def test_invalid_tokens_are_rejected(stack, andrew, worf):
     client = stack.aws.client("cognito-idp").create_user_pool_client(
-        UserPoolId=stack.outputs["UserPoolId"], ClientName="other", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"])
+        UserPoolId=stack.outputs["UserPoolId"], ClientName="other", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
+    )
     of_other_client = sign_in(stack, client["UserPoolClient"]["ClientId"], "worf@example.com")["AccessToken"]
     signed, _, _ = andrew["AccessToken"].rpartition(".")
     _, _, wrong_signature = worf["AccessToken"].rpartition(".")
-    for token, code in [(None, "unauthenticated"), (andrew["IdToken"], "bad_token"), (of_other_client, "bad_token"),
-                        (f"{signed}.{wrong_signature}", "bad_token")]:
-        status, headers, problem = stack.request("POST /api/activities", token=token, body={"message": "No", "ttl": "1-day"})
+    for token, code in [
+        (None, "unauthenticated"),
+        (andrew["IdToken"], "bad_token"),
+        (of_other_client, "bad_token"),
+        (f"{signed}.{wrong_signature}", "bad_token"),
+    ]:
+        status, headers, problem = stack.request(
+            "POST /api/activities", token=token, body={"message": "No", "ttl": "1-day"}
+        )
         assert (status, problem["code"], problem["trace_id"]) == (401, code, headers["x-trace-id"])
 
 
@@ -129,27 +146,29 @@ def test_home_and_post_show_the_reply(stack, post, reply):
 
 
 def test_message_reaches_its_receiver(stack, worf, conversation):
-    _, _, messages = stack.request("GET /api/messages/{message_group_uuid}", token=worf["AccessToken"],
-                                   path=f"/api/messages/{conversation}")
+    _, _, messages = stack.request(
+        "GET /api/messages/{message_group_uuid}", token=worf["AccessToken"], path=f"/api/messages/{conversation}"
+    )
     assert [(one["handle"], one["message"]) for one in messages] == [("andrewbrown", "Qapla'!")]
     _, _, groups = stack.request("GET /api/message_groups", token=worf["AccessToken"])
     assert [(one["uuid"], one["handle"]) for one in groups] == [(conversation, "andrewbrown")]
 
 
 def test_stream_consumer_writes_notifications(stack, andrew, worf, reply, conversation):
-    for user, expected in [(andrew, [("reply", "worf")]),
-                           (worf, [("conversation", "andrewbrown"), ("mention", "andrewbrown")])]:
-        def notifications():
-            found = stack.request("GET /api/activities/notifications", token=user["AccessToken"])[2]
-            return sorted((one["kind"], one["handle"]) for one in found)
-        wait_for(lambda: len(notifications()) >= len(expected))
-        assert notifications() == expected
+    def notifications(user):
+        found = stack.request("GET /api/activities/notifications", token=user["AccessToken"])[2]
+        return sorted((one["kind"], one["handle"]) for one in found)
+
+    wait_for(lambda: notifications(andrew) and len(notifications(worf)) == 2)
+    assert notifications(andrew) == [("reply", "worf")]
+    assert notifications(worf) == [("conversation", "andrewbrown"), ("mention", "andrewbrown")]
 
 
 def test_stream_consumer_writes_the_search_index(stack, post):
     def found():
         results = stack.request("GET /api/activities/search", path="/api/activities/search?term=cloud")[2]
         return [one["uuid"] for one in results]
+
     wait_for(found)
     assert found() == [post]
 
@@ -164,8 +183,9 @@ def test_origin_is_allowed_after_redeploying(stack, post):
 
 
 def test_author_deletes_the_post(stack, andrew, post):
-    status, _, _ = stack.request("DELETE /api/activities/{activity_uuid}", token=andrew["AccessToken"],
-                                 path=f"/api/activities/{post}")
+    status, _, _ = stack.request(
+        "DELETE /api/activities/{activity_uuid}", token=andrew["AccessToken"], path=f"/api/activities/{post}"
+    )
     assert status == 200
     assert [one["message"] for one in stack.request(HOME)[2]] == ["Hello"]
 
@@ -173,7 +193,9 @@ def test_author_deletes_the_post(stack, andrew, post):
 def test_no_stream_record_is_given_up(deployment):
     stack, traces = deployment.stack, deployment.traces
     # The side effects of the deletion take two batches. A function may keep their spans, so this is no assertion.
-    wait_for(lambda: all(effects <= spans_linked_to(traces, trace_id) for trace_id, _, effects in stack.answered), seconds=10)
+    wait_for(
+        lambda: all(effects <= spans_linked_to(traces, trace_id) for trace_id, _, effects in stack.answered), seconds=10
+    )
     queues = stack.aws.client("sqs")
     (queue,) = queues.list_queues()["QueueUrls"]
     assert "Messages" not in queues.receive_message(QueueUrl=queue)
@@ -184,8 +206,10 @@ def test_deletion_leaves_the_documented_resources(deployment, template):
     left = inventory(deployment.stack.aws) - deployment.before
     assert {(kind, re.sub("-[0-9a-fA-F]{12,}$", "", name)) for kind, name in left} == LEFT
     # ministack deletes retained resources too; CloudFormation does not.
-    assert {name for name, resource in template["Resources"].items()
-            if resource.get("DeletionPolicy") == "Retain"} == {"Table", "UserPool"}
+    assert {name for name, resource in template["Resources"].items() if resource.get("DeletionPolicy") == "Retain"} == {
+        "Table",
+        "UserPool",
+    }
 
 
 def test_every_request_has_one_complete_trace(deployment):
@@ -215,7 +239,8 @@ def adapted(template, built, endpoint, otlp):
         properties["Events"] = dict(without_any(properties["Events"]))
     # ministack publishes the keys of its user pools at its own address. The issuer in the tokens is Cognito's.
     resources["ApiFunction"]["Properties"]["Environment"]["Variables"]["JWKS_URL"] = {
-        "Fn::Sub": endpoint + "/${UserPool}/.well-known/jwks.json"}
+        "Fn::Sub": endpoint + "/${UserPool}/.well-known/jwks.json"
+    }
     return {**template, "Resources": resources}
 
 

@@ -1,13 +1,13 @@
 """Checks the commands and names in the documents against template.yaml, the shell, and AWS's service descriptions."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import botocore.session
 import pytest
 from botocore import xform_name
 from documents import code_spans, headings, shell_blocks
+from processes import run
 from transformed import source
 
 DOCUMENTS = [*Path().glob("*.md"), *Path("docs").glob("*.md"), *Path("crates").glob("*/*.md")]
@@ -50,7 +50,7 @@ def test_documented_outputs_and_resources_exist(document):
 
 def test_shell_blocks_are_valid(document):
     for block in shell_blocks(document):
-        checked = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True)
+        checked = run("bash -n", input=block)
         assert (checked.returncode, checked.stderr) == (0, "")
 
 
@@ -82,4 +82,6 @@ def faults(service, operation, options):
     members = {xform_name(name, "-"): name for name in shape.members}
     negated = {f"no-{name}" for name, member in members.items() if shape.members[member].type_name == "boolean"}
     required = {xform_name(name, "-") for name in shape.required_members}
-    return sorted(options - members.keys() - negated - GLOBAL_OPTIONS) + sorted(f"no --{name}" for name in required - options)
+    return sorted(options - members.keys() - negated - GLOBAL_OPTIONS) + sorted(
+        f"no --{name}" for name in required - options
+    )

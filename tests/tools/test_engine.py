@@ -3,7 +3,10 @@ from engine import bridge_interface, interface_address
 
 # What `docker network inspect bridge` describes when Docker 20.10 of Debian 12 has started for the first time.
 FIRST_START = {
-    "Name": "bridge", "Scope": "local", "Driver": "bridge", "EnableIPv6": False,
+    "Name": "bridge",
+    "Scope": "local",
+    "Driver": "bridge",
+    "EnableIPv6": False,
     "IPAM": {"Driver": "default", "Options": None, "Config": [{"Subnet": "172.17.0.0/16"}]},
     "Options": {
         "com.docker.network.bridge.default_bridge": "true",

@@ -1,4 +1,5 @@
 from answers import ANSWERS
+
 from events import FOLDER, files
 
 

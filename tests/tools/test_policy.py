@@ -6,11 +6,11 @@ Each finding must be waived with a reason in the metadata of its template, and e
 import copy
 import json
 import re
-import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
+from processes import run
 from transformed import VARIANTS, source, transformed, with_values
 
 CHECKOV, GUARD = ".tools/policy/bin/checkov", ".tools/policy/bin/cfn-guard"
@@ -29,36 +29,50 @@ def statement_of(resources, role):
 FAULTS = {
     "table without recovery": (
         lambda found: found["Table"]["Properties"].pop("PointInTimeRecoverySpecification"),
-        [("DYNAMODB_PITR_ENABLED", "Table"), ("dynamodb_table_pitr_enabled_check", "Table")]),
+        [("DYNAMODB_PITR_ENABLED", "Table"), ("dynamodb_table_pitr_enabled_check", "Table")],
+    ),
     "index without a throughput limit": (
         lambda found: found["Table"]["Properties"]["GlobalSecondaryIndexes"][0].pop("OnDemandThroughput"),
-        [("DYNAMODB_THROUGHPUT_LIMIT_CHECK", "Table")]),
+        [("DYNAMODB_THROUGHPUT_LIMIT_CHECK", "Table")],
+    ),
     "table with provisioned capacity": (
         lambda found: found["Table"]["Properties"].update(BillingMode="PROVISIONED"),
-        [("DYNAMODB_AUTOSCALING_ENABLED", "Table")]),
+        [("DYNAMODB_AUTOSCALING_ENABLED", "Table")],
+    ),
     "function without reserved concurrency": (
         lambda found: found["StreamFunction"]["Properties"].pop("ReservedConcurrentExecutions"),
-        [("LAMBDA_CONCURRENCY_CHECK", "StreamFunction")]),
+        [("LAMBDA_CONCURRENCY_CHECK", "StreamFunction")],
+    ),
     "function that every account may invoke": (
         lambda found: found[HEALTH_CHECK]["Properties"].pop("SourceArn"),
-        [("LAMBDA_FUNCTION_PUBLIC_ACCESS_PROHIBITED", HEALTH_CHECK),
-         ("lambda_function_public_access_prohibited_check", HEALTH_CHECK)]),
+        [
+            ("LAMBDA_FUNCTION_PUBLIC_ACCESS_PROHIBITED", HEALTH_CHECK),
+            ("lambda_function_public_access_prohibited_check", HEALTH_CHECK),
+        ],
+    ),
     "logs that never expire": (
         lambda found: found["ApiAccessLogGroup"]["Properties"].pop("RetentionInDays"),
-        [("CW_LOGGROUP_RETENTION_PERIOD_CHECK", "ApiAccessLogGroup")]),
+        [("CW_LOGGROUP_RETENTION_PERIOD_CHECK", "ApiAccessLogGroup")],
+    ),
     "alarm without an action": (
         lambda found: found["DeadLettersAlarm"]["Properties"].pop("AlarmActions"),
-        [("CLOUDWATCH_ALARM_ACTION_CHECK", "DeadLettersAlarm")]),
+        [("CLOUDWATCH_ALARM_ACTION_CHECK", "DeadLettersAlarm")],
+    ),
     "role of an administrator": (
         lambda found: statement_of(found, "ApiFunctionRole").update(Action="*", Resource="*"),
-        [("IAM_POLICY_NO_STATEMENTS_WITH_ADMIN_ACCESS", "ApiFunctionRole"),
-         ("iam_inline_policy_no_statements_with_admin_access_check", "ApiFunctionRole")]),
+        [
+            ("IAM_POLICY_NO_STATEMENTS_WITH_ADMIN_ACCESS", "ApiFunctionRole"),
+            ("iam_inline_policy_no_statements_with_admin_access_check", "ApiFunctionRole"),
+        ],
+    ),
     "role with full access to a service": (
         lambda found: statement_of(found, "StreamFunctionRole").update(Action=["dynamodb:*"]),
-        [("IAM_POLICY_NO_STATEMENTS_WITH_FULL_ACCESS", "StreamFunctionRole")]),
+        [("IAM_POLICY_NO_STATEMENTS_WITH_FULL_ACCESS", "StreamFunctionRole")],
+    ),
     "stage without traces": (
         lambda found: found["ApiStage"]["Properties"].update(TracingEnabled=False),
-        [("api_gw_xray_enabled_check", "ApiStage")]),
+        [("api_gw_xray_enabled_check", "ApiStage")],
+    ),
 }
 
 
@@ -83,8 +97,12 @@ def templates(tmp_path_factory):
 def rules(templates, tmp_path_factory):
     """A folder with the rules of Control Tower for the types of our resources."""
     folder = tmp_path_factory.mktemp("rules")
-    types = set().union(*({resource["Type"] for resource in json.loads(path.read_text())["Resources"].values()}
-                          for path in templates.values()))
+    types = set().union(
+        *(
+            {resource["Type"] for resource in json.loads(path.read_text())["Resources"].values()}
+            for path in templates.values()
+        )
+    )
     (package,) = Path().glob(CONTROL_TOWER)
     with tarfile.open(package) as archive:
         for member in archive.getmembers():
@@ -102,8 +120,8 @@ def broken_findings(templates, rules):
 
 @pytest.mark.parametrize("name", [*VARIANTS, "account"])
 def test_cfn_lint_finds_nothing(templates, name):
-    run = subprocess.run([".tools/python/bin/cfn-lint", templates[name]], capture_output=True, text=True)
-    assert run.stdout + run.stderr == ""
+    done = run("cfn-lint", templates[name])
+    assert done.stdout + done.stderr == ""
 
 
 @pytest.mark.parametrize(("path", "variant"), [("template.yaml", "prod"), ("account.yaml", "account")])
@@ -113,8 +131,11 @@ def test_findings_are_exactly_the_waived_ones(templates, rules, path, variant):
     waived = {(rule, resource) for waiver in waivers for rule in waiver["Rules"] for resource in waiver["Resources"]}
     assert findings - waived == set()
     for waiver in waivers:
-        used = {(rule, resource) for rule, resource in findings
-                if rule in waiver["Rules"] and resource in waiver["Resources"]}
+        used = {
+            (rule, resource)
+            for rule, resource in findings
+            if rule in waiver["Rules"] and resource in waiver["Resources"]
+        }
         assert waiver["Reason"]
         assert {rule for rule, _ in used} == set(waiver["Rules"])
         assert {resource for _, resource in used} == set(waiver["Resources"])
@@ -128,9 +149,8 @@ def test_fault_is_found(broken_findings, fault):
 def checkov_findings(*paths):
     """Returns the rule and the resource of each finding."""
     files = [argument for path in paths for argument in ("--file", path)]
-    run = subprocess.run([CHECKOV, "--framework", "cloudformation", "--compact", "--quiet", "--skip-download",
-                          "--output", "json", *files], capture_output=True, text=True)
-    found = json.loads(run.stdout)
+    done = run(f"{CHECKOV} --framework cloudformation --compact --quiet --skip-download --output json", *files)
+    found = json.loads(done.stdout)
     assert found["summary"]["parsing_errors"] == 0
     assert found["summary"]["resource_count"] > 0
     return {(check["check_id"], check["resource"].rpartition(".")[2]) for check in found["results"]["failed_checks"]}
@@ -138,11 +158,11 @@ def checkov_findings(*paths):
 
 def guard_findings(path, rules):
     """Returns the rule and the resource of each finding."""
-    run = subprocess.run([GUARD, "validate", "--structured", "--output-format", "json", "--show-summary", "none",
-                          "--rules", OUR_RULES, "--rules", rules, "--data", path], capture_output=True, text=True)
+    options = f"--structured --output-format json --show-summary none --rules {OUR_RULES}"
+    done = run(f"{GUARD} validate {options} --rules", rules, "--data", path)
     # 19 means findings. Other codes mean a rule or a template that cfn-guard cannot read.
-    assert run.returncode in (0, 19), run.stderr
-    (found,) = json.loads(run.stdout)
+    assert done.returncode in (0, 19), done.stderr
+    (found,) = json.loads(done.stdout)
     return {(rule["Rule"]["name"], resource) for rule in found["not_compliant"] for resource in resources_of(rule)}
 
 

@@ -12,8 +12,7 @@ import pytest
 from answers import ANSWERS, HELLO, SHOWN, TRIGGERED, api_events, proxy_response, simplified, trigger_events
 from engine import containers
 from local_server import access_token, has_demo_data
-from ports import free_port, listens
-from waiting import wait_for, wait_until
+from processes import free_port, listens, run, wait_for, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +23,22 @@ def sam_local(engine, built, tmp_path_factory, show_if_failed):
     log_path, local = folder / "log", f"http://127.0.0.1:{local_port}"
     with log_path.open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "tests/tools/sam_local.py", built, "--data-dir", folder / "data", "--port", str(port),
-             "--local-port", str(local_port), "--dynamodb-port", str(dynamodb_port)],
-            stdout=log, stderr=subprocess.STDOUT)
+            [
+                sys.executable,
+                "tests/tools/sam_local.py",
+                built,
+                "--data-dir",
+                folder / "data",
+                "--port",
+                str(port),
+                "--local-port",
+                str(local_port),
+                "--dynamodb-port",
+                str(dynamodb_port),
+            ],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     try:
         wait_until("sam_local.py listens", lambda: listens(port), process, log=log_path)
         token = access_token(local)
@@ -90,8 +102,7 @@ def test_ctrl_c_stops_sam_local_and_its_containers(sam_local, built):
 
 
 def invoke(function, event):
-    return subprocess.run(["sam", "local", "invoke", function, "--event", "-"],
-                          input=event, capture_output=True, text=True)
+    return run("sam local invoke --event -", function, input=event)
 
 
 def request(api, method, path, token=None):

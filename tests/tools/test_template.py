@@ -8,8 +8,11 @@ from transformed import source
 
 TEMPLATE = source()
 PARAMETERS, CONDITIONS = TEMPLATE["Parameters"], TEMPLATE["Conditions"]
-FUNCTIONS = {name: resource["Properties"] for name, resource in TEMPLATE["Resources"].items()
-             if resource["Type"] == "AWS::Serverless::Function"}
+FUNCTIONS = {
+    name: resource["Properties"]
+    for name, resource in TEMPLATE["Resources"].items()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
 # Lambda's limit.
 LONGEST_VERSION_DESCRIPTION = 256
 

@@ -9,9 +9,11 @@ WITHOUT_RESOURCES = {"dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:P
 EVERY_FUNCTION = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 HONEYCOMB_KEY = {"ssm:GetParameter", "kms:Decrypt"}
 # The actions of each role except those on the table.
-ACTIONS = {"ApiFunctionRole": EVERY_FUNCTION | {"secretsmanager:GetSecretValue"},
-           "SignupFunctionRole": EVERY_FUNCTION,
-           "StreamFunctionRole": EVERY_FUNCTION | {"sqs:SendMessage"}}
+ACTIONS = {
+    "ApiFunctionRole": EVERY_FUNCTION | {"secretsmanager:GetSecretValue"},
+    "SignupFunctionRole": EVERY_FUNCTION,
+    "StreamFunctionRole": EVERY_FUNCTION | {"sqs:SendMessage"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +24,10 @@ def policies(of_type):
 @pytest.fixture(scope="module")
 def statements(of_type, policies):
     """The statements of each role, in inline policies and in separate ones."""
-    found = {role: [statement for policy in properties["Policies"] for statement in statements_of(policy)]
-             for role, properties in of_type("AWS::IAM::Role").items()}
+    found = {
+        role: [statement for policy in properties["Policies"] for statement in statements_of(policy)]
+        for role, properties in of_type("AWS::IAM::Role").items()
+    }
     for policy in policies.values():
         for role in policy["Roles"]:
             found[role["Ref"]] += statements_of(policy)
@@ -44,11 +48,21 @@ def test_each_function_has_its_own_role(of_type):
 
 
 def test_wildcards_are_only_where_resources_are_unsupported(statements):
-    everywhere = {action for found in statements.values() for statement in found if statement["Resource"] == "*"
-                  for action in actions_of(statement)}
+    everywhere = {
+        action
+        for found in statements.values()
+        for statement in found
+        if statement["Resource"] == "*"
+        for action in actions_of(statement)
+    }
     assert everywhere <= WITHOUT_RESOURCES
-    assert [action for found in statements.values() for statement in found for action in actions_of(statement)
-            if "*" in action] == []
+    assert [
+        action
+        for found in statements.values()
+        for statement in found
+        for action in actions_of(statement)
+        if "*" in action
+    ] == []
 
 
 @pytest.mark.parametrize("role", ACTIONS)

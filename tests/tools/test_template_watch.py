@@ -27,8 +27,12 @@ def widgets(resources):
 def span_metrics(of_type):
     """Namespace, name and service of each metric of spans that the dashboard shows."""
     variables = [function["Environment"]["Variables"] for function in of_type("AWS::Lambda::Function").values()]
-    return {(one["LAMBDA_SPANS_METRICS_NAMESPACE"], metric, one["OTEL_SERVICE_NAME"])
-            for one in variables for metric in SPAN_METRICS if metric not in NOT_SHOWN}
+    return {
+        (one["LAMBDA_SPANS_METRICS_NAMESPACE"], metric, one["OTEL_SERVICE_NAME"])
+        for one in variables
+        for metric in SPAN_METRICS
+        if metric not in NOT_SHOWN
+    }
 
 
 def test_alarms_notify_the_target_at_both_ends(variant, alarms):
@@ -49,7 +53,9 @@ def test_alarm_expression_uses_each_of_its_metrics(alarms):
     for alarm in alarms.values():
         result, *parts = alarm.get("Metrics") or [None]
         if result:
-            assert sorted(part["Id"] for part in parts) == sorted(set(re.findall(r"\b[a-z]\w*\b", result["Expression"])))
+            assert sorted(part["Id"] for part in parts) == sorted(
+                set(re.findall(r"\b[a-z]\w*\b", result["Expression"]))
+            )
             assert not any(part["ReturnData"] for part in parts)
 
 
@@ -67,7 +73,8 @@ def test_dashboard_shows_every_span_metric(widgets, span_metrics):
 def test_lost_telemetry_alarm_watches_every_service(alarms, span_metrics):
     watched = [part["MetricStat"]["Metric"] for part in alarms["LostTelemetryAlarm"]["Metrics"][1:]]
     assert {(one["Namespace"], one["MetricName"], one["Dimensions"][0]["Value"]) for one in watched} == {
-        metric for metric in span_metrics if metric[1].endswith("Dropped")}
+        metric for metric in span_metrics if metric[1].endswith("Dropped")
+    }
 
 
 def test_xray_rule_samples_the_stage(resources):
@@ -79,13 +86,17 @@ def test_xray_rule_samples_the_stage(resources):
 def test_xray_group_contains_stage_and_consumers(resources):
     expression = resources["TraceGroup"]["Properties"]["FilterExpression"]["Fn::Sub"]
     assert re.findall(r'service\(id\(name: "([^"]+)", type: "([^"]+)"\)\)', expression) == [
-        (stage_name(resources), "AWS::ApiGateway::Stage"), ("${SignupFunction}", "AWS::Lambda::Function"),
-        ("${StreamFunction}", "AWS::Lambda::Function")]
+        (stage_name(resources), "AWS::ApiGateway::Stage"),
+        ("${SignupFunction}", "AWS::Lambda::Function"),
+        ("${StreamFunction}", "AWS::Lambda::Function"),
+    ]
 
 
 def test_xray_names_have_at_most_32_characters(resources):
-    names = [resources["TraceSampling"]["Properties"]["SamplingRule"]["RuleName"],
-             resources["TraceGroup"]["Properties"]["GroupName"]]
+    names = [
+        resources["TraceSampling"]["Properties"]["SamplingRule"]["RuleName"],
+        resources["TraceGroup"]["Properties"]["GroupName"],
+    ]
     for name in names:
         text = name["Fn::Sub"][0].replace("${Number}", "1a2b3c4d") if isinstance(name, dict) else name
         assert len(text) <= 32
@@ -98,9 +109,12 @@ def test_transaction_search_is_opt_in(variant, of_type):
 @pytest.mark.parametrize("variant", ["prod"], indirect=True)
 def test_transaction_search_writes_for_this_account_only(resources):
     policy = json.loads(resources["TransactionSearchLogs"]["Properties"]["PolicyDocument"])
-    assert [statement["Condition"] for statement in policy["Statement"]] == [{
-        "ArnLike": {"aws:SourceArn": "arn:aws:xray:eu-west-1:123456789012:*"},
-        "StringEquals": {"aws:SourceAccount": "123456789012"}}]
+    assert [statement["Condition"] for statement in policy["Statement"]] == [
+        {
+            "ArnLike": {"aws:SourceArn": "arn:aws:xray:eu-west-1:123456789012:*"},
+            "StringEquals": {"aws:SourceAccount": "123456789012"},
+        }
+    ]
 
 
 def stage_name(resources):

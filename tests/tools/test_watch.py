@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from answers import ANSWERS, TRIGGERED, api_events, proxy_response, trigger_events
 from local_server import PROGRAM, function_environment, local_server
-from ports import free_port, listens
-from waiting import wait_until
+from processes import free_port, listens, run, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +32,8 @@ def watch(server, tmp_path_factory, show_if_failed):
 
     def invoke(function, event):
         event_path.write_text(event)
-        run = subprocess.run(["cargo", "lambda", "invoke", function, *address, "--data-file", event_path],
-                             capture_output=True, text=True)
-        return run.stdout if run.returncode == 0 else run.stderr
+        done = run("cargo lambda invoke", function, *address, "--data-file", event_path)
+        return done.stdout if done.returncode == 0 else done.stderr
 
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(log_path.open("w"))
@@ -49,9 +47,13 @@ def watch(server, tmp_path_factory, show_if_failed):
         process = start(["cargo-lambda", "lambda", "watch", *address, "--only-lambda-apis"])
         wait_until("cargo lambda watch listens", lambda: listens(port), process, log=log_path)
         for function in ["api", *TRIGGERED]:
-            start(Path(PROGRAM.parent, function), AWS_LAMBDA_RUNTIME_API=f"http://127.0.0.1:{port}/.rt/{function}",
-                  AWS_LAMBDA_FUNCTION_NAME=function, AWS_LAMBDA_FUNCTION_VERSION="1",
-                  AWS_LAMBDA_FUNCTION_MEMORY_SIZE="4096")
+            start(
+                Path(PROGRAM.parent, function),
+                AWS_LAMBDA_RUNTIME_API=f"http://127.0.0.1:{port}/.rt/{function}",
+                AWS_LAMBDA_FUNCTION_NAME=function,
+                AWS_LAMBDA_FUNCTION_VERSION="1",
+                AWS_LAMBDA_FUNCTION_MEMORY_SIZE="4096",
+            )
         stack.callback(show_if_failed, log_path)
         yield invoke, log_path
 
@@ -63,4 +65,13 @@ def test_functions_answer_their_events(server, watch):
     for function in TRIGGERED:
         for name, event, answer in trigger_events(function):
             assert json.loads(invoke(function, event)) == answer, name
-    print(log.read_text())
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    errors = [line["fields"]["app.sequence_number"] for line in lines if line["level"] == "ERROR"]
+    assert set(errors) == {sequence_number_of_bad_record()}
+    # Each function logs once that no daemon listens.
+    assert [line["level"] for line in lines if "address" in line["fields"]] == ["WARN"] * 3
+
+
+def sequence_number_of_bad_record():
+    answers = {name: answer for name, _, answer in trigger_events("stream")}
+    return answers["bad_record"]["batchItemFailures"][0]["itemIdentifier"]

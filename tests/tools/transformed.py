@@ -25,9 +25,14 @@ VARIANTS = {
 
 
 # CloudFormation's pseudo parameters.
-PSEUDO = {"AWS::AccountId": "123456789012", "AWS::Partition": "aws", "AWS::Region": "eu-west-1",
-          "AWS::StackName": "cruddur", "AWS::URLSuffix": "amazonaws.com",
-          "AWS::StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/cruddur/1a2b3c4d-0000-11f1-a000-0a0b0c0d0e0f"}
+PSEUDO = {
+    "AWS::AccountId": "123456789012",
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-west-1",
+    "AWS::StackName": "cruddur",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/cruddur/1a2b3c4d-0000-11f1-a000-0a0b0c0d0e0f",
+}
 
 
 def source(path="template.yaml"):
@@ -43,19 +48,23 @@ def transformed(template, given):
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
     # No managed policies are known, so a role that SAM generates would fail.
-    translated = Translator({}, Parser(), boto_session=boto3.Session(region_name="eu-west-1")).translate(template, dict(given))
+    translated = Translator({}, Parser(), boto_session=boto3.Session(region_name="eu-west-1")).translate(
+        template, dict(given)
+    )
     return with_values(translated, given)
 
 
 def with_values(template, given):
     """Returns the template without parameters and conditions."""
-    values = {name: typed(given.get(name, parameter["Default"]), parameter["Type"])
-              for name, parameter in template.get("Parameters", {}).items()}
+    values = {
+        name: typed(given.get(name, parameter["Default"]), parameter["Type"])
+        for name, parameter in template.get("Parameters", {}).items()
+    }
     values |= PSEUDO
     conditions = template.get("Conditions", {})
 
     def holds(condition):
-        (kind, operands), = condition.items()
+        ((kind, operands),) = condition.items()
         match kind:
             case "Condition":
                 return holds(conditions[operands])
@@ -72,8 +81,10 @@ def with_values(template, given):
 
     def filled_in(text, variables):
         """Returns `text` with all known values. References to resources stay."""
-        named = {name: value["Ref"] if isinstance(value, dict) and "Ref" in value else value
-                 for name, value in variables.items()}
+        named = {
+            name: value["Ref"] if isinstance(value, dict) and "Ref" in value else value
+            for name, value in variables.items()
+        }
         known = {**values, **{name: value for name, value in named.items() if not isinstance(value, dict)}}
         text = re.sub(r"\$\{([\w:]+)\}", lambda found: str(known.get(found[1], found[0])), text)
         left = {name: value for name, value in named.items() if name not in known}
@@ -97,13 +108,19 @@ def with_values(template, given):
                 return [value for value in map(valued, node) if value != {"Ref": "AWS::NoValue"}]
         return node
 
-    resources = {name: valued(resource) for name, resource in template["Resources"].items()
-                 if "Condition" not in resource or holds(conditions[resource["Condition"]])}
+    resources = {
+        name: valued(resource)
+        for name, resource in template["Resources"].items()
+        if "Condition" not in resource or holds(conditions[resource["Condition"]])
+    }
     for resource in resources.values():
         resource.pop("Condition", None)
     outputs = template.get("Outputs")
-    return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources,
-            **({"Outputs": valued(outputs)} if outputs else {})}
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Resources": resources,
+        **({"Outputs": valued(outputs)} if outputs else {}),
+    }
 
 
 def typed(value, kind):

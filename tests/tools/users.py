@@ -13,8 +13,12 @@ def sign_up(stack, name, handle):
     cognito, client = stack.aws.client("cognito-idp"), stack.outputs["UserPoolClientId"]
     email = f"{handle}@example.com"
     attributes = {"email": email, "name": name, "preferred_username": handle}
-    cognito.sign_up(ClientId=client, Username=email, Password=PASSWORD,
-                    UserAttributes=[{"Name": key, "Value": value} for key, value in attributes.items()])
+    cognito.sign_up(
+        ClientId=client,
+        Username=email,
+        Password=PASSWORD,
+        UserAttributes=[{"Name": key, "Value": value} for key, value in attributes.items()],
+    )
     cognito.confirm_sign_up(ClientId=client, Username=email, ConfirmationCode="123456")
     invoke_trigger(stack, email)
     return sign_in(stack, client, email)
@@ -39,6 +43,10 @@ def sign_in(stack, client, email):
     cognito, pool = stack.aws.client("cognito-idp"), stack.outputs["UserPoolId"]
     settings = cognito.describe_user_pool_client(UserPoolId=pool, ClientId=client)["UserPoolClient"]
     assert "ALLOW_ADMIN_USER_PASSWORD_AUTH" in settings["ExplicitAuthFlows"]
-    answer = cognito.admin_initiate_auth(UserPoolId=pool, ClientId=client, AuthFlow="ADMIN_USER_PASSWORD_AUTH",
-                                         AuthParameters={"USERNAME": email, "PASSWORD": PASSWORD})
+    answer = cognito.admin_initiate_auth(
+        UserPoolId=pool,
+        ClientId=client,
+        AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": email, "PASSWORD": PASSWORD},
+    )
     return answer["AuthenticationResult"]
