@@ -11,9 +11,9 @@ _SECONDS = 600
 _PRELUDE = """
 trap 'failed=1; echo "FAILED: $BASH_COMMAND"' ERR
 curl() {{
-    local argument arguments=()
+    local argument arguments=() gateway='^https://([^.]+)\\.execute-api[^/]+'
     for argument; do
-        arguments+=("$(sed -E 's,^https://([^.]+)\\.execute-api[^/]+,http://\\1.execute-api.localhost,' <<< "$argument")")
+        arguments+=("$(sed -E "s,$gateway,http://\\1.execute-api.localhost," <<< "$argument")")
     done
     command curl --silent --connect-to ::{address} "${{arguments[@]}}"
 }}
