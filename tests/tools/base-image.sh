@@ -1,5 +1,5 @@
 #!/bin/bash
-# Writes the file system of a stand-in for public.ecr.aws/lambda/provided:al2023 to standard output, as a tar archive.
+# Writes the file system of a substitute for public.ecr.aws/lambda/provided:al2023 to standard output as a tar archive.
 # It consists of this machine's glibc and busybox, for machines without access to a container registry. test_built.py
 # checks that the binaries also run with the older glibc of Amazon Linux.
 #

@@ -1,4 +1,4 @@
-"""The structure of Markdown documents: headings, code spans and shell blocks."""
+"""The structure of Markdown documents: headings, code spans, tables and shell blocks."""
 
 import itertools
 from pathlib import Path
@@ -6,30 +6,36 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 
-def _tokens(path):
-    return MarkdownIt().enable("table").parse(Path(path).read_text())
+def _tokens(path, chapter=None):
+    """Returns pairs of subsequent tokens of a document, or of the chapter with that second-level heading."""
+    found, current = [], None
+    tokens = MarkdownIt().enable("table").parse(Path(path).read_text())
+    for token, following in itertools.pairwise([*tokens, None]):
+        if (token.type, token.tag) == ("heading_open", "h2"):
+            current = following.content
+        if chapter in (None, current):
+            found.append((token, following))
+    return found
 
 
 def headings(path, tag):
     """Returns the headings of one level, such as `h3`."""
-    return [
-        text.content
-        for heading, text in itertools.pairwise(_tokens(path))
-        if heading.type == "heading_open" and heading.tag == tag
-    ]
+    return [text.content for token, text in _tokens(path) if (token.type, token.tag) == ("heading_open", tag)]
 
 
 def code_spans(path):
-    return [child.content for token in _tokens(path) for child in token.children or [] if child.type == "code_inline"]
+    return [span for token, _ in _tokens(path) for span in _spans(token)]
+
+
+def first_cells(path, chapter):
+    """Returns the code spans in the first column of the tables of a chapter."""
+    pairs = itertools.pairwise(_tokens(path, chapter))
+    return [span for (row, _), (_, cell) in pairs if row.type == "tr_open" for span in _spans(cell)]
 
 
 def shell_blocks(path, chapter=None):
-    """Returns the `sh` blocks of a document, or those below one of its second-level headings."""
-    found, current = [], None
-    tokens = _tokens(path)
-    for at, token in enumerate(tokens):
-        if token.type == "heading_open" and token.tag == "h2":
-            current = tokens[at + 1].content
-        if token.type == "fence" and token.info == "sh" and chapter in (None, current):
-            found.append(token.content)
-    return found
+    return [token.content for token, _ in _tokens(path, chapter) if (token.type, token.info) == ("fence", "sh")]
+
+
+def _spans(token):
+    return [child.content for child in token.children or [] if child.type == "code_inline"]

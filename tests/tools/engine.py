@@ -119,12 +119,12 @@ def remove_containers(code):
 
 @contextlib.contextmanager
 def base_image():
-    """Provides Lambda's image: the local one, the one of the registry, or a temporary stand-in."""
+    """Provides Lambda's image: the local one, the one of the registry, or a temporary substitute."""
     images = docker.from_env().images
     if _has_image(images):
         yield
         return
-    print(f"{IMAGE} is not available here. A stand-in is built from this machine's libraries.", flush=True)
+    print(f"{IMAGE} is not available here. A substitute is built from this machine's libraries.", flush=True)
     archive = subprocess.run(["tests/tools/base-image.sh", emulator_path()], check=True, stdout=subprocess.PIPE).stdout
     images.client.api.import_image_from_data(archive, REPOSITORY, TAG, changes=IMAGE_SETTINGS)
     images.get(IMAGE).tag(REPOSITORY, f"{TAG}-x86_64")

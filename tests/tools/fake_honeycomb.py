@@ -10,7 +10,7 @@ import json
 import jsonschema
 from processes import http_server
 
-KEY = "hcxlk-stand-in-0123456789abcdef"
+KEY = "hcxlk-fake-0123456789abcdef"
 # Columns that Honeycomb creates for every OTLP span.
 BUILT_IN = {"name", "duration_ms", "service.name", "trace.trace_id", "trace.parent_id", "trace.span_id"}
 
@@ -96,11 +96,11 @@ class FakeHoneycomb:
         self.kind, self.environment = "configuration", "production"
         self.columns = {dataset: {} for dataset in datasets}
         self.queries, self.annotations, self.boards, self.markers = {}, {}, {}, {}
-        self.requests, self.faults, self.made = [], [], 0
+        self.requests, self.faults, self.created = [], [], 0
 
     def new_id(self):
-        self.made += 1
-        return f"id{self.made:08}"
+        self.created += 1
+        return f"id{self.created:08}"
 
     def writes(self):
         return [request for request in self.requests if not request.startswith("GET ")]

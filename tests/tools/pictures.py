@@ -253,10 +253,10 @@ class Svg:
             kind = f' class="{kind}"' if kind else ""
             self.draw(f'<text x="{x:g}" y="{y:g}"{kind}>{html.escape(str(text))}</text>')
 
-    def named(self, x, y, name, beside, kind="", note="small dim"):
+    def named(self, x, y, name, note, kind="", note_kind="small dim"):
         """Draws a name with a note to its right."""
-        beside = f'<tspan class="{note}" dx="8">{html.escape(beside)}</tspan>' if beside else ""
-        self.draw(f'<text x="{x:g}" y="{y:g}" class="{kind}">{html.escape(name)}{beside}</text>')
+        note = f'<tspan class="{note_kind}" dx="8">{html.escape(note)}</tspan>' if note else ""
+        self.draw(f'<text x="{x:g}" y="{y:g}" class="{kind}">{html.escape(name)}{note}</text>')
 
     def done(self):
         return "\n".join([*self.parts, "</svg>"]) + "\n"
@@ -288,7 +288,7 @@ class Svg:
             x = 20 + 16 * depth
             if depth:
                 self.draw(f'<path class="line" d="M{x - 9} {y} v{ROW // 2} h6"/>')
-            self.named(x, y + 16, span["name"], "↗ link" if span["links"] else "", note="small link")
+            self.named(x, y + 16, span["name"], "↗ link" if span["links"] else "", note_kind="small link")
             self.text(290, y + 16, span["service"], "dim")
             took = (span["end_ns"] - span["start_ns"]) / 1e9
             self.text(466, y + 16, f"{took * 1000:.3f}", "end")

@@ -108,7 +108,7 @@ def start_api(options):
 
 @contextlib.contextmanager
 def ended(process):
-    """Ends the process afterwards. The process is in a session of its own, so Ctrl-C does not reach it."""
+    """Ends the process afterwards. It has its own session, so Ctrl-C does not reach it."""
     try:
         yield
     finally:

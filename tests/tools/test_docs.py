@@ -6,7 +6,7 @@ from pathlib import Path
 import botocore.session
 import pytest
 from botocore import xform_name
-from documents import code_spans, headings, shell_blocks
+from documents import code_spans, first_cells, headings, shell_blocks
 from processes import run
 from transformed import source
 
@@ -31,6 +31,10 @@ def document(request):
 def test_runbook_describes_every_alarm():
     alarms = {name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
     assert alarms <= set(headings("docs/runbook.md", "h3"))
+
+
+def test_configuration_lists_every_parameter():
+    assert set(first_cells("docs/configuration.md", "Template parameters")) == TEMPLATE["Parameters"].keys()
 
 
 def test_documented_parameters_exist(document):

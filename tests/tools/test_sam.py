@@ -110,8 +110,8 @@ def request(api, method, path, token=None):
     body = b'{"message":"Hello","ttl":"1-day"}' if method == "POST" else None
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
-        asked = urllib.request.Request(api + path, body, headers, method=method)
-        with urllib.request.urlopen(asked, timeout=120) as response:
+        sent = urllib.request.Request(api + path, body, headers, method=method)
+        with urllib.request.urlopen(sent, timeout=120) as response:
             return response.status, response.headers, json.load(response)
     except urllib.error.HTTPError as error:
         return error.code, error.headers, json.load(error)
