@@ -31,7 +31,7 @@ STYLE = """
     .added { stroke: var(--dim); stroke-width: 1.5; stroke-dasharray: 5 4; fill: none }
     .edge { stroke: var(--dim); stroke-width: 1.5; fill: none; marker-end: url(#tip) } .edge.added { stroke-dasharray: 5 4 }
     #tip path { fill: var(--dim) }
-"""  # noqa: E501
+"""
 ARROW_HEAD = (
     '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
     '<path d="M0 0 L8 4 L0 8 z"/></marker>'
