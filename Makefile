@@ -26,6 +26,7 @@ with_tools := PATH="$(CURDIR)/.tools/python/bin:$(CURDIR)/$(dir $(auditable)):$(
 
 model := model::random_actions_match_the_model
 
+pytest := $(with_tools) pytest
 # With what `make unit` has built already, it takes no build of its own.
 local := cargo test --locked --workspace --no-run
 
@@ -45,7 +46,7 @@ doctor: ## what this machine lacks for all of this, and how to get it (FOR="run 
 check: lint deny workflows ## all that needs no running program: format, lints, documentation, dependencies
 
 .PHONY: test
-test: check scale-is-fresh unit contract template policy operate arm64 rie watch sam deployed ## every test there is, with all tools that they need
+test: check unit contract template policy operate arm64 rie watch sam deployed ## every test there is, with all tools that they need
 
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc, without a warning
@@ -68,7 +69,7 @@ unit: ## cargo test: needs nothing but the Rust toolchain
 .PHONY: contract
 contract: $(python) ## the running server beside its own description, by Schemathesis
 	$(local)
-	.tools/python/bin/python tests/tools/contract.py
+	$(pytest) -n 2 tests/tools/test_contract.py
 
 .PHONY: model
 model: ## what users do in a hundred thousand random sequences, beside a plain model; `make unit` does ten thousand
@@ -84,14 +85,14 @@ load: ## a mixed load on the local server, into docs/load.md
 	cargo run --release --locked --manifest-path benches/load/Cargo.toml -- \
 	  --server "$${CARGO_TARGET_DIR:-target}/release/local" --write docs/load.md $(LOAD)
 
+.PHONY: events
+events: ## write events/api from tests/tools/events.py
+	tests/tools/events.py
+
 .PHONY: scale
 scale: ## write the tables of docs/cost.md
 	tests/tools/scale.py
 	tests/tools/bill.py
-
-.PHONY: scale-is-fresh
-scale-is-fresh:
-	tests/tools/scale.py --check
 
 .PHONY: fuzz
 fuzz: ## parsers and the X-Ray translator on many more random inputs than `cargo test` takes
@@ -100,15 +101,11 @@ fuzz: ## parsers and the X-Ray translator on many more random inputs than `cargo
 .PHONY: template
 template: $(python) ## the template as SAM and cfn-lint see it
 	$(with_tools) AWS_DEFAULT_REGION=us-east-1 sam validate --lint
-	.tools/python/bin/python tests/tools/template.py
+	$(pytest) tests/tools/test_template*.py
 
 .PHONY: operate
-operate: $(python) ## what operate/ does, beside stand-ins; the pictures and the bill beside what they are made of
-	tests/tools/doctor.py
-	tests/tools/honeycomb.py
-	tests/tools/pictures.py --check
-	tests/tools/bill.py --check
-	.tools/python/bin/python tests/tools/operate.py
+operate: $(python) ## test the scripts in operate/, the events, and the commands in the documents
+	$(pytest) -n 2 tests/tools/test_{doctor,honeycomb,docs,events,engine}.py
 
 .PHONY: honeycomb
 honeycomb: ## columns, saved queries and a board in Honeycomb, as operate/honeycomb.json has them
@@ -122,7 +119,7 @@ pictures: x86_64 ## the pictures of docs/traces.md, from what the functions expo
 
 .PHONY: policy
 policy: $(python) $(policy) $(guard) ## the templates beside the policies of cfn-lint, checkov and cfn-guard
-	$(with_tools) python tests/tools/policy.py .tools/policy/bin/checkov $(guard)
+	$(pytest) tests/tools/test_policy.py
 
 .PHONY: build
 build: $(python) $(auditable) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the other)
@@ -148,31 +145,31 @@ sam-local: $(native) docker ## the built functions in Lambda's image: http://127
 .PHONY: rie
 rie: x86_64 ## the built functions under AWS's Runtime Interface Emulator
 	$(local)
-	tests/tools/rie.py $(addprefix .aws-sam/x86_64/,$(addsuffix Function/bootstrap,Api Signup Stream))
+	$(pytest) tests/tools/test_rie.py
 
 .PHONY: watch
 watch: $(python) ## every event by cargo lambda invoke, with its wrong deadlines
 	$(local)
-	$(with_tools) tests/tools/watch.py
+	$(pytest) tests/tools/test_watch.py
 
 .PHONY: sam
 sam: x86_64 docker ## what one does with `make sam-local`, and every event by sam local invoke
 	$(local)
-	$(with_tools) .tools/python/bin/python tests/tools/sam.py .aws-sam/x86_64
+	$(pytest) tests/tools/test_sam.py
 
 .PHONY: deployed
 deployed: x86_64 docker ## sam deploy to a stand-in for AWS, and what users do over HTTP on what it deployed
-	$(with_tools) .tools/python/bin/python tests/tools/deploy.py .aws-sam/x86_64
+	$(pytest) tests/tools/test_deploy.py
 
 .PHONY: x86_64
 x86_64: $(python) $(auditable)
 	$(with_tools) operate/build.sh x86_64 .aws-sam/x86_64
-	tests/tools/built.py x86_64 .aws-sam/x86_64
+	$(pytest) tests/tools/test_built.py --built .aws-sam/x86_64
 
 # 3 is the answer where the target cannot be had.
 .PHONY: arm64
 arm64: $(python) $(auditable)
-	{ $(with_tools) operate/build.sh arm64 .aws-sam/arm64 && tests/tools/built.py arm64 .aws-sam/arm64; } || [ $$? -eq 3 ]
+	{ $(with_tools) operate/build.sh arm64 .aws-sam/arm64 && $(pytest) tests/tools/test_built.py --built .aws-sam/arm64; } || [ $$? -eq 3 ]
 
 .PHONY: docker
 docker:

@@ -1,11 +1,11 @@
 #!/bin/bash
-# Builds a stand-in for public.ecr.aws/lambda/provided:al2023 out of this machine's glibc and busybox, for machines
-# that reach no container registry. Its glibc is not Amazon Linux's: sam.py looks at what the binary asks of one.
+# Writes the file system of a substitute for public.ecr.aws/lambda/provided:al2023 to standard output as a tar archive.
+# It consists of this machine's glibc and busybox, for machines without access to a container registry. test_built.py
+# checks that the binaries also run with the older glibc of Amazon Linux.
 #
 # usage: base-image.sh PATH_OF_RIE
 set -euo pipefail
 rie=${1:?usage: base-image.sh PATH_OF_RIE}
-image=public.ecr.aws/lambda/provided:al2023
 libraries=/lib/x86_64-linux-gnu
 
 root=$(mktemp -d)
@@ -19,7 +19,7 @@ for applet in sh mv chmod env; do
 done
 
 cp -L /lib64/ld-linux-x86-64.so.2 "$root/lib64/"
-# The last two are those that glibc loads by itself to look names up.
+# glibc loads the last two to resolve names.
 for library in libc.so.6 libdl.so.2 libgcc_s.so.1 libm.so.6 libpthread.so.0 libresolv.so.2 librt.so.1 \
     libnss_dns.so.2 libnss_files.so.2; do
     cp -L "$libraries/$library" "$root$libraries/"
@@ -38,9 +38,4 @@ exec /var/runtime/bootstrap
 ENTRYPOINT
 chmod 755 "$root/lambda-entrypoint.sh"
 
-tar --directory "$root" --create . | docker import \
-    --change 'ENTRYPOINT ["/lambda-entrypoint.sh"]' \
-    --change 'WORKDIR /var/task' \
-    --change 'ENV PATH=/usr/local/bin:/bin LAMBDA_TASK_ROOT=/var/task LAMBDA_RUNTIME_DIR=/var/runtime' \
-    - "$image"
-docker tag "$image" "$image-x86_64"
+tar --directory "$root" --create .

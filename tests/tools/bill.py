@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Writes the tables of docs/cost.md about a million requests (`make scale`).
 
-usage: bill.py [--check]
-
 Reads units from docs/data-model.md and spans from docs/traces/data.json. scale.py has the other assumptions. Needs only
 Python 3.
 """

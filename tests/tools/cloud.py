@@ -1,5 +1,7 @@
-"""ministack, which answers for AWS: CloudFormation, Lambda in Docker, API Gateway, DynamoDB, Cognito and more. What it
-starts with is empty, and it keeps nothing."""
+"""ministack, an emulator of AWS: CloudFormation, Lambda in Docker, API Gateway, DynamoDB, Cognito and more.
+
+It starts empty and stores nothing.
+"""
 
 import contextlib
 import os
@@ -9,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import boto3
-from waiting import wait_until
+from processes import wait_until
 
 REGION = "us-east-1"
 
@@ -18,10 +20,14 @@ class Cloud:
     def __init__(self, address, port):
         self.address = f"{address}:{port}"
         self.endpoint = f"http://{self.address}"
-        # What the SAM CLI and whoever else speaks to AWS is started with.
+        # For the SAM CLI and the AWS CLI.
         self.environment = {
-            **os.environ, "AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
+            **os.environ,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+        }
         self._session = boto3.Session("test", "test", region_name=REGION)
 
     def client(self, service):
@@ -30,21 +36,33 @@ class Cloud:
 
 @contextlib.contextmanager
 def cloud(address, port):
-    """Yields a Cloud on `address`, the Docker bridge's, where functions reach it too, and the path of its log."""
+    """Yields a Cloud and the path of its log. `address` is that of the Docker bridge, which functions can reach."""
     with tempfile.TemporaryDirectory(prefix="cruddur-cloud-") as folder:
         found = Cloud(address, port)
         log_path = Path(folder, "log")
         with log_path.open("w") as log:
             process = subprocess.Popen(
-                [Path(".tools/python/bin/ministack").absolute()], stdout=log, stderr=subprocess.STDOUT, cwd=folder,
-                env={**found.environment, "BIND_HOST": address, "GATEWAY_PORT": str(port), "TMPDIR": folder,
-                     "S3_DATA_DIR": f"{folder}/s3", "STATE_DIR": f"{folder}/state",
-                     # Docker or nothing: its own way to run a function knows no Extensions API.
-                     "LAMBDA_EXECUTOR": "docker", "LAMBDA_STRICT": "1",
-                     # They would listen on all addresses.
-                     "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0"})
+                [Path(".tools/python/bin/ministack").absolute()],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env={
+                    **found.environment,
+                    "BIND_HOST": address,
+                    "GATEWAY_PORT": str(port),
+                    "TMPDIR": folder,
+                    "S3_DATA_DIR": f"{folder}/s3",
+                    "STATE_DIR": f"{folder}/state",
+                    # Without Docker, ministack runs functions without the Extensions API.
+                    "LAMBDA_EXECUTOR": "docker",
+                    "LAMBDA_STRICT": "1",
+                    # These would listen on all addresses.
+                    "SFTP_ENABLED": "0",
+                    "IOT_MTLS_ENABLED": "0",
+                },
+            )
 
-        def answers():
+        def is_healthy():
             try:
                 with urllib.request.urlopen(f"{found.endpoint}/_ministack/health", timeout=2) as response:
                     return response.status == 200
@@ -52,14 +70,14 @@ def cloud(address, port):
                 return False
 
         try:
-            wait_until("ministack answers", answers, process, seconds=30, log=log_path)
+            wait_until("ministack is healthy", is_healthy, process, log=log_path)
             yield found, log_path
         finally:
             process.terminate()
             process.wait(timeout=60)
 
 
-# What a stack is made of, by service: how to list it, and what of each is its name.
+# For each kind of resource: the service, the operation that lists it, the member with the list, and the name.
 _LISTS = {
     "stacks": ("cloudformation", "describe_stacks", "Stacks", "StackName"),
     "functions": ("lambda", "list_functions", "Functions", "FunctionName"),
@@ -78,14 +96,14 @@ _LISTS = {
     "parameters": ("ssm", "describe_parameters", "Parameters", "Name"),
     "buckets": ("s3", "list_buckets", "Buckets", "Name"),
 }
-_MORE = {"cognito-idp": {"MaxResults": 60}, "iam": {"MaxItems": 1000}}
+_LIMITS = {"cognito-idp": {"MaxResults": 60}, "iam": {"MaxItems": 1000}}
 
 
 def inventory(found):
-    """Everything that is there, as a set of (kind, name)."""
+    """Returns the kind and the name of every resource."""
     everything = set()
     for kind, (service, operation, listed, name) in _LISTS.items():
         scope = {"Scope": "Local"} if kind == "policies" else {}
-        answer = getattr(found.client(service), operation)(**_MORE.get(service, {}), **scope)
+        answer = getattr(found.client(service), operation)(**_LIMITS.get(service, {}), **scope)
         everything |= {(kind, one[name] if name else one) for one in answer.get(listed, [])}
     return everything

@@ -1,4 +1,4 @@
-"""What a schema cannot say: the parts of a request that are only good if the server has given them, or once."""
+"""Adapts generated requests where validity depends on earlier responses, which a schema cannot express."""
 
 import itertools
 
@@ -10,19 +10,19 @@ _numbers = itertools.count()
 @schemathesis.hook
 def before_call(context, case, **kwargs):
     if _is_valid(case, "query"):
-        # Only a cursor of ours is one; altered and foreign ones are the business of `tests/it/bad_input.rs`.
+        # Only the server creates valid cursors. `tests/it/bad_input.rs` covers invalid ones.
         case.query.pop("cursor", None)
     if _is_valid(case, "header"):
-        # A key stands for one request: with another body it is refused, and after a deletion it shows what was.
+        # An idempotency key is valid for one request only.
         for name in [name for name in case.headers if name.lower() == "idempotency-key"]:
             case.headers[name] = f"{next(_numbers)}-{case.headers[name]}"[:200]
     if _is_valid(case, "body") and isinstance(case.body, dict):
-        # It must be the id of the path.
+        # It must equal the id in the path.
         case.body.pop("activity_uuid", None)
 
 
 def _is_valid(case, component):
-    """Whether this part of the request was made to be accepted."""
+    """Returns whether this part of the request was generated as valid."""
     if case.meta is None:
         return True
     info = {location.name.lower(): info for location, info in case.meta.components.items()}.get(component)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs what sam.py needs besides the SAM CLI, unless it is there: a Docker engine and a static busybox.
+# Installs a Docker engine and a static busybox, which the SAM tests need, unless they are installed.
 set -euo pipefail
 
 missing=()
@@ -9,7 +9,7 @@ if [ ${#missing[@]} -eq 0 ]; then
     exit
 fi
 if ! command -v apt-get > /dev/null; then
-    echo "install these first, by whatever name they have here: ${missing[*]}" >&2
+    echo "docker.sh: apt-get is not available. Install these Debian packages or their equivalents: ${missing[*]}" >&2
     exit 1
 fi
 apt-get update --quiet=2

@@ -1,92 +1,157 @@
-"""A Docker engine: the one that runs already, or one of our own for as long as it is needed."""
+"""The Docker engine for the tests: the one that already runs, or a temporary one."""
 
 import contextlib
+import fcntl
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
 
+import docker
+from processes import wait_until
+from requests import RequestException
 from rie import emulator_path
-from waiting import wait_until
 
-IMAGE = "public.ecr.aws/lambda/provided:al2023"
-CONTAINER_IMAGE = f"{IMAGE}-rapid-x86_64"
+REPOSITORY, TAG = "public.ecr.aws/lambda/provided", "al2023"
+IMAGE = f"{REPOSITORY}:{TAG}"
+IMAGE_SETTINGS = [
+    'ENTRYPOINT ["/lambda-entrypoint.sh"]',
+    "WORKDIR /var/task",
+    "ENV PATH=/usr/local/bin:/bin LAMBDA_TASK_ROOT=/var/task LAMBDA_RUNTIME_DIR=/var/runtime",
+]
+# The ioctl request that reads the IPv4 address of an interface.
+SIOCGIFADDR = 0x8915
 
 
 @contextlib.contextmanager
 def docker_engine():
+    """Starts a Docker engine unless one answers. Stops it afterwards."""
     if _answers():
         yield
         return
     if shutil.which("dockerd") is None:
-        raise SystemExit("No Docker engine answers and there is none to start: run `make docker`, or start Docker.")
+        raise SystemExit("No Docker engine answers and dockerd is not installed. Run `make docker`, or start Docker.")
+    if os.geteuid() != 0:
+        raise SystemExit(
+            "No Docker engine answers, and starting one needs root. "
+            "Start Docker, and add this user to the group `docker`."
+        )
     forward_policy = _forward_policy()
     with tempfile.TemporaryDirectory(prefix="cruddur-docker-") as folder:
         log_path = Path(folder, "log")
         with log_path.open("w") as log:
             engine = subprocess.Popen(
-                ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec",
-                 "--pidfile", f"{folder}/pid", "--host", "unix:///var/run/docker.sock",
-                 # Where ports of containers are published that name no address.
-                 "--ip", "127.0.0.1"],
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+                [
+                    "dockerd",
+                    "--data-root",
+                    f"{folder}/data",
+                    "--exec-root",
+                    f"{folder}/exec",
+                    "--pidfile",
+                    f"{folder}/pid",
+                    "--host",
+                    "unix:///var/run/docker.sock",
+                    # Publish ports on loopback only.
+                    "--ip",
+                    "127.0.0.1",
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         try:
-            wait_until("the Docker engine answers", _answers, engine, seconds=60, log=log_path)
+            wait_until("the Docker engine answers", _answers, engine, log=log_path)
             yield
         finally:
             engine.terminate()
             engine.wait(timeout=60)
-            # The engine leaves forwarding closed for all that is not a container.
+            # The engine sets the policy to DROP and leaves it so.
             subprocess.run(["iptables", "--policy", "FORWARD", forward_policy], check=True)
 
 
 def bridge_address():
-    """The address that containers reach this machine at."""
-    return subprocess.run(
-        ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"],
-        check=True, capture_output=True, text=True).stdout.strip()
+    """Returns the address at which containers reach this machine."""
+    return interface_address(bridge_interface(docker.from_env().networks.get("bridge").attrs))
+
+
+def bridge_interface(network):
+    """Returns the interface of a bridge network, given its description by the engine.
+
+    The description has no reliable address: `IPAM.Config[].Gateway` is missing when Docker 20.10 starts for the first
+    time.
+    """
+    return network["Options"].get("com.docker.network.bridge.name", "docker0")
+
+
+def interface_address(name):
+    """Returns the IPv4 address of an interface of this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        try:
+            found = fcntl.ioctl(any_socket, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+        except OSError as error:
+            raise SystemExit(
+                f"Docker's interface {name} has no IPv4 address on this machine: {error.strerror}. Use a "
+                "Docker engine that runs on this machine as root; Docker Desktop and rootless Docker "
+                "have no such interface."
+            ) from error
+    return socket.inet_ntoa(found[20:24])
 
 
 def containers(code):
-    """The containers, running or not, of functions whose code is below the folder `code`."""
-    listed = subprocess.run(["docker", "ps", "--all", "--quiet"], check=True, capture_output=True, text=True)
-    return [container for container in listed.stdout.split() if str(code.absolute()) in _mounts(container)]
+    """Returns the containers, running or stopped, of functions whose code is below the folder `code`."""
+    found = docker.from_env().containers.list(all=True, ignore_removed=True)
+    return [
+        container
+        for container in found
+        if any(Path(mount.get("Source", "")).is_relative_to(code.absolute()) for mount in container.attrs["Mounts"])
+    ]
 
 
 def remove_containers(code):
-    """SAM leaves its warm containers running when it is ended by a signal."""
-    left = containers(code)
-    if left:
-        subprocess.run(["docker", "rm", "--force", *left], check=True, stdout=subprocess.DEVNULL)
-
-
-def _mounts(container):
-    """Nothing of one that is gone by now."""
-    return subprocess.run(["docker", "inspect", "--format", "{{range .Mounts}}{{.Source}} {{end}}", container],
-                          capture_output=True, text=True).stdout
+    """Removes the warm containers that the SAM CLI leaves running when a signal ends it."""
+    for container in containers(code):
+        with contextlib.suppress(docker.errors.NotFound):
+            container.remove(force=True)
 
 
 @contextlib.contextmanager
 def base_image():
-    """Lambda's image: the one that is there, or the real one, or a stand-in that is removed again."""
-    if _docker("image", "inspect", IMAGE) or _docker("pull", IMAGE):
+    """Provides Lambda's image: the local one, the one of the registry, or a temporary substitute."""
+    images = docker.from_env().images
+    if _has_image(images):
         yield
         return
-    print(f"{IMAGE} cannot be had here: a stand-in takes its place.", flush=True)
-    subprocess.run(["tests/tools/base-image.sh", emulator_path()], check=True, stdout=subprocess.DEVNULL)
+    print(f"{IMAGE} is not available here. A substitute is built from this machine's libraries.", flush=True)
+    archive = subprocess.run(["tests/tools/base-image.sh", emulator_path()], check=True, stdout=subprocess.PIPE).stdout
+    images.client.api.import_image_from_data(archive, REPOSITORY, TAG, changes=IMAGE_SETTINGS)
+    images.get(IMAGE).tag(REPOSITORY, f"{TAG}-x86_64")
     try:
         yield
     finally:
-        _docker("rmi", "--force", CONTAINER_IMAGE, f"{IMAGE}-x86_64", IMAGE)
+        for tag in (f"{TAG}-rapid-x86_64", f"{TAG}-x86_64", TAG):
+            with contextlib.suppress(docker.errors.ImageNotFound):
+                images.remove(f"{REPOSITORY}:{tag}", force=True)
 
 
-def _docker(*arguments):
-    return subprocess.run(["docker", *arguments], capture_output=True).returncode == 0
+def _has_image(images):
+    try:
+        images.get(IMAGE)
+    except docker.errors.ImageNotFound:
+        try:
+            images.pull(REPOSITORY, TAG)
+        except (docker.errors.APIError, RequestException):
+            return False
+    return True
 
 
 def _answers():
-    return subprocess.run(["docker", "version"], capture_output=True, env=os.environ).returncode == 0
+    try:
+        return docker.from_env().ping()
+    except (docker.errors.DockerException, RequestException):
+        return False
 
 
 def _forward_policy():

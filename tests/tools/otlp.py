@@ -1,20 +1,21 @@
-"""A receiver of traces by OTLP/HTTP, protobuf and gzip, as a collector or Honeycomb is one."""
+"""A receiver of traces by OTLP/HTTP with protobuf and gzip, like a collector or Honeycomb."""
 
 import contextlib
 import gzip
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest, ExportTraceServiceResponse)
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from processes import http_server
 
-_ASKED = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
+_REQUIRED = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
 
 
 class Receiver:
-    """Every span that arrived, as `service`, `name`, `kind`, `trace_id`, `span_id`, `parent` and the `links`' trace
-    ids; and what arrived that was no such export."""
+    """The received spans, with the trace ids of their links, and the faults of invalid requests."""
 
     def __init__(self):
         self.endpoint = None
@@ -22,11 +23,11 @@ class Receiver:
         self._spans = []
         self._lock = threading.Lock()
 
-    def take(self, path, headers, body):
-        found = {name: headers.get(name) for name in _ASKED}
+    def receive(self, path, headers, body):
+        found = {name: headers.get(name) for name in _REQUIRED}
         if "x-honeycomb-team" in headers:
-            raise ValueError("Honeycomb's key, which is nobody else's")
-        if path != "/v1/traces" or found != _ASKED:
+            raise ValueError("a request with a Honeycomb key, to a receiver that is not Honeycomb")
+        if path != "/v1/traces" or found != _REQUIRED:
             raise ValueError(f"a request to {path} with {found}")
         request = ExportTraceServiceRequest.FromString(gzip.decompress(body))
         spans = list(_spans(request))
@@ -38,14 +39,14 @@ class Receiver:
             return list(self._spans)
 
     def roots(self, trace_id):
-        """The (service, name) of what began the trace here."""
+        """Returns the service and the name of each root span of the trace."""
         return [(span.service, span.name) for span in self.spans() if span.trace_id == trace_id and not span.parent]
 
     def orphans(self):
-        """The names of spans whose parent is not here."""
+        """Returns the names of spans whose parent has not arrived."""
         spans = self.spans()
-        there = {(span.trace_id, span.span_id) for span in spans} | {(span.trace_id, "") for span in spans}
-        return [span.name for span in spans if (span.trace_id, span.parent) not in there]
+        known = {(span.trace_id, span.span_id) for span in spans} | {(span.trace_id, "") for span in spans}
+        return [span.name for span in spans if (span.trace_id, span.parent) not in known]
 
 
 def _spans(request):
@@ -54,9 +55,14 @@ def _spans(request):
         for scope in resource.scope_spans:
             for span in scope.spans:
                 yield SimpleNamespace(
-                    service=attributes.get("service.name"), name=span.name, kind=span.kind,
-                    trace_id=span.trace_id.hex(), span_id=span.span_id.hex(), parent=span.parent_span_id.hex(),
-                    links={link.trace_id.hex() for link in span.links})
+                    service=attributes.get("service.name"),
+                    name=span.name,
+                    kind=span.kind,
+                    trace_id=span.trace_id.hex(),
+                    span_id=span.span_id.hex(),
+                    parent=span.parent_span_id.hex(),
+                    links={link.trace_id.hex() for link in span.links},
+                )
 
 
 @contextlib.contextmanager
@@ -64,30 +70,14 @@ def receiver(address):
     """Yields a Receiver that listens on a free port of `address`."""
     received = Receiver()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
-            try:
-                received.take(self.path, self.headers, body)
-                status, answer = 200, ExportTraceServiceResponse().SerializeToString()
-            except Exception as error:
-                received.faults.append(str(error))
-                status, answer = 400, b""
-            self.send_response(status)
-            self.send_header("content-type", "application/x-protobuf")
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_):
-            """Says nothing."""
-
-    with ThreadingHTTPServer((address, 0), Handler) as server:
-        received.endpoint = f"http://{address}:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    def respond(_, path, headers, body):
         try:
-            yield received
-        finally:
-            server.shutdown()
+            received.receive(path, headers, body)
+            status, answer = 200, ExportTraceServiceResponse().SerializeToString()
+        except Exception as error:
+            received.faults.append(str(error))
+            status, answer = 400, b""
+        return status, {"content-type": "application/x-protobuf"}, answer
+
+    with http_server(respond, address) as received.endpoint:
+        yield received

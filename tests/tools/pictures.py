@@ -1,17 +1,12 @@
 #!/usr/bin/env python3
-"""Draws docs/traces/*.svg from docs/traces/data.json, which `make pictures` takes from the functions themselves.
+"""Draws docs/traces/*.svg from docs/traces/data.json (`make pictures`), which contains spans that the functions sent.
 
-usage: pictures.py [--check]   (compares, and writes nothing)
-
-What is drawn with a full line has arrived; what is dashed is what Lambda and API Gateway add in AWS, which nothing here
-does. Needs nothing but Python 3.
+Full lines are these spans. Dashed lines are segments that API Gateway and Lambda add in AWS. Needs only Python 3.
 """
 
 import html
 import json
 import os
-import re
-import sys
 from pathlib import Path
 
 FOLDER = Path("docs/traces")
@@ -37,47 +32,40 @@ STYLE = """
     .edge { stroke: var(--dim); stroke-width: 1.5; fill: none; marker-end: url(#tip) } .edge.added { stroke-dasharray: 5 4 }
     #tip path { fill: var(--dim) }
 """
+ARROW_HEAD = (
+    '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+    '<path d="M0 0 L8 4 L0 8 z"/></marker>'
+)
 
 
 def main():
-    told = json.loads((FOLDER / "data.json").read_text())
-    cold, home, post, _, follows = told["invocations"]
-    pictures = {"map.svg": trace_map(post, follows), "timeline.svg": timeline(cold),
-                "waterfall.svg": waterfall(home), "link.svg": linked(post, follows)}
-    if "--check" not in sys.argv[1:]:
-        for name, picture in pictures.items():
-            (FOLDER / name).write_text(picture)
-        return
-    faults = [name for name, picture in pictures.items() if not is_file_of(FOLDER / name, picture)]
-    faults += [f"the span {name}, which no trace of tests/traces has any more" for name in unknown_spans(told)]
-    if faults:
-        sys.exit(f"{', '.join(faults)}: stale; run `make pictures`")
-    print(f"ok      {len(pictures)} pictures are those of docs/traces/data.json")
-
-
-def is_file_of(path, text):
-    return path.exists() and path.read_text() == text
-
-
-def unknown_spans(told):
-    stories = "\n".join(path.read_text() for path in Path("tests/traces").glob("*.txt"))
-    known = set(re.findall(r"^ *(\S.*?) \[", stories, re.MULTILINE))
-    # Lambda's own part of a cold start; the key set that the pool's tokens are verified with; a batch of no records.
-    known |= {"init", "GET", "cruddur-stream"}
-    return sorted({span["name"] for invocation in told["invocations"] for span in invocation["otlp"]} - known)
+    data = json.loads((FOLDER / "data.json").read_text())
+    cold, home, post, _, effects = data["invocations"]
+    for name, picture in {
+        "map.svg": trace_map(post, effects),
+        "timeline.svg": timeline(cold),
+        "waterfall.svg": waterfall(home),
+        "link.svg": linked(post, effects),
+    }.items():
+        (FOLDER / name).write_text(picture)
 
 
 # X-Ray
 
-def trace_map(post, follows):
-    """The map of a request, and that of what follows from it."""
-    svg = Svg(494, "X-Ray's trace map", "Which service calls which, in the trace of a post and in that of its consequences.")
+
+def trace_map(post, effects):
+    """Draws the map of a request, and the map of its side effects."""
+    svg = Svg(
+        494,
+        "X-Ray's trace map",
+        "The calls between services in the trace of a post and in the trace of its side effects.",
+    )
     svg.text(20, 30, "Trace map of one post", "head")
     svg.text(20, 50, xray_id(post), "code dim")
-    svg.text(20, 268, "Trace map of what follows from it", "head")
-    svg.text(20, 288, xray_id(follows), "code dim")
+    svg.text(20, 268, "Trace map of its side effects", "head")
+    svg.text(20, 288, xray_id(effects), "code dim")
     api = svg.function("cruddur-api", "api", tree(post["xray"]), 145)
-    stream = svg.function("cruddur-stream", "stream", tree(follows["xray"]), 383)
+    stream = svg.function("cruddur-stream", "stream", tree(effects["xray"]), 383)
     svg.added(80, 145, "Client", "", "drawn by X-Ray")
     svg.added(240, 145, "cruddur/dev", "AWS::ApiGateway::Stage")
     svg.arrow(115, 145, 205, 145, added=True)
@@ -86,8 +74,10 @@ def trace_map(post, follows):
     svg.added(400, 145, "cruddur-api", "AWS::Lambda")
     svg.arrow(435, 145, api[0] - 46, 145, added=True)
     svg.arrow(275, 383, stream[0] - 46, 383, added=True)
-    svg.draw(f'<path class="link" stroke-dasharray="2 3" d="M{api[0]} 222 C{api[0]} 262 {stream[0]} 262 {stream[0]} 332"/>')
-    svg.text(api[0] + 12, 262, "the link: trace id of the post, in the metadata", "small link")
+    svg.draw(
+        f'<path class="link" stroke-dasharray="2 3" d="M{api[0]} 222 C{api[0]} 262 {stream[0]} 262 {stream[0]} 332"/>'
+    )
+    svg.text(api[0] + 12, 262, "link: trace id of the post, in the metadata", "small link")
     return svg.done()
 
 
@@ -96,12 +86,18 @@ def xray_id(invocation):
 
 
 def timeline(invocation):
-    """The segments of a cold start, as X-Ray lists them."""
-    rows = [("cruddur/dev", "AWS::ApiGateway::Stage", 0), ("cruddur-api", "AWS::Lambda", 1),
-            ("cruddur-api", "AWS::Lambda::Function", 2)]
+    """Draws the segments of a cold start as X-Ray lists them."""
+    rows = [
+        ("cruddur/dev", "AWS::ApiGateway::Stage", 0),
+        ("cruddur-api", "AWS::Lambda", 1),
+        ("cruddur-api", "AWS::Lambda::Function", 2),
+    ]
     documents = list(tree(invocation["xray"]))
-    svg = Svg(104 + ROW * (len(rows) + len(documents)) + 34, "X-Ray's segments timeline",
-              "One cold request for the home feed, segment by segment.")
+    svg = Svg(
+        104 + ROW * (len(rows) + len(documents)) + 34,
+        "X-Ray's segments timeline",
+        "One cold request for the home feed, segment by segment.",
+    )
     svg.text(20, 30, "Segments timeline: GET /api/activities/home, a cold start", "head")
     svg.text(20, 50, xray_id(invocation), "code dim")
     begin = min(document["start_time"] for _, document in documents)
@@ -111,34 +107,53 @@ def timeline(invocation):
     request = documents[0][1]
     for name, kind, depth in rows:
         svg.named(20 + 14 * depth, y + 16, name, kind, "dim")
-        # When they begin and end is Lambda's to say: ours lie within.
-        x, end = axis.at(request["start_time"] - begin) - 9 + 3 * depth, axis.at(request["end_time"] - begin) + 9 - 3 * depth
+        # Their times are unknown here. They enclose the spans of the function.
+        x, end = (
+            axis.at(request["start_time"] - begin) - 9 + 3 * depth,
+            axis.at(request["end_time"] - begin) + 9 - 3 * depth,
+        )
         svg.draw(f'<rect class="added" x="{x:.1f}" y="{y + 6}" width="{end - x:.1f}" height="12" rx="2"/>')
         y += ROW
     for depth, document in documents:
         colour = {"aws": "aws", "remote": "other"}.get(document.get("namespace"), "api")
         name, operation = document["name"], document.get("aws", {}).get("operation", "")
         svg.named(20 + 14 * (depth + 3), y + 16, name, operation)
-        svg.text(325, y + 16, document.get("http", {}).get("response", {}).get("status", "–"), "end dim")
+        svg.text(325, y + 16, document.get("http", {}).get("response", {}).get("status", "\N{EN DASH}"), "end dim")
         took = document["end_time"] - document["start_time"]
         svg.text(400, y + 16, milliseconds(took), "end")
         svg.bar(axis, document["start_time"] - begin, took, y + 6, colour)
         y += ROW
-    svg.text(20, y + 24, "Dashed: what API Gateway and Lambda add themselves in AWS. Full: what the function sent.", "small dim")
+    svg.text(20, y + 24, "Dashed: added by API Gateway and Lambda in AWS. Full: sent by the function.", "small dim")
     return svg.done()
 
 
 # Honeycomb
 
+
 def waterfall(invocation):
-    """A trace as Honeycomb lists it, with what three of its spans tell."""
+    """Draws a trace as Honeycomb lists it, with attributes of three of its spans."""
     spans = list(tree(invocation["otlp"]))
     chosen = [spans[0][1], spans[1][1], spans[2][1]]
-    kept = [["http.request.method", "http.route", "http.response.status_code", "http.response.body.size", "faas.coldstart",
-             "faas.trigger"],
-            ["app.now", "app.result_length"],
-            ["db.operation.name", "db.collection.name", "aws.dynamodb.count", "aws.dynamodb.limit",
-             "aws.dynamodb.scan_forward", "aws.dynamodb.consumed_capacity_units", "aws.sdk.attempts"]]
+    kept = [
+        [
+            "http.request.method",
+            "http.route",
+            "http.response.status_code",
+            "http.response.body.size",
+            "faas.coldstart",
+            "faas.trigger",
+        ],
+        ["app.now", "app.result_length"],
+        [
+            "db.operation.name",
+            "db.collection.name",
+            "aws.dynamodb.count",
+            "aws.dynamodb.limit",
+            "aws.dynamodb.scan_forward",
+            "aws.dynamodb.consumed_capacity_units",
+            "aws.sdk.attempts",
+        ],
+    ]
     tall = max(map(len, kept))
     top = 104 + ROW * len(spans) + 30
     svg = Svg(top + 34 + 20 * tall + 14, "Honeycomb's waterfall", "One warm request for the home feed, span by span.")
@@ -155,21 +170,26 @@ def waterfall(invocation):
     return svg.done()
 
 
-def linked(post, follows):
-    """A post, and the trace of what follows from it, which leads back to it."""
-    first, second = list(tree(post["otlp"])), list(tree(follows["otlp"]))
+def linked(post, effects):
+    """Draws the trace of a post, and the trace of its side effects with the link to the post."""
+    first, second = list(tree(post["otlp"])), list(tree(effects["otlp"]))
     below = 104 + ROW * len(first) + 44
-    svg = Svg(below + 60 + ROW * len(second) + 44, "A link between two traces",
-              "The trace of a post, and the trace of the stream's consumer with its link to the post.")
+    svg = Svg(
+        below + 60 + ROW * len(second) + 44,
+        "A link between two traces",
+        "The trace of a post, and the trace of the stream consumer with its link to the post.",
+    )
     svg.text(20, 30, "Trace: POST /api/activities", "head")
     svg.text(20, 50, first[0][1]["trace_id"], "code dim")
     svg.spans(first, 80)
-    svg.text(20, below, "Trace: what the stream's consumer does of it", "head")
+    svg.text(20, below, "Trace: the side effects in the stream consumer", "head")
     svg.text(20, below + 20, second[0][1]["trace_id"], "code dim")
     bottom = svg.spans(second, below + 50)
     (link,) = next(span["links"] for _, span in second if span["name"] == "activity-written")
     target = next(span for _, span in first if span["span_id"] == link["span_id"])
-    svg.text(20, bottom + 24, f"↗ link to {target['name']}: trace {link['trace_id']}, span {link['span_id']}", "code link")
+    svg.text(
+        20, bottom + 24, f"↗ link to {target['name']}: trace {link['trace_id']}, span {link['span_id']}", "code link"
+    )
     return svg.done()
 
 
@@ -179,15 +199,16 @@ def shown(value):
 
 # Both
 
+
 def tree(spans):
-    """The spans with their depth, each before its children, these by when they began."""
+    """Returns the spans with their depth, each before its children. Children are ordered by start time."""
     identity = "span_id" if "span_id" in spans[0] else "id"
     parent = "parent_span_id" if "span_id" in spans[0] else "parent_id"
     begin = "start_ns" if "span_id" in spans[0] else "start_time"
-    there = {span[identity] for span in spans}
+    known = {span[identity] for span in spans}
 
     def below(above, depth):
-        children = [span for span in spans if (span[parent] if span[parent] in there else None) == above]
+        children = [span for span in spans if (span[parent] if span[parent] in known else None) == above]
         for span in sorted(children, key=lambda span: span[begin]):
             yield depth, span
             yield from below(span[identity], depth + 1)
@@ -200,11 +221,13 @@ def milliseconds(seconds):
 
 
 class Axis:
-    """Seconds from the beginning, and where they are drawn."""
+    """The horizontal position of a time, in seconds from the start."""
 
     def __init__(self, left, right, seconds):
         self.left, self.scale = left, (right - left) / seconds
-        self.step = next(step for step in (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if seconds / step <= 8)
+        self.step = next(
+            step for step in (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if seconds / step <= 8
+        )
         self.ticks = [number * self.step for number in range(int(seconds / self.step) + 1)]
 
     def at(self, seconds):
@@ -215,22 +238,25 @@ class Svg:
     def __init__(self, height, title, description):
         self.parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
-            f"  <title>{title}</title>", f"  <desc>{description}</desc>", f"  <style>{STYLE}  </style>",
-            '  <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
-            '<path d="M0 0 L8 4 L0 8 z"/></marker></defs>',
-            f'  <rect class="back" width="{WIDTH}" height="{height}" rx="8"/>']
+            f"  <title>{title}</title>",
+            f"  <desc>{description}</desc>",
+            f"  <style>{STYLE}  </style>",
+            f"  <defs>{ARROW_HEAD}</defs>",
+            f'  <rect class="back" width="{WIDTH}" height="{height}" rx="8"/>',
+        ]
 
     def draw(self, element):
         self.parts.append(f"  {element}")
 
     def text(self, x, y, text, kind=""):
         if text != "":
-            self.draw(f'<text x="{x:g}" y="{y:g}"{f" class={chr(34)}{kind}{chr(34)}" if kind else ""}>{html.escape(str(text))}</text>')
+            kind = f' class="{kind}"' if kind else ""
+            self.draw(f'<text x="{x:g}" y="{y:g}"{kind}>{html.escape(str(text))}</text>')
 
-    def named(self, x, y, name, beside, kind="", note="small dim"):
-        """A name, and something about it right of it."""
-        beside = f'<tspan class="{note}" dx="8">{html.escape(beside)}</tspan>' if beside else ""
-        self.draw(f'<text x="{x:g}" y="{y:g}" class="{kind}">{html.escape(name)}{beside}</text>')
+    def named(self, x, y, name, note, kind="", note_kind="small dim"):
+        """Draws a name with a note to its right."""
+        note = f'<tspan class="{note_kind}" dx="8">{html.escape(note)}</tspan>' if note else ""
+        self.draw(f'<text x="{x:g}" y="{y:g}" class="{kind}">{html.escape(name)}{note}</text>')
 
     def done(self):
         return "\n".join([*self.parts, "</svg>"]) + "\n"
@@ -240,7 +266,7 @@ class Svg:
             self.text(x, y, text, f"small dim {kind}".strip())
 
     def grid(self, axis, y, rows):
-        """Stripes and the axis. Returns where the first row begins."""
+        """Draws stripes and the axis. Returns the top of the first row."""
         for row in range(0, rows, 2):
             self.draw(f'<rect class="stripe" x="10" y="{y + ROW * row}" width="{WIDTH - 20}" height="{ROW}"/>')
         for tick in axis.ticks:
@@ -249,10 +275,11 @@ class Svg:
         return y
 
     def bar(self, axis, begin, took, y, colour):
-        self.draw(f'<rect class="{colour}" x="{axis.at(begin):.1f}" y="{y}" width="{max(took * axis.scale, 2):.1f}" height="12" rx="2"/>')
+        x, width = axis.at(begin), max(took * axis.scale, 2)
+        self.draw(f'<rect class="{colour}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="12" rx="2"/>')
 
     def spans(self, spans, y):
-        """A waterfall with its head at `y`. Returns where it ends."""
+        """Draws a waterfall with its head at `y`. Returns its bottom."""
         begin = min(span["start_ns"] for _, span in spans)
         axis = Axis(505, WIDTH - 30, (max(span["end_ns"] for _, span in spans) - begin) / 1e9)
         self.head(y, [(20, "name", ""), (290, "service.name", ""), (466, "duration_ms", "end")])
@@ -261,7 +288,7 @@ class Svg:
             x = 20 + 16 * depth
             if depth:
                 self.draw(f'<path class="line" d="M{x - 9} {y} v{ROW // 2} h6"/>')
-            self.named(x, y + 16, span["name"], "↗ link" if span["links"] else "", note="small link")
+            self.named(x, y + 16, span["name"], "↗ link" if span["links"] else "", note_kind="small link")
             self.text(290, y + 16, span["service"], "dim")
             took = (span["end_ns"] - span["start_ns"]) / 1e9
             self.text(466, y + 16, f"{took * 1000:.3f}", "end")
@@ -288,7 +315,7 @@ class Svg:
         self.draw(f'<path class="edge{" added" if added else ""}" d="M{x} {y} L{to} {at}"/>')
 
     def function(self, name, colour, documents, y):
-        """The node of a function with what it sent, and the tables that it calls. Returns where the node is."""
+        """Draws the node of a function and its calls to the table. Returns the position of the node."""
         documents = [document for _, document in documents]
         request, calls = documents[0], [document for document in documents if document.get("namespace") == "aws"]
         x = 590

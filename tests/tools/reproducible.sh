@@ -1,10 +1,10 @@
 #!/bin/bash
-# Builds the last commit once more, in a folder of another name, and compares with .aws-sam/x86_64, which must have been
-# built of it. arm64 takes the same way.
+# Builds the last commit again in another folder and compares the binaries with .aws-sam/x86_64, which must contain a
+# build of the same commit. arm64 is built in the same way.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if [ -n "$(git status --porcelain -- Cargo.toml Cargo.lock src crates/lambda-spans docs/openapi.json operate)" ]; then
-    echo "reproducible.sh: there are changes that are not committed, so the two would differ: commit them" >&2
+    echo "reproducible.sh: uncommitted changes would make the builds differ. Commit them first." >&2
     exit 2
 fi
 elsewhere=$(mktemp -d)

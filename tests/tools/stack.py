@@ -1,11 +1,11 @@
-"""The deployed stack, and how it is asked."""
+"""The deployed stack and requests to its API."""
 
 import contextlib
 import http.client
 import json
-import subprocess
 from urllib.parse import urlsplit
 
+from processes import run
 from samcli.yamlhelper import yaml_dump
 
 NAME = "cruddur"
@@ -14,34 +14,32 @@ ALIAS = "live"
 
 class Stack:
     def __init__(self, aws, template, folder):
-        """In `folder` is what `make build` would have put there: the template, as it can be deployed here."""
+        """Writes the template to `folder`, as `make build` does."""
         self.aws = aws
         self.folder = folder
         built = folder / ".aws-sam/build/template.yaml"
         built.parent.mkdir(parents=True)
         built.write_text(yaml_dump(template))
-        # Of each answered request its trace id, its route, and what follows from it.
+        # The trace id, the route and the side effects of each answered request.
         self.answered = []
         self.outputs = {}
 
     def deploy(self, **parameters):
-        """Returns the stack's status after another `sam deploy`."""
-        run = subprocess.run(
-            ["sam", "deploy", "--parameter-overrides", *[f"{name}={value}" for name, value in parameters.items()]],
-            cwd=self.folder, env=self.aws.environment, capture_output=True, text=True)
-        if run.returncode != 0:
-            raise SystemExit(f"sam deploy ended with {run.returncode}:\n{run.stdout}\n{run.stderr}")
+        """Deploys again. Returns the status of the stack."""
+        overrides = [f"{name}={value}" for name, value in parameters.items()]
+        deployed = run("sam deploy --parameter-overrides", *overrides, cwd=self.folder, env=self.aws.environment)
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         self._restore_aliases()
-        return self.look()
+        return self.refresh()
 
-    def look(self):
-        """Takes the outputs from the stack, and returns its status."""
+    def refresh(self):
+        """Reads the outputs of the stack. Returns its status."""
         (stack,) = self.aws.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         return stack["StackStatus"]
 
     def _restore_aliases(self):
-        """ministack makes a function anew that changes, and its version, but forgets its alias."""
+        """Creates the aliases again. ministack loses the alias of a function when it changes the function."""
         functions = self.aws.client("lambda")
         for function in functions.list_functions()["Functions"]:
             name = function["FunctionName"]
@@ -50,15 +48,19 @@ class Stack:
                 functions.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
 
     def delete(self):
-        """As `aws cloudformation delete-stack`: `sam delete` asks for what ministack does not tell."""
+        """Deletes the stack by CloudFormation. `sam delete` needs responses that ministack does not give."""
         formation = self.aws.client("cloudformation")
         formation.delete_stack(StackName=NAME)
-        formation.get_waiter("stack_delete_complete").wait(StackName=NAME, WaiterConfig={"Delay": 1})
+        formation.get_waiter("stack_delete_complete").wait(
+            StackName=NAME, WaiterConfig={"Delay": 1, "MaxAttempts": 300}
+        )
 
-    def ask(self, route, *, token=None, body=None, follows=frozenset(), path=None, **headers):
-        """Returns status, headers and body of the API's answer to a request of `route`, such as `GET /api/messages`;
-        `path` is that of the request where the route has variables. `follows` are the names of the spans in which the
-        stream's consumer does what follows from it."""
+    def request(self, route, *, token=None, body=None, effects=frozenset(), path=None, **headers):
+        """Returns status, headers and body of the response to a request of `route`, such as `GET /api/messages`.
+
+        `path` replaces the path of a route with variables. `effects` are the names of the spans that the stream
+        consumer creates because of the request.
+        """
         method, route_path = route.split()
         url = urlsplit(self.outputs["ApiUrl"])
         headers["Host"] = f"{url.hostname.split('.')[0]}.execute-api.localhost"
@@ -66,14 +68,14 @@ class Stack:
             headers["Authorization"] = f"Bearer {token}"
         if body is not None:
             headers["Content-Type"] = "application/json"
-        with contextlib.closing(http.client.HTTPConnection(self.aws.address, timeout=60)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(self.aws.address, timeout=180)) as connection:
             connection.request(method, url.path + (path or route_path), body and json.dumps(body), headers)
             response = connection.getresponse()
             text = response.read()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        self.note(headers.get("x-trace-id"), route, follows)
+        self.note(headers.get("x-trace-id"), route, effects)
         return response.status, headers, json.loads(text) if text else None
 
-    def note(self, trace_id, route, follows=frozenset()):
-        """A request has been answered."""
-        self.answered.append((trace_id, route, set(follows)))
+    def note(self, trace_id, route, effects=frozenset()):
+        """Remembers an answered request."""
+        self.answered.append((trace_id, route, set(effects)))

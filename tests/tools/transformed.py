@@ -1,5 +1,4 @@
-"""The template as CloudFormation gets it: SAM's own translator has made resources of its events, and parameters and
-conditions have their values."""
+"""The template as CloudFormation receives it: translated by SAM, with the values of parameters and conditions."""
 
 import logging
 import re
@@ -9,7 +8,7 @@ from samcli.yamlhelper import yaml_parse
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-# What a deployment has where nothing is said, and one where everything is.
+# A deployment with the default parameters, and one with every parameter set.
 VARIANTS = {
     "dev": {},
     "prod": {
@@ -25,10 +24,15 @@ VARIANTS = {
 }
 
 
-# What CloudFormation knows by itself.
-PSEUDO = {"AWS::AccountId": "123456789012", "AWS::Partition": "aws", "AWS::Region": "eu-west-1",
-          "AWS::StackName": "cruddur", "AWS::URLSuffix": "amazonaws.com",
-          "AWS::StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/cruddur/1a2b3c4d-0000-11f1-a000-0a0b0c0d0e0f"}
+# CloudFormation's pseudo parameters.
+PSEUDO = {
+    "AWS::AccountId": "123456789012",
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-west-1",
+    "AWS::StackName": "cruddur",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::StackId": "arn:aws:cloudformation:eu-west-1:123456789012:stack/cruddur/1a2b3c4d-0000-11f1-a000-0a0b0c0d0e0f",
+}
 
 
 def source(path="template.yaml"):
@@ -37,44 +41,50 @@ def source(path="template.yaml"):
 
 
 def transformed(template, given):
-    """`template` with the resources that SAM makes of its own kind, and with the parameters that are `given`."""
-    # It tells of switches that only AWS itself has.
+    """Returns the template with the resources that SAM generates, for the `given` parameters."""
+    # The translator warns about feature flags that only AWS has.
     logging.disable(logging.WARNING)
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
-    # Without managed policies: a role of SAM's own making would need one, and fail.
-    made = Translator({}, Parser(), boto_session=boto3.Session(region_name="eu-west-1")).translate(template, dict(given))
-    return with_values(made, given)
+    # No managed policies are known, so a role that SAM generates would fail.
+    translated = Translator({}, Parser(), boto_session=boto3.Session(region_name="eu-west-1")).translate(
+        template, dict(given)
+    )
+    return with_values(translated, given)
 
 
 def with_values(template, given):
-    """`template` without parameters, conditions and mappings."""
-    values = {name: typed(given.get(name, parameter["Default"]), parameter["Type"])
-              for name, parameter in template.get("Parameters", {}).items()}
+    """Returns the template without parameters and conditions."""
+    values = {
+        name: typed(given.get(name, parameter["Default"]), parameter["Type"])
+        for name, parameter in template.get("Parameters", {}).items()
+    }
     values |= PSEUDO
     conditions = template.get("Conditions", {})
 
     def holds(condition):
-        (kind, operands), = condition.items()
+        ((kind, operands),) = condition.items()
         match kind:
             case "Condition":
                 return holds(conditions[operands])
             case "Fn::Equals":
-                one, other = (valued(operand) for operand in operands)
-                return str(one) == str(other)
+                left, right = (valued(operand) for operand in operands)
+                return str(left) == str(right)
             case "Fn::Not":
                 return not holds(operands[0])
             case "Fn::And":
                 return all(holds(operand) for operand in operands)
             case "Fn::Or":
                 return any(holds(operand) for operand in operands)
-        raise ValueError(f"a condition of the kind {kind}")
+        raise ValueError(f"unknown condition {kind}")
 
     def filled_in(text, variables):
-        """`text` with all that is known; the name of a resource stands for the resource."""
-        named = {name: value["Ref"] if isinstance(value, dict) and "Ref" in value else value
-                 for name, value in variables.items()}
+        """Returns `text` with all known values. References to resources stay."""
+        named = {
+            name: value["Ref"] if isinstance(value, dict) and "Ref" in value else value
+            for name, value in variables.items()
+        }
         known = {**values, **{name: value for name, value in named.items() if not isinstance(value, dict)}}
         text = re.sub(r"\$\{([\w:]+)\}", lambda found: str(known.get(found[1], found[0])), text)
         left = {name: value for name, value in named.items() if name not in known}
@@ -98,13 +108,19 @@ def with_values(template, given):
                 return [value for value in map(valued, node) if value != {"Ref": "AWS::NoValue"}]
         return node
 
-    resources = {name: valued(resource) for name, resource in template["Resources"].items()
-                 if "Condition" not in resource or holds(conditions[resource["Condition"]])}
+    resources = {
+        name: valued(resource)
+        for name, resource in template["Resources"].items()
+        if "Condition" not in resource or holds(conditions[resource["Condition"]])
+    }
     for resource in resources.values():
         resource.pop("Condition", None)
     outputs = template.get("Outputs")
-    return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources,
-            **({"Outputs": valued(outputs)} if outputs else {})}
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Resources": resources,
+        **({"Outputs": valued(outputs)} if outputs else {}),
+    }
 
 
 def typed(value, kind):

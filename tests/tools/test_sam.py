@@ -1,0 +1,117 @@
+"""Runs `make sam-local`, sends it events and requests as a user does, and stops it by Ctrl-C."""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from types import SimpleNamespace
+
+import pytest
+from answers import ANSWERS, HELLO, SHOWN, TRIGGERED, api_events, proxy_response, simplified, trigger_events
+from engine import containers
+from local_server import access_token, has_demo_data
+from processes import free_port, listens, run, wait_for, wait_until
+
+
+@pytest.fixture(scope="module")
+def sam_local(engine, built, tmp_path_factory, show_if_failed):
+    """The process, the URL of its API, an access token, and a function that returns the output so far."""
+    port, local_port, dynamodb_port = free_port(), free_port(), free_port()
+    folder = tmp_path_factory.mktemp("sam")
+    log_path, local = folder / "log", f"http://127.0.0.1:{local_port}"
+    with log_path.open("w") as log:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "tests/tools/sam_local.py",
+                built,
+                "--data-dir",
+                folder / "data",
+                "--port",
+                str(port),
+                "--local-port",
+                str(local_port),
+                "--dynamodb-port",
+                str(dynamodb_port),
+            ],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until("sam_local.py listens", lambda: listens(port), process, log=log_path)
+        token = access_token(local)
+        wait_until("the demo data is complete", lambda: has_demo_data(local, token), process, log=log_path)
+        yield SimpleNamespace(process=process, api=f"http://127.0.0.1:{port}", token=token, output=log_path.read_text)
+    finally:
+        show_if_failed(log_path)
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def runs(sam_local):
+    """The finished `sam local invoke` of each API event, by its name."""
+    return {name: invoke("ApiFunction", event) for name, event in api_events(sam_local.token)}
+
+
+def test_sam_local_invoke_answers_api_events(runs):
+    assert {name: proxy_response(run.stdout) for name, run in runs.items()} == ANSWERS
+
+
+def test_sam_local_invoke_shows_the_trace(runs):
+    assert "POST /api/activities" in runs["create"].stderr
+
+
+@pytest.mark.parametrize(("folder", "function"), TRIGGERED.items())
+def test_sam_local_invoke_answers_trigger_events(sam_local, folder, function):
+    for name, event, answer in trigger_events(folder):
+        assert json.loads(invoke(function, event).stdout) == answer, name
+
+
+def test_sam_local_start_api_answers_requests(sam_local, runs):
+    created = json.loads(json.loads(runs["create"].stdout)["body"])["uuid"]
+    for method, path, expected in [
+        ("GET", "/api/health-check", ANSWERS["health_check"]),
+        ("GET", "/api/activities/home", ANSWERS["home_stage_in_path"]),
+        ("GET", "/api/activities/home?limit=1", (200, [HELLO])),
+        ("GET", f"/api/activities/{created}", SHOWN),
+        ("POST", "/api/activities", ANSWERS["create_anonymous"]),
+        ("DELETE", "/api/activities/home", (405, "method_not_allowed")),
+        # API Gateway's own answer.
+        ("GET", "/api/nothing-here", (403, {"message": "Missing Authentication Token"})),
+    ]:
+        status, headers, body = request(sam_local.api, method, path)
+        assert simplified(status, headers.get_content_type(), body) == expected, f"{method} {path}"
+
+
+def test_local_user_posts_and_sees_the_trace(sam_local):
+    status, headers, created = request(sam_local.api, "POST", "/api/activities", sam_local.token)
+    assert (status, created["handle"]) == (200, "andrewbrown")
+    _, _, home = request(sam_local.api, "GET", "/api/activities/home?limit=1")
+    assert [post["uuid"] for post in home] == [created["uuid"]]
+    wait_for(lambda: headers["x-trace-id"] in sam_local.output())
+    assert headers["x-trace-id"] in sam_local.output()
+
+
+def test_ctrl_c_stops_sam_local_and_its_containers(sam_local, built):
+    sam_local.process.send_signal(signal.SIGINT)
+    assert sam_local.process.wait(timeout=120) == 0
+    assert containers(built) == []
+
+
+def invoke(function, event):
+    return run("sam local invoke --event -", function, input=event)
+
+
+def request(api, method, path, token=None):
+    """Returns status, headers and body of the response."""
+    body = b'{"message":"Hello","ttl":"1-day"}' if method == "POST" else None
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        sent = urllib.request.Request(api + path, body, headers, method=method)
+        with urllib.request.urlopen(sent, timeout=120) as response:
+            return response.status, response.headers, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, json.load(error)

@@ -1,0 +1,130 @@
+"""Checks the API of template.yaml: its routes, errors, limits and logs."""
+
+import json
+import re
+from http import HTTPStatus
+
+import pytest
+
+# The status of each error response of API Gateway, as the template sets it.
+STATUSES = {
+    "UNAUTHORIZED": 401,
+    "ACCESS_DENIED": 403,
+    "EXPIRED_TOKEN": 401,
+    "INVALID_SIGNATURE": 404,
+    "MISSING_AUTHENTICATION_TOKEN": 404,
+    "RESOURCE_NOT_FOUND": 404,
+    "REQUEST_TOO_LARGE": 413,
+    "THROTTLED": 429,
+    "INTEGRATION_FAILURE": 502,
+    "INTEGRATION_TIMEOUT": 504,
+}
+# API Gateway uses these for several statuses.
+DEFAULTS = ["DEFAULT_4XX", "DEFAULT_5XX"]
+PRIVATE = r"identity|authorizer|\$context\.path|querystring|header|requestOverride|claims"
+
+
+@pytest.fixture(scope="module")
+def body(resources):
+    return resources["Api"]["Properties"]["Body"]
+
+
+@pytest.fixture(scope="module")
+def stage(resources):
+    return resources["ApiStage"]["Properties"]
+
+
+@pytest.fixture(scope="module", params=[*STATUSES, *DEFAULTS])
+def gateway_response(request, body):
+    """The name of an error response of API Gateway, its definition, and its headers."""
+    response = body["x-amazon-apigateway-gateway-responses"][request.param]
+    headers = {
+        name.removeprefix("gatewayresponse.header.").lower(): value.strip("'")
+        for name, value in response["responseParameters"].items()
+    }
+    return request.param, response, headers
+
+
+def test_authorizer_accepts_tokens_of_our_user_pool(body):
+    # `tests/it/template.rs` checks which routes it protects.
+    (authorizer,) = body["components"]["securitySchemes"].values()
+    assert authorizer["x-amazon-apigateway-authorizer"]["providerARNs"] == [{"Fn::GetAtt": ["UserPool", "Arn"]}]
+
+
+def test_path_variables_at_one_place_have_one_name(body):
+    names = {}
+    for path in body["paths"]:
+        parts = path.split("/")
+        for at, part in enumerate(parts):
+            if part.startswith("{"):
+                place = re.sub(r"\{\w+\}", "{}", "/".join(parts[:at]))
+                names.setdefault(place, set()).add(part)
+    # API Gateway rejects sibling resources with different variables.
+    assert [found for found in names.values() if len(found) > 1] == []
+
+
+def test_every_method_invokes_the_alias(body):
+    targets = {
+        json.dumps(operation["x-amazon-apigateway-integration"]["uri"])
+        for methods in body["paths"].values()
+        for operation in methods.values()
+    }
+    assert ["${ApiFunctionAliaslive}" in target for target in targets] == [True]
+
+
+def test_gateway_errors_are_all_replaced(body):
+    assert set(body["x-amazon-apigateway-gateway-responses"]) == {*STATUSES, *DEFAULTS}
+
+
+def test_gateway_error_is_a_problem(gateway_response):
+    name, response, headers = gateway_response
+    assert headers["content-type"] == "application/problem+json"
+    # API Gateway uses this template for every `Accept` header.
+    assert list(response["responseTemplates"]) == ["application/json"]
+    problem = json.loads(response["responseTemplates"]["application/json"])
+    assert (problem["type"], problem["xray_trace_id"]) == ("about:blank", "$context.xrayTraceId")
+    assert re.fullmatch(r"[a-z_]+", problem["code"])
+    assert problem["detail"]
+    if name in DEFAULTS:
+        assert problem["gateway"] == "$context.error.responseType"
+    else:
+        assert problem["status"] == STATUSES[name]
+        assert str(response.get("statusCode", STATUSES[name])) == str(STATUSES[name])
+        # Newer versions of Python know 413 by its new name, "Content Too Large".
+        title = "Payload Too Large" if name == "REQUEST_TOO_LARGE" else HTTPStatus(STATUSES[name]).phrase
+        assert problem["title"] == title
+
+
+def test_gateway_error_is_readable_from_every_origin(gateway_response):
+    _, _, headers = gateway_response
+    assert headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in headers
+
+
+def test_gateway_error_tells_clients_how_to_retry(gateway_response):
+    name, _, headers = gateway_response
+    assert headers.get("retry-after") == ("1" if STATUSES.get(name) in (429, 502, 504) else None)
+    assert headers.get("www-authenticate", "").startswith("Bearer") == (STATUSES.get(name) == 401)
+
+
+def test_stage_traces_requests(stage):
+    assert stage["TracingEnabled"] is True
+
+
+def test_stage_throttles_every_method(body, stage):
+    settings = {
+        (setting["ResourcePath"].replace("~1", "/"), setting["HttpMethod"]): setting
+        for setting in stage["MethodSettings"]
+    }
+    assert all(
+        setting["ThrottlingRateLimit"] > 0 and setting["ThrottlingBurstLimit"] > 0 for setting in settings.values()
+    )
+    methods = {(f"/{path}", method.upper()) for path, methods in body["paths"].items() for method in methods}
+    assert settings.keys() - methods == {("/*", "*")}
+
+
+def test_access_log_has_ids_and_nothing_private(stage):
+    fields = json.loads(stage["AccessLogSetting"]["Format"])
+    assert (fields["request_id"], fields["xray_trace_id"]) == ("$context.requestId", "$context.xrayTraceId")
+    # Paths contain handles, and queries contain search terms.
+    assert [value for value in fields.values() if re.search(PRIVATE, value)] == []

@@ -1,0 +1,121 @@
+"""Checks the alarms, the dashboard and the X-Ray settings of template.yaml."""
+
+import json
+import re
+
+import pytest
+
+# A unit test of `lambda-spans` compares the metrics in its log line with the same list.
+DESTINATION_METRICS = ["Exported", "SampledOut", "Dropped", "Carried"]
+SPAN_METRICS = ["SpansCreated", *(f"{to}{metric}" for to in ("XRay", "Otlp") for metric in DESTINATION_METRICS)]
+# A gauge for debugging, which the dashboard does not show.
+NOT_SHOWN = {"XRayCarried", "OtlpCarried"}
+
+
+@pytest.fixture(scope="module")
+def alarms(of_type):
+    return of_type("AWS::CloudWatch::Alarm")
+
+
+@pytest.fixture(scope="module")
+def widgets(resources):
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]
+    return json.loads(body["Fn::Sub"] if isinstance(body, dict) else body)["widgets"]
+
+
+@pytest.fixture(scope="module")
+def span_metrics(of_type):
+    """Namespace, name and service of each metric of spans that the dashboard shows."""
+    variables = [function["Environment"]["Variables"] for function in of_type("AWS::Lambda::Function").values()]
+    return {
+        (one["LAMBDA_SPANS_METRICS_NAMESPACE"], metric, one["OTEL_SERVICE_NAME"])
+        for one in variables
+        for metric in SPAN_METRICS
+        if metric not in NOT_SHOWN
+    }
+
+
+def test_alarms_notify_the_target_at_both_ends(variant, alarms):
+    expected = ["arn:aws:sns:eu-west-1:123456789012:alarms"] if variant == "prod" else None
+    for alarm in alarms.values():
+        assert (alarm.get("AlarmActions"), alarm.get("OKActions")) == (expected, expected)
+
+
+def test_alarms_ignore_missing_data(alarms):
+    assert {alarm["TreatMissingData"] for alarm in alarms.values()} == {"notBreaching"}
+
+
+def test_alarms_are_described(alarms):
+    assert all(alarm["AlarmDescription"] for alarm in alarms.values())
+
+
+def test_alarm_expression_uses_each_of_its_metrics(alarms):
+    for alarm in alarms.values():
+        result, *parts = alarm.get("Metrics") or [None]
+        if result:
+            assert sorted(part["Id"] for part in parts) == sorted(
+                set(re.findall(r"\b[a-z]\w*\b", result["Expression"]))
+            )
+            assert not any(part["ReturnData"] for part in parts)
+
+
+def test_dashboard_shows_every_alarm(alarms, widgets):
+    shown = {arn for widget in widgets if widget["type"] == "alarm" for arn in widget["properties"]["alarms"]}
+    assert shown == {f"${{{name}.Arn}}" for name in alarms}
+
+
+def test_dashboard_shows_every_span_metric(widgets, span_metrics):
+    metrics = [metric for widget in widgets if widget["type"] == "metric" for metric in widget["properties"]["metrics"]]
+    namespaces = {namespace for namespace, _, _ in span_metrics}
+    assert {(one[0], one[1], one[3]) for one in metrics if one[0] in namespaces} == span_metrics
+
+
+def test_lost_telemetry_alarm_watches_every_service(alarms, span_metrics):
+    watched = [part["MetricStat"]["Metric"] for part in alarms["LostTelemetryAlarm"]["Metrics"][1:]]
+    assert {(one["Namespace"], one["MetricName"], one["Dimensions"][0]["Value"]) for one in watched} == {
+        metric for metric in span_metrics if metric[1].endswith("Dropped")
+    }
+
+
+def test_xray_rule_samples_the_stage(resources):
+    rule = resources["TraceSampling"]["Properties"]["SamplingRule"]
+    assert (rule["ServiceName"], rule["ServiceType"]) == (stage_name(resources), "AWS::ApiGateway::Stage")
+    assert (rule["FixedRate"], rule["ReservoirSize"]) == (0.05, 1)
+
+
+def test_xray_group_contains_stage_and_consumers(resources):
+    expression = resources["TraceGroup"]["Properties"]["FilterExpression"]["Fn::Sub"]
+    assert re.findall(r'service\(id\(name: "([^"]+)", type: "([^"]+)"\)\)', expression) == [
+        (stage_name(resources), "AWS::ApiGateway::Stage"),
+        ("${SignupFunction}", "AWS::Lambda::Function"),
+        ("${StreamFunction}", "AWS::Lambda::Function"),
+    ]
+
+
+def test_xray_names_have_at_most_32_characters(resources):
+    names = [
+        resources["TraceSampling"]["Properties"]["SamplingRule"]["RuleName"],
+        resources["TraceGroup"]["Properties"]["GroupName"],
+    ]
+    for name in names:
+        text = name["Fn::Sub"][0].replace("${Number}", "1a2b3c4d") if isinstance(name, dict) else name
+        assert len(text) <= 32
+
+
+def test_transaction_search_is_opt_in(variant, of_type):
+    assert bool(of_type("AWS::XRay::TransactionSearchConfig")) == (variant == "prod")
+
+
+@pytest.mark.parametrize("variant", ["prod"], indirect=True)
+def test_transaction_search_writes_for_this_account_only(resources):
+    policy = json.loads(resources["TransactionSearchLogs"]["Properties"]["PolicyDocument"])
+    assert [statement["Condition"] for statement in policy["Statement"]] == [
+        {
+            "ArnLike": {"aws:SourceArn": "arn:aws:xray:eu-west-1:123456789012:*"},
+            "StringEquals": {"aws:SourceAccount": "123456789012"},
+        }
+    ]
+
+
+def stage_name(resources):
+    return f"{resources['Api']['Properties']['Name']}/{resources['ApiStage']['Properties']['StageName']}"
