@@ -51,7 +51,7 @@ doctor: ## check the prerequisites (FOR="run test build local deploy")
 ##@ Check (starts no program of the project)
 
 .PHONY: check
-check: lint deny workflows ## run the three checks below
+check: lint deny workflows ## run lint, deny and workflows
 
 .PHONY: lint
 lint: lint-text lint-rust ## check all source files
@@ -73,8 +73,15 @@ lint-rust: $(lint) ## check Rust: format, lints, rustdoc, unused dependencies, f
 	  -- -D warnings
 	for workspace in . benches benches/load; do .tools/lint/bin/cargo-shear --locked "$$workspace"; done
 
+.PHONY: format
+format: $(lint) ## format Rust, Python and Markdown
+	cargo fmt --all
+	.tools/lint/bin/ruff check --fix --quiet
+	.tools/lint/bin/ruff format --quiet
+	.tools/lint/bin/rumdl fmt --quiet .
+
 .PHONY: deny
-deny: $(lint) ## check licences, sources and advisories of the dependencies
+deny: $(lint) ## check licenses, sources and advisories of the dependencies
 	tests/tools/deny.sh .tools/lint/bin/cargo-deny
 
 .PHONY: workflows
@@ -103,7 +110,7 @@ fuzz: ## test parsers and the X-Ray translator with 50,000 random inputs each
 	PROPTEST_CASES=50000 cargo test --locked --release --package lambda-spans --all-features --lib
 
 .PHONY: tools
-tools: scale-is-fresh contract template policy operate arm64 rie watch sam deployed ## run the tests below and check generated files
+tools: scale-is-fresh contract template policy operate arm64 rie watch sam deployed ## run the tests from contract to deployed, and check generated files
 
 .PHONY: contract
 contract: $(python) ## compare the running server with docs/openapi.json (Schemathesis)
