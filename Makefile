@@ -1,89 +1,187 @@
-# Run `make` to see what there is.
+# `make` lists the commands.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
+# The commands share target/, .aws-sam/ and Docker.
 .NOTPARALLEL:
 MAKEFLAGS += --no-builtin-rules
 export PYTHONDONTWRITEBYTECODE := 1
 
 CARGO_AUDITABLE := 0.7.7
 AUDITABLE2CDX := 0.1.0
-CARGO_DENY := 0.20.2
-CFN_GUARD := 3.2.1
-# Its rules of AWS Control Tower are what is used of it; what else it is for asks for a package of 100 MB.
-GUARD_RULES := cdklabs.cdk-validator-cfnguard==0.0.62
 
+# Each environment is complete when its file `ready` exists.
+lint := .tools/lint/ready
+policy := .tools/policy/ready
 python := .tools/python/ready
 auditable := .tools/cargo-auditable-$(CARGO_AUDITABLE)/bin/cargo-auditable
 auditable2cdx := .tools/auditable2cdx-$(AUDITABLE2CDX)/bin/auditable2cdx
-deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
-policy := .tools/policy/ready
-guard := .tools/cfn-guard-$(CFN_GUARD)/bin/cfn-guard
-# The SAM CLI and cargo-lambda, and the zig that cargo-lambda finds by the first python3 on the path.
+# The SAM CLI, cargo-lambda and the Python that contains zig for cargo-lambda.
 with_tools := PATH="$(CURDIR)/.tools/python/bin:$(CURDIR)/$(dir $(auditable)):$(CURDIR)/$(dir $(auditable2cdx)):$$PATH" \
   SAM_CLI_TELEMETRY=0
 
-model := model::random_actions_match_the_model
-
+rust_targets := $${CARGO_TARGET_DIR:-target}
 pytest := $(with_tools) pytest
-# With what `make unit` has built already, it takes no build of its own.
-local := cargo test --locked --workspace --no-run
+# Builds the local server and the test programs. It builds nothing after `make unit`.
+build_tests := cargo test --locked --workspace --no-run
+model := model::random_actions_match_the_model
+# The name of this machine's architecture in Lambda.
+native := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
 
 .PHONY: help
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / { printf "%s%s\n", separator, substr($$0, 5); separator = "\n" } \
+	  /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Run
 
 .PHONY: run
-run: ## start Cruddur on this machine: http://127.0.0.1:3000
+run: ## start Cruddur on http://127.0.0.1:3000
 	cargo run --locked
 
+.PHONY: sam-local
+sam-local: $(native) docker ## start the built functions in Lambda's image on http://127.0.0.1:3001
+	cargo build --locked --package local
+	$(with_tools) .tools/python/bin/python tests/tools/sam_local.py .aws-sam/$(native)
+
 .PHONY: doctor
-doctor: ## what this machine lacks for all of this, and how to get it (FOR="run test build local deploy")
+doctor: ## check the prerequisites (FOR="run test build local deploy")
 	@operate/doctor.sh $(FOR)
 
-.PHONY: check
-check: lint deny workflows ## all that needs no running program: format, lints, documentation, dependencies
+##@ Check (starts no program of the project)
 
-.PHONY: test
-test: check unit contract template policy operate arm64 rie watch sam deployed ## every test there is, with all tools that they need
+.PHONY: check
+check: lint deny workflows ## run lint, deny and workflows
 
 .PHONY: lint
-lint: ## rustfmt, clippy and rustdoc, without a warning
+lint: lint-text lint-rust ## check all source files
+
+.PHONY: lint-text
+lint-text: $(lint) ## check Python, shell scripts, Markdown links and spelling
+	.tools/lint/bin/ruff check --quiet
+	.tools/lint/bin/ruff format --check --quiet
+	.tools/lint/bin/shellcheck .ci/run operate/*.sh tests/tools/*.sh
+	.tools/lint/bin/rumdl check --quiet .
+	.tools/lint/bin/typos
+
+.PHONY: lint-rust
+lint-rust: $(lint) ## check Rust: format, lints, rustdoc, unused dependencies, features
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	.tools/lint/bin/cargo-hack hack clippy --locked --package lambda-spans --lib --each-feature --exclude-all-features \
+	  -- -D warnings
+	for workspace in . benches benches/load; do .tools/lint/bin/cargo-shear --locked "$$workspace"; done
+
+.PHONY: format
+format: $(lint) ## format Rust, Python and Markdown
+	cargo fmt --all
+	.tools/lint/bin/ruff check --fix --quiet
+	.tools/lint/bin/ruff format --quiet
+	.tools/lint/bin/rumdl fmt --quiet .
 
 .PHONY: deny
-deny: $(deny) ## licences, sources, bans and advisories of the dependencies
-	tests/tools/deny.sh $(deny)
+deny: $(lint) ## check licenses, sources and advisories of the dependencies
+	tests/tools/deny.sh .tools/lint/bin/cargo-deny
 
 .PHONY: workflows
-workflows: $(python) ## those of .github: pinned, with no more permissions than they need
-	.tools/python/bin/zizmor --offline --no-progress .github/workflows
+workflows: $(lint) ## check GitHub's workflows for unpinned actions and needless permissions
+	.tools/lint/bin/zizmor --offline --no-progress .github/workflows
+
+.PHONY: minimum-rust
+minimum-rust: $(lint) ## check lambda-spans with the oldest supported Rust
+	.tools/lint/bin/cargo-hack hack check --locked --package lambda-spans --lib --all-features --rust-version
+
+##@ Test
+
+.PHONY: test
+test: check unit tools ## run all checks and tests; installs the tools into .tools
 
 .PHONY: unit
-unit: ## cargo test: needs nothing but the Rust toolchain
+unit: ## run cargo test; requires only Rust and a C compiler
 	cargo test --locked --workspace
 
-.PHONY: contract
-contract: $(python) ## the running server beside its own description, by Schemathesis
-	$(local)
-	$(pytest) -n 2 tests/tools/test_contract.py
-
 .PHONY: model
-model: ## what users do in a hundred thousand random sequences, beside a plain model; `make unit` does ten thousand
+model: ## compare 100,000 random user sessions with a simple model (make unit: 10,000)
 	PROPTEST_CASES=100000 cargo test --locked --package cruddur --test it -- --exact $(model)
 
+.PHONY: fuzz
+fuzz: ## test parsers and the X-Ray translator with 50,000 random inputs each
+	PROPTEST_CASES=50000 cargo test --locked --release --package lambda-spans --all-features --lib
+
+.PHONY: tools
+tools: contract template policy operate arm64 rie watch sam deployed ## run the tests from contract to deployed, and check generated files
+
+.PHONY: contract
+contract: $(python) ## compare the running server with docs/openapi.json (Schemathesis)
+	$(build_tests)
+	$(pytest) -n 2 tests/tools/test_contract.py
+
+.PHONY: template
+template: $(python) ## validate template.yaml (sam validate, cfn-lint)
+	$(with_tools) AWS_DEFAULT_REGION=us-east-1 sam validate --lint
+	$(pytest) tests/tools/test_template*.py
+
+.PHONY: policy
+policy: $(python) $(policy) ## check both templates against policies (cfn-lint, checkov, cfn-guard)
+	$(pytest) tests/tools/test_policy.py
+
+.PHONY: operate
+operate: $(python) ## test the scripts in operate/, the events, and the commands in the documents
+	$(pytest) -n 2 tests/tools/test_{doctor,honeycomb,docs,events,engine}.py
+
+.PHONY: rie
+rie: x86_64 ## run the built functions in AWS's Runtime Interface Emulator
+	$(build_tests)
+	$(pytest) tests/tools/test_rie.py
+
+.PHONY: watch
+watch: $(python) ## invoke every event with cargo lambda invoke
+	$(build_tests)
+	$(pytest) tests/tools/test_watch.py
+
+.PHONY: sam
+sam: x86_64 docker ## invoke every event with sam local invoke, and use sam local start-api
+	$(build_tests)
+	$(pytest) tests/tools/test_sam.py
+
+.PHONY: deployed
+deployed: x86_64 docker ## deploy to an AWS emulator and use the deployed API
+	$(pytest) tests/tools/test_deploy.py
+
+##@ Measure
+
 .PHONY: bench
-bench: ## what tracing costs, beside none and beside peers, into benches/RESULTS.md; some 20 minutes to build once, 6 to run
+bench: ## measure the cost of tracing into benches/RESULTS.md (20 minutes to build, 6 to run)
 	cargo run --release --locked --manifest-path benches/Cargo.toml --bin bench -- --write benches/RESULTS.md
 
 .PHONY: load
-load: ## a mixed load on the local server, into docs/load.md
+load: ## measure the local server under load into docs/load.md (LOAD="--help" lists options)
 	cargo build --locked --release --package local
 	cargo run --release --locked --manifest-path benches/load/Cargo.toml -- \
-	  --server "$${CARGO_TARGET_DIR:-target}/release/local" --write docs/load.md $(LOAD)
+	  --server "$(rust_targets)/release/local" --write docs/load.md $(LOAD)
+
+##@ Build and deploy
+
+.PHONY: build
+build: $(python) $(auditable) ## build the functions for sam deploy (ARCH=arm64 or x86_64)
+	$(with_tools) operate/build.sh $(or $(ARCH),arm64)$(if $(ARCH),, || { [ $$? -eq 3 ] && $(with_tools) operate/build.sh x86_64 && \
+	  echo 'Built for x86_64 instead: sam deploy --parameter-overrides Architecture=x86_64 …'; })
+
+.PHONY: release
+release: $(python) $(auditable) $(auditable2cdx) ## write zips, component lists and checksums to dist/ (VERSION=…)
+	$(with_tools) operate/release.sh $(VERSION)
+
+.PHONY: reproducible
+reproducible: x86_64 ## build the last commit again elsewhere and compare the binaries
+	$(with_tools) tests/tools/reproducible.sh
+
+.PHONY: honeycomb
+honeycomb: ## create the columns, queries and board of operate/honeycomb.json in Honeycomb
+	operate/honeycomb.py
+
+##@ Write generated files
 
 .PHONY: events
 events: ## write events/api from tests/tools/events.py
@@ -94,79 +192,26 @@ scale: ## write the tables of docs/cost.md
 	tests/tools/scale.py
 	tests/tools/bill.py
 
-.PHONY: fuzz
-fuzz: ## parsers and the X-Ray translator on many more random inputs than `cargo test` takes
-	PROPTEST_CASES=50000 cargo test --locked --release --package lambda-spans --all-features --lib
-
-.PHONY: template
-template: $(python) ## the template as SAM and cfn-lint see it
-	$(with_tools) AWS_DEFAULT_REGION=us-east-1 sam validate --lint
-	$(pytest) tests/tools/test_template*.py
-
-.PHONY: operate
-operate: $(python) ## test the scripts in operate/, the events, and the commands in the documents
-	$(pytest) -n 2 tests/tools/test_{doctor,honeycomb,docs,events,engine}.py
-
-.PHONY: honeycomb
-honeycomb: ## columns, saved queries and a board in Honeycomb, as operate/honeycomb.json has them
-	operate/honeycomb.py
-
 .PHONY: pictures
-pictures: x86_64 ## the pictures of docs/traces.md, from what the functions export here
-	$(local)
-	"$${CARGO_TARGET_DIR:-target}/debug/examples/traces" .aws-sam/x86_64/{Api,Stream}Function/bootstrap > docs/traces/data.json
+pictures: x86_64 ## write the pictures of docs/traces.md from exported traces
+	$(build_tests)
+	"$(rust_targets)/debug/examples/traces" .aws-sam/x86_64/{Api,Stream}Function/bootstrap > docs/traces/data.json
 	tests/tools/pictures.py
 
-.PHONY: policy
-policy: $(python) $(policy) $(guard) ## the templates beside the policies of cfn-lint, checkov and cfn-guard
-	$(pytest) tests/tools/test_policy.py
+##@ Clean
 
-.PHONY: build
-build: $(python) $(auditable) ## what `sam deploy` deploys, for arm64 (ARCH=x86_64 for the other)
-	$(with_tools) operate/build.sh $(or $(ARCH),arm64)$(if $(ARCH),, || { [ $$? -eq 3 ] && $(with_tools) operate/build.sh x86_64 && \
-	  echo 'Built for x86_64 instead: sam deploy --parameter-overrides Architecture=x86_64 …'; })
+.PHONY: clean-tools
+clean-tools: ## delete the installed tools
+	rm -rf .tools
 
-.PHONY: release
-release: $(python) $(auditable) $(auditable2cdx) ## zips, lists of components and checksums into dist/ (VERSION=…)
-	$(with_tools) operate/release.sh $(VERSION)
-
-.PHONY: reproducible
-reproducible: x86_64 ## builds the last commit in another folder, and compares
-	$(with_tools) tests/tools/reproducible.sh
-
-# Lambda's image for this machine's processor.
-native := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
-
-.PHONY: sam-local
-sam-local: $(native) docker ## the built functions in Lambda's image: http://127.0.0.1:3001, until Ctrl-C
-	cargo build --locked --package local
-	$(with_tools) .tools/python/bin/python tests/tools/sam_local.py .aws-sam/$(native)
-
-.PHONY: rie
-rie: x86_64 ## the built functions under AWS's Runtime Interface Emulator
-	$(local)
-	$(pytest) tests/tools/test_rie.py
-
-.PHONY: watch
-watch: $(python) ## every event by cargo lambda invoke, with its wrong deadlines
-	$(local)
-	$(pytest) tests/tools/test_watch.py
-
-.PHONY: sam
-sam: x86_64 docker ## what one does with `make sam-local`, and every event by sam local invoke
-	$(local)
-	$(pytest) tests/tools/test_sam.py
-
-.PHONY: deployed
-deployed: x86_64 docker ## sam deploy to a stand-in for AWS, and what users do over HTTP on what it deployed
-	$(pytest) tests/tools/test_deploy.py
+# Steps of the commands above.
 
 .PHONY: x86_64
 x86_64: $(python) $(auditable)
 	$(with_tools) operate/build.sh x86_64 .aws-sam/x86_64
 	$(pytest) tests/tools/test_built.py --built .aws-sam/x86_64
 
-# 3 is the answer where the target cannot be had.
+# build.sh exits with 3 if the arm64 target cannot be installed.
 .PHONY: arm64
 arm64: $(python) $(auditable)
 	{ $(with_tools) operate/build.sh arm64 .aws-sam/arm64 && $(pytest) tests/tools/test_built.py --built .aws-sam/arm64; } || [ $$? -eq 3 ]
@@ -175,35 +220,37 @@ arm64: $(python) $(auditable)
 docker:
 	tests/tools/docker.sh
 
-.PHONY: clean-tools
-clean-tools: ## remove what `make test` installed into .tools
-	rm -rf .tools
+# Installs the packages of a requirements file into an environment. The files list dependencies too, so --no-deps
+# prevents that an unpinned package is installed.
+define python_environment
+@python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' || \
+  { echo 'Python 3.11 or newer with venv is required (Debian: apt-get install python3-venv).' >&2; exit 1; }
+python3 -m venv --clear $(@D)
+$(@D)/bin/pip install --quiet --no-deps --requirement $<
+endef
+
+$(lint): tests/lint/requirements.txt
+	$(python_environment)
+	touch $@
 
 $(python): tests/tools/requirements.txt
-	python3 -m venv --clear .tools/python
-	.tools/python/bin/pip install --quiet --requirement $<
+	$(python_environment)
 	touch $@
 
 $(policy): tests/policy/requirements.txt
-	python3 -m venv --clear .tools/policy
-	.tools/policy/bin/pip install --quiet --requirement $<
-	.tools/policy/bin/pip install --quiet --no-deps $(GUARD_RULES)
+	$(python_environment)
+	tar --extract --gzip --file $(@D)/lib/python*/site-packages/cdklabs/cdk_validator_cfnguard/_jsii/*.tgz \
+	  --directory $(@D)/bin --strip-components=4 "package/bin/ubuntu/$$(uname -m)/cfn-guard"
 	touch $@
 
-# Each tool's own folder of build output would be larger than all the rest.
+# No package contains these two prebuilt. The build folder is deleted because it is larger than all other tools.
 define cargo_install
 cargo install --locked --version $(2) --root .tools/$(1)-$(2) --target-dir .tools/build $(1)
 rm -rf .tools/build
 endef
-
-$(deny):
-	$(call cargo_install,cargo-deny,$(CARGO_DENY))
 
 $(auditable):
 	$(call cargo_install,cargo-auditable,$(CARGO_AUDITABLE))
 
 $(auditable2cdx):
 	$(call cargo_install,auditable2cdx,$(AUDITABLE2CDX))
-
-$(guard):
-	$(call cargo_install,cfn-guard,$(CFN_GUARD))
