@@ -45,7 +45,7 @@ pub enum SignupError {
 /// The time for an event of an invocation that Lambda ends at `deadline`, in epoch milliseconds.
 #[must_use]
 pub fn limit(deadline: u64, now: Timestamp) -> Duration {
-    store::until(deadline, now).map_or(LIMIT, |left| left.saturating_sub(RESERVE).min(LIMIT))
+    store::remaining_time(deadline, now).map_or(LIMIT, |left| left.saturating_sub(RESERVE).min(LIMIT))
 }
 
 /// Makes the profile of the user whom `event` is about, unless there is one, and returns the event as Cognito wants it;
@@ -74,7 +74,8 @@ pub async fn confirm(store: &Store, clock: &Clock, event: Value, limit: Duration
         Ok(())
     };
     let end = Instant::now() + limit;
-    let made = tokio::time::timeout_at(end, store::by(end, make)).await.unwrap_or(Err(SignupError::OutOfTime));
+    let made =
+        tokio::time::timeout_at(end, store::with_deadline(end, make)).await.unwrap_or(Err(SignupError::OutOfTime));
     made.inspect_err(|error| tracing::error!(error.causes = causes(Some(error)), "no profile could be made"))?;
     Ok(event)
 }
@@ -102,12 +103,12 @@ async fn create(store: &Store, clock: &Clock, sub: &str, event: &Value) -> Resul
 /// Two triggers for one user at once get in each other's way; the second try finds what the other one has made.
 async fn put(store: &Store, profile: &Profile) -> Result<(), StoreError> {
     for _ in 1..MAX_TRIES {
-        match store.put_profile(profile).await {
+        match store.create_profile(profile).await {
             Err(StoreError::Throttled { .. }) => {}
             result @ (Ok(()) | Err(_)) => return result,
         }
     }
-    store.put_profile(profile).await
+    store.create_profile(profile).await
 }
 
 fn text<'a>(event: &'a Value, path: &str) -> Option<&'a str> {

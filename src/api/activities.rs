@@ -16,7 +16,7 @@ use super::listing::{Listing, tell_length};
 use super::page::{MAX_LIMIT, Page};
 use super::path::{ActivityUuid, AtHandle, NO_SUCH_ACTIVITY};
 use super::schema::{self, IdText, TtlText};
-use crate::domain::{Activity, Draft, Id, Invalid, Message, Post};
+use crate::domain::{Id, Invalid, Message, Post, PostDraft};
 use crate::store::StoreError;
 
 /// What a client sends to post. What is missing is treated as blank, as the original does.
@@ -65,14 +65,14 @@ pub(super) async fn create(
             Some(before) => before,
             None => {
                 let profile = profile.ok_or(ApiError::NoProfile)?;
-                let activity = Activity::post(state.clock.new_id(), profile.author.clone(), draft.clone());
-                state.store.create_activity(&profile, &activity, once.as_ref()).await?
+                let post = Post::new(state.clock.new_id(), profile.author.clone(), draft.clone());
+                state.store.create_post(&profile, &post, once.as_ref()).await?
             }
         };
         span.record("app.activity_uuid", display(written.made.id));
         tell(&span, &written);
-        let activity = Activity::post(written.made.id, written.made.author, draft);
-        Ok(answer(written.replayed, CreatedResponse::from(&activity)))
+        let post = Post::new(written.made.id, written.made.author, draft);
+        Ok(answer(written.replayed, CreatedResponse::from(&post)))
     }
     .instrument(span)
     .await
@@ -94,7 +94,7 @@ pub(super) async fn show_status(
     ActivityUuid(id): ActivityUuid,
     page: Page,
 ) -> Result<Response, ApiError> {
-    shown(&state, id, page, |post| post.author().handle == handle).await
+    shown(&state, id, page, |post| post.author.handle == handle).await
 }
 
 async fn shown(state: &AppState, id: Id, page: Page, is_meant: impl Fn(&Post) -> bool) -> Result<Response, ApiError> {
@@ -108,8 +108,8 @@ async fn shown(state: &AppState, id: Id, page: Page, is_meant: impl Fn(&Post) ->
         let (found, replies) = tokio::join!(state.store.post(id, list.now), replies);
         let post = found?.map(|found| found.post).filter(is_meant).ok_or(NO_SUCH_ACTIVITY)?;
         let replies = replies?;
-        tell_length(replies.replies.len());
-        Ok(list.respond(ShowResponse::new(&post, &replies.replies), replies.next))
+        tell_length(replies.rows.len());
+        Ok(list.respond(ShowResponse::new(&post, &replies.rows), replies.next))
     }
     .instrument(span)
     .await
@@ -128,7 +128,7 @@ pub(super) async fn delete(
         if !found.is_by(&principal.sub) {
             return Err(ApiError::Forbidden("Only who wrote it can delete it."));
         }
-        state.store.delete(&principal.sub, &found).await.map_err(gone)?;
+        state.store.delete_post(&principal.sub, &found).await.map_err(gone)?;
         Ok(Json(DeletedResponse { uuid: id.to_string() }))
     }
     .instrument(span)
@@ -141,7 +141,7 @@ pub(super) fn gone(error: StoreError) -> ApiError {
 }
 
 impl CreateActivityRequest {
-    fn into_domain(self) -> Result<Draft, Invalid> {
-        Draft::parse(&self.message.unwrap_or_default(), &self.ttl.unwrap_or_default())
+    fn into_domain(self) -> Result<PostDraft, Invalid> {
+        PostDraft::parse(&self.message.unwrap_or_default(), &self.ttl.unwrap_or_default())
     }
 }

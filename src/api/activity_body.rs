@@ -1,24 +1,37 @@
-//! Posts and replies as clients see them: the original's field names, in its order.
+//! The JSON bodies of posts, with the field names of the original API.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::schema::{HandleText, IdText, TimeText};
-use crate::domain::{Activity, Post, Reply};
+use crate::domain::{Counters, Post};
 
-/// A post in a list.
+/// The fields that all bodies with a post contain.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct ActivityResponse {
+struct PostFields {
     #[schemars(with = "IdText")]
     uuid: String,
     display_name: String,
     #[schemars(with = "HandleText")]
     handle: String,
     message: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CounterFields {
     replies_count: u64,
     reposts_count: u64,
     likes_count: u64,
+}
+
+/// A post in a list.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ActivityResponse {
+    #[serde(flatten)]
+    post: PostFields,
+    #[serde(flatten)]
+    counters: CounterFields,
     #[schemars(with = "TimeText")]
     expires_at: String,
     #[schemars(with = "TimeText")]
@@ -33,24 +46,14 @@ pub(super) struct ActivityResponse {
     /// Only for the client of the original's first weeks, which adds a reply to the list that it was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
-    replies: Option<Vec<ReplyResponse>>,
-}
-
-impl ActivityResponse {
-    pub(super) fn with_replies(self, replies: &[Reply]) -> Self {
-        Self { replies: Some(replies.iter().map(ReplyResponse::from).collect()), ..self }
-    }
+    pub(super) replies: Option<Vec<ReplyResponse>>,
 }
 
 /// A post that was just made.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct CreatedResponse {
-    #[schemars(with = "IdText")]
-    uuid: String,
-    display_name: String,
-    #[schemars(with = "HandleText")]
-    handle: String,
-    message: String,
+    #[serde(flatten)]
+    post: PostFields,
     #[schemars(with = "TimeText")]
     created_at: String,
     #[schemars(with = "TimeText")]
@@ -67,115 +70,81 @@ pub(super) struct ShowResponse {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct ReplyResponse {
+pub(super) struct ReplyResponse {
+    #[serde(flatten)]
+    post: PostFields,
+    #[serde(flatten)]
+    counters: CounterFields,
     #[schemars(with = "IdText")]
-    uuid: String,
-    display_name: String,
-    #[schemars(with = "HandleText")]
-    handle: String,
-    message: String,
-    replies_count: u64,
-    reposts_count: u64,
-    likes_count: u64,
-    #[schemars(with = "IdText")]
-    reply_to_activity_uuid: String,
+    reply_to_activity_uuid: Option<String>,
     #[schemars(with = "TimeText")]
     created_at: String,
 }
 
-/// RFC 3339 in UTC with milliseconds.
+/// Formats a time as RFC 3339 in UTC with milliseconds.
 pub(super) fn rfc3339(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-impl From<&Activity> for ActivityResponse {
-    fn from(activity: &Activity) -> Self {
+fn parent(post: &Post) -> Option<String> {
+    post.parent.map(|parent| parent.to_string())
+}
+
+impl From<&Post> for PostFields {
+    fn from(post: &Post) -> Self {
         Self {
-            uuid: activity.id().to_string(),
-            display_name: activity.author().display_name.clone(),
-            handle: activity.author().handle.as_str().to_owned(),
-            message: activity.message().as_str().to_owned(),
-            replies_count: activity.counters().replies,
-            reposts_count: activity.counters().reposts,
-            likes_count: activity.counters().likes,
-            expires_at: rfc3339(activity.expires_at()),
-            created_at: rfc3339(activity.created_at()),
-            reply_to_activity_uuid: None,
-            liked: None,
-            replies: None,
+            uuid: post.id.to_string(),
+            display_name: post.author.display_name.clone(),
+            handle: post.author.handle.as_str().to_owned(),
+            message: post.message.as_str().to_owned(),
         }
+    }
+}
+
+impl From<Counters> for CounterFields {
+    fn from(Counters { replies, reposts, likes }: Counters) -> Self {
+        Self { replies_count: replies, reposts_count: reposts, likes_count: likes }
     }
 }
 
 impl From<&Post> for ActivityResponse {
     fn from(post: &Post) -> Self {
-        let reply = match post {
-            Post::Activity(activity) => return activity.into(),
-            Post::Reply(reply) => reply,
-        };
         Self {
-            uuid: reply.id().to_string(),
-            display_name: reply.author().display_name.clone(),
-            handle: reply.author().handle.as_str().to_owned(),
-            message: reply.message().as_str().to_owned(),
-            replies_count: reply.counters().replies,
-            reposts_count: reply.counters().reposts,
-            likes_count: reply.counters().likes,
-            expires_at: rfc3339(reply.expires_at()),
-            created_at: rfc3339(reply.created_at()),
-            reply_to_activity_uuid: Some(reply.parent().to_string()),
+            post: post.into(),
+            counters: post.counters.into(),
+            expires_at: rfc3339(post.expires_at),
+            created_at: rfc3339(post.id.created_at()),
+            reply_to_activity_uuid: parent(post),
             liked: None,
             replies: None,
         }
     }
 }
 
-impl From<&Activity> for CreatedResponse {
-    fn from(activity: &Activity) -> Self {
+impl From<&Post> for CreatedResponse {
+    fn from(post: &Post) -> Self {
         Self {
-            uuid: activity.id().to_string(),
-            display_name: activity.author().display_name.clone(),
-            handle: activity.author().handle.as_str().to_owned(),
-            message: activity.message().as_str().to_owned(),
-            created_at: rfc3339(activity.created_at()),
-            expires_at: rfc3339(activity.expires_at()),
-            reply_to_activity_uuid: None,
+            post: post.into(),
+            created_at: rfc3339(post.id.created_at()),
+            expires_at: rfc3339(post.expires_at),
+            reply_to_activity_uuid: parent(post),
         }
     }
 }
 
-impl From<&Reply> for CreatedResponse {
-    fn from(reply: &Reply) -> Self {
+impl From<&Post> for ReplyResponse {
+    fn from(post: &Post) -> Self {
         Self {
-            uuid: reply.id().to_string(),
-            display_name: reply.author().display_name.clone(),
-            handle: reply.author().handle.as_str().to_owned(),
-            message: reply.message().as_str().to_owned(),
-            created_at: rfc3339(reply.created_at()),
-            expires_at: rfc3339(reply.expires_at()),
-            reply_to_activity_uuid: Some(reply.parent().to_string()),
+            post: post.into(),
+            counters: post.counters.into(),
+            reply_to_activity_uuid: parent(post),
+            created_at: rfc3339(post.id.created_at()),
         }
     }
 }
 
 impl ShowResponse {
-    pub(super) fn new(post: &Post, replies: &[Reply]) -> Self {
+    pub(super) fn new(post: &Post, replies: &[Post]) -> Self {
         Self { activity: post.into(), replies: replies.iter().map(ReplyResponse::from).collect() }
-    }
-}
-
-impl From<&Reply> for ReplyResponse {
-    fn from(reply: &Reply) -> Self {
-        Self {
-            uuid: reply.id().to_string(),
-            display_name: reply.author().display_name.clone(),
-            handle: reply.author().handle.as_str().to_owned(),
-            message: reply.message().as_str().to_owned(),
-            replies_count: reply.counters().replies,
-            reposts_count: reply.counters().reposts,
-            likes_count: reply.counters().likes,
-            reply_to_activity_uuid: reply.parent().to_string(),
-            created_at: rfc3339(reply.created_at()),
-        }
     }
 }

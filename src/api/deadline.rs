@@ -27,7 +27,7 @@ pub(super) async fn keep(State(state): State<AppState>, request: Request, next: 
     let deadline = request.extensions().get().copied();
     let end = Instant::now() + limit(deadline, state.clock.now());
     // The calls end first, and their ends are the answer; the rest is for what is no call.
-    match tokio::time::timeout_at(end + GRACE, store::by(end, next.run(request))).await {
+    match tokio::time::timeout_at(end + GRACE, store::with_deadline(end, next.run(request))).await {
         Ok(response) => response,
         Err(_elapsed) => ApiError::OutOfTime.into_response(),
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::activity_body::rfc3339;
 use super::schema::{self, HandleText, IdText, TimeText};
-use crate::domain::{Author, Conversation, DirectMessage, Id, Invalid, Letter, Message};
+use crate::domain::{Author, Conversation, DirectMessage, Id, Invalid, Message, MessageDraft};
 
 /// What a client sends to write to somebody. What is missing is treated as blank.
 #[derive(Deserialize, JsonSchema)]
@@ -73,9 +73,9 @@ pub(super) struct OpenedResponse {
 }
 
 impl CreateMessageRequest {
-    pub(super) fn letter(&self) -> Result<Letter, Invalid> {
+    pub(super) fn draft(&self) -> Result<MessageDraft, Invalid> {
         let handle = self.handle.as_deref().or(self.user_receiver_handle.as_deref());
-        Letter::parse(self.message.as_deref().unwrap_or_default(), handle, self.message_group_uuid.as_deref())
+        MessageDraft::parse(self.message.as_deref().unwrap_or_default(), handle, self.message_group_uuid.as_deref())
     }
 
     /// Whether the client goes to the conversation next; others show the message.
@@ -87,7 +87,7 @@ impl CreateMessageRequest {
 impl From<&Conversation> for ConversationResponse {
     fn from(conversation: &Conversation) -> Self {
         Self {
-            uuid: conversation.group.to_string(),
+            uuid: conversation.id.to_string(),
             display_name: conversation.other.display_name.clone(),
             handle: conversation.other.handle.as_str().to_owned(),
             message: conversation.message.as_str().to_owned(),

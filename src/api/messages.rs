@@ -12,7 +12,7 @@ use super::listing::{Listing, tell_length};
 use super::message_body::{ConversationResponse, CreateMessageRequest, MessageResponse, OpenedResponse, SentResponse};
 use super::page::Page;
 use super::path::NO_SUCH_USER;
-use crate::domain::{Addressee, Code, DirectMessage, Handle, Id, Invalid, Letter, Message, Profile, User};
+use crate::domain::{Code, DirectMessage, Handle, Id, Invalid, Message, MessageDraft, Profile, Recipient, User};
 use crate::store::{Once, StoreError, Written, keys};
 
 const NO_SUCH_CONVERSATION: ApiError = ApiError::NotFound("There is no such conversation of yours.");
@@ -30,8 +30,8 @@ pub(super) async fn groups(
     async {
         let list = Listing::open(&state, "/api/message_groups", Some(&principal), page)?;
         let found = state.store.conversations(&principal.sub, list.limit, list.before).await?;
-        tell_length(found.conversations.len());
-        let rows: Vec<_> = found.conversations.iter().map(ConversationResponse::from).collect();
+        tell_length(found.rows.len());
+        let rows: Vec<_> = found.rows.iter().map(ConversationResponse::from).collect();
         Ok(list.respond(rows, found.next))
     }
     .instrument(span)
@@ -66,13 +66,13 @@ pub(super) async fn list(
         Span::current().record("app.message_group_uuid", display(group));
         let (me, other, found) = tokio::try_join!(
             state.store.profile(&principal.sub),
-            state.store.partner(&principal.sub, group),
+            state.store.other_member(&principal.sub, group),
             state.store.messages(group, list.limit, list.before),
         )?;
         let other = other.ok_or(NO_SUCH_CONVERSATION)?;
         let me = me.ok_or(ApiError::NoProfile)?;
-        tell_length(found.messages.len());
-        let rows = found.messages.iter().map(|message| MessageResponse::of(message, &me.author, &other.author));
+        tell_length(found.rows.len());
+        let rows = found.rows.iter().map(|message| MessageResponse::of(message, &me.author, &other.author));
         Ok(list.respond(rows.collect::<Vec<_>>(), found.next))
     }
     .instrument(span)
@@ -95,21 +95,21 @@ pub(super) async fn create(
     );
     async {
         let span = Span::current();
-        let Letter { message, to } = request.letter().inspect_err(|error| {
+        let MessageDraft { message, recipient } = request.draft().inspect_err(|error| {
             span.record("app.validation_codes", display(error));
         })?;
         let (me, before, receiver) = tokio::try_join!(
             state.store.profile(&principal.sub),
             state.store.made_before(once.as_ref()),
-            receiver(&state, &principal, &to),
+            receiver(&state, &principal, &recipient),
         )?;
         let sent = match before {
             Some(before) => before,
             None => {
                 let me = me.ok_or(ApiError::NoProfile)?;
-                let receiver = receiver.ok_or(match to {
-                    Addressee::Group(_) => NO_SUCH_CONVERSATION,
-                    Addressee::Handle(_) => NO_SUCH_USER,
+                let receiver = receiver.ok_or(match recipient {
+                    Recipient::Conversation(_) => NO_SUCH_CONVERSATION,
+                    Recipient::Handle(_) => NO_SUCH_USER,
                 })?;
                 Post { state: &state, me, message: &message, once }.to(receiver).await?
             }
@@ -135,7 +135,7 @@ async fn with(state: &AppState, principal: &Principal, handle: &str) -> Result<O
     let (me, other) = tokio::try_join!(state.store.profile(&principal.sub), state.store.user(&handle))?;
     let other = other.filter(|other| other.sub != principal.sub).ok_or(NO_SUCH_USER)?;
     let me = me.ok_or(ApiError::NoProfile)?;
-    Ok(state.store.conversation_of(me.author.user_uuid, other.author.user_uuid).await?)
+    Ok(state.store.conversation_between(me.author.user_uuid, other.author.user_uuid).await?)
 }
 
 /// Whom a message is for, and the conversation where that is known.
@@ -145,14 +145,18 @@ struct Receiver {
 }
 
 /// `None` when there is no such user, or no such conversation of the user's.
-async fn receiver(state: &AppState, principal: &Principal, to: &Addressee) -> Result<Option<Receiver>, StoreError> {
-    match to {
-        Addressee::Group(group) => {
+async fn receiver(
+    state: &AppState,
+    principal: &Principal,
+    recipient: &Recipient,
+) -> Result<Option<Receiver>, StoreError> {
+    match recipient {
+        Recipient::Conversation(group) => {
             let Some(group) = Id::parse(group) else { return Ok(None) };
-            let user = state.store.partner(&principal.sub, group).await?;
+            let user = state.store.other_member(&principal.sub, group).await?;
             Ok(user.map(|user| Receiver { user, group: Some(group) }))
         }
-        Addressee::Handle(handle) => {
+        Recipient::Handle(handle) => {
             let Ok(handle) = Handle::parse(handle) else { return Ok(None) };
             Ok(state.store.user(&handle).await?.map(|user| Receiver { user, group: None }))
         }
@@ -174,10 +178,10 @@ impl Post<'_> {
             return self.append(group, &other.sub).await;
         }
         if other.sub == self.me.sub {
-            return Err(Invalid::of(Code::UserReceiverIsSender).into());
+            return Err(Invalid::new(Code::UserReceiverIsSender).into());
         }
         for _ in 0..ATTEMPTS {
-            if let Some(group) = store.conversation_of(self.me.author.user_uuid, other.author.user_uuid).await? {
+            if let Some(group) = store.conversation_between(self.me.author.user_uuid, other.author.user_uuid).await? {
                 return self.append(group, &other.sub).await;
             }
             let other = store.profile(&other.sub).await?.ok_or(NO_SUCH_USER)?;
@@ -195,8 +199,8 @@ impl Post<'_> {
         Ok(self.state.store.append_message(&message, &self.me, receiver_sub, self.once.as_ref()).await?)
     }
 
-    fn as_message(&self, group: Id) -> DirectMessage {
+    fn as_message(&self, conversation: Id) -> DirectMessage {
         let (id, sender) = (self.state.clock.new_id(), self.me.author.user_uuid);
-        DirectMessage { id, group, sender, message: self.message.clone() }
+        DirectMessage { id, conversation, sender, message: self.message.clone() }
     }
 }

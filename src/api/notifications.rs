@@ -14,7 +14,7 @@ use super::identity::SignedIn;
 use super::listing::{Listing, tell_length};
 use super::page::Page;
 use super::schema::{HandleText, IdText, TimeText};
-use crate::domain::{Counters, Kind, Subject};
+use crate::domain::{Counters, NotificationKind, Subject};
 use crate::store::NotificationRow;
 
 const UNREAD_COUNT: HeaderName = HeaderName::from_static("x-unread-count");
@@ -40,7 +40,7 @@ pub(super) struct NotificationResponse {
     expires_at: String,
     #[schemars(with = "TimeText")]
     created_at: String,
-    #[schemars(extend("enum" = Kind::ALL.map(Kind::as_str)))]
+    #[schemars(extend("enum" = NotificationKind::ALL.map(NotificationKind::as_str)))]
     kind: &'static str,
     unread: bool,
     /// The trace of the request that caused it.
@@ -91,17 +91,16 @@ pub(super) async fn mark_read(
 impl From<&NotificationRow> for NotificationResponse {
     fn from(row: &NotificationRow) -> Self {
         let notification = &row.notification;
-        let counters = row.activity.as_ref().map_or(Counters::default(), |activity| activity.counters());
+        let counters = row.post.as_ref().map_or(Counters::default(), |post| post.counters);
         let (parent, group) = match notification.subject {
-            Subject::Activity(_) => (None, None),
-            Subject::Reply { parent, .. } => (Some(parent), None),
-            Subject::Group(group) => (None, Some(group)),
+            Subject::Post { parent, .. } => (parent, None),
+            Subject::Conversation(conversation) => (None, Some(conversation)),
         };
         Self {
             uuid: notification.subject.id().to_string(),
             display_name: row.actor.display_name.clone(),
             handle: row.actor.handle.as_str().to_owned(),
-            message: row.activity.as_ref().map(|activity| activity.message().as_str().to_owned()).unwrap_or_default(),
+            message: row.post.as_ref().map(|post| post.message.as_str().to_owned()).unwrap_or_default(),
             replies_count: counters.replies,
             reposts_count: counters.reposts,
             likes_count: counters.likes,

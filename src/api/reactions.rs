@@ -77,9 +77,9 @@ async fn change(
     let profile = profile.ok_or(ApiError::NoProfile)?;
     let found = found.ok_or(NO_SUCH_ACTIVITY)?;
     let reactions = if wanted {
-        state.store.react(reaction, &profile, &found, now).await
+        state.store.add_reaction(reaction, &profile, &found, now).await
     } else {
-        state.store.take_back(reaction, &profile, &found, now).await
+        state.store.remove_reaction(reaction, &profile, &found, now).await
     };
     Ok(Json(ReactionsResponse::new(id, reactions.map_err(gone)?)))
 }

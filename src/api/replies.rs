@@ -14,7 +14,7 @@ use super::idempotency::{Idempotent, answer, tell};
 use super::identity::SignedIn;
 use super::path::{ActivityUuid, NO_SUCH_ACTIVITY};
 use super::schema::{self, IdText};
-use crate::domain::{Counters, Id, Message, Reply};
+use crate::domain::{Counters, Id, Message, Post};
 
 /// What a client sends to reply. The original's page says again what it replies to.
 #[derive(Deserialize, JsonSchema)]
@@ -60,7 +60,7 @@ pub(super) async fn create(
             None => {
                 let profile = profile.ok_or(ApiError::NoProfile)?;
                 let found = found.ok_or(NO_SUCH_ACTIVITY)?;
-                let reply = Reply::post(state.clock.new_id(), &found.post, profile.author.clone(), message.clone());
+                let reply = Post::reply(state.clock.new_id(), &found.post, profile.author.clone(), message.clone());
                 state.store.create_reply(&profile, &found, &reply, once.as_ref()).await.map_err(gone)?
             }
         };
@@ -68,7 +68,8 @@ pub(super) async fn create(
         let made = written.made;
         span.record("app.activity_uuid", display(made.id));
         let expires_at = made.expires_at.unwrap_or_else(|| made.id.created_at());
-        let reply = Reply::from_parts(made.id, parent, made.author, message, expires_at, Counters::default());
+        let (id, author, counters) = (made.id, made.author, Counters::default());
+        let reply = Post { id, parent: Some(parent), author, message, expires_at, counters };
         Ok(answer(written.replayed, CreatedResponse::from(&reply)))
     }
     .instrument(span)

@@ -52,8 +52,8 @@ pub(super) async fn search(
         // A link is ASCII, and a term may have what ends a parameter.
         list.kept = format!("&term={}", utf8_percent_encode(&asked, NON_ALPHANUMERIC));
         let found = state.store.search(&term, list.now, list.limit, list.before).await?;
-        tell_length(found.activities.len());
-        let rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
+        tell_length(found.rows.len());
+        let rows: Vec<_> = found.rows.iter().map(ActivityResponse::from).collect();
         Ok(list.respond(rows, found.next))
     }
     .instrument(span)

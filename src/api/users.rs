@@ -76,8 +76,8 @@ pub(super) async fn feed(
             state.store.posts_count(user_uuid, now),
         )?;
         let profile = profile.ok_or(NO_SUCH_USER)?;
-        tell_length(found.posts.len());
-        let activities = found.posts.iter().map(FeedPostResponse::from).collect();
+        tell_length(found.rows.len());
+        let activities = found.rows.iter().map(FeedPostResponse::from).collect();
         let profile = ProfileResponse::new(profile, count);
         let mut response = match state.compat {
             Compat::Later => Json(UserFeedResponse { profile, activities }).into_response(),

@@ -117,7 +117,7 @@ impl Store {
 }
 
 fn of_made(once: &Once, made: &Made) -> Item {
-    let mut item = items::of_key(keys::idempotency(&once.scope));
+    let mut item = items::key_item(keys::idempotency(&once.scope));
     item.extend(items::author_attributes(&made.author));
     item.extend(items::expiry_attributes(once.now + REMEMBERED));
     item.extend(items::named([(REQUEST_HASH, string(&once.request_hash)), (MADE, string(made.id.to_string()))]));

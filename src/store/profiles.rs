@@ -8,34 +8,34 @@ use super::keys::{self, HANDLE, PROFILE};
 use super::{Store, StoreError, items};
 use crate::domain::{Author, Handle, Id, Profile, ProfileEdit, User};
 
-/// How often a change is tried that others get in the way of.
-const MAX_TRIES: usize = 10;
+/// The maximum number of attempts of an update that conflicts with others.
+const MAX_ATTEMPTS: usize = 10;
 
 impl Store {
-    /// The user with that identity; a strongly consistent read.
+    /// Returns the profile of the user with that identity. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
     pub async fn profile(&self, sub: &str) -> Result<Option<Profile>, StoreError> {
         let found = self.item(keys::profile(sub)).await?;
-        found.as_ref().map(items::to_profile).transpose()
+        found.as_ref().map(items::read_profile).transpose()
     }
 
-    /// The user who has that handle; a strongly consistent read.
+    /// Returns the user with that handle. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
     pub async fn user(&self, handle: &Handle) -> Result<Option<User>, StoreError> {
         let found = self.item(keys::handle(handle)).await?;
-        found.as_ref().map(items::to_user).transpose()
+        found.as_ref().map(items::read_user).transpose()
     }
 
-    /// Changes what the user `profile` was read as, in the profile and in the claim of the handle, under the key at most
-    /// once. Of two changes at once the later one stays. `id` is that of the change.
+    /// Updates the profile and the handle claim in one transaction, at most once per idempotency key. Of concurrent
+    /// updates, the last one wins. `id` identifies the update.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on [`keys::PROFILE`] when the user is not there, or others change the name without end,
-    /// [`StoreError::KeyReused`]; and those of every read and write.
+    /// [`StoreError::Conflict`] on [`PROFILE`] if the profile does not exist or all attempts conflict with other
+    /// updates; [`StoreError::KeyReused`], and those of every read and write.
     pub async fn update_profile(
         &self,
         id: Id,
@@ -43,7 +43,7 @@ impl Store {
         edit: &ProfileEdit,
         once: Option<&Once>,
     ) -> Result<Written, StoreError> {
-        for _ in 1..MAX_TRIES {
+        for _ in 1..MAX_ATTEMPTS {
             match self.try_update_profile(id, &profile, edit, once).await {
                 Err(error) if error.is_conflict_on(PROFILE) => {}
                 result @ (Ok(_) | Err(_)) => return result,
@@ -66,12 +66,12 @@ impl Store {
         let context = items::trace_context();
         let set_context = if context.is_some() { ", trace_context = :context" } else { "" };
         self.commit_once(once, made, |transaction| {
-            let written = transaction
+            let transaction = transaction
                 .update(PROFILE, |update| {
                     let update = update
-                        .set_key(Some(items::of_key(keys::profile(&profile.sub))))
+                        .set_key(Some(items::key_item(keys::profile(&profile.sub))))
                         .update_expression(format!("SET #name = :name, #bio = :bio, #named = :named{set_context}"))
-                        // As it was read: else the name would get a time that is not later than that of another name.
+                        // The profile is unchanged since it was read. Otherwise `named_at` might not increase.
                         .condition_expression("#named = :read")
                         .expression_attribute_names("#name", DISPLAY_NAME)
                         .expression_attribute_names("#bio", BIO)
@@ -86,7 +86,7 @@ impl Store {
                 })?
                 .update(HANDLE, |update| {
                     update
-                        .set_key(Some(items::of_key(keys::handle(&profile.author.handle))))
+                        .set_key(Some(items::key_item(keys::handle(&profile.author.handle))))
                         .update_expression("SET #name = :name")
                         .condition_expression("#sub = :sub")
                         .expression_attribute_names("#name", DISPLAY_NAME)
@@ -94,17 +94,17 @@ impl Store {
                         .expression_attribute_values(":name", string(&edit.display_name))
                         .expression_attribute_values(":sub", string(&profile.sub))
                 })?;
-            Ok(written)
+            Ok(transaction)
         })
         .await
     }
 
-    /// Adds a user and claims the handle, both or neither.
+    /// Creates a profile and claims its handle in one transaction.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on [`keys::PROFILE`] when the user is there already, on [`keys::HANDLE`] when somebody
-    /// has the handle; and those of every write.
-    pub async fn put_profile(&self, profile: &Profile) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] on [`PROFILE`] if the profile exists, on [`HANDLE`] if the handle is taken; and those of
+    /// every write.
+    pub async fn create_profile(&self, profile: &Profile) -> Result<(), StoreError> {
         let put = |item| {
             Put::builder()
                 .table_name(&*self.table)
@@ -112,19 +112,19 @@ impl Store {
                 .condition_expression("attribute_not_exists(pk)")
                 .build()
         };
-        let writes = [put(items::of_profile(profile))?, put(items::of_handle_claim(profile))?];
+        let writes = [put(items::profile_item(profile))?, put(items::handle_claim_item(profile))?];
         self.client
             .transact_write_items()
             .set_transact_items(Some(writes.map(|put| TransactWriteItem::builder().put(put).build()).into()))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await
-            .map_err(|error| StoreError::of_transaction(error, &[PROFILE, HANDLE]))?;
+            .map_err(|error| StoreError::from_transaction(error, &[PROFILE, HANDLE]))?;
         Ok(())
     }
 }
 
-/// A new name's time is later than that of the name before, whatever the clocks say.
+/// Returns the time of the name after the edit. A new name has a later time than the one before, even if clocks differ.
 fn named_at(profile: &Profile, edit: &ProfileEdit, now: Timestamp) -> Timestamp {
     if edit.display_name == profile.author.display_name {
         return profile.named_at;

@@ -35,13 +35,13 @@ impl Store {
                 return Ok(());
             }
         }
-        Err(StoreError::left_over())
+        Err(StoreError::unprocessed())
     }
 
     /// The items that are there of those, by their keys; eventually consistent. No key may be given twice.
     pub(super) async fn items(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, StoreError> {
         let reads = keys.chunks(MAX_KEYS).map(|batch| self.read_items(batch.to_vec(), Consistency::Eventual));
         let found = try_join_all(reads).await?.into_iter().flatten();
-        Ok(found.filter_map(|item| Some((items::to_key(&item)?, item))).collect())
+        Ok(found.filter_map(|item| Some((items::read_key(&item)?, item))).collect())
     }
 }

@@ -141,13 +141,13 @@ async fn the_costs_of_the_routes_are_the_documented_ones() {
     metered.get("home, a post in the oldest bucket", None, "/api/activities/home").await;
     let mut posts = Vec::new();
     for number in 0..24 {
-        posts.push(metered.app.posted(hours(1), number, &message, "7-days").await.id());
+        posts.push(metered.app.posted(hours(1), number, &message, "7-days").await.id);
     }
     let post = posts[0];
     for number in 100..120 {
         metered.app.replied(post, hours(0), number, &message).await;
     }
-    let reply = metered.app.replied(post, hours(0), 120, &message).await.id();
+    let reply = metered.app.replied(post, hours(0), 120, &message).await.id;
     let shown = format!("/api/activities/{post}");
     let (new, answer) = (json!({ "message": message, "ttl": "7-days" }), json!({ "message": message }));
     let none = Value::Null;
@@ -235,28 +235,28 @@ async fn the_costs_of_a_busy_system_are_the_documented_ones() {
 
     let body = json!({ "message": USUAL, "ttl": "1-day" });
     let post = metered.send("a post", ANDREW, "POST", "/api/activities", None, body).await;
-    metered.follow("what follows from a post").await;
+    metered.follow("side effects of a post").await;
     let path = format!("/api/activities/{post}");
     let body = json!({ "message": USUAL });
     metered.send("a reply", WORF, "POST", &format!("{path}/reply"), None, body.clone()).await;
-    metered.follow("what follows from a reply").await;
+    metered.follow("side effects of a reply").await;
     metered.send("a like", WORF, "PUT", &format!("{path}/like"), None, Value::Null).await;
-    metered.follow("what follows from a like").await;
+    metered.follow("side effects of a like").await;
     let body = json!({ "message": USUAL, "user_receiver_handle": "worf" });
     metered.send("a first message", ANDREW, "POST", "/api/messages", None, body.clone()).await;
-    metered.follow("what follows from a first message").await;
+    metered.follow("side effects of a first message").await;
     metered.app.pass(jiff::SignedDuration::from_secs(1));
     metered.send("a message", ANDREW, "POST", "/api/messages", None, body).await;
-    metered.follow("what follows from a message").await;
+    metered.follow("side effects of a message").await;
     let edit = json!({ "display_name": "Andy" });
-    metered.send("a new name of who has 241 posts", ANDREW, "PUT", "/api/profile/update", None, edit).await;
-    metered.follow("what follows from the name").await;
+    metered.send("a new name of a user with 241 posts", ANDREW, "PUT", "/api/profile/update", None, edit).await;
+    metered.follow("side effects of a new name").await;
     metered.app.delete_item(cruddur::store::keys::activity(cruddur::domain::Id::parse(&post).unwrap())).await;
-    metered.follow("what follows from the deletion of the post, its reply and its like").await;
+    metered.follow("side effects of deleting the post, its reply and its like").await;
     let lone = metered.app.posted(hours(0), 900, USUAL, "1-day").await;
     metered.app.settle().await;
-    metered.app.delete_item(cruddur::store::keys::activity(lone.id())).await;
-    metered.follow("what follows from the deletion of a post without any").await;
+    metered.app.delete_item(cruddur::store::keys::activity(lone.id)).await;
+    metered.follow("side effects of deleting a post without replies").await;
 
     let mut searched = Metered::new().await;
     for number in 0..100 {

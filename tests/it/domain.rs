@@ -1,5 +1,5 @@
 use cruddur::clock::Clock;
-use cruddur::domain::{Code, Draft, Handle, Id, Message, ProfileEdit, Ttl};
+use cruddur::domain::{Code, Handle, Id, Message, PostDraft, ProfileEdit, Ttl};
 use jiff::Timestamp;
 
 use crate::support::at;
@@ -33,7 +33,7 @@ fn a_ttl_is_one_of_seven_words_and_nothing_near_them() {
     for other in ["", " 1-day", "1-days", "1-DAY", "2-days", "86400"] {
         assert_eq!(Ttl::parse(other).unwrap_err().codes(), [Code::TtlBlank]);
     }
-    assert_eq!(Draft::parse("x", "1-day").unwrap().ttl(), Ttl::Day1);
+    assert_eq!(PostDraft::parse("x", "1-day").unwrap().ttl(), Ttl::Day1);
 }
 
 #[test]

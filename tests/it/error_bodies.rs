@@ -83,7 +83,7 @@ async fn every_error_has_the_body_that_is_written_down() {
     for (title, key) in [("a key with a space", "a b"), ("a long key", &*"k".repeat(256)), ("an empty key", "")] {
         told.add(title, router(), with(post(GOOD), "idempotency-key", key)).await;
     }
-    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id;
     let elsewhere = r#"{"message": "y", "activity_uuid": "z"}"#;
     let to_parent = format!("/api/activities/{parent}/reply");
     told.add("a reply to another post than the path's", router(), as_andrew("POST", &to_parent, elsewhere)).await;

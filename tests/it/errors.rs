@@ -124,7 +124,7 @@ async fn a_panic_is_a_500_that_does_not_quote_it() {
 async fn an_item_of_the_wrong_form_is_a_500_that_does_not_quote_it() {
     let app = TestApp::new().await;
     let activity = app.posted(hours(0), 1, "canary", "1-day").await;
-    let key = keys::activity(activity.id());
+    let key = keys::activity(activity.id);
     app.client
         .update_item()
         .table_name(TABLE)
@@ -138,7 +138,7 @@ async fn an_item_of_the_wrong_form_is_a_500_that_does_not_quote_it() {
     let detail = "Something is wrong on our side. `trace_id` names this request.";
     let home = app.get("/api/activities/home").await;
     assert_problem(&home, 500, "Internal Server Error", "corrupt_item", detail);
-    let error = app.state.store.post(activity.id(), app.now()).await.unwrap_err();
+    let error = app.state.store.post(activity.id, app.now()).await.unwrap_err();
     let told = "activity item (HOME#<bucket>#<shard>): attribute `likes_count` is missing or has the wrong form";
     assert_eq!(error.to_string(), told);
 }

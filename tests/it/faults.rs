@@ -57,7 +57,7 @@ async fn whatever_dynamodb_does_a_request_is_answered_in_time_and_a_write_happen
     join_all(faults().into_iter().map(async |(name, fault, status, code)| {
         let _turn = turn().await;
         let behind = Behind::now().await;
-        let post = behind.app.posted(hours(1), 1, "there before", "1-day").await.id();
+        let post = behind.app.posted(hours(1), 1, "there before", "1-day").await.id;
         let lambda = behind.function(API).await;
         let like = format!("/api/activities/{post}/like");
         let hello = json!({ "message": "Hello", "ttl": "1-hour" });
@@ -101,7 +101,7 @@ async fn whatever_dynamodb_does_once_nobody_notices_and_a_write_happens_once() {
     join_all(faults().into_iter().map(async |(name, fault, ..)| {
         let _turn = turn().await;
         let behind = Behind::now().await;
-        let post = behind.app.posted(hours(1), 1, "there before", "1-day").await.id();
+        let post = behind.app.posted(hours(1), 1, "there before", "1-day").await.id;
         let lambda = behind.function(API).await;
         let like = format!("/api/activities/{post}/like");
         let reply = format!("/api/activities/{post}/reply");
@@ -151,7 +151,7 @@ async fn whatever_dynamodb_does_the_stream_s_consumer_says_in_time_which_records
         let _turn = turn().await;
         let behind = Behind::of(busy().await).await;
         let lambda = behind.function(STREAM).await;
-        let records: Vec<Value> = behind.app.records().into_iter().filter(cruddur::stream::follows).collect();
+        let records: Vec<Value> = behind.app.records().into_iter().filter(cruddur::stream::has_side_effects).collect();
         let batch = lambda_harness::Event {
             payload: json!({ "Records": records }).to_string(),
             trace: String::new(),

@@ -99,7 +99,7 @@ async fn many_expired_posts_before_a_live_one_do_not_hide_it() {
 #[tokio::test]
 async fn a_page_may_be_short_where_one_partition_is_full_of_expired_posts_and_its_link_goes_on() {
     let app = TestApp::new().await;
-    let one = keys::activity(app.posted(hours(4), 0, "alive", "1-day").await.id()).pk;
+    let one = keys::activity(app.posted(hours(4), 0, "alive", "1-day").await.id).pk;
     let expired = (1..).filter(|number| keys::activity(numbered(app.now() - hours(2), *number)).pk == one);
     for number in expired.take(720) {
         app.posted(hours(2), number, "dead", "1-hour").await;

@@ -352,7 +352,7 @@ async fn run(steps: Vec<Step>, look: Look) {
     let mut app = TestApp::empty().await;
     app.keep_router();
     for (number, (sub, handle)) in (1..).zip(USERS) {
-        app.state.store.put_profile(&user(number, sub, handle, "Somebody")).await.unwrap();
+        app.state.store.create_profile(&user(number, sub, handle, "Somebody")).await.unwrap();
     }
     let mut model = Model::default();
     for step in steps {

@@ -15,7 +15,7 @@ async fn crowd() -> TestApp {
     let app = TestApp::new().await;
     for number in 0..USERS {
         let profile = user(100 + number, &sub(number), &format!("user{number}"), "User");
-        app.state.store.put_profile(&profile).await.unwrap();
+        app.state.store.create_profile(&profile).await.unwrap();
     }
     app
 }
@@ -23,7 +23,7 @@ async fn crowd() -> TestApp {
 #[tokio::test]
 async fn likes_and_unlikes_at_once_are_counted_as_they_are() {
     let app = crowd().await;
-    let post = app.posted(hours(1), 1, "popular", "1-day").await.id();
+    let post = app.posted(hours(1), 1, "popular", "1-day").await.id;
     let like = format!("/api/activities/{post}/like");
     // Each likes twice at once; every other takes it back twice at once.
     let liked = join_all((0..2 * USERS).map(|n| app.ask_likes("PUT", sub(n / 2), &like))).await;
@@ -48,7 +48,7 @@ impl TestApp {
 #[tokio::test]
 async fn replies_reactions_and_deletions_at_once_leave_counters_that_are_right() {
     let app = crowd().await;
-    let post = app.posted(hours(1), 1, "discussed", "1-day").await.id();
+    let post = app.posted(hours(1), 1, "discussed", "1-day").await.id;
     let uri = format!("/api/activities/{post}");
     let reply = |n: u128| {
         let (app, sub, uri) = (&app, sub(n), format!("{uri}/reply"));
@@ -75,7 +75,7 @@ async fn replies_reactions_and_deletions_at_once_leave_counters_that_are_right()
 async fn a_post_that_is_deleted_while_others_reply_and_like_leaves_nothing_behind() {
     let mut app = crowd().await;
     let before = app.items().await.kinds();
-    let post = app.posted(hours(1), 1, "short-lived", "1-day").await.id();
+    let post = app.posted(hours(1), 1, "short-lived", "1-day").await.id;
     let uri = format!("/api/activities/{post}");
     let (like, reply) = (format!("{uri}/like"), format!("{uri}/reply"));
     let answer = json!({ "message": "I say" });

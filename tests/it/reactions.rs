@@ -16,7 +16,7 @@ async fn counts(app: &TestApp, id: Id) -> (Value, Value) {
 async fn with_users(app: &TestApp, count: u8) -> Vec<String> {
     let subs: Vec<_> = (0..count).map(|number| format!("user{number}")).collect();
     for (number, sub) in (100..).zip(&subs) {
-        app.state.store.put_profile(&user(number, sub, sub, "Somebody")).await.unwrap();
+        app.state.store.create_profile(&user(number, sub, sub, "Somebody")).await.unwrap();
     }
     subs
 }
@@ -24,7 +24,7 @@ async fn with_users(app: &TestApp, count: u8) -> Vec<String> {
 #[tokio::test]
 async fn a_like_and_a_repost_are_counted_once_and_can_be_taken_back() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let id = app.posted(hours(1), 1, "x", "1-day").await.id;
     let uuid = "01a202e9-b47a-7000-8000-000000000001";
     for (method, what, likes, reposts, liked, reposted) in [
         ("PUT", "like", 1, 0, true, false),
@@ -49,8 +49,8 @@ async fn a_like_and_a_repost_are_counted_once_and_can_be_taken_back() {
 #[tokio::test]
 async fn a_reply_can_be_liked_and_passed_on() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
-    let reply = app.replied(parent, hours(0), 2, "y").await.id();
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id;
+    let reply = app.replied(parent, hours(0), 2, "y").await.id;
     assert_eq!(app.ask_as(ANDREW, "PUT", &format!("/api/activities/{reply}/like")).await.status, 200);
     assert_eq!(app.ask_as(ANDREW, "PUT", &format!("/api/activities/{reply}/repost")).await.status, 200);
     assert_eq!(counts(&app, reply).await, (json!(1), json!(1)));
@@ -60,7 +60,7 @@ async fn a_reply_can_be_liked_and_passed_on() {
 #[tokio::test]
 async fn a_user_who_likes_a_hundred_times_at_once_is_counted_once() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let id = app.posted(hours(1), 1, "x", "1-day").await.id;
     let uri = format!("/api/activities/{id}/like");
     let answers = join_all((0..100).map(|_| app.ask_as(WORF, "PUT", &uri))).await;
     for answer in answers {
@@ -72,7 +72,7 @@ async fn a_user_who_likes_a_hundred_times_at_once_is_counted_once() {
 #[tokio::test]
 async fn thirty_users_at_once_are_thirty_likes() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let id = app.posted(hours(1), 1, "x", "1-day").await.id;
     let users = with_users(&app, 30).await;
     let uri = format!("/api/activities/{id}/like");
     assert!(join_all(users.iter().map(|sub| app.ask_as(sub, "PUT", &uri))).await.iter().all(|a| a.status == 200));
@@ -82,7 +82,7 @@ async fn thirty_users_at_once_are_thirty_likes() {
 #[tokio::test]
 async fn likes_and_their_ends_at_once_leave_the_count_at_the_rows_that_are_left() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let id = app.posted(hours(1), 1, "x", "1-day").await.id;
     let users = with_users(&app, 10).await;
     let uri = format!("/api/activities/{id}/like");
     // Two hundred, forty at a time: a request may take ten seconds, which all at once take on a busy machine.
@@ -98,7 +98,7 @@ async fn likes_and_their_ends_at_once_leave_the_count_at_the_rows_that_are_left(
     let mut rows = 0;
     for sub in &users {
         let profile = app.state.store.profile(sub).await.unwrap().unwrap();
-        rows += app.state.store.liked(&profile, &[id]).await.unwrap().len();
+        rows += app.state.store.liked_posts(&profile, &[id]).await.unwrap().len();
     }
     assert_eq!(counts(&app, id).await.0, json!(rows));
 }
@@ -106,7 +106,7 @@ async fn likes_and_their_ends_at_once_leave_the_count_at_the_rows_that_are_left(
 #[tokio::test]
 async fn what_is_not_there_or_has_expired_cannot_be_liked() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(0), 1, "x", "1-hour").await.id().to_string();
+    let id = app.posted(hours(0), 1, "x", "1-hour").await.id.to_string();
     app.pass(hours(1));
     for id in [id.as_str(), "0199c3a0-5e00-7a11-8b22-c33d44e55f66", "abc", "@worf"] {
         for method in ["PUT", "DELETE"] {
@@ -121,7 +121,7 @@ async fn what_is_not_there_or_has_expired_cannot_be_liked() {
 #[tokio::test]
 async fn only_a_user_with_a_profile_can_like() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(0), 1, "x", "1-hour").await.id();
+    let id = app.posted(hours(0), 1, "x", "1-hour").await.id;
     let uri = format!("/api/activities/{id}/like");
     assert_eq!(app.send(request("PUT", &uri).body(Body::empty()).unwrap()).await.status, 401);
     assert_eq!(app.ask_as("nobody", "PUT", &uri).await.status, 403);

@@ -16,7 +16,7 @@ fn path(id: impl ToString) -> String {
 async fn a_reply_is_answered_with_what_was_made_and_expires_with_its_parent() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 9, "parent", "3-hours").await;
-    let made = app.send_as(WORF, "POST", &path(parent.id()), REPLY).await;
+    let made = app.send_as(WORF, "POST", &path(parent.id), REPLY).await;
     let expected = json!({
         "uuid": "01a20320-a2fa-7000-8000-000000000000",
         "display_name": "Worf",
@@ -27,7 +27,7 @@ async fn a_reply_is_answered_with_what_was_made_and_expires_with_its_parent() {
         "reply_to_activity_uuid": "01a202e9-b47a-7000-8000-000000000009",
     });
     assert_eq!((made.status, made.body), (200, expected));
-    let shown = app.get(&format!("/api/activities/{}", parent.id())).await;
+    let shown = app.get(&format!("/api/activities/{}", parent.id)).await;
     assert_eq!(shown.body["activity"]["replies_count"], 1);
     assert_eq!(shown.body["replies"][0]["message"], "This post has no honor!");
     assert_eq!(app.get("/api/activities/home").await.messages(), ["parent"], "a reply is no post of its own");
@@ -37,7 +37,7 @@ async fn a_reply_is_answered_with_what_was_made_and_expires_with_its_parent() {
 async fn a_reply_is_shown_by_its_id_and_can_be_replied_to() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 9, "parent", "3-hours").await;
-    let first = app.send_as(WORF, "POST", &path(parent.id()), REPLY).await;
+    let first = app.send_as(WORF, "POST", &path(parent.id), REPLY).await;
     let first = first.body["uuid"].as_str().unwrap();
     let second = app.send_as(ANDREW, "POST", &path(first), r#"{"message": "Why?"}"#).await;
     assert_eq!((second.status, &second.body["reply_to_activity_uuid"]), (200, &json!(first)));
@@ -60,7 +60,7 @@ async fn a_reply_is_shown_by_its_id_and_can_be_replied_to() {
 #[tokio::test]
 async fn a_parent_that_is_not_there_or_has_expired_is_404() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id;
     app.pass(hours(1));
     for id in [parent.to_string(), "0199c3a0-5e00-7a11-8b22-c33d44e55f66".to_owned(), "abc".to_owned()] {
         let answer = app.send_as(WORF, "POST", &path(&id), REPLY).await;
@@ -71,7 +71,7 @@ async fn a_parent_that_is_not_there_or_has_expired_is_404() {
 #[tokio::test]
 async fn a_reply_breaks_the_rules_of_replies() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id;
     for (body, codes) in [
         (json!({}), json!(["message_blank"])),
         (json!({ "message": " \n" }), json!(["message_blank"])),
@@ -88,7 +88,7 @@ async fn a_reply_breaks_the_rules_of_replies() {
 #[tokio::test]
 async fn the_id_in_the_body_must_be_that_of_the_path() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id().to_string();
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id.to_string();
     for (named, status) in [
         (json!(parent), 200),
         (json!(parent.to_uppercase()), 200),
@@ -104,7 +104,7 @@ async fn the_id_in_the_body_must_be_that_of_the_path() {
 #[tokio::test]
 async fn only_a_user_with_a_profile_can_reply() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id;
     let anonymous = request("POST", &path(parent)).header("content-type", "application/json");
     assert_eq!(app.send(anonymous.body(Body::from(REPLY)).unwrap()).await.status, 401);
     assert_eq!(app.send_as("nobody", "POST", &path(parent), REPLY).await.status, 403);
@@ -113,7 +113,7 @@ async fn only_a_user_with_a_profile_can_reply() {
 #[tokio::test]
 async fn fifty_replies_at_once_are_all_there_and_all_counted() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id;
     let uri = path(parent);
     let answers = join_all((0..50).map(|_| app.send_as(WORF, "POST", &uri, REPLY))).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
@@ -125,7 +125,7 @@ async fn fifty_replies_at_once_are_all_there_and_all_counted() {
 #[tokio::test]
 async fn replies_with_one_key_are_one_reply_and_are_replayed_when_all_has_expired() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id;
     let reply = || {
         let request = request("POST", &path(parent)).header("content-type", "application/json");
         app.send(signed_in(request.header("idempotency-key", "k").body(Body::from(REPLY)).unwrap(), WORF))
@@ -143,7 +143,7 @@ async fn replies_with_one_key_are_one_reply_and_are_replayed_when_all_has_expire
 #[tokio::test]
 async fn pages_of_replies_show_each_once_the_oldest_first() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(2), 1, "parent", "1-day").await.id();
+    let parent = app.posted(hours(2), 1, "parent", "1-day").await.id;
     for number in 0..7_u32 {
         let ago = hours(1) - SignedDuration::from_secs(number.into());
         app.replied(parent, ago, number.into(), &number.to_string()).await;

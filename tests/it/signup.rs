@@ -160,7 +160,7 @@ async fn when_no_handle_is_free_the_account_is_not_confirmed() {
             display_name: "x".to_owned(),
         };
         let profile = Profile { sub: format!("other-{n}"), author, ..crate::support::andrew() };
-        app.state.store.put_profile(&profile).await.unwrap();
+        app.state.store.create_profile(&profile).await.unwrap();
     }
     let error = confirm(&app, &confirmed("sub-1", Some("worf"), None)).await.unwrap_err();
     assert!(matches!(error, SignupError::NoFreeHandle));

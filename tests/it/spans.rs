@@ -120,7 +120,7 @@ async fn a_refused_post_records_the_codes() {
 #[tokio::test]
 async fn what_is_done_to_a_post_names_the_post_and_whose_act_it_is() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let id = app.posted(hours(1), 1, "x", "1-day").await.id;
     let post = "01a202e9-b47a-7000-8000-000000000001";
     for (method, what, name) in [
         ("PUT", "/like", "like-activity"),
@@ -139,7 +139,7 @@ async fn what_is_done_to_a_post_names_the_post_and_whose_act_it_is() {
 #[tokio::test]
 async fn a_reply_names_itself_and_its_parent_and_a_replay_says_that_it_is_one() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id;
     for replayed in [None, Some("true")] {
         let (recorded, _guard) = record();
         let request = request("POST", &format!("/api/activities/{parent}/reply"));
@@ -158,7 +158,7 @@ async fn a_reply_names_itself_and_its_parent_and_a_replay_says_that_it_is_one() 
 #[tokio::test]
 async fn a_page_records_how_much_is_on_it() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id;
     app.replied(parent, hours(0), 2, "y").await;
     let (recorded, _guard) = record();
     app.get(&format!("/api/activities/{parent}")).await;
@@ -172,7 +172,7 @@ async fn a_page_records_how_much_is_on_it() {
 #[tokio::test]
 async fn what_a_request_writes_carries_its_trace() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id;
     let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
     let (post, like) = (format!("/api/activities/{parent}/reply"), format!("/api/activities/{parent}/like"));
@@ -245,7 +245,7 @@ async fn no_span_and_no_log_line_of_ours_has_what_is_private() {
         }
     }
     app.get_as("canary-sub", "/api/activities/home").await;
-    let id = app.posted(hours(0), 77, "canary-message", "1-day").await.id();
+    let id = app.posted(hours(0), 77, "canary-message", "1-day").await.id;
     for (method, path, body) in [
         ("POST", format!("/api/activities/{id}/reply"), r#"{"message": "canary-reply", "activity_uuid": null}"#),
         ("POST", format!("/api/activities/{id}/reply"), r#"{"message": "canary-reply", "activity_uuid": "canary"}"#),
@@ -310,9 +310,9 @@ async fn a_record_that_cannot_be_consumed_is_logged_with_its_writers_trace_and_n
     record_["dynamodb"]["NewImage"]["handle"]["S"] = "Not A Handle, canary".into();
     record_["dynamodb"]["NewImage"]["trace_context"] = serde_json::json!({ "S": crate::support::TRACEPARENT });
     let (recorded, _guard) = record();
-    assert_eq!(app.consume(&[record_]).await.failures.len(), 1);
+    assert_eq!(app.consume(&[record_]).await.batch_item_failures.len(), 1);
     let expected = fields([
-        ("message", "the record cannot be understood"),
+        ("message", "the stream record is invalid"),
         ("error.type", "unreadable"),
         ("error.causes", "activity item (HOME#<bucket>#<shard>): attribute `handle` is missing or has the wrong form"),
         ("app.dead_letter", "true"),

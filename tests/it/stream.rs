@@ -1,8 +1,8 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use cruddur::dead_letters::DeadLetters;
-use cruddur::domain::{Activity, DirectMessage, Message};
+use cruddur::domain::{DirectMessage, Message, Post};
 use cruddur::store::{Store, keys};
-use cruddur::stream::{Batch, Consumer, Failure, Failures, limit};
+use cruddur::stream::{BatchItemFailure, BatchResponse, Consumer, StreamEvent, budget};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -17,22 +17,22 @@ fn read(file: &str) -> Value {
 }
 
 /// A busy day: posts that mention, are replied to and liked, a like taken back, a deleted post, a new name, messages.
-async fn busy() -> (TestApp, Activity) {
+async fn busy() -> (TestApp, Post) {
     let app = TestApp::new().await;
-    app.state.store.put_profile(&user(3, "demo-londo", "londo", "Londo Mollari")).await.unwrap();
+    app.state.store.create_profile(&user(3, "demo-londo", "londo", "Londo Mollari")).await.unwrap();
     let kept = app.posted(hours(5), 1, "Cloud fun for @worf and @londo", "1-day").await;
     let deleted = app.posted(hours(4), 2, "soon gone, @worf", "1-day").await;
     app.reply(&kept, ANDREW, numbered(app.now() - hours(3), 3), &worf(), "no honor").await;
     app.reply(&deleted, ANDREW, numbered(app.now() - hours(3), 4), &worf(), "nor here, @londo").await;
     app.like(&kept, ANDREW, &worf(), app.now() - hours(2)).await;
-    app.unlike(kept.id(), &worf()).await;
+    app.unlike(kept.id, &worf()).await;
     app.like(&kept, ANDREW, &worf(), app.now() - hours(1)).await;
     app.like(&deleted, ANDREW, &worf(), app.now() - hours(1)).await;
     for (sub, handle, message) in [(ANDREW, "worf", "one"), (WORF, "andrewbrown", "two"), (ANDREW, "worf", "three")] {
         app.post_as(sub, "/api/messages", &json!({ "message": message, "handle": handle })).await;
         app.pass(SignedDuration::from_secs(1));
     }
-    app.delete_item(keys::activity(deleted.id())).await;
+    app.delete_item(keys::activity(deleted.id)).await;
     app.rename(&worf(), "Worf, son of Mogh").await;
     (app, kept)
 }
@@ -65,7 +65,7 @@ async fn records_once_in_order_leave_what_they_should() {
         ["Cloud fun for @worf and @londo", "no honor"]
     );
     assert_eq!(app.get_as(WORF, "/api/message_groups").await.messages(), ["three"]);
-    let shown = app.get(&format!("/api/activities/{}", kept.id())).await;
+    let shown = app.get(&format!("/api/activities/{}", kept.id)).await;
     assert_eq!(shown.body["replies"][0]["display_name"], "Worf, son of Mogh");
     assert_eq!(app.get_as(ANDREW, "/api/message_groups").await.body[0]["display_name"], "Worf, son of Mogh");
     assert_eq!(app.get("/api/activities/search?term=gone").await.body, json!([]));
@@ -80,7 +80,7 @@ async fn repeats_change_nothing() {
     let (app, _) = busy().await;
     let records = app.records();
     for batch in [&records[..], &records[..], &records[records.len() / 2..]] {
-        assert_eq!(app.consume(batch).await, Failures::default());
+        assert_eq!(app.consume(batch).await, BatchResponse::default());
     }
     assert_eq!(done(app).await, expected);
 }
@@ -94,7 +94,7 @@ async fn no_order_of_the_records_leaves_anything_else() {
         let mut batch = shuffled(&records, seed);
         // Some come twice.
         batch.extend(shuffled(&records, seed + 100).into_iter().take(20));
-        assert_eq!(app.consume(&batch).await, Failures::default());
+        assert_eq!(app.consume(&batch).await, BatchResponse::default());
         assert_eq!(done(app).await, expected, "seed {seed}");
     }
 }
@@ -114,7 +114,7 @@ async fn a_consumer_that_dies_anywhere_is_made_up_for_by_the_next() {
             () = async { for _ in 0..end { tokio::task::yield_now().await } } => {}
         }
     }
-    assert_eq!(app.consume(&records).await, Failures::default());
+    assert_eq!(app.consume(&records).await, BatchResponse::default());
     assert_eq!(done(app).await, expected);
 }
 
@@ -128,7 +128,9 @@ async fn a_record_that_cannot_be_understood_is_the_first_that_comes_again_and_th
     bad["dynamodb"]["NewImage"]["message"] = json!({ "N": "1" });
     bad["dynamodb"]["SequenceNumber"] = json!("111100000000000000000000000");
     records.insert(records.len() - 1, bad);
-    let failures = Failures { failures: vec![Failure { sequence_number: "111100000000000000000000000".to_owned() }] };
+    let failures = BatchResponse {
+        batch_item_failures: vec![BatchItemFailure { item_identifier: "111100000000000000000000000".to_owned() }],
+    };
     assert_eq!(app.consume(&records).await, failures);
     assert_eq!(app.get_as(WORF, "/api/activities/notifications").await.messages(), ["before @worf"]);
     assert_eq!(
@@ -138,10 +140,10 @@ async fn a_record_that_cannot_be_understood_is_the_first_that_comes_again_and_th
         })
     );
     for nonsense in [json!(null), json!({}), json!({ "dynamodb": { "Keys": {} } })] {
-        let failures = Failures { failures: vec![Failure { sequence_number: String::new() }] };
+        let failures = BatchResponse { batch_item_failures: vec![BatchItemFailure { item_identifier: String::new() }] };
         assert_eq!(app.consume(&[nonsense]).await, failures);
     }
-    assert_eq!(serde_json::to_value(Failures::default()).unwrap(), json!({ "batchItemFailures": [] }));
+    assert_eq!(serde_json::to_value(BatchResponse::default()).unwrap(), json!({ "batchItemFailures": [] }));
 }
 
 #[tokio::test]
@@ -165,19 +167,19 @@ async fn where_no_time_is_left_the_record_comes_again() {
     let app = TestApp::new().await;
     app.posted(hours(1), 1, "late", "1-day").await;
     let records = app.records();
-    let consumer = Consumer { store: app.state.store.clone(), letters: DeadLetters::nobody() };
-    let failures = consumer.consume(&Batch { records: records.clone() }, std::time::Duration::ZERO).await;
+    let consumer = Consumer { store: app.state.store.clone(), dead_letters: DeadLetters::nobody() };
+    let failures = consumer.consume(&StreamEvent { records: records.clone() }, std::time::Duration::ZERO).await;
     let last = records.last().unwrap()["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
-    assert_eq!(failures, Failures { failures: vec![Failure { sequence_number: last }] });
+    assert_eq!(failures, BatchResponse { batch_item_failures: vec![BatchItemFailure { item_identifier: last }] });
 }
 
 #[test]
 fn a_batch_ends_before_its_deadline_and_one_that_has_passed_from_the_start_is_taken_for_unknown() {
     let now = at("2026-11-22T12:00:00Z");
-    assert_eq!(limit(1_795_348_810_000, now), std::time::Duration::from_secs(8));
-    assert_eq!(limit(1_795_348_801_000, now), std::time::Duration::ZERO);
-    assert_eq!(limit(1_795_348_799_000, now), std::time::Duration::from_secs(10));
-    assert_eq!(limit(0, now), std::time::Duration::from_secs(10));
+    assert_eq!(budget(1_795_348_810_000, now), std::time::Duration::from_secs(8));
+    assert_eq!(budget(1_795_348_801_000, now), std::time::Duration::ZERO);
+    assert_eq!(budget(1_795_348_799_000, now), std::time::Duration::from_secs(10));
+    assert_eq!(budget(0, now), std::time::Duration::from_secs(10));
 }
 
 #[tokio::test]
@@ -185,11 +187,11 @@ async fn what_ttl_removes_needs_no_consumer_and_what_is_deleted_does() {
     let app = TestApp::new().await;
     let post = app.posted(hours(1), 1, "short", "3-hours").await;
     app.like(&post, ANDREW, &worf(), app.now()).await;
-    app.delete_item(keys::activity(post.id())).await;
+    app.delete_item(keys::activity(post.id)).await;
     let mut removal = app.records().pop().unwrap();
-    assert!(cruddur::stream::follows(&removal));
+    assert!(cruddur::stream::has_side_effects(&removal));
     removal["userIdentity"] = json!({ "type": "Service", "principalId": "dynamodb.amazonaws.com" });
-    assert!(!cruddur::stream::follows(&removal));
+    assert!(!cruddur::stream::has_side_effects(&removal));
 }
 
 #[tokio::test]
@@ -197,9 +199,9 @@ async fn whatever_is_made_of_a_post_goes_by_its_own_ttl() {
     let mut app = TestApp::new().await;
     let before = app.items().await.keys();
     let post = app.posted(hours(1), 1, "Hello @worf", "3-hours").await;
-    let reply = app.replied(post.id(), hours(0), 2, "an answer, @andrewbrown").await;
+    let reply = app.replied(post.id, hours(0), 2, "an answer, @andrewbrown").await;
     for what in ["like", "repost"] {
-        for id in [post.id(), reply.id()] {
+        for id in [post.id, reply.id] {
             assert_eq!(app.put_as(WORF, &format!("/api/activities/{id}/{what}")).await.status, 200);
             assert_eq!(app.put_as(ANDREW, &format!("/api/activities/{id}/{what}")).await.status, 200);
         }
@@ -207,7 +209,7 @@ async fn whatever_is_made_of_a_post_goes_by_its_own_ttl() {
     app.settle().await;
     let made = app.items().await;
     // Rounded up to a second.
-    let end = (post.expires_at().as_second() + 1).to_string();
+    let end = (post.expires_at.as_second() + 1).to_string();
     for key in made.keys().difference(&before) {
         assert_eq!(made.attribute(key, "expires_at"), Some(end.as_str()), "{key:?}");
     }
@@ -238,12 +240,12 @@ async fn a_deleted_post_with_thousands_of_likes_is_cleared_in_several_goes() {
     let post = app.posted(hours(1), 1, "popular", "1-day").await;
     let likers = (0..2_501).map(|number| user(1_000 + number, "demo-many", "many", "Many"));
     app.likes(&post, ANDREW, &likers.collect::<Vec<_>>(), app.now()).await;
-    app.delete_item(keys::activity(post.id())).await;
+    app.delete_item(keys::activity(post.id)).await;
     let removal = app.records().pop().unwrap();
     assert_eq!(removal["eventName"], "REMOVE");
-    assert_eq!(app.consume(std::slice::from_ref(&removal)).await.failures.len(), 1);
-    assert_eq!(app.consume(&[removal]).await, Failures::default());
-    assert!(!app.has_item(keys::like(post.id(), user(1_000, "x", "x", "x").author.user_uuid)).await);
+    assert_eq!(app.consume(std::slice::from_ref(&removal)).await.batch_item_failures.len(), 1);
+    assert_eq!(app.consume(&[removal]).await, BatchResponse::default());
+    assert!(!app.has_item(keys::like(post.id, user(1_000, "x", "x", "x").author.user_uuid)).await);
 }
 
 #[tokio::test]
@@ -253,7 +255,7 @@ async fn a_post_that_was_made_while_its_author_was_renamed_gets_the_new_name() {
     app.settle().await;
     // Its author was read before the new name was there.
     let post = app.posted(hours(0), 1, "late", "1-day").await;
-    assert_eq!(post.author().display_name, "Andrew Brown");
+    assert_eq!(post.author.display_name, "Andrew Brown");
     app.settle().await;
     assert_eq!(app.get("/api/activities/home").await.body[0]["display_name"], "Andy");
 }
@@ -269,7 +271,7 @@ async fn come_back_meanwhile(app: &mut TestApp, records: Vec<Value>) {
     app.rename(&andrew(), "Andrew Brown").await;
     app.settle().await;
     write.go_on();
-    assert_eq!(consumed.await.unwrap(), Failures::default());
+    assert_eq!(consumed.await.unwrap(), BatchResponse::default());
 }
 
 #[tokio::test]
@@ -307,7 +309,8 @@ async fn a_conversation_that_is_begun_while_both_are_renamed_gets_the_new_names(
     // Both were read before the new names were there.
     let group = numbered(app.now(), 1);
     let message = Message::direct("late").unwrap();
-    let first = DirectMessage { id: numbered(app.now(), 2), group, sender: andrew().author.user_uuid, message };
+    let first =
+        DirectMessage { id: numbered(app.now(), 2), conversation: group, sender: andrew().author.user_uuid, message };
     app.state.store.open_conversation(&andrew(), &worf(), &first, None).await.unwrap();
     assert_eq!(app.get_as(WORF, "/api/message_groups").await.body[0]["display_name"], "Andrew Brown");
     app.settle().await;
@@ -358,7 +361,7 @@ async fn the_templates_filter_lets_through_what_something_follows_from_and_littl
     let (mut app, _) = busy().await;
     app.settle().await;
     let records = app.records();
-    let followed = records.iter().filter(|record| cruddur::stream::follows(record));
+    let followed = records.iter().filter(|record| cruddur::stream::has_side_effects(record));
     assert!(followed.clone().count() > 10);
     assert!(followed.clone().all(is_let_through));
     let own = records.iter().filter(|record| {
@@ -373,7 +376,7 @@ async fn the_templates_filter_lets_through_what_something_follows_from_and_littl
 async fn what_the_api_writes_is_what_the_consumer_reads() {
     let mut app = TestApp::new().await;
     let post = app.posted(hours(1), 1, "Who likes pineapple?", "1-day").await;
-    let path = format!("/api/activities/{}", post.id());
+    let path = format!("/api/activities/{}", post.id);
     let reply = app.post_as(WORF, &format!("{path}/reply"), &json!({ "message": "No honor!" })).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
     app.pass(SignedDuration::from_secs(1));

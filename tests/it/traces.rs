@@ -9,7 +9,7 @@ use axum::body::Body;
 use cruddur::api::{AppState, Compat, Identity, ROUTES};
 use cruddur::clock::Clock;
 use cruddur::signup;
-use cruddur::stream::{self, Batch, Consumer};
+use cruddur::stream::{self, Consumer, StreamEvent};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ async fn the_traces_of_posts_tell_their_story() {
     ask("GET /api/activities/home", "a foreign cursor").query("?cursor=x").of(&app, &mut tracing).await;
 
     let app = with_a_post().await;
-    app.replied(app.state.store.home(app.now(), 1, None).await.unwrap().activities[0].id(), hours(0), 2, "y").await;
+    app.replied(app.state.store.home(app.now(), 1, None).await.unwrap().rows[0].id, hours(0), 2, "y").await;
     let show = "GET /api/activities/{activity_uuid}";
     ask(show, "").of(&app, &mut tracing).await;
     ask(show, "not there").at(format!("/api/activities/{NOBODYS_POST}")).of(&app, &mut tracing).await;
@@ -216,7 +216,7 @@ async fn the_traces_of_messages_tell_their_story() {
     let list = "GET /api/messages/{message_group_uuid}";
     ask(list, "").at(format!("/api/messages/{group}")).by(WORF).of(&app, &mut tracing).await;
     ask(list, "by the handle").at("/api/messages/@andrewbrown").by(WORF).of(&app, &mut tracing).await;
-    app.state.store.put_profile(&user(3, "demo-bayko", "bayko", "Andrew Bayko")).await.unwrap();
+    app.state.store.create_profile(&user(3, "demo-bayko", "bayko", "Andrew Bayko")).await.unwrap();
     let other = format!("/api/messages/{group}");
     ask(list, "another's").at(other).by("demo-bayko").of(&app, &mut tracing).await;
     assert_snapshot("traces/messages.txt", tracing.drawn());
@@ -262,10 +262,10 @@ async fn the_traces_of_the_rest_tell_their_story() {
 /// Draws what follows from the records since the last time, one batch for each.
 async fn follow(app: &mut TestApp, tracing: &mut Tracing, what: &str) {
     for record in app.next_records() {
-        if stream::follows(&record) {
+        if stream::has_side_effects(&record) {
             let store = app.state.store.clone();
             let failures = tracing.work(what, "process cruddur", consume(&store, &[record])).await;
-            assert_eq!(failures, stream::Failures::default(), "{what}");
+            assert_eq!(failures, stream::BatchResponse::default(), "{what}");
         }
     }
 }
@@ -281,22 +281,22 @@ async fn the_traces_of_the_streams_records_tell_their_story() {
     follow(&mut app, &mut tracing, "a reply, linked to the request that wrote it").await;
     app.like(&post, ANDREW, &worf(), app.now()).await;
     follow(&mut app, &mut tracing, "a like").await;
-    app.unlike(post.id(), &worf()).await;
+    app.unlike(post.id, &worf()).await;
     follow(&mut app, &mut tracing, "a like taken back").await;
     app.post_as(ANDREW, "/api/messages", &json!({ "message": "x", "handle": "worf" })).await;
     follow(&mut app, &mut tracing, "a first message: the conversation, or the message").await;
     app.pass(SignedDuration::from_secs(1));
     app.rename(&worf(), "Worf, son of Mogh").await;
     follow(&mut app, &mut tracing, "a new name").await;
-    app.ask_as(ANDREW, "DELETE", &format!("/api/activities/{}", post.id())).await;
+    app.ask_as(ANDREW, "DELETE", &format!("/api/activities/{}", post.id)).await;
     follow(&mut app, &mut tracing, "a deleted post, and then what belonged to it").await;
 
     let mut bad = app.records().pop().unwrap();
     let image = json!({ "trace_context": { "S": TRACEPARENT } });
     bad["dynamodb"] = json!({ "SequenceNumber": "1", "Keys": {}, "OldImage": image, "NewImage": image });
     let queue = Queue::start(200).await;
-    let consumer = Consumer { store: app.state.store.clone(), letters: queue.letters() };
-    let batch = Batch { records: vec![bad] };
+    let consumer = Consumer { store: app.state.store.clone(), dead_letters: queue.letters() };
+    let batch = StreamEvent { records: vec![bad] };
     let consume = consumer.consume(&batch, Duration::from_secs(60));
     tracing.work("a record that cannot be understood", "process cruddur", consume).await;
     assert_snapshot("traces/stream.txt", tracing.drawn());
@@ -358,7 +358,7 @@ fn every_route_has_an_expected_trace() {
 
 #[test]
 fn every_kind_of_stream_record_has_an_expected_trace() {
-    let source = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/changes.rs")).unwrap();
+    let source = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/records.rs")).unwrap();
     let names = source
         .lines()
         .filter_map(|line| line.trim().strip_prefix("Self::")?.split_once(" => \"")?.1.strip_suffix("\","));

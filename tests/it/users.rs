@@ -40,7 +40,7 @@ async fn a_users_page_is_the_profile_and_the_live_posts_newest_first() {
 #[tokio::test]
 async fn a_users_page_has_no_replies() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(1), 1, "post", "1-day").await.id();
+    let parent = app.posted(hours(1), 1, "post", "1-day").await.id;
     app.replied(parent, hours(0), 2, "reply").await;
     let feed = app.get("/api/activities/@worf").await;
     assert_eq!((&feed.body["profile"]["cruds_count"], &feed.body["activities"]), (&json!(0), &json!([])));
@@ -49,7 +49,7 @@ async fn a_users_page_has_no_replies() {
 #[tokio::test]
 async fn an_at_sign_may_be_escaped() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(1), 1, "post", "1-day").await.id();
+    let id = app.posted(hours(1), 1, "post", "1-day").await.id;
     for path in [
         "/api/activities/{}andrewbrown".to_owned(),
         format!("/api/activities/{{}}andrewbrown/status/{id}"),
@@ -121,7 +121,7 @@ async fn many_expired_posts_do_not_hide_a_live_one_of_a_user() {
 #[tokio::test]
 async fn a_post_has_an_address_under_its_authors_handle_only() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(1), 1, "post", "1-day").await.id();
+    let id = app.posted(hours(1), 1, "post", "1-day").await.id;
     let status = |handle: &str| format!("/api/activities/@{handle}/status/{id}");
     let shown = app.get(&status("andrewbrown")).await;
     assert_eq!((shown.status, &shown.body["activity"]["message"]), (200, &json!("post")));

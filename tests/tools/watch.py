@@ -35,7 +35,7 @@ def main():
         said = [(line["level"], line["message"]) for line in lines if isinstance(line, dict)]
         # They are what bad_record.json is for.
         report.compare("the log has no other error", [
-            "the record cannot be understood", "a dead letter: there is no queue for it, DEAD_LETTERS_URL is not set",
+            "the stream record is invalid", "a dead letter: there is no queue for it, DEAD_LETTERS_URL is not set",
         ], [message for level, message in said if level == "ERROR"])
         report.compare("each function says once that there is no daemon", 3,
                        sum("cannot be sent to the X-Ray daemon" in message for _, message in said))

@@ -102,7 +102,7 @@ impl KeySet {
     async fn read(&self, now: Timestamp) -> bool {
         // Said before, since the request that reads may be given up.
         self.change(|known| known.last = Some(LastReading { began_at: now, succeeded: false }));
-        let text = store::in_time((self.read)()).await.unwrap_or_else(|none_left| Err(none_left.into()));
+        let text = store::stop_at_deadline((self.read)()).await.unwrap_or_else(|none_left| Err(none_left.into()));
         match text.and_then(|text| parse(&text)) {
             Ok(keys) => {
                 let last = Some(LastReading { began_at: now, succeeded: true });

@@ -75,7 +75,7 @@ pub(super) fn unprocessable(codes: &[Code], keyed: bool, schemas: &mut SchemaGen
     let array = json!({ "type": "array", "items": { "type": "string", "enum": texts }, "minItems": 1 });
     let mut examples = Map::new();
     if let Some(&code) = codes.first() {
-        examples.insert("invalid".to_owned(), example(&Invalid::of(code).into()));
+        examples.insert("invalid".to_owned(), example(&Invalid::new(code).into()));
     }
     if keyed {
         examples.insert("idempotency_key_reused".to_owned(), example(&StoreError::KeyReused.into()));
