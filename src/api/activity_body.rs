@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::schema::{HandleText, IdText, TimeText};
 use crate::domain::{Counters, Post};
 
-/// The fields that all bodies with a post contain.
+// Flattened into all bodies with a post. A doc comment would become the description of a body without its own.
 #[derive(Serialize, JsonSchema)]
 struct PostFields {
     #[schemars(with = "IdText")]

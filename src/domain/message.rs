@@ -40,7 +40,7 @@ impl Message {
 
     /// Wraps a stored text without validation: it may have been accepted under older limits.
     #[must_use]
-    pub fn accepted(text: String) -> Self {
+    pub fn unchecked(text: String) -> Self {
         Self(text)
     }
 

@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn message(&self) -> Result<Message, StoreError> {
-        Ok(Message::accepted(self.text(MESSAGE)?.to_owned()))
+        Ok(Message::unchecked(self.text(MESSAGE)?.to_owned()))
     }
 
     pub(super) fn trace_context(&self) -> Result<Option<String>, StoreError> {

@@ -223,7 +223,7 @@ async fn a_failure_of_ours_is_logged_once_with_its_causes() {
     app.get("/api/activities/home").await;
     let event = recorded.fields("event");
     assert_eq!((event["message"].as_str(), event["error.type"].as_str()), ("request failed", "store_refused"));
-    assert!(event["error.causes"].starts_with("DynamoDB refuses the request: "), "{event:?}");
+    assert!(event["error.causes"].starts_with("DynamoDB rejected the request: "), "{event:?}");
     assert_eq!(recorded.values().matches("request failed").count(), 1);
 }
 

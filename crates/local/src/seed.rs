@@ -125,7 +125,7 @@ async fn posts(store: &Store, now: Timestamp) -> Result<Id, SeedError> {
     store.create_post(&CLOUD.author.profile()?, &cloud, None).await?;
     let cloud = store.post(cloud.id, now).await?.ok_or(SeedError::Gone)?;
     let replied_at = now - CLOUD.age + SignedDuration::from_hours(1);
-    let reply = Post::reply(WORF.id(replied_at), &cloud.post, WORF.author()?, Message::accepted(HONOR.to_owned()));
+    let reply = Post::reply(WORF.id(replied_at), &cloud.post, WORF.author()?, Message::unchecked(HONOR.to_owned()));
     store.create_reply(&WORF.profile()?, &cloud, &reply, None).await?;
     for user in [ALT, BAYKO, LONDO, WORF, GAREK] {
         store.add_reaction(Reaction::Like, &user.profile()?, &cloud, replied_at).await?;
@@ -139,7 +139,7 @@ impl DemoPost {
             id: self.author.id(now - self.age),
             parent: None,
             author: self.author.author()?,
-            message: Message::accepted(self.message.to_owned()),
+            message: Message::unchecked(self.message.to_owned()),
             expires_at: now + self.left,
             counters: Counters::default(),
         })
