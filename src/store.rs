@@ -29,10 +29,10 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 
 pub use client::client;
-pub use deadline::{DeadlineExceeded, remaining_time, stop_at_deadline, with_deadline};
+pub use deadline::{DeadlineExceeded, budget, stop_at_deadline, with_deadline};
 pub use error::StoreError;
 pub use feed::ListedPost;
-pub use idempotency::{Made, Once, Written};
+pub use idempotency::{IdempotencyKey, WriteOutcome, WriteRecord};
 pub use notifications::{NotificationPage, NotificationRow};
 pub use pages::Page;
 pub use posts::StoredPost;

@@ -21,8 +21,8 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-use crate::causes::causes;
-use crate::dead_letters::{DeadLetters, Found, Letter, Undelivered};
+use crate::dead_letters::{DeadLetter, DeadLetters, RecordIdentity, Undelivered};
+use crate::error_chain::error_chain;
 use crate::store::{self, Change, InvalidRecord, Record, Store, StoreError};
 
 /// Lambda's event. Records are parsed one by one, so that an invalid record does not fail the others.
@@ -70,7 +70,7 @@ const RESERVE: Duration = Duration::from_secs(2);
 /// Returns the budget for the records of an invocation that Lambda ends at `deadline`, in epoch milliseconds.
 #[must_use]
 pub fn budget(deadline: u64, now: Timestamp) -> Duration {
-    store::remaining_time(deadline, now).map_or(DEFAULT_BUDGET, |left| left.saturating_sub(RESERVE))
+    store::budget(deadline, now, RESERVE).unwrap_or(DEFAULT_BUDGET)
 }
 
 /// Returns whether a record has side effects, or is invalid.
@@ -100,13 +100,13 @@ impl Consumer {
         for record in &event.records {
             let (context, result) = self.process(record, deadline).await;
             let Err(error) = result else { continue };
-            let (sequence_number, causes) = (sequence_number(record), causes(error.source()));
+            let (sequence_number, causes) = (sequence_number(record), error_chain(error.source()));
             let writer_trace_id = context.as_deref().and_then(lambda_spans::trace_id_of);
             log(&error, &causes, sequence_number, writer_trace_id.as_deref());
             if error.is_permanent() {
                 let (error, trace_id) = (error.name(), lambda_spans::trace_id());
-                let record = Found::of(record);
-                let letter = Letter { sequence_number, record, error, causes: &causes, trace_id, writer_trace_id };
+                let record = RecordIdentity::of_record(record);
+                let letter = DeadLetter { sequence_number, record, error, causes: &causes, trace_id, writer_trace_id };
                 let sent = tokio::time::timeout_at(deadline, self.dead_letters.send(&letter));
                 match sent.instrument(info_span!("dead-letter")).await {
                     Ok(Ok(())) => continue,
@@ -204,7 +204,7 @@ fn log(error: &RecordError, causes: &str, sequence_number: &str, writer_trace_id
 }
 
 fn log_undelivered(undelivered: &Undelivered, sequence_number: &str) {
-    let causes = causes(undelivered.source());
+    let causes = error_chain(undelivered.source());
     tracing::error!(error.causes = causes, app.sequence_number = sequence_number, "a dead letter: {undelivered}");
 }
 

@@ -1,24 +1,22 @@
-//! The JSON bodies of posts, with the field names of the original API.
+//! The response bodies of posts, with the field names of the original API.
 
-use jiff::Timestamp;
-use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::schema::{HandleText, IdText, TimeText};
+use super::fields::{HandleText, IdText, TimeText};
 use crate::domain::{Counters, Post};
 
 // Flattened into all bodies with a post. A doc comment would become the description of a body without its own.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct PostFields {
-    #[schemars(with = "IdText")]
-    uuid: String,
+    uuid: IdText,
     display_name: String,
-    #[schemars(with = "HandleText")]
-    handle: String,
+    handle: HandleText,
     message: String,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct CounterFields {
     replies_count: u64,
     reposts_count: u64,
@@ -26,76 +24,64 @@ struct CounterFields {
 }
 
 /// A post in a list.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(super) struct ActivityResponse {
     #[serde(flatten)]
     post: PostFields,
     #[serde(flatten)]
     counters: CounterFields,
-    #[schemars(with = "TimeText")]
-    expires_at: String,
-    #[schemars(with = "TimeText")]
-    created_at: String,
-    /// Only of a reply.
+    expires_at: TimeText,
+    created_at: TimeText,
+    /// Present for replies.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<IdText>")]
-    reply_to_activity_uuid: Option<String>,
-    /// Only where a user asks.
+    reply_to_activity_uuid: Option<IdText>,
+    /// Present if the request is authenticated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) liked: Option<bool>,
-    /// Only for the client of the original's first weeks, which adds a reply to the list that it was given.
+    /// Present only for the client of the original's first weeks, which appends new replies to this list.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
+    #[cfg_attr(feature = "openapi", schemars(skip))]
     pub(super) replies: Option<Vec<ReplyResponse>>,
 }
 
-/// A post that was just made.
-#[derive(Serialize, JsonSchema)]
+/// A new post or reply.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(super) struct CreatedResponse {
     #[serde(flatten)]
     post: PostFields,
-    #[schemars(with = "TimeText")]
-    created_at: String,
-    #[schemars(with = "TimeText")]
-    expires_at: String,
-    #[schemars(with = "Option<IdText>")]
-    reply_to_activity_uuid: Option<String>,
+    created_at: TimeText,
+    expires_at: TimeText,
+    reply_to_activity_uuid: Option<IdText>,
 }
 
-/// A post with its replies.
-#[derive(Serialize, JsonSchema)]
+/// A post or reply with the replies to it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(super) struct ShowResponse {
     activity: ActivityResponse,
     replies: Vec<ReplyResponse>,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(super) struct ReplyResponse {
     #[serde(flatten)]
     post: PostFields,
     #[serde(flatten)]
     counters: CounterFields,
-    #[schemars(with = "IdText")]
-    reply_to_activity_uuid: Option<String>,
-    #[schemars(with = "TimeText")]
-    created_at: String,
-}
-
-/// Formats a time as RFC 3339 in UTC with milliseconds.
-pub(super) fn rfc3339(at: Timestamp) -> String {
-    format!("{at:.3}")
-}
-
-fn parent(post: &Post) -> Option<String> {
-    post.parent.map(|parent| parent.to_string())
+    #[cfg_attr(feature = "openapi", schemars(with = "IdText"))]
+    reply_to_activity_uuid: Option<IdText>,
+    created_at: TimeText,
 }
 
 impl From<&Post> for PostFields {
     fn from(post: &Post) -> Self {
         Self {
-            uuid: post.id.to_string(),
+            uuid: post.id.into(),
             display_name: post.author.display_name.clone(),
-            handle: post.author.handle.as_str().to_owned(),
+            handle: (&post.author.handle).into(),
             message: post.message.as_str().to_owned(),
         }
     }
@@ -112,9 +98,9 @@ impl From<&Post> for ActivityResponse {
         Self {
             post: post.into(),
             counters: post.counters.into(),
-            expires_at: rfc3339(post.expires_at),
-            created_at: rfc3339(post.id.created_at()),
-            reply_to_activity_uuid: parent(post),
+            expires_at: post.expires_at.into(),
+            created_at: post.id.created_at().into(),
+            reply_to_activity_uuid: post.parent.map(IdText::from),
             liked: None,
             replies: None,
         }
@@ -125,9 +111,9 @@ impl From<&Post> for CreatedResponse {
     fn from(post: &Post) -> Self {
         Self {
             post: post.into(),
-            created_at: rfc3339(post.id.created_at()),
-            expires_at: rfc3339(post.expires_at),
-            reply_to_activity_uuid: parent(post),
+            created_at: post.id.created_at().into(),
+            expires_at: post.expires_at.into(),
+            reply_to_activity_uuid: post.parent.map(IdText::from),
         }
     }
 }
@@ -137,8 +123,8 @@ impl From<&Post> for ReplyResponse {
         Self {
             post: post.into(),
             counters: post.counters.into(),
-            reply_to_activity_uuid: parent(post),
-            created_at: rfc3339(post.id.created_at()),
+            reply_to_activity_uuid: post.parent.map(IdText::from),
+            created_at: post.id.created_at().into(),
         }
     }
 }

@@ -7,20 +7,20 @@ use jiff::Timestamp;
 use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
-use super::activity_body::{ActivityResponse, ReplyResponse, rfc3339};
+use super::activity_body::{ActivityResponse, ReplyResponse};
 use super::error::ApiError;
-use super::identity::Principal;
-use super::listing::{Listing, tell_length};
-use super::page::{MAX_LIMIT, Page};
+use super::fields::rfc3339;
+use super::pagination::{MAX_LIMIT, Page, PageRequest, record_result_length};
+use super::principal::Principal;
 use super::{AppState, Compat};
 use crate::domain::{Id, Post, Profile};
 use crate::store::StoreError;
 
-/// The newest posts that have not expired; for a user who signed in, with which of them the user likes.
-pub(super) async fn home(
+/// Lists unexpired posts, newest first. For an authenticated user, each post has `liked`.
+pub(super) async fn list(
     State(state): State<AppState>,
     principal: Option<Extension<Principal>>,
-    page: Page,
+    page: PageRequest,
 ) -> Result<Response, ApiError> {
     let now = state.clock.now();
     let principal = principal.map(|Extension(principal)| principal);
@@ -31,10 +31,10 @@ pub(super) async fn home(
         app.user_id = principal.as_ref().map(|principal| state.keys.user_id(&principal.sub)),
     );
     async {
-        let list = Listing::open_at(&state, "/api/activities/home", principal.as_ref(), page, now)?;
+        let page = Page::open(&state, page, principal.as_ref(), now)?;
         let (found, profile) =
-            tokio::try_join!(state.store.home(now, list.limit, list.before), profile(&state, principal.as_ref()))?;
-        tell_length(found.rows.len());
+            tokio::try_join!(state.store.home(now, page.limit, page.before), profile(&state, principal.as_ref()))?;
+        record_result_length(found.rows.len());
         let mut rows: Vec<_> = found.rows.iter().map(ActivityResponse::from).collect();
         if principal.is_some() {
             let liked = liked(&state, profile, &found.rows).await?;
@@ -45,13 +45,13 @@ pub(super) async fn home(
         if state.compat == Compat::Week2 {
             add_replies(&state, &mut rows, &found.rows, now).await?;
         }
-        Ok(list.respond(rows, found.next))
+        Ok(page.respond(rows, found.next))
     }
     .instrument(span)
     .await
 }
 
-/// Each post with the replies to it, below each other as the original's first pages show them.
+/// Adds the replies to each post, as the original's first pages show them.
 async fn add_replies(
     state: &AppState,
     rows: &mut [ActivityResponse],
@@ -75,7 +75,7 @@ async fn profile(state: &AppState, principal: Option<&Principal>) -> Result<Opti
     }
 }
 
-/// A user without a profile yet can have liked nothing.
+/// Returns which of the posts the user likes. A user without a profile likes none.
 async fn liked(state: &AppState, profile: Option<Profile>, posts: &[Post]) -> Result<HashSet<Id>, StoreError> {
     let Some(profile) = profile else { return Ok(HashSet::new()) };
     let ids: Vec<_> = posts.iter().map(|post| post.id).collect();

@@ -19,7 +19,7 @@ async fn run() -> Result<(), Error> {
     let config = TableConfig::from_env()?;
     let spans = Spans::install(config.spans)?;
     let aws = config::aws(&spans).await;
-    let dead_letters = config.dead_letters_url.map_or_else(DeadLetters::nobody, |url| DeadLetters::queue(&aws, &url));
+    let dead_letters = config.dead_letters_url.map_or_else(DeadLetters::none, |url| DeadLetters::queue(&aws, &url));
     let consumer = Consumer { store: Store::new(store::client(&aws), config.table_name), dead_letters };
     let clock = Clock::system();
     let consume = move |event: LambdaEvent<StreamEvent>| {

@@ -2,7 +2,7 @@ use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use uuid::Uuid;
 
 use super::conversation_items::{self, membership_item, message_item, pair_item};
-use super::idempotency::{Made, Once, Written};
+use super::idempotency::{IdempotencyKey, WriteOutcome, WriteRecord};
 use super::items::{self, string};
 use super::keys::{self, LIST, LIST_SK, LISTS, MEMBERSHIP, MESSAGE, PAIR};
 use super::pages::Page;
@@ -105,9 +105,9 @@ impl Store {
         opener: &Profile,
         other: &Profile,
         first: &DirectMessage,
-        once: Option<&Once>,
-    ) -> Result<Written, StoreError> {
-        self.commit_once(once, made(opener, first), |transaction| {
+        key: Option<&IdempotencyKey>,
+    ) -> Result<WriteOutcome, StoreError> {
+        self.commit_idempotent(key, write_record(opener, first), |transaction| {
             let transaction = transaction
                 .put_new(PAIR, pair_item(first.conversation, opener, other))?
                 .put_new(MEMBERSHIP, membership_item(opener, other, first))?
@@ -127,12 +127,12 @@ impl Store {
         message: &DirectMessage,
         sender: &Profile,
         receiver_sub: &str,
-        once: Option<&Once>,
-    ) -> Result<Written, StoreError> {
+        key: Option<&IdempotencyKey>,
+    ) -> Result<WriteOutcome, StoreError> {
         let item = message_item(message, &sender.sub, receiver_sub);
-        let made = made(sender, message);
-        if once.is_some() {
-            return self.commit_once(once, made, |transaction| Ok(transaction.put_new(MESSAGE, item)?)).await;
+        let record = write_record(sender, message);
+        if key.is_some() {
+            return self.commit_idempotent(key, record, |transaction| Ok(transaction.put_new(MESSAGE, item)?)).await;
         }
         // A transaction costs twice as much as a single write. The id is new, so an existing item is the same message.
         self.client
@@ -142,7 +142,7 @@ impl Store {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await?;
-        Ok(Written::now(made))
+        Ok(WriteOutcome::first(record))
     }
 
     /// Updates the latest message of a conversation in both inboxes, unless they already contain a newer one.
@@ -176,7 +176,7 @@ impl Store {
     }
 }
 
-fn made(sender: &Profile, message: &DirectMessage) -> Made {
-    let message_group_uuid = Some(message.conversation.uuid());
-    Made { id: message.id, author: sender.author.clone(), expires_at: None, message_group_uuid }
+fn write_record(sender: &Profile, message: &DirectMessage) -> WriteRecord {
+    let message_group_uuid = Some(message.conversation);
+    WriteRecord { id: message.id, author: sender.author.clone(), expires_at: None, message_group_uuid }
 }

@@ -25,13 +25,14 @@ const MIN_TIME: Duration = Duration::from_millis(20);
 #[error("the deadline was exceeded")]
 pub struct DeadlineExceeded;
 
-/// Returns the time until `deadline`, in epoch milliseconds, at which Lambda ends the invocation.
+/// Returns the time until `deadline`, in epoch milliseconds, at which Lambda ends the invocation, minus `reserve`.
 ///
 /// Returns `None` if `deadline` is in the past: some emulators send zero, or the time of another clock.
 #[must_use]
-pub fn remaining_time(deadline: u64, now: Timestamp) -> Option<Duration> {
+pub fn budget(deadline: u64, now: Timestamp, reserve: Duration) -> Option<Duration> {
     let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    deadline.checked_sub(now).filter(|left| *left > 0).map(Duration::from_millis)
+    let left = deadline.checked_sub(now).filter(|left| *left > 0).map(Duration::from_millis);
+    left.map(|left| left.saturating_sub(reserve))
 }
 
 /// Runs `work`, whose DynamoDB calls all end at `at`, or at the deadline of an enclosing call if that is earlier.

@@ -3,7 +3,7 @@ use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionChe
 use jiff::Timestamp;
 
 use super::batch::{Consistency, has_key};
-use super::idempotency::{Made, Once, Written};
+use super::idempotency::{IdempotencyKey, WriteOutcome, WriteRecord};
 use super::items::{
     self, AUTHOR_SUB, EXPIRES_MS, GRANDPARENT, Item, MESSAGE, PARENT, PARENT_SUB, REPLIES, Reader, number, string,
 };
@@ -109,13 +109,21 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] on [`ACTIVITY`] if the id is taken, [`StoreError::KeyReused`], and those of every write.
-    pub async fn create_post(&self, writer: &Profile, post: &Post, once: Option<&Once>) -> Result<Written, StoreError> {
+    pub async fn create_post(
+        &self,
+        writer: &Profile,
+        post: &Post,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<WriteOutcome, StoreError> {
         let item = items::post_item(writer, post);
-        let made = Made { id: post.id, author: post.author.clone(), expires_at: None, message_group_uuid: None };
-        match once {
-            Some(_) => self.commit_once(once, made, |transaction| Ok(transaction.put_new(ACTIVITY, item)?)).await,
+        let record =
+            WriteRecord { id: post.id, author: post.author.clone(), expires_at: None, message_group_uuid: None };
+        match key {
+            Some(_) => {
+                self.commit_idempotent(key, record, |transaction| Ok(transaction.put_new(ACTIVITY, item)?)).await
+            }
             // A transaction costs twice as much as a single write.
-            None => self.put_post(item).await.map(|()| Written::now(made)),
+            None => self.put_post(item).await.map(|()| WriteOutcome::first(record)),
         }
     }
 
@@ -129,11 +137,11 @@ impl Store {
         writer: &Profile,
         parent: &StoredPost,
         reply: &Post,
-        once: Option<&Once>,
-    ) -> Result<Written, StoreError> {
+        key: Option<&IdempotencyKey>,
+    ) -> Result<WriteOutcome, StoreError> {
         let (author, expires_at) = (reply.author.clone(), Some(reply.expires_at));
-        let made = Made { id: reply.id, author, expires_at, message_group_uuid: None };
-        self.commit_once(once, made, |transaction| {
+        let record = WriteRecord { id: reply.id, author, expires_at, message_group_uuid: None };
+        self.commit_idempotent(key, record, |transaction| {
             let transaction = transaction
                 .put_new(REPLY, reply_item(writer, parent, reply))?
                 .put_new(REPLY_LOCATOR, locator_item(parent, reply))?

@@ -2,7 +2,7 @@ use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::idempotency::{Made, Once, Written};
+use super::idempotency::{IdempotencyKey, WriteOutcome, WriteRecord};
 use super::items::{BIO, DISPLAY_NAME, NAMED_AT, SUB, number, string};
 use super::keys::{self, HANDLE, PROFILE};
 use super::{Store, StoreError, items};
@@ -41,16 +41,16 @@ impl Store {
         id: Id,
         mut profile: Profile,
         edit: &ProfileEdit,
-        once: Option<&Once>,
-    ) -> Result<Written, StoreError> {
+        key: Option<&IdempotencyKey>,
+    ) -> Result<WriteOutcome, StoreError> {
         for _ in 1..MAX_ATTEMPTS {
-            match self.try_update_profile(id, &profile, edit, once).await {
+            match self.try_update_profile(id, &profile, edit, key).await {
                 Err(error) if error.is_conflict_on(PROFILE) => {}
                 result @ (Ok(_) | Err(_)) => return result,
             }
             profile = self.profile(&profile.sub).await?.ok_or(StoreError::Conflict { on: PROFILE })?;
         }
-        self.try_update_profile(id, &profile, edit, once).await
+        self.try_update_profile(id, &profile, edit, key).await
     }
 
     async fn try_update_profile(
@@ -58,14 +58,14 @@ impl Store {
         id: Id,
         profile: &Profile,
         edit: &ProfileEdit,
-        once: Option<&Once>,
-    ) -> Result<Written, StoreError> {
+        key: Option<&IdempotencyKey>,
+    ) -> Result<WriteOutcome, StoreError> {
         let author = Author { display_name: edit.display_name.clone(), ..profile.author.clone() };
         let named_at = named_at(profile, edit, id.created_at());
-        let made = Made { id, author, expires_at: None, message_group_uuid: None };
+        let record = WriteRecord { id, author, expires_at: None, message_group_uuid: None };
         let context = items::trace_context();
         let set_context = if context.is_some() { ", trace_context = :context" } else { "" };
-        self.commit_once(once, made, |transaction| {
+        self.commit_idempotent(key, record, |transaction| {
             let transaction = transaction
                 .update(PROFILE, |update| {
                     let update = update

@@ -231,7 +231,7 @@ async fn world(stack: &Stack) -> (String, String) {
     let id = clock.new_id();
     let first =
         cruddur::domain::DirectMessage { id, conversation: clock.new_id(), sender: me.author.user_uuid, message };
-    let group = store.open_conversation(&me, &other, &first, None).await.unwrap().made.message_group_uuid.unwrap();
+    let group = store.open_conversation(&me, &other, &first, None).await.unwrap().record.message_group_uuid.unwrap();
     (post.id.to_string(), group.to_string())
 }
 

@@ -61,7 +61,7 @@ async fn a_dead_letter_that_is_not_taken_comes_again() {
     let records = records(&mut app).await;
     let queue = Queue::start(403).await;
     assert_eq!(consume(&app.state.store, queue.letters(), &records).await, first_of(&records[1..]));
-    assert_eq!(consume(&app.state.store, DeadLetters::nobody(), &records).await, first_of(&records[1..]));
+    assert_eq!(consume(&app.state.store, DeadLetters::none(), &records).await, first_of(&records[1..]));
     assert_eq!(app.get_as(WORF, "/api/activities/notifications").await.messages(), ["first, @worf"]);
 }
 

@@ -167,7 +167,7 @@ async fn where_no_time_is_left_the_record_comes_again() {
     let app = TestApp::new().await;
     app.posted(hours(1), 1, "late", "1-day").await;
     let records = app.records();
-    let consumer = Consumer { store: app.state.store.clone(), dead_letters: DeadLetters::nobody() };
+    let consumer = Consumer { store: app.state.store.clone(), dead_letters: DeadLetters::none() };
     let failures = consumer.consume(&StreamEvent { records: records.clone() }, std::time::Duration::ZERO).await;
     let last = records.last().unwrap()["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
     assert_eq!(failures, BatchResponse { batch_item_failures: vec![BatchItemFailure { item_identifier: last }] });

@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("src/config.rs", CONFIG),
     ("src/config", CONFIG),
     ("src/dead_letters.rs", NOTHING_OF_OURS),
-    ("src/causes.rs", NOTHING_OF_OURS),
+    ("src/error_chain.rs", NOTHING_OF_OURS),
     ("crates/lambda-spans/src", &["cruddur"]),
 ];
 const DOMAIN: &[&str] = &[

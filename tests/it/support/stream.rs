@@ -46,7 +46,7 @@ impl TestApp {
 
 /// As the function does that has no queue for dead letters.
 pub(crate) async fn consume(store: &Store, records: &[Value]) -> BatchResponse {
-    let consumer = Consumer { store: store.clone(), dead_letters: DeadLetters::nobody() };
+    let consumer = Consumer { store: store.clone(), dead_letters: DeadLetters::none() };
     consumer.consume(&StreamEvent { records: records.to_vec() }, Duration::from_secs(60)).await
 }
 
