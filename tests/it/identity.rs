@@ -178,6 +178,21 @@ async fn an_answer_without_keys_does_not_end_the_known_ones() {
 }
 
 #[tokio::test]
+async fn malformed_key_does_not_discard_the_others() {
+    for odd in [json!(null), json!("key"), json!({}), json!({ "kty": 5 }), json!({ "kty": "RSA", "kid": 5 })] {
+        let mut app = TestApp::on(cruddur::store::client(&sdk("http://127.0.0.1:9")));
+        let mut keys = ISSUER.key_set();
+        keys["keys"].as_array_mut().unwrap().insert(0, odd.clone());
+        let text = keys.to_string();
+        app.state.identity = Identity::tokens(Issuer::pool(), move || {
+            let text = text.clone();
+            async { Ok(text.into_bytes()) }
+        });
+        assert_eq!(post_with(&app, &token(ANDREW)).await.status, 422, "{odd}");
+    }
+}
+
+#[tokio::test]
 async fn keys_for_other_uses_sign_nothing() {
     for (name, value) in [("use", "enc"), ("alg", "RS512"), ("kty", "oct"), ("n", "***")] {
         let mut app = TestApp::on(cruddur::store::client(&sdk("http://127.0.0.1:9")));
