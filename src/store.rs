@@ -36,7 +36,7 @@ pub use idempotency::{IdempotencyKey, WriteOutcome, WriteRecord};
 pub use notifications::{NotificationPage, NotificationRow};
 pub use pages::Page;
 pub use posts::StoredPost;
-pub use records::{Change, InvalidRecord, LikeImage, MessageImage, PairImage, PostImage, Record};
+pub use records::{InvalidRecord, ItemChange, LikeImage, MessageImage, PairImage, PostImage, StreamRecord};
 pub use table::create_table;
 
 /// The table and its client. Cloning is cheap.

@@ -23,7 +23,7 @@ use tracing::{Instrument, Span, info_span};
 
 use crate::dead_letters::{DeadLetter, DeadLetters, RecordIdentity, Undelivered};
 use crate::error_chain::error_chain;
-use crate::store::{self, Change, InvalidRecord, Record, Store, StoreError};
+use crate::store::{self, InvalidRecord, ItemChange, Store, StoreError, StreamRecord};
 
 /// Lambda's event. Records are parsed one by one, so that an invalid record does not fail the others.
 #[derive(Debug, Deserialize)]
@@ -78,7 +78,7 @@ pub fn budget(deadline: u64, now: Timestamp) -> Duration {
 /// The event filter in `template.yaml` matches the same records, so that the consumer's own writes do not invoke it.
 #[must_use]
 pub fn has_side_effects(record: &Value) -> bool {
-    !matches!(Record::read(record), Ok(Record { change: Change::Ignored, .. }))
+    !matches!(StreamRecord::read(record), Ok(StreamRecord { change: ItemChange::Ignored, .. }))
 }
 
 /// Applies the side effects of stream records.
@@ -122,9 +122,9 @@ impl Consumer {
 
     /// Processes a record, and returns the trace context of the request that caused it with the result.
     async fn process(&self, record: &Value, deadline: Instant) -> (Option<String>, Result<(), RecordError>) {
-        match Record::read(record) {
-            Ok(Record { trace_context, change: Change::Ignored }) => (trace_context, Ok(())),
-            Ok(Record { trace_context, change }) => {
+        match StreamRecord::read(record) {
+            Ok(StreamRecord { trace_context, change: ItemChange::Ignored }) => (trace_context, Ok(())),
+            Ok(StreamRecord { trace_context, change }) => {
                 let span = span(&change);
                 if let Some(context) = &trace_context {
                     lambda_spans::link(&span, context);
@@ -155,13 +155,13 @@ impl Consumer {
     }
 }
 
-fn span(change: &Change) -> Span {
+fn span(change: &ItemChange) -> Span {
     let (post, conversation) = match change {
-        Change::PostCreated(image) | Change::PostDeleted(image) => (Some(image.post.id), None),
-        Change::LikeAdded(like) | Change::LikeRemoved(like) => (Some(like.post), None),
-        Change::ConversationOpened(pair) => (None, Some(pair.conversation)),
-        Change::MessageSent(sent) => (None, Some(sent.message.conversation)),
-        Change::DisplayNameChanged { .. } | Change::Ignored => (None, None),
+        ItemChange::PostCreated(image) | ItemChange::PostDeleted(image) => (Some(image.post.id), None),
+        ItemChange::LikeAdded(like) | ItemChange::LikeRemoved(like) => (Some(like.post), None),
+        ItemChange::ConversationOpened(pair) => (None, Some(pair.conversation)),
+        ItemChange::MessageSent(sent) => (None, Some(sent.message.conversation)),
+        ItemChange::DisplayNameChanged { .. } | ItemChange::Ignored => (None, None),
     };
     info_span!(
         "stream-record",

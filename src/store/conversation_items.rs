@@ -1,7 +1,7 @@
 //! The items of conversations and direct messages.
 
 use super::StoreError;
-use super::items::{self, Item, MESSAGE, NAMED_AT, Reader, SUB, USER_UUID, named, number, string};
+use super::items::{self, Item, ItemReader, MESSAGE, NAMED_AT, SUB, USER_UUID, named, number, string};
 use super::keys::{self, LIST, LIST_SK, MEMBERSHIP, PAIR, PK, SK};
 use crate::domain::{Conversation, DirectMessage, Id, Profile, User};
 
@@ -53,18 +53,18 @@ pub(super) fn message_item(message: &DirectMessage, sender_sub: &str, receiver_s
 }
 
 pub(super) fn read_pair(item: &Item) -> Result<Id, StoreError> {
-    Reader { item, entity: PAIR }.with(CONVERSATION, Id::parse)
+    ItemReader { item, entity: PAIR }.with(CONVERSATION, Id::parse)
 }
 
 /// Reads the other member from a membership.
 pub(super) fn read_other(item: &Item) -> Result<User, StoreError> {
-    let read = Reader { item, entity: MEMBERSHIP };
+    let read = ItemReader { item, entity: MEMBERSHIP };
     Ok(User { sub: read.text(OTHER_SUB)?.to_owned(), author: read.author()? })
 }
 
 /// Reads a conversation from a membership as projected into the index.
 pub(super) fn read_conversation(item: &Item) -> Result<Conversation, StoreError> {
-    let read = Reader { item, entity: MEMBERSHIP };
+    let read = ItemReader { item, entity: MEMBERSHIP };
     Ok(Conversation {
         id: read.with(SK, keys::parse_membership_sk)?,
         other: read.author()?,
@@ -74,7 +74,7 @@ pub(super) fn read_conversation(item: &Item) -> Result<Conversation, StoreError>
 }
 
 pub(super) fn read_message(item: &Item) -> Result<DirectMessage, StoreError> {
-    let read = Reader { item, entity: keys::MESSAGE };
+    let read = ItemReader { item, entity: keys::MESSAGE };
     Ok(DirectMessage {
         id: read.with(SK, keys::parse_message_sk)?,
         conversation: read.with(PK, keys::parse_messages)?,

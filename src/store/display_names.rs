@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
 use super::conversation_items::OTHER_SUB;
-use super::items::{self, DISPLAY_NAME, Item, NAMED_AT, Reader, number, string};
+use super::items::{self, DISPLAY_NAME, Item, ItemReader, NAMED_AT, number, string};
 use super::keys::{self, Key, LIST, LISTS, MEMBERSHIP, MEMBERSHIP_PREFIX, SK};
 use super::writes::WRITES;
 use super::{Store, StoreError};
@@ -64,7 +64,7 @@ impl Store {
         let correct = async |owner, named| {
             let key = keys::membership(owner, conversation);
             let Some(membership) = self.item(key.clone()).await? else { return Ok(()) };
-            let name = Reader { item: &membership, entity: MEMBERSHIP }.text(DISPLAY_NAME)?;
+            let name = ItemReader { item: &membership, entity: MEMBERSHIP }.text(DISPLAY_NAME)?;
             self.correct_name(key, name, named).await
         };
         tokio::try_join!(correct(one, other), correct(other, one))?;
@@ -159,7 +159,7 @@ impl Store {
 
 /// Returns the key of the other member's membership, which contains this user's name.
 fn opposite(membership: &Item) -> Result<Key, StoreError> {
-    let read = Reader { item: membership, entity: MEMBERSHIP };
+    let read = ItemReader { item: membership, entity: MEMBERSHIP };
     let conversation = read.with(SK, keys::parse_membership_sk)?;
     Ok(keys::membership(read.text(OTHER_SUB)?, conversation))
 }

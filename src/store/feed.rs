@@ -2,7 +2,7 @@ use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, Select};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::items::{self, EXPIRES_MS, Item, Reader, number, string};
+use super::items::{self, EXPIRES_MS, Item, ItemReader, number, string};
 use super::keys::{self, ACTIVITY, LIST, LIST_SK, LISTS};
 use super::pages::{self, Page, ReadLimits};
 use super::sharded::{Filter, ShardedQuery};
@@ -107,7 +107,7 @@ impl Store {
 }
 
 fn read_listed_post(item: &Item) -> Result<ListedPost, StoreError> {
-    let read = Reader { item, entity: ACTIVITY };
+    let read = ItemReader { item, entity: ACTIVITY };
     Ok(ListedPost {
         id: items::read_position(item)?,
         author: read.author()?,

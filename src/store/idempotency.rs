@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::items::{self, EXPIRES_MS, Item, Reader, number, string};
+use super::items::{self, EXPIRES_MS, Item, ItemReader, number, string};
 use super::keys::{self, IDEMPOTENCY};
 use super::transaction::Transaction;
 use super::{Store, StoreError};
@@ -75,7 +75,7 @@ impl Store {
         let Some(key) = key else { return Ok(None) };
         let found = self.item(keys::idempotency(&key.scope)).await?;
         let Some(item) = found else { return Ok(None) };
-        let read = Reader { item: &item, entity: IDEMPOTENCY };
+        let read = ItemReader { item: &item, entity: IDEMPOTENCY };
         if read.expires_at()? <= key.now {
             return Ok(None);
         }
@@ -127,7 +127,7 @@ fn to_item(key: &IdempotencyKey, record: &WriteRecord) -> Item {
     item
 }
 
-fn to_record(read: &Reader<'_>) -> Result<WriteRecord, StoreError> {
+fn to_record(read: &ItemReader<'_>) -> Result<WriteRecord, StoreError> {
     Ok(WriteRecord {
         id: read.with(CREATED, Id::parse)?,
         author: read.author()?,

@@ -121,8 +121,8 @@ pub(super) fn expiry_attributes(expires_at: Timestamp) -> impl Iterator<Item = (
 
 /// Reads the item of a post with or without a parent.
 pub(super) fn read_post(item: &Item) -> Result<Post, StoreError> {
-    let is_reply = Reader { item, entity: ACTIVITY }.text(SK)?.starts_with(REPLY_PREFIX);
-    let read = Reader { item, entity: if is_reply { REPLY } else { ACTIVITY } };
+    let is_reply = ItemReader { item, entity: ACTIVITY }.text(SK)?.starts_with(REPLY_PREFIX);
+    let read = ItemReader { item, entity: if is_reply { REPLY } else { ACTIVITY } };
     Ok(Post {
         id: read.with(SK, if is_reply { keys::parse_reply_sk } else { keys::parse_time_sk })?,
         parent: if is_reply { Some(read.with(PARENT, Id::parse)?) } else { None },
@@ -135,16 +135,16 @@ pub(super) fn read_post(item: &Item) -> Result<Post, StoreError> {
 
 /// Reads the id of a post without a parent, or of its entry in the search index, from the sort key.
 pub(super) fn read_position(item: &Item) -> Result<Id, StoreError> {
-    Reader { item, entity: ACTIVITY }.with(SK, keys::parse_time_sk)
+    ItemReader { item, entity: ACTIVITY }.with(SK, keys::parse_time_sk)
 }
 
 pub(super) fn read_user(claim: &Item) -> Result<User, StoreError> {
-    let read = Reader { item: claim, entity: HANDLE_CLAIM };
+    let read = ItemReader { item: claim, entity: HANDLE_CLAIM };
     Ok(User { sub: read.text(SUB)?.to_owned(), author: read.author()? })
 }
 
 pub(super) fn read_profile(item: &Item) -> Result<Profile, StoreError> {
-    let read = Reader { item, entity: PROFILE };
+    let read = ItemReader { item, entity: PROFILE };
     Ok(Profile {
         sub: read.text(SUB)?.to_owned(),
         author: read.author()?,
@@ -159,12 +159,12 @@ pub(super) fn read_key(item: &Item) -> Option<Key> {
 }
 
 /// Reads the attributes of an item. Errors name its entity and the attribute.
-pub(super) struct Reader<'a> {
+pub(super) struct ItemReader<'a> {
     pub(super) item: &'a Item,
     pub(super) entity: Entity,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ItemReader<'a> {
     pub(super) fn has(&self, attribute: &str) -> bool {
         self.item.contains_key(attribute)
     }

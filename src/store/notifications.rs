@@ -4,14 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, Select};
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::batch::{delete_request, put_request};
 use super::conversation_items::CONVERSATION;
-use super::items::{self, EXPIRES_MS, HANDLE, Item, PARENT, Reader, TRACE_CONTEXT, number, string};
+use super::items::{self, EXPIRES_MS, HANDLE, Item, ItemReader, PARENT, TRACE_CONTEXT, number, string};
 use super::keys::{self, AFTER_ALL, Key, NOTIFICATION, NOTIFICATIONS_READ, SK};
 use super::pages::Page;
-use super::reactions::CREATED_MS;
 use super::{Store, StoreError};
 use crate::domain::{Author, Handle, Id, Notification, NotificationKind, Post, Subject};
 
@@ -110,26 +108,6 @@ impl Store {
         self.write_all(keys.map(delete_request).collect::<Result<_, _>>()?).await
     }
 
-    /// Returns the identities of the users with these handles. Unknown handles are ignored. Eventually consistent.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read.
-    pub async fn subs_by_handle(&self, handles: &[Handle]) -> Result<Vec<String>, StoreError> {
-        let keys: Vec<Key> = handles.iter().map(keys::handle).collect();
-        let found = self.items(&keys).await?;
-        let claims = keys.iter().filter_map(|key| found.get(key));
-        claims.map(|claim| Ok(items::read_user(claim)?.sub)).collect()
-    }
-
-    /// Returns the time of a user's like of a post, if it exists. Strongly consistent.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read.
-    pub async fn liked_at(&self, post: Id, user_uuid: Uuid) -> Result<Option<Timestamp>, StoreError> {
-        let like = self.item(keys::like(post, user_uuid)).await?;
-        like.map(|item| Reader { item: &item, entity: keys::LIKE }.time(CREATED_MS)).transpose()
-    }
-
     async fn newest_notifications(
         &self,
         sub: &str,
@@ -158,7 +136,7 @@ impl Store {
 
     async fn read_at(&self, sub: &str) -> Result<Timestamp, StoreError> {
         let mark = self.item(keys::notifications_read(sub)).await?;
-        let at = mark.map(|item| Reader { item: &item, entity: NOTIFICATIONS_READ }.time(READ_MS)).transpose()?;
+        let at = mark.map(|item| ItemReader { item: &item, entity: NOTIFICATIONS_READ }.time(READ_MS)).transpose()?;
         Ok(at.unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
@@ -246,7 +224,7 @@ fn notification_item(sub: &str, notification: &Notification) -> Item {
 }
 
 fn read_notification(item: &Item) -> Result<Notification, StoreError> {
-    let read = Reader { item, entity: NOTIFICATION };
+    let read = ItemReader { item, entity: NOTIFICATION };
     let subject = match read.optional_id(CONVERSATION)? {
         Some(conversation) => Subject::Conversation(conversation),
         None => Subject::Post { id: read.with(POST, Id::parse)?, parent: read.optional_id(PARENT)? },

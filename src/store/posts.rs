@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::batch::{Consistency, has_key};
 use super::idempotency::{IdempotencyKey, WriteOutcome, WriteRecord};
 use super::items::{
-    self, AUTHOR_SUB, EXPIRES_MS, GRANDPARENT, Item, MESSAGE, PARENT, PARENT_SUB, REPLIES, Reader, number, string,
+    self, AUTHOR_SUB, EXPIRES_MS, GRANDPARENT, Item, ItemReader, MESSAGE, PARENT, PARENT_SUB, REPLIES, number, string,
 };
 use super::keys::{self, ACTIVITY, Entity, Key, REPLY, REPLY_LOCATOR, REPLY_PREFIX};
 use super::pages::Page;
@@ -55,7 +55,7 @@ impl Store {
             Some(item) => Some(read_stored_post(item)?),
             None => match found.iter().find(|item| has_key(item, &locator)) {
                 Some(item) => {
-                    let parent = Reader { item, entity: REPLY_LOCATOR }.with(PARENT, Id::parse)?;
+                    let parent = ItemReader { item, entity: REPLY_LOCATOR }.with(PARENT, Id::parse)?;
                     self.item(keys::reply(parent, id)).await?.as_ref().map(read_stored_post).transpose()?
                 }
                 None => None,
@@ -205,7 +205,7 @@ fn locator_item(parent: &StoredPost, reply: &Post) -> Item {
 
 fn read_stored_post(item: &Item) -> Result<StoredPost, StoreError> {
     let post = items::read_post(item)?;
-    let read = Reader { item, entity: keys::post_entity(post.parent) };
+    let read = ItemReader { item, entity: keys::post_entity(post.parent) };
     let grandparent = read.optional_id(GRANDPARENT)?;
     let parent = post.parent.map(|parent| keys::post(parent, grandparent));
     Ok(StoredPost { post, author_sub: read.text(AUTHOR_SUB)?.to_owned(), parent })

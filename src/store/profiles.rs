@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::idempotency::{IdempotencyKey, WriteOutcome, WriteRecord};
 use super::items::{BIO, DISPLAY_NAME, NAMED_AT, SUB, number, string};
-use super::keys::{self, HANDLE, PROFILE};
+use super::keys::{self, HANDLE, Key, PROFILE};
 use super::{Store, StoreError, items};
 use crate::domain::{Author, Handle, Id, Profile, ProfileEdit, User};
 
@@ -28,6 +28,17 @@ impl Store {
     pub async fn user(&self, handle: &Handle) -> Result<Option<User>, StoreError> {
         let found = self.item(keys::handle(handle)).await?;
         found.as_ref().map(items::read_user).transpose()
+    }
+
+    /// Returns the identities of the users with these handles. Unknown handles are ignored. Eventually consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], and those of every read.
+    pub async fn subs_by_handle(&self, handles: &[Handle]) -> Result<Vec<String>, StoreError> {
+        let keys: Vec<Key> = handles.iter().map(keys::handle).collect();
+        let found = self.items(&keys).await?;
+        let claims = keys.iter().filter_map(|key| found.get(key));
+        claims.map(|claim| Ok(items::read_user(claim)?.sub)).collect()
     }
 
     /// Updates the profile and the handle claim in one transaction, at most once per idempotency key. Of concurrent

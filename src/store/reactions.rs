@@ -1,9 +1,10 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::batch::{Consistency, has_key};
-use super::items::{self, EXPIRES_MS, Item, LIKES, REPOSTS, number, string};
+use super::items::{self, EXPIRES_MS, Item, ItemReader, LIKES, REPOSTS, number, string};
 use super::keys::{self, Entity, Key, LIKE, REPOST};
 use super::posts::StoredPost;
 use super::transaction::Transaction;
@@ -82,6 +83,15 @@ impl Store {
         let like = |id: Id| keys::like(id, user.author.user_uuid);
         let found = self.read_items(ids.iter().copied().map(like).collect(), Consistency::Eventual).await?;
         Ok(ids.iter().copied().filter(|id| found.iter().any(|item| has_key(item, &like(*id)))).collect())
+    }
+
+    /// Returns the time of a user's like of a post, if it exists. Strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], and those of every read.
+    pub async fn liked_at(&self, post: Id, user_uuid: Uuid) -> Result<Option<Timestamp>, StoreError> {
+        let like = self.item(keys::like(post, user_uuid)).await?;
+        like.map(|item| ItemReader { item: &item, entity: LIKE }.time(CREATED_MS)).transpose()
     }
 
     /// Executes the transaction after which the reaction exists or not, and returns the new state.

@@ -7,23 +7,23 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::conversation_items::{self, CONVERSATION, RECEIVER_SUB, SENDER_SUB};
-use super::items::{self, AUTHOR_SUB, DISPLAY_NAME, Item, PARENT_SUB, Reader, SUB, TRACE_CONTEXT};
+use super::items::{self, AUTHOR_SUB, DISPLAY_NAME, Item, ItemReader, PARENT_SUB, SUB, TRACE_CONTEXT};
 use super::keys::{self, ACTIVITY, Entity, LIKE, MESSAGE, PAIR, PK, PROFILE, REPLY, SK};
 use super::reactions::{CREATED_MS, OWNER_SUB};
 use crate::domain::{DirectMessage, Handle, Id, Post};
 
 /// A record of the table's stream.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub struct StreamRecord {
     /// The `traceparent` of the request that wrote the item.
     pub trace_context: Option<String>,
     /// The change of the item.
-    pub change: Change,
+    pub change: ItemChange,
 }
 
 /// A change of an item, with the item's image where side effects need it.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum ItemChange {
     /// A post was created.
     PostCreated(Box<PostImage>),
     /// A post was deleted before it expired.
@@ -105,7 +105,7 @@ pub struct MessageImage {
     pub receiver_sub: String,
 }
 
-/// The error of [`Record::read`], which is permanent. It contains no values, since they may be private.
+/// The error of [`StreamRecord::read`], which is permanent. It contains no values, since they may be private.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidRecord {
     /// A part of the record is missing or has the wrong form.
@@ -116,7 +116,7 @@ pub enum InvalidRecord {
     Item(#[from] StoreError),
 }
 
-impl Record {
+impl StreamRecord {
     /// Reads a record in the JSON form of Lambda's event.
     ///
     /// # Errors
@@ -128,17 +128,17 @@ impl Record {
         let (Some(pk), Some(sk)) = (text(&keys, PK), text(&keys, SK)) else {
             return Err(InvalidRecord::Part("Keys"));
         };
-        let Some(entity) = entity(pk, sk) else { return Ok(Self { trace_context: None, change: Change::Ignored }) };
+        let Some(entity) = entity(pk, sk) else { return Ok(Self { trace_context: None, change: ItemChange::Ignored }) };
         let event = record.get("eventName").and_then(Value::as_str).ok_or(InvalidRecord::Part("eventName"))?;
         let item = image(if event == "REMOVE" { "OldImage" } else { "NewImage" })?;
         let change = match event {
             "INSERT" => inserted(entity, &item)?,
             "MODIFY" if entity == PROFILE && text(&item, DISPLAY_NAME) != text(&image("OldImage")?, DISPLAY_NAME) => {
-                Change::DisplayNameChanged { sub: Reader { item: &item, entity }.text(SUB)?.to_owned() }
+                ItemChange::DisplayNameChanged { sub: ItemReader { item: &item, entity }.text(SUB)?.to_owned() }
             }
-            "MODIFY" => Change::Ignored,
+            "MODIFY" => ItemChange::Ignored,
             // Everything derived from an expired item has the same expiry time, and TTL deletes it free of charge.
-            "REMOVE" if has_expired(record) => Change::Ignored,
+            "REMOVE" if has_expired(record) => ItemChange::Ignored,
             "REMOVE" => removed(entity, &item)?,
             _ => return Err(InvalidRecord::Part("eventName")),
         };
@@ -146,7 +146,7 @@ impl Record {
     }
 }
 
-impl Change {
+impl ItemChange {
     /// Returns the name of the span that covers the side effects.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -178,26 +178,26 @@ fn entity(pk: &str, sk: &str) -> Option<Entity> {
     [ACTIVITY, REPLY, LIKE, PROFILE, PAIR, MESSAGE].into_iter().find(matches)
 }
 
-fn inserted(entity: Entity, item: &Item) -> Result<Change, StoreError> {
+fn inserted(entity: Entity, item: &Item) -> Result<ItemChange, StoreError> {
     Ok(match entity {
-        ACTIVITY | REPLY => Change::PostCreated(Box::new(read_post(entity, item)?)),
-        LIKE => Change::LikeAdded(read_like(item)?),
-        PAIR => Change::ConversationOpened(read_pair(item)?),
-        MESSAGE => Change::MessageSent(Box::new(read_message(item)?)),
-        _ => Change::Ignored,
+        ACTIVITY | REPLY => ItemChange::PostCreated(Box::new(read_post(entity, item)?)),
+        LIKE => ItemChange::LikeAdded(read_like(item)?),
+        PAIR => ItemChange::ConversationOpened(read_pair(item)?),
+        MESSAGE => ItemChange::MessageSent(Box::new(read_message(item)?)),
+        _ => ItemChange::Ignored,
     })
 }
 
-fn removed(entity: Entity, item: &Item) -> Result<Change, StoreError> {
+fn removed(entity: Entity, item: &Item) -> Result<ItemChange, StoreError> {
     Ok(match entity {
-        ACTIVITY | REPLY => Change::PostDeleted(Box::new(read_post(entity, item)?)),
-        LIKE => Change::LikeRemoved(read_like(item)?),
-        _ => Change::Ignored,
+        ACTIVITY | REPLY => ItemChange::PostDeleted(Box::new(read_post(entity, item)?)),
+        LIKE => ItemChange::LikeRemoved(read_like(item)?),
+        _ => ItemChange::Ignored,
     })
 }
 
 fn read_post(entity: Entity, item: &Item) -> Result<PostImage, StoreError> {
-    let read = Reader { item, entity };
+    let read = ItemReader { item, entity };
     Ok(PostImage {
         post: items::read_post(item)?,
         author_sub: read.text(AUTHOR_SUB)?.to_owned(),
@@ -207,7 +207,7 @@ fn read_post(entity: Entity, item: &Item) -> Result<PostImage, StoreError> {
 }
 
 fn read_like(item: &Item) -> Result<LikeImage, StoreError> {
-    let read = Reader { item, entity: LIKE };
+    let read = ItemReader { item, entity: LIKE };
     Ok(LikeImage {
         post: read.with(PK, keys::parse_dependents)?,
         user_uuid: read.with(items::USER_UUID, |text| text.parse().ok())?,
@@ -221,7 +221,7 @@ fn read_like(item: &Item) -> Result<LikeImage, StoreError> {
 }
 
 fn read_pair(item: &Item) -> Result<PairImage, StoreError> {
-    let read = Reader { item, entity: PAIR };
+    let read = ItemReader { item, entity: PAIR };
     Ok(PairImage {
         conversation: read.with(CONVERSATION, Id::parse)?,
         handle: read.handle()?,
@@ -232,7 +232,7 @@ fn read_pair(item: &Item) -> Result<PairImage, StoreError> {
 }
 
 fn read_message(item: &Item) -> Result<MessageImage, StoreError> {
-    let read = Reader { item, entity: MESSAGE };
+    let read = ItemReader { item, entity: MESSAGE };
     Ok(MessageImage {
         message: conversation_items::read_message(item)?,
         sender_sub: read.text(SENDER_SUB)?.to_owned(),

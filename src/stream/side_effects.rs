@@ -1,12 +1,12 @@
 use tracing::{Instrument, info_span};
 
 use super::notifications;
-use crate::store::{Change, PostImage, Store, StoreError};
+use crate::store::{ItemChange, PostImage, Store, StoreError};
 
 /// Applies all side effects of a change, each in a span.
-pub(super) async fn apply(store: &Store, change: &Change) -> Result<(), StoreError> {
+pub(super) async fn apply(store: &Store, change: &ItemChange) -> Result<(), StoreError> {
     match change {
-        Change::PostCreated(created) => {
+        ItemChange::PostCreated(created) => {
             index_words(store, created).instrument(info_span!("index-words")).await?;
             notifications::notify_of_post(store, created).instrument(info_span!("notify")).await?;
             let correction = store.correct_author_name(&created.post, &created.author_sub);
@@ -17,23 +17,25 @@ pub(super) async fn apply(store: &Store, change: &Change) -> Result<(), StoreErr
             }
             Ok(())
         }
-        Change::PostDeleted(deleted) => clean_up(store, deleted).instrument(info_span!("remove-belongings")).await,
-        Change::LikeAdded(like) => notifications::notify_of_like(store, like).instrument(info_span!("notify")).await,
-        Change::LikeRemoved(like) => {
+        ItemChange::PostDeleted(deleted) => clean_up(store, deleted).instrument(info_span!("remove-belongings")).await,
+        ItemChange::LikeAdded(like) => {
+            notifications::notify_of_like(store, like).instrument(info_span!("notify")).await
+        }
+        ItemChange::LikeRemoved(like) => {
             notifications::withdraw_like(store, like).instrument(info_span!("withdraw-notification")).await
         }
-        Change::DisplayNameChanged { sub } => {
+        ItemChange::DisplayNameChanged { sub } => {
             store.propagate_display_name(sub).instrument(info_span!("rewrite-names")).await
         }
-        Change::ConversationOpened(pair) => {
+        ItemChange::ConversationOpened(pair) => {
             notifications::notify_of_conversation(store, pair).instrument(info_span!("notify")).await?;
             let correction = store.correct_member_names(pair.conversation, &pair.sub, &pair.receiver_sub);
             correction.instrument(info_span!("correct-name")).await
         }
-        Change::MessageSent(sent) => {
+        ItemChange::MessageSent(sent) => {
             store.update_latest_message(sent).instrument(info_span!("summarise-conversation")).await
         }
-        Change::Ignored => Ok(()),
+        ItemChange::Ignored => Ok(()),
     }
 }
 
