@@ -57,7 +57,7 @@ enum RecordError {
     #[error("the side effects of the stream record could not be written")]
     Store(#[from] StoreError),
     #[error("the side effects of the stream record exceeded the deadline")]
-    OutOfTime,
+    DeadlineExceeded,
     #[error("the side effects of the stream record panicked")]
     Panicked,
 }
@@ -135,7 +135,7 @@ impl Consumer {
                 let work = AssertUnwindSafe(tokio::time::timeout_at(deadline, work)).catch_unwind();
                 let result = match work.instrument(span.clone()).await {
                     Ok(Ok(result)) => result.map_err(RecordError::from),
-                    Ok(Err(_elapsed)) => Err(RecordError::OutOfTime),
+                    Ok(Err(_elapsed)) => Err(RecordError::DeadlineExceeded),
                     Err(_panic) => Err(RecordError::Panicked),
                 };
                 if let Err(error) = &result {
@@ -176,7 +176,7 @@ impl RecordError {
     fn name(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "unreadable",
-            Self::Store(StoreError::OutOfTime { .. }) | Self::OutOfTime => "out_of_time",
+            Self::Store(StoreError::DeadlineExceeded { .. }) | Self::DeadlineExceeded => "out_of_time",
             Self::Store(_) => "store",
             Self::Panicked => "panic",
         }
@@ -187,7 +187,7 @@ impl RecordError {
         match self {
             Self::Invalid(_) | Self::Panicked => true,
             Self::Store(error) => error.is_permanent(),
-            Self::OutOfTime => false,
+            Self::DeadlineExceeded => false,
         }
     }
 }

@@ -63,8 +63,8 @@ fn store_detail(error: &StoreError) -> &'static str {
         }
         StoreError::Throttled { .. } => "The database is overloaded. Retry.",
         StoreError::Unavailable { .. } => "The database does not respond. Retry.",
-        StoreError::OutOfTime { .. } => TIMED_OUT,
-        StoreError::Corrupt { .. } | StoreError::Invalid { .. } | StoreError::Refused { .. } => INTERNAL_ERROR,
+        StoreError::DeadlineExceeded { .. } => TIMED_OUT,
+        StoreError::Corrupt { .. } | StoreError::Invalid { .. } | StoreError::Rejected { .. } => INTERNAL_ERROR,
     }
 }
 
@@ -101,9 +101,9 @@ impl ApiError {
             Self::Store(StoreError::KeyReused) => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Self::Store(StoreError::Throttled { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "throttled"),
             Self::Store(StoreError::Unavailable { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-            Self::Store(StoreError::OutOfTime { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "out_of_time"),
+            Self::Store(StoreError::DeadlineExceeded { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "out_of_time"),
             Self::Store(StoreError::Corrupt { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt_item"),
-            Self::Store(StoreError::Invalid { .. } | StoreError::Refused { .. }) => {
+            Self::Store(StoreError::Invalid { .. } | StoreError::Rejected { .. }) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store_refused")
             }
             Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),

@@ -17,7 +17,7 @@ impl Store {
     /// Returns the conversation of two users, if it exists. Strongly consistent.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn conversation_between(&self, one: Uuid, other: Uuid) -> Result<Option<Id>, StoreError> {
         let found = self.item(keys::pair(one, other)).await?;
         found.as_ref().map(conversation_items::read_pair).transpose()
@@ -26,7 +26,7 @@ impl Store {
     /// Returns the other member of a conversation. `None` if `sub` is not a member. Strongly consistent.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn other_member(&self, sub: &str, conversation: Id) -> Result<Option<User>, StoreError> {
         let found = self.item(keys::membership(sub, conversation)).await?;
         found.as_ref().map(conversation_items::read_other).transpose()
@@ -36,7 +36,7 @@ impl Store {
     /// than `before`. Eventually consistent.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn conversations(
         &self,
         sub: &str,
@@ -67,7 +67,7 @@ impl Store {
     /// has older messages. Strongly consistent.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn messages(
         &self,
         conversation: Id,

@@ -37,7 +37,7 @@ pub enum StoreError {
     },
     /// The deadline was exceeded. Can be retried; the write may have succeeded.
     #[error("the deadline of the DynamoDB request was exceeded")]
-    OutOfTime {
+    DeadlineExceeded {
         /// The SDK's error.
         source: Source,
     },
@@ -57,7 +57,7 @@ pub enum StoreError {
     },
     /// DynamoDB rejected the request, for example for missing permissions or a missing table.
     #[error("DynamoDB rejected the request")]
-    Refused {
+    Rejected {
         /// The SDK's error.
         source: Source,
     },
@@ -114,7 +114,7 @@ impl StoreError {
             matches!(reason, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
         });
         let source = Box::new(error);
-        if busy { Self::Throttled { source } } else { Self::Refused { source } }
+        if busy { Self::Throttled { source } } else { Self::Rejected { source } }
     }
 }
 
@@ -128,14 +128,14 @@ where
         let answered = error.as_service_error().is_some();
         let source = Box::new(error);
         match code.as_str() {
-            _ if !answered && !deadline::allows(Duration::ZERO) => Self::OutOfTime { source },
+            _ if !answered && !deadline::allows(Duration::ZERO) => Self::DeadlineExceeded { source },
             "ProvisionedThroughputExceededException"
             | "RequestLimitExceeded"
             | "ThrottlingException"
             | "TransactionInProgressException" => Self::Throttled { source },
             "ValidationException" => Self::Invalid { source },
             _ if !answered || answer.is_some_and(|status| status >= 500) => Self::Unavailable { source },
-            _ => Self::Refused { source },
+            _ => Self::Rejected { source },
         }
     }
 }

@@ -33,7 +33,7 @@ impl Store {
     /// Eventually consistent.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn home(&self, now: Timestamp, limit: u16, before: Option<Id>) -> Result<Page<Post>, StoreError> {
         let (filter, limits) = (Filter::default(), ReadLimits::showing(limit));
         let found = self.newest(&ShardedQuery { partition: &keys::home, filter, now, limits, before }).await?;
@@ -44,7 +44,7 @@ impl Store {
     /// Eventually consistent.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn feed(
         &self,
         user_uuid: Uuid,
@@ -72,7 +72,7 @@ impl Store {
     /// Returns the number of posts of a user that are live at `now`, at most 1,000. Eventually consistent.
     ///
     /// # Errors
-    /// Those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// Those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn posts_count(&self, user_uuid: Uuid, now: Timestamp) -> Result<u64, StoreError> {
         let (mut count, mut start) = (0, None);
         for _ in 0..MAX_COUNT_QUERIES {

@@ -70,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::KeyReused`] if that request had another body, [`StoreError::Corrupt`], and those of every read:
-    /// `Throttled`, `Unavailable`, `Refused`.
+    /// `Throttled`, `Unavailable`, `Rejected`.
     pub async fn earlier_write(&self, key: Option<&IdempotencyKey>) -> Result<Option<WriteOutcome>, StoreError> {
         let Some(key) = key else { return Ok(None) };
         let found = self.item(keys::idempotency(&key.scope)).await?;

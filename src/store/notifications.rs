@@ -48,7 +48,7 @@ impl Store {
     /// Eventually consistent, in two round trips.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn notifications(
         &self,
         sub: &str,

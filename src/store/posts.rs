@@ -47,7 +47,7 @@ impl Store {
     /// A reply takes two round trips, since its id does not contain its key.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn post(&self, id: Id, now: Timestamp) -> Result<Option<StoredPost>, StoreError> {
         let (activity, locator) = (keys::activity(id), keys::reply_locator(id));
         let found = self.read_items(vec![activity.clone(), locator.clone()], Consistency::Strong).await?;
@@ -76,7 +76,7 @@ impl Store {
     /// Eventually consistent.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn replies(
         &self,
         parent: Id,

@@ -15,7 +15,7 @@ impl Store {
     /// Returns the profile of the user with that identity. Strongly consistent.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn profile(&self, sub: &str) -> Result<Option<Profile>, StoreError> {
         let found = self.item(keys::profile(sub)).await?;
         found.as_ref().map(items::read_profile).transpose()
@@ -24,7 +24,7 @@ impl Store {
     /// Returns the user with that handle. Strongly consistent.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn user(&self, handle: &Handle) -> Result<Option<User>, StoreError> {
         let found = self.item(keys::handle(handle)).await?;
         found.as_ref().map(items::read_user).transpose()

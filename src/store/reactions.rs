@@ -78,7 +78,7 @@ impl Store {
     /// Returns those of at most 100 posts that a user likes. Eventually consistent.
     ///
     /// # Errors
-    /// Those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// Those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn liked_posts(&self, user: &Profile, ids: &[Id]) -> Result<HashSet<Id>, StoreError> {
         let like = |id: Id| keys::like(id, user.author.user_uuid);
         let found = self.read_items(ids.iter().copied().map(like).collect(), Consistency::Eventual).await?;

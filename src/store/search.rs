@@ -24,7 +24,7 @@ impl Store {
     /// bounded.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn search(
         &self,
         term: &SearchTerm,

@@ -14,7 +14,7 @@ use super::keys::{LIST, LIST_SK, LISTED, LISTS, PK, SK, TTL};
 /// An existing table is left unchanged.
 ///
 /// # Errors
-/// [`StoreError::Throttled`], [`StoreError::Unavailable`] or [`StoreError::Refused`].
+/// [`StoreError::Throttled`], [`StoreError::Unavailable`] or [`StoreError::Rejected`].
 pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError> {
     let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewAndOldImages);
     let created = client
