@@ -11,7 +11,7 @@ use super::auth::SignedIn;
 use super::error::ApiError;
 use super::fields::IdText;
 use super::idempotency::{Idempotent, record_replay, respond};
-use super::pagination::{MAX_LIMIT, Page, PageRequest, record_result_length};
+use super::pagination::{MAX_LIMIT, PageRequest, Paginator, record_result_length};
 use super::path::{ActivityUuid, AtHandle, NO_SUCH_ACTIVITY};
 use crate::domain::{Id, Invalid, Post, PostDraft};
 use crate::store::StoreError;
@@ -109,8 +109,8 @@ async fn show_if(
 ) -> Result<Response, ApiError> {
     let span = info_span!("show-activity", app.activity_uuid = display(id), app.result_length = Empty);
     async {
-        let page = page.of(id).default_limit(MAX_LIMIT);
-        let page = Page::open(state, page, None, state.clock.now())?;
+        let page = page.bind_to(id).default_limit(MAX_LIMIT);
+        let page = Paginator::open(state, page, None, state.clock.now())?;
         let replies = state.store.replies(id, page.now, page.limit, page.before);
         let (found, replies) = tokio::join!(state.store.post(id, page.now), replies);
         let post = found?.map(|found| found.post).filter(predicate).ok_or(NO_SUCH_ACTIVITY)?;

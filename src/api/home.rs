@@ -10,7 +10,7 @@ use tracing::{Instrument, info_span};
 use super::activity_body::{ActivityResponse, ReplyResponse};
 use super::error::ApiError;
 use super::fields::rfc3339;
-use super::pagination::{MAX_LIMIT, Page, PageRequest, record_result_length};
+use super::pagination::{MAX_LIMIT, PageRequest, Paginator, record_result_length};
 use super::principal::Principal;
 use super::{AppState, Compat};
 use crate::domain::{Id, Post, Profile};
@@ -31,7 +31,7 @@ pub(super) async fn list(
         app.user_id = principal.as_ref().map(|principal| state.keys.user_id(&principal.sub)),
     );
     async {
-        let page = Page::open(&state, page, principal.as_ref(), now)?;
+        let page = Paginator::open(&state, page, principal.as_ref(), now)?;
         let (found, profile) =
             tokio::try_join!(state.store.home(now, page.limit, page.before), profile(&state, principal.as_ref()))?;
         record_result_length(found.rows.len());

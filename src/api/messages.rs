@@ -11,7 +11,7 @@ use super::idempotency::{Idempotent, record_replay, respond};
 use super::message_body::{
     ConversationResponse, CreateMessageRequest, CreateMessageResponse, MessageResponse, OpenedResponse, SentResponse,
 };
-use super::pagination::{Page, PageRequest, record_result_length};
+use super::pagination::{PageRequest, Paginator, record_result_length};
 use super::path::NO_SUCH_USER;
 use super::principal::Principal;
 use crate::domain::{Code, DirectMessage, Handle, Id, Invalid, Message, MessageDraft, Profile, Recipient, User};
@@ -30,7 +30,7 @@ pub(super) async fn list_groups(
     let span =
         info_span!("message-groups", app.result_length = Empty, app.user_id = state.keys.user_id(&principal.sub));
     async {
-        let page = Page::open(&state, page, Some(&principal), state.clock.now())?;
+        let page = Paginator::open(&state, page, Some(&principal), state.clock.now())?;
         let found = state.store.conversations(&principal.sub, page.limit, page.before).await?;
         record_result_length(found.rows.len());
         let rows: Vec<_> = found.rows.iter().map(ConversationResponse::from).collect();
@@ -57,7 +57,7 @@ pub(super) async fn list(
         app.user_id = state.keys.user_id(&principal.sub)
     );
     async {
-        let page = Page::open(&state, page, Some(&principal), state.clock.now())?;
+        let page = Paginator::open(&state, page, Some(&principal), state.clock.now())?;
         let group = match conversation.strip_prefix('@') {
             None => Id::parse(&conversation).ok_or(NO_SUCH_CONVERSATION)?,
             Some(handle) => match conversation_with(&state, &principal, handle).await? {

@@ -10,7 +10,7 @@ use super::AppState;
 use super::auth::SignedIn;
 use super::error::ApiError;
 use super::fields::{HandleText, IdText, TimeText};
-use super::pagination::{Page, PageRequest, record_result_length};
+use super::pagination::{PageRequest, Paginator, record_result_length};
 use crate::domain::{Counters, Subject};
 use crate::store::NotificationRow;
 
@@ -58,7 +58,7 @@ pub(super) async fn list(
         app.user_id = state.keys.user_id(&principal.sub),
     );
     async {
-        let page = Page::open(&state, page, Some(&principal), state.clock.now())?;
+        let page = Paginator::open(&state, page, Some(&principal), state.clock.now())?;
         let found = state.store.notifications(&principal.sub, page.now, page.limit, page.before).await?;
         record_result_length(found.rows.len());
         Span::current().record("app.unread_count", i64::try_from(found.unread).ok());

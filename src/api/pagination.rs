@@ -51,7 +51,7 @@ impl PageRequest {
     }
 
     /// Binds the cursor to one resource instead of the whole route: the resource replaces the route's parameters.
-    pub(super) fn of(self, resource: impl Display) -> Self {
+    pub(super) fn bind_to(self, resource: impl Display) -> Self {
         let collection = self.route.split('{').next().unwrap_or_default().trim_end_matches('@');
         Self { route: format!("{collection}{resource}"), ..self }
     }
@@ -62,8 +62,8 @@ fn parse_limit(text: &str) -> Result<u16, ApiError> {
     limit.ok_or_else(|| ApiError::BadRequest(format!("`limit` must be an integer from 1 to {MAX_LIMIT}.")))
 }
 
-/// One page of a list.
-pub(super) struct Page<'a> {
+/// Parameters of one page, for the store and for the link to the next page.
+pub(super) struct Paginator<'a> {
     state: &'a AppState,
     route: String,
     principal: Option<&'a Principal>,
@@ -75,7 +75,7 @@ pub(super) struct Page<'a> {
     pub(super) extra_query: String,
 }
 
-impl<'a> Page<'a> {
+impl<'a> Paginator<'a> {
     /// Verifies the cursor. `principal` is the user whom the list depends on.
     pub(super) fn open(
         state: &'a AppState,

@@ -9,7 +9,7 @@ use tracing::{Instrument, Span, info_span};
 use super::AppState;
 use super::activity_body::ActivityResponse;
 use super::error::ApiError;
-use super::pagination::{Page, PageRequest, record_result_length};
+use super::pagination::{PageRequest, Paginator, record_result_length};
 use super::principal::Principal;
 use crate::domain::SearchTerm;
 
@@ -46,7 +46,7 @@ pub(super) async fn search(
             span.record("app.validation_codes", display(error));
         })?;
         span.record("app.words", i64::try_from(term.exact().len() + 1).ok());
-        let mut page = Page::open(&state, page, principal.as_ref(), state.clock.now())?;
+        let mut page = Paginator::open(&state, page, principal.as_ref(), state.clock.now())?;
         // A term may contain non-ASCII characters and delimiters.
         page.extra_query = format!("&term={}", utf8_percent_encode(&text, NON_ALPHANUMERIC));
         let found = state.store.search(&term, page.now, page.limit, page.before).await?;

@@ -7,7 +7,7 @@ use tracing::{Instrument, info_span};
 
 use super::error::ApiError;
 use super::fields::{HandleText, IdText, TimeText, UserIdText, rfc3339};
-use super::pagination::{Page, PageRequest, record_result_length};
+use super::pagination::{PageRequest, Paginator, record_result_length};
 use super::path::{AtHandle, NO_SUCH_USER};
 use super::{AppState, Compat};
 use crate::domain::{Author, Profile};
@@ -59,7 +59,7 @@ pub(super) async fn feed(
     let now = state.clock.now();
     let span = info_span!("user-feed", app.now = rfc3339(now), app.result_length = Empty);
     async {
-        let page = Page::open(&state, page.of(format_args!("@{}", handle.as_str())), None, now)?;
+        let page = Paginator::open(&state, page.bind_to(format_args!("@{}", handle.as_str())), None, now)?;
         let user = state.store.user(&handle).await?.ok_or(NO_SUCH_USER)?;
         let user_uuid = user.author.user_uuid;
         let (profile, found, count) = tokio::try_join!(

@@ -22,15 +22,15 @@ type ReadFuture = Pin<Box<dyn Future<Output = Result<Vec<u8>, BoxError>> + Send>
 /// fails with a [`KeySetError`].
 pub fn key_set(url: String, spans: &Spans) -> impl Fn() -> ReadFuture + use<> {
     let connector = spans.http_connector(&url);
-    let key_set = KeySet { url, connector };
+    let reader = KeySetReader { url, connector };
     move || {
-        let key_set = key_set.clone();
-        Box::pin(async move { Ok(key_set.read().await?) })
+        let reader = reader.clone();
+        Box::pin(async move { Ok(reader.read().await?) })
     }
 }
 
 #[derive(Clone, Debug)]
-struct KeySet {
+struct KeySetReader {
     url: String,
     connector: SharedHttpConnector,
 }
@@ -70,7 +70,7 @@ pub enum KeySetError {
     },
 }
 
-impl KeySet {
+impl KeySetReader {
     async fn read(&self) -> Result<Vec<u8>, KeySetError> {
         let span = info_span!(
             "GET",

@@ -213,7 +213,7 @@ async fn keys_for_other_uses_sign_nothing() {
 #[tokio::test]
 async fn where_everybody_is_the_same_user_no_token_is_looked_at() {
     let mut app = TestApp::new().await;
-    app.state.identity = Identity::plays(ANDREW.to_owned());
+    app.state.identity = Identity::fixed(ANDREW.to_owned());
     for authorization in ["Bearer null", "Bearer x", "nonsense"] {
         let request = request("POST", "/api/activities").header("authorization", authorization);
         let body = Body::from(r#"{"message": "x", "ttl": "1-day"}"#);

@@ -189,7 +189,7 @@ async fn the_traces_of_users_tell_their_story() {
     ask(update, "with the key again").by(ANDREW).body(body).key("k").of(&app, &mut tracing).await;
     ask(update, "blank").by(ANDREW).body("{}").of(&app, &mut tracing).await;
     ask("POST /api/profile/update", "").by(ANDREW).body(body).of(&app, &mut tracing).await;
-    let plays = Identity::plays(ANDREW.to_owned());
+    let plays = Identity::fixed(ANDREW.to_owned());
     let week2 = AppState { identity: plays, compat: Compat::Week2, ..app.state.clone() };
     let mut early = TestApp::on(app.client.clone());
     early.state = week2;

@@ -41,7 +41,7 @@ impl Identity {
     /// Authenticates every request as the same user, as in the first weeks of the original. Unsafe on a server that
     /// others can reach.
     #[must_use]
-    pub fn plays(sub: String) -> Self {
+    pub fn fixed(sub: String) -> Self {
         Self(Arc::new(Source::Fixed(Principal { sub })))
     }
 
