@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use cruddur::clock::Clock;
-use cruddur::domain::{Activity, Author, Draft, Handle, Profile};
+use cruddur::domain::{Author, Handle, Post, PostDraft, Profile};
 use cruddur::store::{self, Store};
 use cruddur::stream;
 use dynoxide::Database;
@@ -149,7 +149,7 @@ impl Around {
     /// The event of the records that came after `place`, as Lambda hands it to the consumer.
     fn batch(&self, place: String) -> Fallible<String> {
         let (mut records, _) = self.read(place)?;
-        records.retain(stream::follows);
+        records.retain(stream::has_side_effects);
         let source = format!("arn:aws:dynamodb:us-east-1:123456789012:table/{TABLE}/stream/2026-11-22T00:00:00.000");
         for record in &mut records {
             let record = record.as_object_mut().ok_or("a record is an object")?;
@@ -185,11 +185,11 @@ async fn fill(store: &Store) -> Fallible<()> {
             display_name: name.to_owned(),
         };
         let profile = Profile { sub: handle.to_owned(), author, bio: String::new(), named_at: Timestamp::UNIX_EPOCH };
-        store.put_profile(&profile).await?;
+        store.create_profile(&profile).await?;
         for _ in 0..12 {
-            let draft = Draft::parse("Who likes pineapple on their pizza?", "7-days").ok().ok_or("a draft")?;
-            let post = Activity::post(clock.new_id(), profile.author.clone(), draft);
-            store.create_activity(&profile, &post, None).await?;
+            let draft = PostDraft::parse("Who likes pineapple on their pizza?", "7-days").ok().ok_or("a draft")?;
+            let post = Post::new(clock.new_id(), profile.author.clone(), draft);
+            store.create_post(&profile, &post, None).await?;
         }
     }
     Ok(())

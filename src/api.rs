@@ -1,60 +1,48 @@
-//! HTTP: what a request may be, and what is answered. All routes are in `api/router.rs`.
+//! The HTTP API. `api/routes.rs` contains all routes.
 
 mod activities;
 mod activity_body;
-mod answer;
+mod auth;
 mod body;
-mod compat;
 mod cors;
 mod cursor;
 mod deadline;
 mod error;
+mod fields;
 mod gateway;
-mod health;
 mod home;
 mod idempotency;
-mod identity;
 mod keys;
-mod listing;
 mod message_body;
 mod messages;
 mod notifications;
+#[cfg(feature = "openapi")]
 mod openapi;
-mod page;
+mod pagination;
 mod path;
+mod principal;
+mod problem;
 mod profile;
 mod reactions;
 mod replies;
+mod route;
 mod router;
+mod routes;
+#[cfg(feature = "openapi")]
 mod schema;
 mod search;
+mod state;
+mod system;
 mod users;
 
-use crate::clock::Clock;
-use crate::store::Store;
-
-pub use compat::Compat;
+pub use auth::{Identity, Pool, ReadError};
 pub use cors::Origins;
 pub use deadline::Deadline;
 pub use gateway::gateway;
-pub use identity::{Identity, Pool, ReadError};
 pub use keys::Keys;
+#[cfg(feature = "openapi")]
 pub use openapi::openapi;
-pub use router::{Access, ROUTES, Route, router};
-
-/// What every handler may use. Cloning is cheap.
-#[derive(Clone, Debug)]
-pub struct AppState {
-    /// The table.
-    pub store: Store,
-    /// Time and new ids.
-    pub clock: Clock,
-    /// Keys of cursors and of hashed user ids.
-    pub keys: Keys,
-    /// How users are told.
-    pub identity: Identity,
-    /// The web pages that may call.
-    pub origins: Origins,
-    /// The contract that is spoken.
-    pub compat: Compat,
-}
+pub use route::{Access, Route};
+pub use router::router;
+pub use routes::ROUTES;
+pub use state::{AppState, Compat};

@@ -1,4 +1,4 @@
-//! Time and new ids, the two things a request takes from outside of its input.
+//! The source of time and new ids.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::Id;
 
-/// The source of the present time and of new ids.
+/// Returns the current time and creates ids. Tests replace both.
 #[derive(Clone)]
 pub struct Clock {
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
@@ -16,14 +16,14 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The system's clock and random ids.
+    /// Uses the system clock and random ids.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
+    #[expect(clippy::disallowed_methods, reason = "the only code that reads the time")]
     pub fn system() -> Self {
         Self::new(Timestamp::now, |at| Id::new(at, random()))
     }
 
-    /// A clock of one's own; `id` makes the id of something that is created at the given time.
+    /// Uses custom sources. `id` creates an id that contains the given time.
     pub fn new(
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
         id: impl Fn(Timestamp) -> Id + Send + Sync + 'static,
@@ -31,14 +31,14 @@ impl Clock {
         Self { now: Arc::new(now), id: Arc::new(id) }
     }
 
-    /// The present time in whole milliseconds, the precision of everything we store and show.
+    /// Returns the current time in whole milliseconds, the precision of all stored times.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let now = (self.now)();
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
-    /// A new id, made now.
+    /// Creates an id that contains the current time.
     #[must_use]
     pub fn new_id(&self) -> Id {
         (self.id)(self.now())
@@ -51,9 +51,9 @@ impl fmt::Debug for Clock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that makes random bits for ids")]
+#[expect(clippy::disallowed_methods, reason = "the only code that creates random bits for ids")]
 fn random() -> [u8; 10] {
-    // The bytes between hold the version and the variant, which are not random.
+    // The other bytes contain the version and the variant, which are not random.
     let [a, b, c, d, e, f, _, _, _, _, g, h, i, j, _, _] = Uuid::new_v4().into_bytes();
     [a, b, c, d, e, f, g, h, i, j]
 }

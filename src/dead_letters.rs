@@ -1,8 +1,8 @@
-//! The queue of what the stream's consumer can never do, so that it does not stop what comes after.
+//! The dead-letter queue for stream records that can never succeed.
 //!
-//! Lambda's own way to a queue is the same for all failures: after so many attempts, or at such an age. A table that is
-//! out of reach for an hour would then cost the records of that hour. So Lambda tries again for as long as the stream has
-//! a record, and the consumer itself sends those that no attempt can help.
+//! Lambda's own failure destination treats all failures alike: it gives up after a number of attempts or at an age. An
+//! outage of DynamoDB would then discard all records of that time. Instead, Lambda retries for as long as the stream keeps
+//! a record, and the consumer itself sends records to the queue that no retry can help.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -19,99 +19,99 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 const OPERATION: Duration = Duration::from_secs(3);
 const ATTEMPTS: u32 = 3;
 
-/// Where dead letters go.
+/// The destination of dead letters.
 #[derive(Clone, Debug)]
-pub struct DeadLetters(To);
+pub struct DeadLetters(Destination);
 
 #[derive(Clone, Debug)]
-enum To {
+enum Destination {
     Queue { client: Client, url: Arc<str> },
     Log,
-    Nobody,
+    None,
 }
 
-/// What is told of a record: how to find it, its item and its traces, and no text of its item.
+/// Identifies a record, its item and its traces. It contains no text of the item.
 #[derive(Debug, Serialize)]
-pub struct Letter<'a> {
-    /// Its place in the stream.
+pub struct DeadLetter<'a> {
+    /// The record's position in the stream.
     pub sequence_number: &'a str,
-    /// The record's own id, its kind, the key of its item, and the stream, where the record says so.
+    /// The record's id, its kind, the key of its item, and the stream.
     #[serde(flatten)]
-    pub record: Found<'a>,
-    /// Why it cannot be done, in a word.
+    pub record: RecordIdentity<'a>,
+    /// The kind of error.
     pub error: &'a str,
-    /// The same in full.
+    /// The error's sources.
     pub causes: &'a str,
-    /// The trace of the invocation that gave up.
+    /// The trace id of the consumer's invocation.
     pub trace_id: Option<String>,
-    /// The trace of the request that wrote the item.
+    /// The trace id of the request that wrote the item.
     pub writer_trace_id: Option<String>,
 }
 
-/// The parts of a record that tell where it is.
+/// The parts of a record that identify it, if they are present.
 #[derive(Debug, Serialize)]
-pub struct Found<'a> {
+pub struct RecordIdentity<'a> {
     event_id: Option<&'a Value>,
     event_name: Option<&'a Value>,
     keys: Option<&'a Value>,
     stream: Option<&'a Value>,
 }
 
-/// Nobody has taken the letter.
+/// Why a dead letter was not delivered.
 #[derive(Debug, thiserror::Error)]
 pub enum Undelivered {
-    /// There is no queue to send it to.
-    #[error("there is no queue for it, DEAD_LETTERS_URL is not set")]
+    /// No queue is configured.
+    #[error("no dead-letter queue is configured: set DEAD_LETTERS_URL")]
     NoQueue,
-    /// The queue has not taken it.
-    #[error("the queue has not taken it")]
+    /// SQS did not accept the message.
+    #[error("cannot send the record to the dead-letter queue")]
     Refused(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl DeadLetters {
-    /// To the queue with that URL.
+    /// Sends dead letters to the SQS queue with that URL.
     #[must_use]
     pub fn queue(sdk: &SdkConfig, url: &str) -> Self {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
         let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
         let config = aws_sdk_sqs::config::Builder::from(sdk).timeout_config(timeouts).retry_config(retries);
         let client = Client::from_conf(config.interceptor(lambda_spans::AwsSdkSpans).build());
-        Self(To::Queue { client, url: url.into() })
+        Self(Destination::Queue { client, url: url.into() })
     }
 
-    /// The log, where each is told anyway, is enough.
+    /// Discards dead letters. The consumer logs every failed record anyway.
     #[must_use]
     pub fn log() -> Self {
-        Self(To::Log)
+        Self(Destination::Log)
     }
 
-    /// Nobody takes them: the record fails, and comes again.
+    /// Delivers no dead letters, so that the record fails and Lambda retries it.
     #[must_use]
-    pub fn nobody() -> Self {
-        Self(To::Nobody)
+    pub fn none() -> Self {
+        Self(Destination::None)
     }
 
-    /// Hands a letter over.
+    /// Delivers a dead letter.
     ///
     /// # Errors
-    /// [`Undelivered`]; the record must then come again.
-    pub async fn send(&self, letter: &Letter<'_>) -> Result<(), Undelivered> {
+    /// [`Undelivered`]. The record must then be retried.
+    pub async fn send(&self, dead_letter: &DeadLetter<'_>) -> Result<(), Undelivered> {
         match &self.0 {
-            To::Queue { client, url } => {
-                let body = serde_json::to_string(letter).map_err(|error| Undelivered::Refused(error.into()))?;
+            Destination::Queue { client, url } => {
+                let body = serde_json::to_string(dead_letter).map_err(|error| Undelivered::Refused(error.into()))?;
                 let sent = client.send_message().queue_url(&**url).message_body(body).send().await;
                 sent.map(drop).map_err(|error| Undelivered::Refused(error.into()))
             }
-            To::Log => Ok(()),
-            To::Nobody => Err(Undelivered::NoQueue),
+            Destination::Log => Ok(()),
+            Destination::None => Err(Undelivered::NoQueue),
         }
     }
 }
 
-impl<'a> Found<'a> {
-    /// What `record` says of itself.
+impl<'a> RecordIdentity<'a> {
+    /// Reads the identifying parts of `record`.
     #[must_use]
-    pub fn of(record: &'a Value) -> Self {
+    pub fn of_record(record: &'a Value) -> Self {
         Self {
             event_id: record.get("eventID"),
             event_name: record.get("eventName"),

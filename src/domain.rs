@@ -1,6 +1,5 @@
-//! Values and rules of Cruddur: no I/O, no async, no framework.
+//! The values and validation rules of Cruddur: no I/O, no async, no framework.
 
-mod activity;
 mod conversation;
 mod handle;
 mod id;
@@ -11,21 +10,18 @@ mod notification;
 mod post;
 mod profile;
 mod reaction;
-mod reply;
 mod search;
 mod ttl;
 
-pub use activity::{Activity, Counters, Draft};
-pub use conversation::{Addressee, Conversation, DirectMessage, Letter};
-pub use handle::{Handle, NotAHandle};
+pub use conversation::{Conversation, DirectMessage, MessageDraft, Recipient};
+pub use handle::{Handle, InvalidHandle};
 pub use id::Id;
 pub use invalid::{Code, Invalid};
 pub use mention::mentions;
 pub use message::Message;
-pub use notification::{Kind, Notification, Subject};
-pub use post::Post;
+pub use notification::{Notification, NotificationKind, Subject};
+pub use post::{Counters, Post, PostDraft};
 pub use profile::{Author, Profile, ProfileEdit, User};
 pub use reaction::{Reaction, Reactions};
-pub use reply::Reply;
 pub use search::{SearchTerm, words};
 pub use ttl::Ttl;

@@ -1,4 +1,4 @@
-//! The user pool's trigger: whoever has confirmed a new account, or signs in, has a profile afterwards.
+//! Creates profiles when users confirm their account or sign in: the function behind the user pool's triggers.
 
 mod names;
 
@@ -10,72 +10,74 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-use crate::causes::causes;
 use crate::clock::Clock;
 use crate::domain::{Author, Profile};
+use crate::error_chain::error_chain;
 use crate::store::{self, Store, StoreError, keys};
 
-/// Cognito gives up after 5 seconds; some of them are for the start of the function.
-const LIMIT: Duration = Duration::from_secs(3);
-/// Left for the answer's way and the traces' export.
+/// The maximum budget. Cognito's timeout of 5 seconds includes the cold start.
+const MAX_BUDGET: Duration = Duration::from_secs(3);
+/// Reserved for sending the response and exporting spans.
 const RESERVE: Duration = Duration::from_millis(400);
-/// How often a transaction is tried that another one gets in the way of.
-const MAX_TRIES: usize = 3;
+/// Attempts of a transaction that conflicts with another one.
+const MAX_ATTEMPTS: usize = 3;
 
-/// Why somebody could not be given a profile. Cognito shows the text to them, so it quotes nothing of theirs.
+/// Why no profile was created. Cognito shows the text to the user, so it contains no personal data.
 #[derive(Debug, thiserror::Error)]
 pub enum SignupError {
-    /// The function was attached to another trigger.
-    #[error("this function is for PostConfirmation and PostAuthentication, not for {0}")]
+    /// The event is of another trigger.
+    #[error("unsupported trigger {0}: attach this function to PostConfirmation and PostAuthentication only")]
     OtherTrigger(String),
-    /// It is no event of a user pool.
+    /// The event lacks a field.
     #[error("the event has no {0}")]
     Malformed(&'static str),
-    /// Every handle that was thought of is taken.
-    #[error("no handle is free; try again with another preferred_username")]
+    /// All candidate handles are taken.
+    #[error("all handles are taken: retry with another preferred_username")]
     NoFreeHandle,
-    /// There was no end in time.
-    #[error("the profile could not be made in time; try again")]
+    /// The budget is used up.
+    #[error("creating the profile timed out: retry")]
     OutOfTime,
-    /// The database.
-    #[error("the profile could not be made; try again")]
+    /// The store failed.
+    #[error("the profile could not be created: retry")]
     Store(#[from] StoreError),
 }
 
-/// The time for an event of an invocation that Lambda ends at `deadline`, in epoch milliseconds.
+/// Returns the budget of an invocation that Lambda ends at `deadline` (epoch milliseconds).
 #[must_use]
-pub fn limit(deadline: u64, now: Timestamp) -> Duration {
-    store::until(deadline, now).map_or(LIMIT, |left| left.saturating_sub(RESERVE).min(LIMIT))
+pub fn budget(deadline: u64, now: Timestamp) -> Duration {
+    store::budget(deadline, now, RESERVE).map_or(MAX_BUDGET, |budget| budget.min(MAX_BUDGET))
 }
 
-/// Makes the profile of the user whom `event` is about, unless there is one, and returns the event as Cognito wants it;
-/// within `limit`.
+/// Creates the profile of the event's user within `budget`, unless the user has one. Returns the event, as Cognito
+/// requires.
 ///
-/// Safe to repeat: the same user twice is one profile.
+/// Idempotent: a repeated event creates no second profile.
 ///
 /// # Errors
-/// [`SignupError`], for which Cognito fails the step: nobody goes on without a profile.
-pub async fn confirm(store: &Store, clock: &Clock, event: Value, limit: Duration) -> Result<Value, SignupError> {
+/// [`SignupError`]. Cognito then fails the sign-up or sign-in, so that no user continues without a profile.
+pub async fn confirm(store: &Store, clock: &Clock, event: Value, budget: Duration) -> Result<Value, SignupError> {
     let trigger = text(&event, "/triggerSource").ok_or(SignupError::Malformed("triggerSource"))?;
     let is_new = match trigger {
         "PostConfirmation_ConfirmSignUp" => true,
-        // The pool has confirmed the account even where this function failed before: a sign-in is the second chance.
+        // If this function failed at confirmation, the account is confirmed but has no profile. Create it at sign-in.
         "PostAuthentication_Authentication" => false,
         "PostConfirmation_ConfirmForgotPassword" => return Ok(event),
         other => return Err(SignupError::OtherTrigger(other.to_owned())),
     };
     let sub =
         text(&event, "/request/userAttributes/sub").ok_or(SignupError::Malformed("request.userAttributes.sub"))?;
-    let make = async {
+    let work = async {
         if is_new || store.profile(sub).await?.is_none() {
             let span = info_span!("create-profile", app.user_uuid = Empty, app.handle_tries = Empty);
             create(store, clock, sub, &event).instrument(span).await?;
         }
         Ok(())
     };
-    let end = Instant::now() + limit;
-    let made = tokio::time::timeout_at(end, store::by(end, make)).await.unwrap_or(Err(SignupError::OutOfTime));
-    made.inspect_err(|error| tracing::error!(error.causes = causes(Some(error)), "no profile could be made"))?;
+    let end = Instant::now() + budget;
+    let result =
+        tokio::time::timeout_at(end, store::with_deadline(end, work)).await.unwrap_or(Err(SignupError::OutOfTime));
+    result
+        .inspect_err(|error| tracing::error!(error.causes = error_chain(Some(error)), "cannot create the profile"))?;
     Ok(event)
 }
 
@@ -99,15 +101,15 @@ async fn create(store: &Store, clock: &Clock, sub: &str, event: &Value) -> Resul
     Err(SignupError::NoFreeHandle)
 }
 
-/// Two triggers for one user at once get in each other's way; the second try finds what the other one has made.
+/// Retries transaction conflicts. Two concurrent triggers of one user conflict; the retry finds the other's profile.
 async fn put(store: &Store, profile: &Profile) -> Result<(), StoreError> {
-    for _ in 1..MAX_TRIES {
-        match store.put_profile(profile).await {
+    for _ in 1..MAX_ATTEMPTS {
+        match store.create_profile(profile).await {
             Err(StoreError::Throttled { .. }) => {}
             result @ (Ok(()) | Err(_)) => return result,
         }
     }
-    store.put_profile(profile).await
+    store.create_profile(profile).await
 }
 
 fn text<'a>(event: &'a Value, path: &str) -> Option<&'a str> {

@@ -1,16 +1,13 @@
-//! What follows from a change of the table: notifications, the search index, summaries of conversations, names, and the
-//! removal of what belonged to something that is gone.
+//! The consumer of the table's stream. It applies the side effects of changes: notifications, the search index, the
+//! latest message and the display names in inboxes, and the cleanup after deletions.
 //!
-//! A stream tells each change at least once, those of one item in order, those of different items in any. So whatever
-//! is done here can be done again, and in any order, with the same effect: keys follow from the cause, values from the
-//! table as it is, conditions refuse what is older. After something was put for a cause, a look tells whether the cause
-//! is still there; if it is not, what was put is taken away again.
+//! A DynamoDB stream delivers each record at least once. Only the records of one item are in order. Therefore all side
+//! effects are idempotent and independent of the order: keys are derived from the change, values are read from the
+//! table, and conditions reject older values. After a side effect is written, the consumer re-checks that the source
+//! item still exists, and removes the side effect otherwise.
 
-mod conversations;
-mod names;
 mod notifications;
-mod removal;
-mod search_index;
+mod side_effects;
 
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
@@ -24,221 +21,190 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-use crate::causes::causes;
-use crate::dead_letters::{DeadLetters, Found, Letter, Undelivered};
-use crate::store::{self, Change, Record, Store, StoreError, Unreadable};
+use crate::dead_letters::{DeadLetter, DeadLetters, RecordIdentity, Undelivered};
+use crate::error_chain::error_chain;
+use crate::store::{self, InvalidRecord, ItemChange, Store, StoreError, StreamRecord};
 
-/// A batch of records, as Lambda's event has it. Each is read by itself, so that a bad one spoils no other.
+/// Lambda's event. Records are parsed one by one, so that an invalid record does not fail the others.
 #[derive(Debug, Deserialize)]
-pub struct Batch {
-    /// The records, in the order of their arrival.
+pub struct StreamEvent {
+    /// The records in stream order.
     #[serde(rename = "Records")]
     pub records: Vec<Value>,
 }
 
-/// Which records come again: all from the named one on. None when all is done.
+/// The response to Lambda, which retries all records from the first failure on.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Failures {
-    /// At most one.
-    #[serde(rename = "batchItemFailures")]
-    pub failures: Vec<Failure>,
+#[serde(rename_all = "camelCase")]
+pub struct BatchResponse {
+    /// Empty if all records succeeded. At most one failure.
+    pub batch_item_failures: Vec<BatchItemFailure>,
 }
 
-/// The first record that was not done.
+/// The first record that failed.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Failure {
-    /// Its sequence number; empty where it has none, which Lambda takes for the whole batch.
-    #[serde(rename = "itemIdentifier")]
-    pub sequence_number: String,
+#[serde(rename_all = "camelCase")]
+pub struct BatchItemFailure {
+    /// The record's sequence number. If it is empty, Lambda retries the whole batch.
+    pub item_identifier: String,
 }
 
-/// Why a record was not done.
+/// The reason why a record failed.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
-    /// It can never be done.
-    #[error("the record cannot be understood")]
-    Unreadable(#[from] Unreadable),
-    /// It may be done another time.
-    #[error("what follows from the record could not be written")]
+enum RecordError {
+    #[error("the stream record is invalid")]
+    Invalid(#[from] InvalidRecord),
+    #[error("the side effects of the stream record could not be written")]
     Store(#[from] StoreError),
-    /// As the last.
-    #[error("there was no time left")]
-    OutOfTime,
-    /// Our own fault, which the same record brings about again.
-    #[error("the consumer panicked over the record")]
+    #[error("the side effects of the stream record exceeded the deadline")]
+    DeadlineExceeded,
+    #[error("the side effects of the stream record panicked")]
     Panicked,
 }
 
-/// The time for a batch where nobody says how long it may take: well below the function's timeout.
-const OWN_LIMIT: Duration = Duration::from_secs(10);
-/// Left for the answer's way and the traces' export.
+/// The budget of a batch without a known deadline, well below the function's timeout.
+const DEFAULT_BUDGET: Duration = Duration::from_secs(10);
+/// Reserved for the response and the export of the trace.
 const RESERVE: Duration = Duration::from_secs(2);
 
-/// The time for the records of an invocation that Lambda ends at `deadline`, in epoch milliseconds.
+/// Returns the budget for the records of an invocation that Lambda ends at `deadline`, in epoch milliseconds.
 #[must_use]
-pub fn limit(deadline: u64, now: Timestamp) -> Duration {
-    store::until(deadline, now).map_or(OWN_LIMIT, |left| left.saturating_sub(RESERVE))
+pub fn budget(deadline: u64, now: Timestamp) -> Duration {
+    store::budget(deadline, now, RESERVE).unwrap_or(DEFAULT_BUDGET)
 }
 
-/// Whether anything follows from a record; of one that cannot be read, that it fails. The template's filter lets through
-/// the same, so that what is written here does not invoke us again.
+/// Returns whether a record has side effects, or is invalid.
+///
+/// The event filter in `template.yaml` matches the same records, so that the consumer's own writes do not invoke it.
 #[must_use]
-pub fn follows(record: &Value) -> bool {
-    !matches!(Record::read(record), Ok(Record { change: Change::Other, .. }))
+pub fn has_side_effects(record: &Value) -> bool {
+    !matches!(StreamRecord::read(record), Ok(StreamRecord { change: ItemChange::Ignored, .. }))
 }
 
-/// Does what follows from the records of a stream.
+/// Applies the side effects of stream records.
 #[derive(Clone, Debug)]
 pub struct Consumer {
-    /// Where it is written.
+    /// The table.
     pub store: Store,
-    /// Where records go that can never be done.
-    pub letters: DeadLetters,
+    /// The dead-letter queue.
+    pub dead_letters: DeadLetters,
 }
 
 impl Consumer {
-    /// Does what follows from each record, in their order, for as long as `limit` allows. One that can never be done is
-    /// a dead letter, and counts as done when that is delivered; at any other failure it stops, since the fault is not
-    /// the record's.
-    pub async fn consume(&self, batch: &Batch, limit: Duration) -> Failures {
-        let deadline = Instant::now() + limit;
-        for record in &batch.records {
-            let (context, done) = self.one(record, deadline).await;
-            let Err(fault) = done else { continue };
-            let (sequence_number, causes) = (sequence_number(record), causes(fault.source()));
+    /// Processes the records in order within `budget`.
+    ///
+    /// A record whose failure is permanent is sent to the dead-letter queue and then counts as processed. Processing
+    /// stops at any other failure, since the following records would presumably fail for the same reason.
+    pub async fn consume(&self, event: &StreamEvent, budget: Duration) -> BatchResponse {
+        let deadline = Instant::now() + budget;
+        for record in &event.records {
+            let (context, result) = self.process(record, deadline).await;
+            let Err(error) = result else { continue };
+            let (sequence_number, causes) = (sequence_number(record), error_chain(error.source()));
             let writer_trace_id = context.as_deref().and_then(lambda_spans::trace_id_of);
-            tell(&fault, &causes, sequence_number, writer_trace_id.as_deref());
-            if fault.is_lasting() {
-                let (error, trace_id) = (fault.name(), lambda_spans::trace_id());
-                let record = Found::of(record);
-                let letter = Letter { sequence_number, record, error, causes: &causes, trace_id, writer_trace_id };
-                let sent = tokio::time::timeout_at(deadline, self.letters.send(&letter));
+            log(&error, &causes, sequence_number, writer_trace_id.as_deref());
+            if error.is_permanent() {
+                let (error, trace_id) = (error.name(), lambda_spans::trace_id());
+                let record = RecordIdentity::of_record(record);
+                let letter = DeadLetter { sequence_number, record, error, causes: &causes, trace_id, writer_trace_id };
+                let sent = tokio::time::timeout_at(deadline, self.dead_letters.send(&letter));
                 match sent.instrument(info_span!("dead-letter")).await {
                     Ok(Ok(())) => continue,
-                    Ok(Err(undelivered)) => tell_undelivered(&undelivered, sequence_number),
+                    Ok(Err(undelivered)) => log_undelivered(&undelivered, sequence_number),
                     Err(_elapsed) => {}
                 }
             }
-            return Failures { failures: vec![Failure { sequence_number: sequence_number.to_owned() }] };
+            let item_identifier = sequence_number.to_owned();
+            return BatchResponse { batch_item_failures: vec![BatchItemFailure { item_identifier }] };
         }
-        Failures::default()
+        BatchResponse::default()
     }
 
-    /// What came of one record, and the context of who wrote it.
-    async fn one(&self, record: &Value, deadline: Instant) -> (Option<String>, Result<(), Fault>) {
-        match Record::read(record) {
-            Ok(Record { trace_context, change: Change::Other }) => (trace_context, Ok(())),
-            Ok(Record { trace_context, change }) => {
+    /// Processes a record, and returns the trace context of the request that caused it with the result.
+    async fn process(&self, record: &Value, deadline: Instant) -> (Option<String>, Result<(), RecordError>) {
+        match StreamRecord::read(record) {
+            Ok(StreamRecord { trace_context, change: ItemChange::Ignored }) => (trace_context, Ok(())),
+            Ok(StreamRecord { trace_context, change }) => {
                 let span = span(&change);
                 if let Some(context) = &trace_context {
                     lambda_spans::link(&span, context);
                 }
-                // Boxed: what follows is a deep tree of futures.
-                let work = store::by(deadline, Box::pin(follow(&self.store, &change)));
-                // Of a record that makes us panic only that is known. The store is not in a state of its own.
+                // Boxed, because the future is large.
+                let work = store::with_deadline(deadline, Box::pin(side_effects::apply(&self.store, &change)));
+                // Unwind safe: the store has no mutable state.
                 let work = AssertUnwindSafe(tokio::time::timeout_at(deadline, work)).catch_unwind();
-                let done = match work.instrument(span.clone()).await {
-                    Ok(Ok(done)) => done,
-                    Ok(Err(_elapsed)) => Err(Fault::OutOfTime),
-                    Err(_panic) => Err(Fault::Panicked),
+                let result = match work.instrument(span.clone()).await {
+                    Ok(Ok(result)) => result.map_err(RecordError::from),
+                    Ok(Err(_elapsed)) => Err(RecordError::DeadlineExceeded),
+                    Err(_panic) => Err(RecordError::Panicked),
                 };
-                if let Err(fault) = &done {
-                    span.record(lambda_spans::attributes::ERROR_TYPE, fault.name());
+                if let Err(error) = &result {
+                    span.record(lambda_spans::attributes::ERROR_TYPE, error.name());
                 }
-                (trace_context, done)
+                (trace_context, result)
             }
-            Err(unreadable) => {
-                let (fault, context) = (Fault::from(unreadable), trace_context(record));
-                let span = info_span!("unreadable-record", error.r#type = fault.name());
+            Err(invalid) => {
+                let (error, context) = (RecordError::from(invalid), trace_context(record));
+                let span = info_span!("unreadable-record", error.r#type = error.name());
                 if let Some(context) = &context {
                     lambda_spans::link(&span, context);
                 }
-                (context, Err(fault))
+                (context, Err(error))
             }
         }
     }
 }
 
-fn span(change: &Change) -> Span {
-    let (activity, group) = match change {
-        Change::Posted(posted) | Change::Gone(posted) => (Some(posted.activity.id()), None),
-        Change::Liked(liked) | Change::Unliked(liked) => (Some(liked.activity), None),
-        Change::Opened(opened) => (None, Some(opened.group)),
-        Change::Sent(sent) => (None, Some(sent.message.group)),
-        Change::Renamed { .. } | Change::Other => (None, None),
+fn span(change: &ItemChange) -> Span {
+    let (post, conversation) = match change {
+        ItemChange::PostCreated(image) | ItemChange::PostDeleted(image) => (Some(image.post.id), None),
+        ItemChange::LikeAdded(like) | ItemChange::LikeRemoved(like) => (Some(like.post), None),
+        ItemChange::ConversationOpened(pair) => (None, Some(pair.conversation)),
+        ItemChange::MessageSent(sent) => (None, Some(sent.message.conversation)),
+        ItemChange::DisplayNameChanged { .. } | ItemChange::Ignored => (None, None),
     };
     info_span!(
         "stream-record",
         otel.name = change.name(),
-        app.activity_uuid = activity.map(display),
-        app.message_group_uuid = group.map(display),
+        app.activity_uuid = post.map(display),
+        app.message_group_uuid = conversation.map(display),
         error.r#type = Empty,
     )
 }
 
-async fn follow(store: &Store, change: &Change) -> Result<(), Fault> {
-    match change {
-        Change::Posted(posted) => {
-            search_index::add(store, posted).instrument(info_span!("index-words")).await?;
-            notifications::of_post(store, posted).instrument(info_span!("notify")).await?;
-            names::correct(store, posted).instrument(info_span!("correct-name")).await?;
-            // It may have gone in the meantime, and its end been told before its beginning.
-            if !store.is_there(posted.subject).await? {
-                removal::of(store, posted).instrument(info_span!("remove-belongings")).await?;
-            }
-        }
-        Change::Gone(posted) => removal::of(store, posted).instrument(info_span!("remove-belongings")).await?,
-        Change::Liked(liked) => notifications::of_like(store, liked).instrument(info_span!("notify")).await?,
-        Change::Unliked(liked) => {
-            notifications::withdraw_like(store, liked).instrument(info_span!("withdraw-notification")).await?;
-        }
-        Change::Renamed { sub } => names::rewrite(store, sub).instrument(info_span!("rewrite-names")).await?,
-        Change::Opened(opened) => {
-            notifications::of_conversation(store, opened).instrument(info_span!("notify")).await?;
-            names::correct_conversation(store, opened).instrument(info_span!("correct-name")).await?;
-        }
-        Change::Sent(sent) => {
-            conversations::summarise(store, sent).instrument(info_span!("summarise-conversation")).await?
-        }
-        Change::Other => {}
-    }
-    Ok(())
-}
-
-impl Fault {
+impl RecordError {
     fn name(&self) -> &'static str {
         match self {
-            Self::Unreadable(_) => "unreadable",
-            Self::Store(StoreError::OutOfTime { .. }) | Self::OutOfTime => "out_of_time",
+            Self::Invalid(_) => "unreadable",
+            Self::Store(StoreError::DeadlineExceeded { .. }) | Self::DeadlineExceeded => "out_of_time",
             Self::Store(_) => "store",
             Self::Panicked => "panic",
         }
     }
 
-    /// Whether no other attempt can do better. Else the table is out of reach, or there is too much to do at once.
-    fn is_lasting(&self) -> bool {
+    /// Returns whether every retry would fail too.
+    fn is_permanent(&self) -> bool {
         match self {
-            Self::Unreadable(_) | Self::Panicked => true,
-            Self::Store(error) => error.is_lasting(),
-            Self::OutOfTime => false,
+            Self::Invalid(_) | Self::Panicked => true,
+            Self::Store(error) => error.is_permanent(),
+            Self::DeadlineExceeded => false,
         }
     }
 }
 
-/// The record is to be found by what is logged here, whether it comes again or is a dead letter.
-fn tell(fault: &Fault, causes: &str, sequence_number: &str, writer_trace_id: Option<&str>) {
+fn log(error: &RecordError, causes: &str, sequence_number: &str, writer_trace_id: Option<&str>) {
     tracing::error!(
-        error.r#type = fault.name(),
+        error.r#type = error.name(),
         error.causes = causes,
-        app.dead_letter = fault.is_lasting(),
+        app.dead_letter = error.is_permanent(),
         app.sequence_number = sequence_number,
         app.writer_trace_id = writer_trace_id,
-        "{fault}"
+        "{error}"
     );
 }
 
-fn tell_undelivered(undelivered: &Undelivered, sequence_number: &str) {
-    let causes = causes(undelivered.source());
+fn log_undelivered(undelivered: &Undelivered, sequence_number: &str) {
+    let causes = error_chain(undelivered.source());
     tracing::error!(error.causes = causes, app.sequence_number = sequence_number, "a dead letter: {undelivered}");
 }
 
@@ -247,7 +213,7 @@ fn sequence_number(record: &Value) -> &str {
     number.unwrap_or_default()
 }
 
-/// The writer's context of a record that is not as it should be.
+/// Returns the trace context of an invalid record.
 fn trace_context(record: &Value) -> Option<String> {
     let change = record.get("dynamodb")?;
     let image = change.get("NewImage").or_else(|| change.get("OldImage"))?;

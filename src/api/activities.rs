@@ -1,49 +1,53 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, info_span};
 
 use super::AppState;
 use super::activity_body::{CreatedResponse, ShowResponse};
+use super::auth::SignedIn;
 use super::error::ApiError;
-use super::idempotency::{Idempotent, answer, tell};
-use super::identity::SignedIn;
-use super::listing::{Listing, tell_length};
-use super::page::{MAX_LIMIT, Page};
+use super::fields::IdText;
+use super::idempotency::{Idempotent, record_replay, respond};
+use super::pagination::{MAX_LIMIT, PageRequest, Paginator, record_result_length};
 use super::path::{ActivityUuid, AtHandle, NO_SUCH_ACTIVITY};
-use super::schema::{self, IdText, TtlText};
-use crate::domain::{Activity, Draft, Id, Invalid, Message, Post};
+use crate::domain::{Id, Invalid, Post, PostDraft};
 use crate::store::StoreError;
 
-/// What a client sends to post. What is missing is treated as blank, as the original does.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(example = json!({ "message": "Hello", "ttl": "7-days" }))]
+/// A new post. Validation treats a missing field as blank, as the original does.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+#[cfg_attr(
+    feature = "openapi",
+    derive(schemars::JsonSchema),
+    schemars(example = serde_json::json!({ "message": "Hello", "ttl": "7-days" })),
+)]
 pub(super) struct CreateActivityRequest {
-    /// What it says; `@handle` tells that user of it.
-    #[schemars(required, length(min = 1, max = Message::MAX_POST), regex(pattern = schema::TEXT))]
+    /// The text. `@handle` mentions a user, who gets a notification.
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(required, length(min = 1, max = crate::domain::Message::MAX_POST), regex(pattern = super::schema::TEXT)),
+    )]
     message: Option<String>,
-    /// How long it lives.
-    #[schemars(required, with = "TtlText")]
+    /// The time until the post expires.
+    #[cfg_attr(feature = "openapi", schemars(required, with = "super::schema::TtlText"))]
     ttl: Option<String>,
 }
 
-/// What is said of a post that is no more.
-#[derive(Serialize, JsonSchema)]
+/// A deleted post.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(super) struct DeletedResponse {
-    #[schemars(with = "IdText")]
-    uuid: String,
+    uuid: IdText,
 }
 
-/// A new post of the user who signed in.
+/// Creates a post.
 pub(super) async fn create(
     State(state): State<AppState>,
     SignedIn(principal): SignedIn,
-    Idempotent { request, once }: Idempotent<CreateActivityRequest>,
+    Idempotent { request, key }: Idempotent<CreateActivityRequest>,
 ) -> Result<Response, ApiError> {
     let span = info_span!(
         "create-activity",
@@ -60,62 +64,65 @@ pub(super) async fn create(
         })?;
         span.record("app.ttl", draft.ttl().as_str());
         let (profile, before) =
-            tokio::try_join!(state.store.profile(&principal.sub), state.store.made_before(once.as_ref()))?;
+            tokio::try_join!(state.store.profile(&principal.sub), state.store.earlier_write(key.as_ref()))?;
         let written = match before {
             Some(before) => before,
             None => {
                 let profile = profile.ok_or(ApiError::NoProfile)?;
-                let activity = Activity::post(state.clock.new_id(), profile.author.clone(), draft.clone());
-                state.store.create_activity(&profile, &activity, once.as_ref()).await?
+                let post = Post::new(state.clock.new_id(), profile.author.clone(), draft.clone());
+                state.store.create_post(&profile, &post, key.as_ref()).await?
             }
         };
-        span.record("app.activity_uuid", display(written.made.id));
-        tell(&span, &written);
-        let activity = Activity::post(written.made.id, written.made.author, draft);
-        Ok(answer(written.replayed, CreatedResponse::from(&activity)))
+        span.record("app.activity_uuid", display(written.record.id));
+        record_replay(&span, &written);
+        let post = Post::new(written.record.id, written.record.author, draft);
+        Ok(respond(written.replayed, CreatedResponse::from(&post)))
     }
     .instrument(span)
     .await
 }
 
-/// One post or reply with the replies to it, the oldest first.
+/// Returns a post or reply with the replies to it, oldest first.
 pub(super) async fn show(
     State(state): State<AppState>,
     ActivityUuid(id): ActivityUuid,
-    page: Page,
+    page: PageRequest,
 ) -> Result<Response, ApiError> {
-    shown(&state, id, page, |_| true).await
+    show_if(&state, id, page, |_| true).await
 }
 
-/// The same by the address that the original's pages have: the handle must be the author's.
+/// Returns the same as [`show`] under the original's address, which contains the author's handle.
 pub(super) async fn show_status(
     State(state): State<AppState>,
     AtHandle(handle): AtHandle,
     ActivityUuid(id): ActivityUuid,
-    page: Page,
+    page: PageRequest,
 ) -> Result<Response, ApiError> {
-    shown(&state, id, page, |post| post.author().handle == handle).await
+    show_if(&state, id, page, |post| post.author.handle == handle).await
 }
 
-async fn shown(state: &AppState, id: Id, page: Page, is_meant: impl Fn(&Post) -> bool) -> Result<Response, ApiError> {
+async fn show_if(
+    state: &AppState,
+    id: Id,
+    page: PageRequest,
+    predicate: impl Fn(&Post) -> bool,
+) -> Result<Response, ApiError> {
     let span = info_span!("show-activity", app.activity_uuid = display(id), app.result_length = Empty);
     async {
-        // The replies are public and the same for everyone, whatever the address.
-        let route = format!("/api/activities/{id}");
-        let page = Page { limit: page.asked.unwrap_or(MAX_LIMIT), ..page };
-        let list = Listing::open(state, &route, None, page)?;
-        let replies = state.store.replies(id, list.now, list.limit, list.before);
-        let (found, replies) = tokio::join!(state.store.post(id, list.now), replies);
-        let post = found?.map(|found| found.post).filter(is_meant).ok_or(NO_SUCH_ACTIVITY)?;
+        let page = page.bind_to(id).default_limit(MAX_LIMIT);
+        let page = Paginator::open(state, page, None, state.clock.now())?;
+        let replies = state.store.replies(id, page.now, page.limit, page.before);
+        let (found, replies) = tokio::join!(state.store.post(id, page.now), replies);
+        let post = found?.map(|found| found.post).filter(predicate).ok_or(NO_SUCH_ACTIVITY)?;
         let replies = replies?;
-        tell_length(replies.replies.len());
-        Ok(list.respond(ShowResponse::new(&post, &replies.replies), replies.next))
+        record_result_length(replies.rows.len());
+        Ok(page.respond(ShowResponse::new(&post, &replies.rows), replies.next))
     }
     .instrument(span)
     .await
 }
 
-/// Takes back what the user who signed in has posted.
+/// Deletes a post or reply of the authenticated user.
 pub(super) async fn delete(
     State(state): State<AppState>,
     SignedIn(principal): SignedIn,
@@ -126,22 +133,22 @@ pub(super) async fn delete(
     async {
         let found = state.store.post(id, state.clock.now()).await?.ok_or(NO_SUCH_ACTIVITY)?;
         if !found.is_by(&principal.sub) {
-            return Err(ApiError::Forbidden("Only who wrote it can delete it."));
+            return Err(ApiError::Forbidden("Only the author can delete this."));
         }
-        state.store.delete(&principal.sub, &found).await.map_err(gone)?;
-        Ok(Json(DeletedResponse { uuid: id.to_string() }))
+        state.store.delete_post(&principal.sub, &found).await.map_err(not_found_on_conflict)?;
+        Ok(Json(DeletedResponse { uuid: id.into() }))
     }
     .instrument(span)
     .await
 }
 
-/// What was there when it was read went away before it was changed.
-pub(super) fn gone(error: StoreError) -> ApiError {
+/// Maps a conflict to 404: the post was deleted after it was read.
+pub(super) fn not_found_on_conflict(error: StoreError) -> ApiError {
     if matches!(error, StoreError::Conflict { .. }) { NO_SUCH_ACTIVITY } else { error.into() }
 }
 
 impl CreateActivityRequest {
-    fn into_domain(self) -> Result<Draft, Invalid> {
-        Draft::parse(&self.message.unwrap_or_default(), &self.ttl.unwrap_or_default())
+    fn into_domain(self) -> Result<PostDraft, Invalid> {
+        PostDraft::parse(&self.message.unwrap_or_default(), &self.ttl.unwrap_or_default())
     }
 }

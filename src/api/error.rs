@@ -1,80 +1,87 @@
 use std::borrow::Cow;
+use std::error::Error;
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use lambda_spans::ErrorType;
 
-use super::body::MAX_BYTES;
+use super::auth::BadToken;
 use super::cursor::BadCursor;
-use super::identity::BadToken;
 use crate::domain::Invalid;
 use crate::store::StoreError;
 
-/// Every way in which a request can fail. The text is what the client is told.
+/// Every way a request can fail. The text becomes the problem's `detail`.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
-    #[error("The input breaks these rules: {0}.")]
+    #[error("The request breaks these rules: {0}.")]
     Invalid(#[from] Invalid),
     #[error("{0}")]
     BadRequest(String),
     #[error("{0}")]
     BadCursor(#[from] BadCursor),
-    #[error("Sign in first: this route needs a user.")]
+    #[error("This route requires authentication. Sign in and send an access token.")]
     Unauthenticated,
-    #[error("You are signed in, but this user has no profile yet.")]
+    #[error("The signed-in user has no profile yet. Sign in again to create it.")]
     NoProfile,
     #[error("{0}")]
     BadToken(BadToken),
-    #[error("The keys of the user pool cannot be had. Try again.")]
+    #[error("Signing keys are unavailable. Retry.")]
     NoKeySet,
     #[error("{0}")]
     Forbidden(&'static str),
     #[error("{0}")]
     NotFound(&'static str),
-    #[error("This route is there, but not for this method; `Allow` lists those it takes.")]
+    #[error("The route does not support this method. `Allow` lists the supported methods.")]
     MethodNotAllowed,
-    #[error("The body is longer than {MAX_BYTES} bytes.")]
-    BodyTooLarge,
-    #[error("The body must be `application/json`; the request says {0}.")]
-    UnsupportedMediaType(String),
-    #[error("The body must be sent as it is, without a `Content-Encoding`.")]
+    #[error("The body exceeds {max_bytes} bytes.")]
+    BodyTooLarge { max_bytes: usize },
+    #[error("`Content-Type` must be `application/json`.")]
+    UnsupportedMediaType,
+    #[error("The body must not be compressed. Send it without `Content-Encoding`.")]
     UnsupportedContentEncoding,
     #[error("{}", store_detail(.0))]
     Store(#[from] StoreError),
-    #[error("The database does not answer.")]
+    #[error("The database does not respond.")]
     Unhealthy(#[source] Option<StoreError>),
-    #[error("{OUR_FAULT}")]
+    #[error("{INTERNAL_ERROR}")]
     Panic,
-    #[error("{NO_TIME}")]
+    #[error("{TIMED_OUT}")]
     OutOfTime,
 }
 
-const OUR_FAULT: &str = "Something is wrong on our side. `trace_id` names this request.";
+const INTERNAL_ERROR: &str = "An internal error occurred. Quote `trace_id` when you report it.";
 
-const NO_TIME: &str = "There was not enough time left to answer. Try again.";
+const TIMED_OUT: &str = "The request timed out. Retry.";
 
 fn store_detail(error: &StoreError) -> &'static str {
     match error {
-        StoreError::Conflict { .. } => "Something else has changed at the same time. Try again.",
+        StoreError::Conflict { .. } => "A concurrent request changed the same data. Retry.",
         StoreError::KeyReused => {
-            "This `Idempotency-Key` was sent with another body before: a new write needs a new key."
+            "This `Idempotency-Key` was sent with a different body before. Use a new key for each write."
         }
-        StoreError::Throttled { .. } => "There is too much to do at the moment. Try again.",
-        StoreError::Unavailable { .. } => "The database does not answer. Try again.",
-        StoreError::OutOfTime { .. } => NO_TIME,
-        StoreError::Corrupt { .. } | StoreError::Invalid { .. } | StoreError::Refused { .. } => OUR_FAULT,
+        StoreError::Throttled { .. } => "The database is overloaded. Retry.",
+        StoreError::Unavailable { .. } => "The database does not respond. Retry.",
+        StoreError::DeadlineExceeded { .. } => TIMED_OUT,
+        StoreError::Corrupt { .. } | StoreError::Invalid { .. } | StoreError::Rejected { .. } => INTERNAL_ERROR,
     }
 }
 
 impl ApiError {
-    /// The broken rules, where the input is what is wrong.
+    /// A query string that axum cannot deserialize.
+    pub(super) fn bad_query(rejection: &QueryRejection) -> Self {
+        let reason = rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string);
+        Self::BadRequest(format!("Invalid query string: {reason}."))
+    }
+
+    /// Returns the codes of the broken rules if validation failed.
     pub(super) fn codes(&self) -> Option<Vec<&'static str>> {
         let Self::Invalid(invalid) = self else { return None };
         Some(invalid.codes().iter().map(|code| code.as_str()).collect())
     }
 
-    /// The one place that chooses a status, and the word for clients and spans that goes with it.
+    /// Returns the status, and the `code` in problems, spans and logs. No other code chooses a status.
     pub(super) fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
@@ -87,16 +94,16 @@ impl ApiError {
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
-            Self::UnsupportedMediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::UnsupportedContentEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding"),
             Self::Store(StoreError::Conflict { .. }) => (StatusCode::CONFLICT, "conflict"),
             Self::Store(StoreError::KeyReused) => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Self::Store(StoreError::Throttled { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "throttled"),
             Self::Store(StoreError::Unavailable { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-            Self::Store(StoreError::OutOfTime { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "out_of_time"),
+            Self::Store(StoreError::DeadlineExceeded { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "out_of_time"),
             Self::Store(StoreError::Corrupt { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt_item"),
-            Self::Store(StoreError::Invalid { .. } | StoreError::Refused { .. }) => {
+            Self::Store(StoreError::Invalid { .. } | StoreError::Rejected { .. }) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store_refused")
             }
             Self::Unhealthy(_) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
@@ -107,11 +114,11 @@ impl ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// A response without a body: [`answer`](super::answer::answer) finds the error in it and writes one.
+    /// Returns a response without a body. The layer in `problem.rs` finds the error in its extensions and writes the body.
     fn into_response(self) -> Response {
-        let (status, word) = self.status();
+        let (status, code) = self.status();
         let mut response = status.into_response();
-        response.extensions_mut().insert(ErrorType(Cow::Borrowed(word)));
+        response.extensions_mut().insert(ErrorType(Cow::Borrowed(code)));
         response.extensions_mut().insert(Arc::new(self));
         response
     }

@@ -9,10 +9,10 @@ use tower::util::MapRequest;
 
 use super::deadline::Deadline;
 
-/// The router as API Gateway's REST events need it: the stage is taken from the path, and the request carries the
-/// invocation's [`Deadline`].
+/// Adapts the router to events of an API Gateway REST API: removes the stage from the path and inserts the invocation's
+/// [`Deadline`].
 ///
-/// What an authorizer of the gateway says of the user is not read: the token itself is verified for every request.
+/// The claims that API Gateway's authorizer adds are ignored: the router verifies the token of every request.
 pub fn gateway(router: Router) -> MapRequest<Router, fn(lambda_http::Request) -> lambda_http::Request> {
     MapRequest::new(router, from_event)
 }
@@ -39,10 +39,11 @@ fn deadline(epoch_ms: u64) -> Option<Deadline> {
     Some(Deadline(at))
 }
 
-/// The path without the stage, wherever it comes from: the event's own path (`raw`), or `lambda_http`, which puts the
-/// stage in front of a path that does not begin with it.
+/// Returns the path without the stage. The stage comes from the event's own path (`raw`), or from `lambda_http`, which
+/// prepends the stage to a path that does not begin with it.
 ///
-/// A stage may be called like a path's first part, `api` for us. The context's path tells: it always has the stage.
+/// A stage may have the name of the path's first segment, `api`. The context's path always contains the stage and
+/// resolves the ambiguity.
 fn route_path<'a>(path: &'a str, raw: &str, context: &ApiGatewayProxyRequestContext) -> &'a str {
     let Some(stage) = context.stage.as_deref() else {
         return path;

@@ -7,19 +7,20 @@ use jiff::Timestamp;
 use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
-use super::activity_body::{ActivityResponse, rfc3339};
+use super::activity_body::{ActivityResponse, ReplyResponse};
 use super::error::ApiError;
-use super::identity::Principal;
-use super::listing::{Listing, tell_length};
-use super::page::{MAX_LIMIT, Page};
+use super::fields::rfc3339;
+use super::pagination::{MAX_LIMIT, PageRequest, Paginator, record_result_length};
+use super::principal::Principal;
 use super::{AppState, Compat};
-use crate::domain::{Activity, Profile};
+use crate::domain::{Id, Post, Profile};
+use crate::store::StoreError;
 
-/// The newest posts that have not expired; for a user who signed in, with which of them the user likes.
-pub(super) async fn home(
+/// Lists unexpired posts, newest first. For an authenticated user, each post has `liked`.
+pub(super) async fn list(
     State(state): State<AppState>,
     principal: Option<Extension<Principal>>,
-    page: Page,
+    page: PageRequest,
 ) -> Result<Response, ApiError> {
     let now = state.clock.now();
     let principal = principal.map(|Extension(principal)| principal);
@@ -30,55 +31,53 @@ pub(super) async fn home(
         app.user_id = principal.as_ref().map(|principal| state.keys.user_id(&principal.sub)),
     );
     async {
-        let list = Listing::open_at(&state, "/api/activities/home", principal.as_ref(), page, now)?;
+        let page = Paginator::open(&state, page, principal.as_ref(), now)?;
         let (found, profile) =
-            tokio::try_join!(state.store.home(now, list.limit, list.before), profile(&state, principal.as_ref()))?;
-        tell_length(found.activities.len());
-        let mut rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
+            tokio::try_join!(state.store.home(now, page.limit, page.before), profile(&state, principal.as_ref()))?;
+        record_result_length(found.rows.len());
+        let mut rows: Vec<_> = found.rows.iter().map(ActivityResponse::from).collect();
         if principal.is_some() {
-            let liked = liked(&state, profile, &found.activities).await?;
-            for (row, activity) in rows.iter_mut().zip(&found.activities) {
-                row.liked = Some(liked.contains(&activity.id()));
+            let liked = liked(&state, profile, &found.rows).await?;
+            for (row, post) in rows.iter_mut().zip(&found.rows) {
+                row.liked = Some(liked.contains(&post.id));
             }
         }
         if state.compat == Compat::Week2 {
-            rows = with_replies(&state, rows, &found.activities, now).await?;
+            add_replies(&state, &mut rows, &found.rows, now).await?;
         }
-        Ok(list.respond(rows, found.next))
+        Ok(page.respond(rows, found.next))
     }
     .instrument(span)
     .await
 }
 
-/// Each post with the replies to it, below each other as the original's first pages show them.
-async fn with_replies(
+/// Adds the replies to each post, as the original's first pages show them.
+async fn add_replies(
     state: &AppState,
-    rows: Vec<ActivityResponse>,
-    activities: &[Activity],
+    rows: &mut [ActivityResponse],
+    posts: &[Post],
     now: Timestamp,
-) -> Result<Vec<ActivityResponse>, ApiError> {
-    let replies = activities.iter().map(async |activity| match activity.counters().replies {
+) -> Result<(), StoreError> {
+    let replies = posts.iter().map(async |post| match post.counters.replies {
         0 => Ok(Vec::new()),
-        _ => Ok::<_, ApiError>(state.store.replies(activity.id(), now, MAX_LIMIT, None).await?.replies),
+        _ => Ok::<_, StoreError>(state.store.replies(post.id, now, MAX_LIMIT, None).await?.rows),
     });
-    let replies = try_join_all(replies).await?;
-    Ok(rows.into_iter().zip(replies).map(|(row, replies)| row.with_replies(&replies)).collect())
+    for (row, replies) in rows.iter_mut().zip(try_join_all(replies).await?) {
+        row.replies = Some(replies.iter().map(ReplyResponse::from).collect());
+    }
+    Ok(())
 }
 
-async fn profile(state: &AppState, principal: Option<&Principal>) -> Result<Option<Profile>, crate::store::StoreError> {
+async fn profile(state: &AppState, principal: Option<&Principal>) -> Result<Option<Profile>, StoreError> {
     match principal {
         Some(principal) => state.store.profile(&principal.sub).await,
         None => Ok(None),
     }
 }
 
-/// A user without a profile yet can have liked nothing.
-async fn liked(
-    state: &AppState,
-    profile: Option<Profile>,
-    activities: &[Activity],
-) -> Result<HashSet<crate::domain::Id>, ApiError> {
+/// Returns which of the posts the user likes. A user without a profile likes none.
+async fn liked(state: &AppState, profile: Option<Profile>, posts: &[Post]) -> Result<HashSet<Id>, StoreError> {
     let Some(profile) = profile else { return Ok(HashSet::new()) };
-    let ids: Vec<_> = activities.iter().map(Activity::id).collect();
-    Ok(state.store.liked(&profile, &ids).await?)
+    let ids: Vec<_> = posts.iter().map(|post| post.id).collect();
+    state.store.liked_posts(&profile, &ids).await
 }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 pub(super) type Signature = Hmac<Sha256>;
 
-/// The keys of this process, each for one purpose, all derived from the master secret. Cloning is cheap.
+/// Keys derived from the master secret, each for one purpose. Cloning is cheap.
 #[derive(Clone)]
 pub struct Keys(Arc<Derived>);
 
@@ -18,7 +18,7 @@ struct Derived {
 }
 
 impl Keys {
-    /// Derives all keys; what the `previous` secret has signed is still accepted.
+    /// Derives all keys. Cursors signed with the `previous` secret stay valid.
     #[must_use]
     pub fn new(current: &[u8], previous: Option<&[u8]>) -> Self {
         Self(Arc::new(Derived {
@@ -29,23 +29,23 @@ impl Keys {
         }))
     }
 
-    /// What the choice of traces depends on: API Gateway takes trace ids from callers, who must not choose what is kept.
+    /// Returns the key of the sampling hash. It is secret because callers choose the trace ids that API Gateway passes on.
     #[must_use]
     pub fn sampling(&self) -> [u8; 32] {
         self.0.sampling.clone().finalize().into_bytes().into()
     }
 
-    /// Signs cursors.
+    /// Returns the key that signs cursors.
     pub(super) fn cursor(&self) -> Signature {
         self.0.cursor.clone()
     }
 
-    /// The keys by which cursors may be signed.
+    /// Returns the keys that verify cursors.
     pub(super) fn accepted_cursors(&self) -> impl Iterator<Item = Signature> {
         std::iter::once(&self.0.cursor).chain(&self.0.previous_cursor).cloned()
     }
 
-    /// What stands for a user in traces: the same for the same user, and nobody without the secret can tell whose.
+    /// Returns the pseudonym of a user in traces. Only the secret can connect it to the user.
     pub(super) fn user_id(&self, sub: &str) -> String {
         let hash = self.0.user_id.clone().chain_update(sub).finalize().into_bytes();
         hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
@@ -63,7 +63,7 @@ fn derive(secret: &[u8], purpose: &[u8]) -> Signature {
     keyed(&derived.into_bytes())
 }
 
-/// HMAC pads a shorter key with zeros up to its block, so this is HMAC under `key` itself.
+/// Returns HMAC under `key`, which must fit into one block. HMAC itself pads a shorter key with zeros.
 fn keyed(key: &[u8]) -> Signature {
     let mut block = hmac::digest::Key::<Signature>::default();
     block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);

@@ -1,85 +1,94 @@
-//! Conversations and direct messages as clients see them.
+//! Request and response bodies of conversations and direct messages.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::activity_body::rfc3339;
-use super::schema::{self, HandleText, IdText, TimeText};
-use crate::domain::{Author, Conversation, DirectMessage, Id, Invalid, Letter, Message};
+use super::fields::{HandleText, IdText, TimeText};
+use crate::domain::{Author, Conversation, DirectMessage, Id, Invalid, MessageDraft};
 
-/// What a client sends to write to somebody. What is missing is treated as blank.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(
-    example = json!({ "message": "Qapla'!", "handle": "worf" }),
-    extend("anyOf" = schema::any_of_texts(["handle", "user_receiver_handle", "message_group_uuid"])),
+/// A new direct message. Validation treats a missing field as blank.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+#[cfg_attr(
+    feature = "openapi",
+    derive(schemars::JsonSchema),
+    schemars(
+        example = serde_json::json!({ "message": "Qapla'!", "handle": "worf" }),
+        extend("anyOf" = super::schema::any_of_texts(["handle", "user_receiver_handle", "message_group_uuid"])),
+    ),
 )]
 pub(super) struct CreateMessageRequest {
-    /// What it says.
-    #[schemars(required, length(min = 1, max = Message::MAX_DIRECT), regex(pattern = schema::TEXT))]
+    /// The text.
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(required, length(min = 1, max = crate::domain::Message::MAX_DIRECT), regex(pattern = super::schema::TEXT)),
+    )]
     message: Option<String>,
-    /// Whom it is for; the answer names the conversation.
-    #[schemars(regex(pattern = schema::NOT_BLANK))]
+    /// The receiver's handle. The response contains only the conversation's id.
+    #[cfg_attr(feature = "openapi", schemars(regex(pattern = super::schema::NOT_BLANK)))]
     handle: Option<String>,
-    /// What the first clients call the handle; they show the message that is answered.
-    #[schemars(regex(pattern = schema::NOT_BLANK))]
+    /// The receiver's handle, as the first clients send it. The response contains the message.
+    #[cfg_attr(feature = "openapi", schemars(regex(pattern = super::schema::NOT_BLANK)))]
     user_receiver_handle: Option<String>,
-    /// The conversation that it is for, before any handle.
-    #[schemars(regex(pattern = schema::NOT_BLANK))]
+    /// The conversation's id. It takes precedence over a handle.
+    #[cfg_attr(feature = "openapi", schemars(regex(pattern = super::schema::NOT_BLANK)))]
     message_group_uuid: Option<String>,
 }
 
-/// A conversation in a list: the names are of the other user.
-#[derive(Serialize, JsonSchema)]
+/// A conversation in a list, with the names of the other user and the newest message.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(super) struct ConversationResponse {
-    #[schemars(with = "IdText")]
-    uuid: String,
+    uuid: IdText,
     display_name: String,
-    #[schemars(with = "HandleText")]
-    handle: String,
+    handle: HandleText,
     message: String,
-    #[schemars(with = "TimeText")]
-    created_at: String,
+    created_at: TimeText,
 }
 
-/// A message in a list: the names are of who wrote it.
-#[derive(Serialize, JsonSchema)]
+/// A message in a list, with the names of its author.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(super) struct MessageResponse {
-    #[schemars(with = "IdText")]
-    uuid: String,
+    uuid: IdText,
     display_name: String,
-    #[schemars(with = "HandleText")]
-    handle: String,
+    handle: HandleText,
     message: String,
-    #[schemars(with = "TimeText")]
-    created_at: String,
+    created_at: TimeText,
 }
 
-/// A message that was just sent to a conversation.
-#[derive(Serialize, JsonSchema)]
+// The response to a new message. Its form depends on how the request names the receiver.
+#[derive(Serialize)]
+#[serde(untagged)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(inline))]
+pub(super) enum CreateMessageResponse {
+    Sent(SentResponse),
+    Opened(OpenedResponse),
+}
+
+/// A new message and its conversation.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(super) struct SentResponse {
-    #[schemars(with = "IdText")]
-    message_group_uuid: String,
+    message_group_uuid: IdText,
     #[serde(flatten)]
     message: MessageResponse,
 }
 
-/// The conversation that a message to a user went to.
-#[derive(Serialize, JsonSchema)]
+/// The conversation of a new message.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(super) struct OpenedResponse {
-    #[schemars(with = "IdText")]
-    pub(super) message_group_uuid: String,
+    pub(super) message_group_uuid: IdText,
 }
 
 impl CreateMessageRequest {
-    pub(super) fn letter(&self) -> Result<Letter, Invalid> {
+    pub(super) fn draft(&self) -> Result<MessageDraft, Invalid> {
         let handle = self.handle.as_deref().or(self.user_receiver_handle.as_deref());
-        Letter::parse(self.message.as_deref().unwrap_or_default(), handle, self.message_group_uuid.as_deref())
+        MessageDraft::parse(self.message.as_deref().unwrap_or_default(), handle, self.message_group_uuid.as_deref())
     }
 
-    /// Whether the client goes to the conversation next; others show the message.
-    pub(super) fn goes_on_to_conversation(&self) -> bool {
+    /// Returns whether the client opens the conversation after sending. Other clients show the message.
+    pub(super) fn opens_conversation(&self) -> bool {
         self.handle.is_some() && self.message_group_uuid.is_none()
     }
 }
@@ -87,11 +96,11 @@ impl CreateMessageRequest {
 impl From<&Conversation> for ConversationResponse {
     fn from(conversation: &Conversation) -> Self {
         Self {
-            uuid: conversation.group.to_string(),
+            uuid: conversation.id.into(),
             display_name: conversation.other.display_name.clone(),
-            handle: conversation.other.handle.as_str().to_owned(),
+            handle: (&conversation.other.handle).into(),
             message: conversation.message.as_str().to_owned(),
-            created_at: rfc3339(conversation.last.created_at()),
+            created_at: conversation.last.created_at().into(),
         }
     }
 }
@@ -99,23 +108,23 @@ impl From<&Conversation> for ConversationResponse {
 impl MessageResponse {
     pub(super) fn new(id: Id, author: &Author, message: &str) -> Self {
         Self {
-            uuid: id.to_string(),
+            uuid: id.into(),
             display_name: author.display_name.clone(),
-            handle: author.handle.as_str().to_owned(),
+            handle: (&author.handle).into(),
             message: message.to_owned(),
-            created_at: rfc3339(id.created_at()),
+            created_at: id.created_at().into(),
         }
     }
 
-    /// The names of whichever of the two wrote it.
-    pub(super) fn of(message: &DirectMessage, me: &Author, other: &Author) -> Self {
+    /// Returns a message of a conversation between `me` and `other`.
+    pub(super) fn from_message(message: &DirectMessage, me: &Author, other: &Author) -> Self {
         let author = if message.sender == me.user_uuid { me } else { other };
         Self::new(message.id, author, message.message.as_str())
     }
 }
 
 impl SentResponse {
-    pub(super) fn new(message_group_uuid: String, message: MessageResponse) -> Self {
+    pub(super) fn new(message_group_uuid: IdText, message: MessageResponse) -> Self {
         Self { message_group_uuid, message }
     }
 }

@@ -1,30 +1,30 @@
 use axum::Json;
 use axum::extract::State;
-use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
 use super::AppState;
-use super::activities::gone;
+use super::activities::not_found_on_conflict;
+use super::auth::SignedIn;
 use super::error::ApiError;
-use super::identity::{Principal, SignedIn};
+use super::fields::IdText;
 use super::path::{ActivityUuid, NO_SUCH_ACTIVITY};
-use super::schema::IdText;
+use super::principal::Principal;
 use crate::domain::{Id, Reaction, Reactions};
 
-/// A post's counts after a reaction, and which of them the user is in.
-#[derive(Serialize, JsonSchema)]
+/// A post's counts after a reaction, and the user's own reactions.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(super) struct ReactionsResponse {
-    #[schemars(with = "IdText")]
-    uuid: String,
+    uuid: IdText,
     likes_count: u64,
     reposts_count: u64,
     liked: bool,
     reposted: bool,
 }
 
-/// The user likes it, now or already.
+/// Likes a post. Repeating the request changes nothing.
 pub(super) async fn like(
     State(state): State<AppState>,
     SignedIn(principal): SignedIn,
@@ -34,7 +34,7 @@ pub(super) async fn like(
     change(&state, &principal, id, Reaction::Like, true).instrument(span).await
 }
 
-/// The user does not like it any more.
+/// Removes a like. Repeating the request changes nothing.
 pub(super) async fn unlike(
     State(state): State<AppState>,
     SignedIn(principal): SignedIn,
@@ -44,7 +44,7 @@ pub(super) async fn unlike(
     change(&state, &principal, id, Reaction::Like, false).instrument(span).await
 }
 
-/// The user passes it on, now or already.
+/// Reposts a post. Repeating the request changes nothing.
 pub(super) async fn repost(
     State(state): State<AppState>,
     SignedIn(principal): SignedIn,
@@ -54,7 +54,7 @@ pub(super) async fn repost(
     change(&state, &principal, id, Reaction::Repost, true).instrument(span).await
 }
 
-/// The user passes it on no more.
+/// Removes a repost. Repeating the request changes nothing.
 pub(super) async fn undo_repost(
     State(state): State<AppState>,
     SignedIn(principal): SignedIn,
@@ -77,16 +77,16 @@ async fn change(
     let profile = profile.ok_or(ApiError::NoProfile)?;
     let found = found.ok_or(NO_SUCH_ACTIVITY)?;
     let reactions = if wanted {
-        state.store.react(reaction, &profile, &found, now).await
+        state.store.add_reaction(reaction, &profile, &found, now).await
     } else {
-        state.store.take_back(reaction, &profile, &found, now).await
+        state.store.remove_reaction(reaction, &profile, &found, now).await
     };
-    Ok(Json(ReactionsResponse::new(id, reactions.map_err(gone)?)))
+    Ok(Json(ReactionsResponse::new(id, reactions.map_err(not_found_on_conflict)?)))
 }
 
 impl ReactionsResponse {
     fn new(id: Id, Reactions { counters, liked, reposted }: Reactions) -> Self {
         let (likes_count, reposts_count) = (counters.likes, counters.reposts);
-        Self { uuid: id.to_string(), likes_count, reposts_count, liked, reposted }
+        Self { uuid: id.into(), likes_count, reposts_count, liked, reposted }
     }
 }

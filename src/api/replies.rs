@@ -1,40 +1,44 @@
 use axum::extract::State;
 use axum::response::Response;
-use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, info_span};
 
 use super::AppState;
-use super::activities::gone;
+use super::activities::not_found_on_conflict;
 use super::activity_body::CreatedResponse;
+use super::auth::SignedIn;
 use super::error::ApiError;
-use super::idempotency::{Idempotent, answer, tell};
-use super::identity::SignedIn;
+use super::idempotency::{Idempotent, record_replay, respond};
 use super::path::{ActivityUuid, NO_SUCH_ACTIVITY};
-use super::schema::{self, IdText};
-use crate::domain::{Counters, Id, Message, Reply};
+use crate::domain::{Counters, Id, Message, Post};
 
-/// What a client sends to reply. The original's page says again what it replies to.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(example = json!({ "message": "This post has no honor!" }))]
+/// A new reply.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+#[cfg_attr(
+    feature = "openapi",
+    derive(schemars::JsonSchema),
+    schemars(example = serde_json::json!({ "message": "This post has no honor!" })),
+)]
 pub(super) struct CreateReplyRequest {
-    /// What it says; `@handle` tells that user of it.
-    #[schemars(required, length(min = 1, max = Message::MAX_REPLY), regex(pattern = schema::TEXT))]
+    /// The text. `@handle` mentions a user, who gets a notification.
+    #[cfg_attr(
+        feature = "openapi",
+        schemars(required, length(min = 1, max = Message::MAX_REPLY), regex(pattern = super::schema::TEXT)),
+    )]
     message: Option<String>,
-    /// The id of the path again, or nothing.
-    #[schemars(with = "Option<IdText>")]
+    /// The same id as in the path. The original's page sends it.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<super::fields::IdText>"))]
     activity_uuid: Option<String>,
 }
 
-/// A new reply of the user who signed in, to a post or to another reply.
+/// Creates a reply to a post or to another reply.
 pub(super) async fn create(
     State(state): State<AppState>,
     SignedIn(principal): SignedIn,
     ActivityUuid(parent): ActivityUuid,
-    Idempotent { request, once }: Idempotent<CreateReplyRequest>,
+    Idempotent { request, key }: Idempotent<CreateReplyRequest>,
 ) -> Result<Response, ApiError> {
     let span = info_span!(
         "create-reply",
@@ -46,40 +50,41 @@ pub(super) async fn create(
     );
     async {
         let span = Span::current();
-        request.is_to(parent)?;
+        request.check_parent(parent)?;
         let message = Message::reply(&request.message.unwrap_or_default()).inspect_err(|error| {
             span.record("app.validation_codes", display(error));
         })?;
         let (profile, found, before) = tokio::try_join!(
             state.store.profile(&principal.sub),
             state.store.post(parent, state.clock.now()),
-            state.store.made_before(once.as_ref()),
+            state.store.earlier_write(key.as_ref()),
         )?;
         let written = match before {
             Some(before) => before,
             None => {
                 let profile = profile.ok_or(ApiError::NoProfile)?;
                 let found = found.ok_or(NO_SUCH_ACTIVITY)?;
-                let reply = Reply::post(state.clock.new_id(), &found.post, profile.author.clone(), message.clone());
-                state.store.create_reply(&profile, &found, &reply, once.as_ref()).await.map_err(gone)?
+                let reply = Post::reply(state.clock.new_id(), &found.post, profile.author.clone(), message.clone());
+                state.store.create_reply(&profile, &found, &reply, key.as_ref()).await.map_err(not_found_on_conflict)?
             }
         };
-        tell(&span, &written);
-        let made = written.made;
-        span.record("app.activity_uuid", display(made.id));
-        let expires_at = made.expires_at.unwrap_or_else(|| made.id.created_at());
-        let reply = Reply::from_parts(made.id, parent, made.author, message, expires_at, Counters::default());
-        Ok(answer(written.replayed, CreatedResponse::from(&reply)))
+        record_replay(&span, &written);
+        let record = written.record;
+        span.record("app.activity_uuid", display(record.id));
+        let expires_at = record.expires_at.unwrap_or_else(|| record.id.created_at());
+        let (id, author, counters) = (record.id, record.author, Counters::default());
+        let reply = Post { id, parent: Some(parent), author, message, expires_at, counters };
+        Ok(respond(written.replayed, CreatedResponse::from(&reply)))
     }
     .instrument(span)
     .await
 }
 
 impl CreateReplyRequest {
-    fn is_to(&self, parent: Id) -> Result<(), ApiError> {
+    fn check_parent(&self, parent: Id) -> Result<(), ApiError> {
         match self.activity_uuid.as_deref() {
             Some(named) if Id::parse(named) != Some(parent) => Err(ApiError::BadRequest(
-                "`activity_uuid` of the body is not that of the path: leave it out, or send the same.".to_owned(),
+                "`activity_uuid` must equal the id in the path. Omit it or send the same id.".to_owned(),
             )),
             Some(_) | None => Ok(()),
         }

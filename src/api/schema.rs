@@ -1,34 +1,29 @@
-//! What texts in bodies look like, for the API's description. The patterns mean the same to ECMA-262 and to Python.
+//! JSON Schemas of texts in bodies. The patterns have the same meaning in ECMA-262 and Python.
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
+use super::fields::{HandleText, IdText, TimeText, UserIdText};
 use crate::domain::{Handle, Ttl};
 
-/// A text of several lines that says something: no control characters but line feeds.
+/// Text that is not blank, without control characters except line feeds.
 pub(super) const TEXT: &str =
     r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
-/// The same, or one that says nothing.
-pub(super) const ANY_TEXT: &str = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
-/// A line that says something, and does not turn the writing direction.
-pub(super) const NAME: &str = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*[^\s\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069][^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$";
-/// Any text that says something.
+/// The same, or blank.
+pub(super) const TEXT_OR_BLANK: &str = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
+/// One line that is not blank, without characters that change the writing direction.
+pub(super) const DISPLAY_NAME: &str = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*[^\s\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069][^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$";
+/// Any text that is not blank.
 pub(super) const NOT_BLANK: &str = r"\S";
-/// Any text with a word in it.
+/// Any text that contains a word.
 pub(super) const WORDS: &str = r"\p{L}|\p{N}";
 
-/// The id of a post, a reply, a message or a conversation.
-pub(super) struct IdText;
-/// A moment, in UTC and milliseconds.
-pub(super) struct TimeText;
-/// A user's unique name.
-pub(super) struct HandleText;
-/// How long a post lives.
+/// The lifetime of a post.
 pub(super) struct TtlText;
 
-/// One of these fields must be there, and be a text.
+/// Returns `anyOf`: at least one of the fields must be present as a string.
 pub(super) fn any_of_texts<const N: usize>(fields: [&str; N]) -> Value {
     fields
         .map(|field| json!({ "required": [field], "properties": { field: { "type": "string" } } }))
@@ -51,6 +46,20 @@ impl JsonSchema for IdText {
             "format": "uuid",
             "examples": ["01a20320-a2fa-7000-8000-000000000001"],
         })
+    }
+}
+
+impl JsonSchema for UserIdText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "UserId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "uuid" })
     }
 }
 

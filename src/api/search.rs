@@ -9,30 +9,28 @@ use tracing::{Instrument, Span, info_span};
 use super::AppState;
 use super::activity_body::ActivityResponse;
 use super::error::ApiError;
-use super::identity::Principal;
-use super::listing::{Listing, tell_length};
-use super::page::Page;
+use super::pagination::{PageRequest, Paginator, record_result_length};
+use super::principal::Principal;
 use crate::domain::SearchTerm;
 
-/// What a client searches for.
+/// The query parameters of a search.
 #[derive(Deserialize)]
 pub(super) struct SearchQuery {
     term: Option<String>,
 }
 
-/// The newest posts that have all the words.
+/// Lists unexpired posts that contain all words, newest first.
 pub(super) async fn search(
     State(state): State<AppState>,
     principal: Option<Extension<Principal>>,
-    page: Page,
+    page: PageRequest,
     RawQuery(raw): RawQuery,
     query: Result<Query<SearchQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     if raw.as_deref().is_some_and(|query| percent_decode_str(query).decode_utf8().is_err()) {
-        return Err(ApiError::BadRequest("The query is not valid UTF-8.".to_owned()));
+        return Err(ApiError::BadRequest("The query string is not valid UTF-8.".to_owned()));
     }
-    let Query(query) = query
-        .map_err(|rejection| ApiError::BadRequest(format!("The query cannot be read: {}.", rejection.body_text())))?;
+    let Query(query) = query.map_err(|rejection| ApiError::bad_query(&rejection))?;
     let principal = principal.map(|Extension(principal)| principal);
     let span = info_span!(
         "search-activities",
@@ -43,18 +41,18 @@ pub(super) async fn search(
     );
     async {
         let span = Span::current();
-        let asked = query.term.unwrap_or_default();
-        let term = SearchTerm::parse(&asked).inspect_err(|error| {
+        let text = query.term.unwrap_or_default();
+        let term = SearchTerm::parse(&text).inspect_err(|error| {
             span.record("app.validation_codes", display(error));
         })?;
         span.record("app.words", i64::try_from(term.exact().len() + 1).ok());
-        let mut list = Listing::open(&state, "/api/activities/search", principal.as_ref(), page)?;
-        // A link is ASCII, and a term may have what ends a parameter.
-        list.kept = format!("&term={}", utf8_percent_encode(&asked, NON_ALPHANUMERIC));
-        let found = state.store.search(&term, list.now, list.limit, list.before).await?;
-        tell_length(found.activities.len());
-        let rows: Vec<_> = found.activities.iter().map(ActivityResponse::from).collect();
-        Ok(list.respond(rows, found.next))
+        let mut page = Paginator::open(&state, page, principal.as_ref(), state.clock.now())?;
+        // A term may contain non-ASCII characters and delimiters.
+        page.extra_query = format!("&term={}", utf8_percent_encode(&text, NON_ALPHANUMERIC));
+        let found = state.store.search(&term, page.now, page.limit, page.before).await?;
+        record_result_length(found.rows.len());
+        let rows: Vec<_> = found.rows.iter().map(ActivityResponse::from).collect();
+        Ok(page.respond(rows, found.next))
     }
     .instrument(span)
     .await

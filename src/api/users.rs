@@ -1,96 +1,88 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
-use super::activity_body::rfc3339;
 use super::error::ApiError;
-use super::listing::{Listing, tell_length};
-use super::page::Page;
+use super::fields::{HandleText, IdText, TimeText, UserIdText, rfc3339};
+use super::pagination::{PageRequest, Paginator, record_result_length};
 use super::path::{AtHandle, NO_SUCH_USER};
-use super::schema::{HandleText, IdText, TimeText};
 use super::{AppState, Compat};
 use crate::domain::{Author, Profile};
 use crate::store::ListedPost;
 
-/// A user in a word.
-#[derive(Serialize, JsonSchema)]
+/// A user's id and names.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(super) struct ShortUserResponse {
-    #[schemars(extend("format" = "uuid"))]
-    uuid: String,
-    #[schemars(with = "HandleText")]
-    handle: String,
+    uuid: UserIdText,
+    handle: HandleText,
     display_name: String,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(super) struct UserFeedResponse {
     profile: ProfileResponse,
     activities: Vec<FeedPostResponse>,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct ProfileResponse {
-    #[schemars(extend("format" = "uuid"))]
-    uuid: String,
-    #[schemars(with = "HandleText")]
-    handle: String,
+    uuid: UserIdText,
+    handle: HandleText,
     display_name: String,
     bio: String,
     cruds_count: u64,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct FeedPostResponse {
-    #[schemars(with = "IdText")]
-    uuid: String,
+    uuid: IdText,
     display_name: String,
-    #[schemars(with = "HandleText")]
-    handle: String,
+    handle: HandleText,
     message: String,
-    #[schemars(with = "TimeText")]
-    created_at: String,
-    #[schemars(with = "TimeText")]
-    expires_at: String,
+    created_at: TimeText,
+    expires_at: TimeText,
 }
 
-/// A user, and the user's newest posts that have not expired.
+/// Returns a user and the user's unexpired posts, newest first.
 pub(super) async fn feed(
     State(state): State<AppState>,
     AtHandle(handle): AtHandle,
-    page: Page,
+    page: PageRequest,
 ) -> Result<Response, ApiError> {
     let now = state.clock.now();
     let span = info_span!("user-feed", app.now = rfc3339(now), app.result_length = Empty);
     async {
-        let route = format!("/api/activities/@{}", handle.as_str());
-        let list = Listing::open_at(&state, &route, None, page, now)?;
+        let page = Paginator::open(&state, page.bind_to(format_args!("@{}", handle.as_str())), None, now)?;
         let user = state.store.user(&handle).await?.ok_or(NO_SUCH_USER)?;
         let user_uuid = user.author.user_uuid;
         let (profile, found, count) = tokio::try_join!(
             state.store.profile(&user.sub),
-            state.store.feed(user_uuid, now, list.limit, list.before),
+            state.store.feed(user_uuid, now, page.limit, page.before),
             state.store.posts_count(user_uuid, now),
         )?;
         let profile = profile.ok_or(NO_SUCH_USER)?;
-        tell_length(found.posts.len());
-        let activities = found.posts.iter().map(FeedPostResponse::from).collect();
+        record_result_length(found.rows.len());
+        let activities = found.rows.iter().map(FeedPostResponse::from).collect();
         let profile = ProfileResponse::new(profile, count);
         let mut response = match state.compat {
             Compat::Later => Json(UserFeedResponse { profile, activities }).into_response(),
             Compat::Week2 => Json(activities).into_response(),
         };
-        list.link(&mut response, found.next);
+        page.add_link(&mut response, found.next);
         Ok(response)
     }
     .instrument(span)
     .await
 }
 
-/// Who has that handle.
+/// Returns the user with a handle.
 pub(super) async fn short(
     State(state): State<AppState>,
     AtHandle(handle): AtHandle,
@@ -101,11 +93,7 @@ pub(super) async fn short(
 
 impl From<Author> for ShortUserResponse {
     fn from(author: Author) -> Self {
-        Self {
-            uuid: author.user_uuid.to_string(),
-            handle: author.handle.as_str().to_owned(),
-            display_name: author.display_name,
-        }
+        Self { uuid: author.user_uuid.into(), handle: (&author.handle).into(), display_name: author.display_name }
     }
 }
 
@@ -119,12 +107,12 @@ impl ProfileResponse {
 impl From<&ListedPost> for FeedPostResponse {
     fn from(post: &ListedPost) -> Self {
         Self {
-            uuid: post.id.to_string(),
+            uuid: post.id.into(),
             display_name: post.author.display_name.clone(),
-            handle: post.author.handle.as_str().to_owned(),
+            handle: (&post.author.handle).into(),
             message: post.message.as_str().to_owned(),
-            created_at: rfc3339(post.id.created_at()),
-            expires_at: rfc3339(post.expires_at),
+            created_at: post.id.created_at().into(),
+            expires_at: post.expires_at.into(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The `api` function: HTTP behind API Gateway.
+//! The `api` function: the HTTP API behind API Gateway.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use cruddur::config::{self, Config, Secret};
 use cruddur::store::{self, Store};
 use lambda_spans::Spans;
 
-// One thread: one request at a time, whose parallel queries wait on the network, not on us.
+// One thread suffices: an instance serves one request at a time, and its parallel queries wait for the network.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     run().await.map_or_else(|error| config::cannot_start(&*error), |()| ExitCode::SUCCESS)
@@ -21,7 +21,7 @@ async fn run() -> Result<(), lambda_http::Error> {
     let store = Store::new(store::client(&aws), table_name);
     let pool = Pool { issuer: cognito.issuer, client_id: cognito.client_id };
     let identity = Identity::tokens(pool, config::key_set(cognito.jwks_url, &spans));
-    // A table or a pool that does not answer now may do so when the first request comes.
+    // Ignore failures of the table and the pool: they may respond when the first request arrives.
     let (secret, ..) = tokio::join!(Secret::read(&aws, &secret_arn), store.warm_up(), identity.warm_up(clock.now()));
     let keys = secret.map(|secret| Keys::new(&secret.current, secret.previous.as_deref()))?;
     spans.sample_by_key(&keys.sampling());

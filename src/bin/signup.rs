@@ -1,4 +1,4 @@
-//! The `signup` function: makes profiles for the user pool.
+//! The `signup` function: creates profiles for the user pool.
 
 use std::process::ExitCode;
 
@@ -18,11 +18,12 @@ async fn run() -> Result<(), Error> {
     let config = TableConfig::from_env()?;
     let spans = Spans::install(config.spans)?;
     let (store, clock) = (Store::new(store::client(&config::aws(&spans).await), config.table_name), Clock::system());
-    // A table that does not answer now may do so when the first event comes.
+    // Ignore a failure: the table may respond when the first event arrives.
     let _warm = store.warm_up().await;
     let confirm = move |event: LambdaEvent<_>| {
-        let (store, clock, limit) = (store.clone(), clock.clone(), signup::limit(event.context.deadline, clock.now()));
-        async move { Ok::<_, Error>(signup::confirm(&store, &clock, event.payload, limit).await?) }
+        let (store, clock, budget) =
+            (store.clone(), clock.clone(), signup::budget(event.context.deadline, clock.now()));
+        async move { Ok::<_, Error>(signup::confirm(&store, &clock, event.payload, budget).await?) }
     };
     spans.run_event(service_fn(confirm)).await
 }

@@ -1,4 +1,4 @@
-//! The `stream` function: what follows from changes of the table.
+//! The `stream` function: consumes the table's stream.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use cruddur::clock::Clock;
 use cruddur::config::{self, TableConfig};
 use cruddur::dead_letters::DeadLetters;
 use cruddur::store::{self, Store};
-use cruddur::stream::{self, Batch, Consumer};
+use cruddur::stream::{self, Consumer, StreamEvent};
 use lambda_http::lambda_runtime::{Error, LambdaEvent, service_fn};
 use lambda_spans::Spans;
 
@@ -19,12 +19,12 @@ async fn run() -> Result<(), Error> {
     let config = TableConfig::from_env()?;
     let spans = Spans::install(config.spans)?;
     let aws = config::aws(&spans).await;
-    let letters = config.dead_letters_url.map_or_else(DeadLetters::nobody, |url| DeadLetters::queue(&aws, &url));
-    let consumer = Consumer { store: Store::new(store::client(&aws), config.table_name), letters };
+    let dead_letters = config.dead_letters_url.map_or_else(DeadLetters::none, |url| DeadLetters::queue(&aws, &url));
+    let consumer = Consumer { store: Store::new(store::client(&aws), config.table_name), dead_letters };
     let clock = Clock::system();
-    let consume = move |event: LambdaEvent<Batch>| {
-        let (consumer, limit) = (consumer.clone(), stream::limit(event.context.deadline, clock.now()));
-        async move { Ok::<_, Error>(consumer.consume(&event.payload, limit).await) }
+    let consume = move |event: LambdaEvent<StreamEvent>| {
+        let (consumer, budget) = (consumer.clone(), stream::budget(event.context.deadline, clock.now()));
+        async move { Ok::<_, Error>(consumer.consume(&event.payload, budget).await) }
     };
     spans.run_event(service_fn(consume)).await
 }

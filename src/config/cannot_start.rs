@@ -7,38 +7,39 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::variable;
-use crate::causes::causes;
+use crate::error_chain::error_chain;
 
-/// Lambda is on the same machine.
-const LIMIT: Duration = Duration::from_secs(1);
-const KIND: &str = "Function.CannotStart";
+/// Lambda's runtime API is on the same machine.
+const TIMEOUT: Duration = Duration::from_secs(1);
+const ERROR_TYPE: &str = "Function.CannotStart";
 
-/// Says in one JSON line on the standard error why this process cannot start, and tells Lambda that it does not.
+/// Logs why this process cannot start as one JSON line on standard error, and reports the failure to Lambda.
 ///
-/// The log has the cause. Lambda's answer has not: Cognito shows it to whoever signs in.
+/// Only the log contains the cause, because Cognito shows Lambda's error message to users.
 pub fn cannot_start(error: &(dyn Error + 'static)) -> ExitCode {
-    // Tracing may not be there yet.
-    let line = json!({ "level": "ERROR", "message": format!("cannot start: {}", causes(Some(error))) });
-    // Without a standard error there is nobody left to tell.
-    let _unheard = writeln!(io::stderr(), "{line}");
+    // Tracing may not be installed yet.
+    let line = json!({ "level": "ERROR", "message": format!("cannot start: {}", error_chain(Some(error))) });
+    // If standard error is closed, no other output is left.
+    let _ignored = writeln!(io::stderr(), "{line}");
     if let Some(runtime) = variable("AWS_LAMBDA_RUNTIME_API") {
-        // Lambda sees the end of the process anyway.
-        let _untold = tell(&runtime);
+        // Lambda also notices the end of the process.
+        let _ignored = report_init_error(&runtime);
     }
     ExitCode::FAILURE
 }
 
-/// Without it Lambda takes the end of the process for a crash.
-fn tell(runtime: &str) -> io::Result<()> {
-    let body = json!({ "errorType": KIND, "errorMessage": "The function cannot start. Its log says why." }).to_string();
+/// Reports an init error. Without the report, Lambda treats the end of the process as a crash.
+fn report_init_error(runtime: &str) -> io::Result<()> {
+    let body =
+        json!({ "errorType": ERROR_TYPE, "errorMessage": "The function cannot start. See its log." }).to_string();
     let mut connection = TcpStream::connect(runtime)?;
-    connection.set_read_timeout(Some(LIMIT))?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
     write!(
         connection,
         "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: {runtime}\r\nContent-Type: application/json\r\n\
-         Lambda-Runtime-Function-Error-Type: {KIND}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+         Lambda-Runtime-Function-Error-Type: {ERROR_TYPE}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len(),
     )?;
-    // Until it is answered it may not have been read.
+    // Wait for the response: the process may exit only after Lambda has read the request.
     io::copy(&mut connection, &mut io::sink()).map(drop)
 }

@@ -10,28 +10,28 @@ use lambda_spans::attributes::{ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-type Unusable = Box<dyn std::error::Error + Send + Sync>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// For everything: the connection, the answer, and a second attempt.
-const LIMIT: Duration = Duration::from_millis(1500);
-/// A key set has two keys of some 400 bytes each.
+/// Timeout of the whole read: connection, response, and a second attempt.
+const TIMEOUT: Duration = Duration::from_millis(1500);
+/// Maximum size of a key set. Cognito's has two keys of about 400 bytes each.
 const MAX_BYTES: usize = 64 * 1024;
 
-type Reading = Pin<Box<dyn Future<Output = Result<Vec<u8>, Unusable>> + Send>>;
+type ReadFuture = Pin<Box<dyn Future<Output = Result<Vec<u8>, BoxError>> + Send>>;
 
-/// Reads the text of the key set at `url`, within 1.5 seconds, through the process's own HTTP stack. It fails with a
-/// [`KeySetError`].
-pub fn key_set(url: String, spans: &Spans) -> impl Fn() -> Reading + use<> {
+/// Returns a function that reads the key set at `url` within 1.5 seconds, through the HTTP stack of the span exporter. It
+/// fails with a [`KeySetError`].
+pub fn key_set(url: String, spans: &Spans) -> impl Fn() -> ReadFuture + use<> {
     let connector = spans.http_connector(&url);
-    let key_set = KeySet { url, connector };
+    let reader = KeySetReader { url, connector };
     move || {
-        let key_set = key_set.clone();
-        Box::pin(async move { Ok(key_set.read().await?) })
+        let reader = reader.clone();
+        Box::pin(async move { Ok(reader.read().await?) })
     }
 }
 
 #[derive(Clone, Debug)]
-struct KeySet {
+struct KeySetReader {
     url: String,
     connector: SharedHttpConnector,
 }
@@ -39,39 +39,39 @@ struct KeySet {
 /// Why the key set could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum KeySetError {
-    /// There was no answer.
-    #[error("{url} (JWKS_URL) does not answer")]
-    Silent {
+    /// The server did not respond.
+    #[error("{url} (JWKS_URL) does not respond")]
+    Connection {
         /// The setting's value.
         url: String,
-        /// What went wrong.
+        /// The cause.
         source: ConnectorError,
     },
-    /// There was no whole answer in time.
-    #[error("{url} (JWKS_URL) does not answer within {} ms", LIMIT.as_millis())]
-    Slow {
+    /// The server did not respond completely in time.
+    #[error("{url} (JWKS_URL) does not respond within {} ms", TIMEOUT.as_millis())]
+    Timeout {
         /// The setting's value.
         url: String,
     },
-    /// There was an answer, but no key set.
-    #[error("{url} (JWKS_URL) answers with status {status}")]
-    Refused {
+    /// The status was not 200.
+    #[error("{url} (JWKS_URL) responds with status {status}")]
+    Status {
         /// The setting's value.
         url: String,
-        /// The answer's status.
+        /// The status.
         status: u16,
     },
-    /// The request cannot be made or the answer cannot be read.
-    #[error("what {url} (JWKS_URL) answers cannot be read")]
-    Unusable {
+    /// The request cannot be built, or the response cannot be read.
+    #[error("cannot read the response of {url} (JWKS_URL)")]
+    Unreadable {
         /// The setting's value.
         url: String,
-        /// What is wrong with it.
-        source: Unusable,
+        /// The cause.
+        source: BoxError,
     },
 }
 
-impl KeySet {
+impl KeySetReader {
     async fn read(&self) -> Result<Vec<u8>, KeySetError> {
         let span = info_span!(
             "GET",
@@ -82,17 +82,17 @@ impl KeySet {
             error.r#type = Empty,
         );
         let exchange = async {
-            // A connection that slept through a freeze is gone: another one is made, once.
+            // A pooled connection may have died while Lambda froze the process. Retry once with a new one.
             match self.exchange().await {
-                Err(KeySetError::Silent { .. }) => self.exchange().await,
-                answered => answered,
+                Err(KeySetError::Connection { .. }) => self.exchange().await,
+                result => result,
             }
         };
         async {
-            let read = tokio::time::timeout(LIMIT, exchange).await;
-            let read = read.unwrap_or_else(|_elapsed| Err(KeySetError::Slow { url: self.url.clone() }));
+            let read = tokio::time::timeout(TIMEOUT, exchange).await;
+            let read = read.unwrap_or_else(|_elapsed| Err(KeySetError::Timeout { url: self.url.clone() }));
             read.inspect_err(|error| {
-                Span::current().record(ERROR_TYPE, error.word());
+                Span::current().record(ERROR_TYPE, error.error_type());
             })
         }
         .instrument(span)
@@ -100,27 +100,27 @@ impl KeySet {
     }
 
     async fn exchange(&self) -> Result<Vec<u8>, KeySetError> {
-        let unusable = |source| KeySetError::Unusable { url: self.url.clone(), source };
-        let request = HttpRequest::get(self.url.as_str()).map_err(|error| unusable(error.into()))?;
-        let silent = |source| KeySetError::Silent { url: self.url.clone(), source };
-        let response = self.connector.call(request).await.map_err(silent)?;
+        let unreadable = |source| KeySetError::Unreadable { url: self.url.clone(), source };
+        let request = HttpRequest::get(self.url.as_str()).map_err(|error| unreadable(error.into()))?;
+        let no_response = |source| KeySetError::Connection { url: self.url.clone(), source };
+        let response = self.connector.call(request).await.map_err(no_response)?;
         let status = response.status().as_u16();
         Span::current().record(HTTP_RESPONSE_STATUS_CODE, i64::from(status));
         if status != 200 {
-            return Err(KeySetError::Refused { url: self.url.clone(), status });
+            return Err(KeySetError::Status { url: self.url.clone(), status });
         }
-        let body = Limited::new(response.into_body(), MAX_BYTES).collect().await.map_err(unusable)?;
+        let body = Limited::new(response.into_body(), MAX_BYTES).collect().await.map_err(unreadable)?;
         Ok(body.to_bytes().to_vec())
     }
 }
 
 impl KeySetError {
-    fn word(&self) -> &'static str {
+    fn error_type(&self) -> &'static str {
         match self {
-            Self::Silent { .. } => "connection",
-            Self::Slow { .. } => "timeout",
-            Self::Refused { .. } => "status",
-            Self::Unusable { .. } => "unusable",
+            Self::Connection { .. } => "connection",
+            Self::Timeout { .. } => "timeout",
+            Self::Status { .. } => "status",
+            Self::Unreadable { .. } => "unusable",
         }
     }
 }

@@ -1,8 +1,14 @@
+use std::fmt;
+
 use lambda_spans::{Settings, SettingsError};
 
-use super::ConfigError;
+/// All missing and invalid settings.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ConfigError {
+    faults: Vec<SettingsError>,
+}
 
-/// Settings by name, and the faults found in them so far.
+/// Reads settings by name and collects the faults.
 pub(super) struct Lookup<G> {
     get: G,
     faults: Vec<SettingsError>,
@@ -13,16 +19,16 @@ impl<G: Fn(&str) -> Option<String>> Lookup<G> {
         Self { get, faults: Vec::new() }
     }
 
-    /// An empty value is as good as none.
+    /// Returns a setting. An empty value counts as unset.
     pub(super) fn optional(&self, name: &str) -> Option<String> {
         (self.get)(name).filter(|value| !value.trim().is_empty())
     }
 
-    /// A fault where there is none; `meaning` says what it is to be set to.
+    /// Returns a setting, or adds a fault if it is unset. `meaning` describes the expected value.
     pub(super) fn required(&mut self, name: &'static str, meaning: &str) -> Option<String> {
         let value = self.optional(name);
         if value.is_none() {
-            self.fault(name, format!("missing, set it to {meaning}"));
+            self.fault(name, format!("missing: set it to {meaning}"));
         }
         value
     }
@@ -31,7 +37,7 @@ impl<G: Fn(&str) -> Option<String>> Lookup<G> {
         self.faults.push(SettingsError { name, problem });
     }
 
-    /// The settings of tracing, unless anything at all is at fault.
+    /// Returns the settings of tracing, or all faults if there are any.
     pub(super) fn spans(mut self) -> Result<Settings, ConfigError> {
         match Settings::from_lookup(&self.get) {
             Ok(settings) if self.faults.is_empty() => Ok(settings),
@@ -42,3 +48,20 @@ impl<G: Fn(&str) -> Option<String>> Lookup<G> {
         }
     }
 }
+
+impl ConfigError {
+    /// Returns the faults.
+    #[must_use]
+    pub fn faults(&self) -> &[SettingsError] {
+        &self.faults
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("invalid settings")?;
+        self.faults.iter().try_for_each(|fault| write!(f, "; {fault}"))
+    }
+}
+
+impl std::error::Error for ConfigError {}

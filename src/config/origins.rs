@@ -2,20 +2,20 @@ use super::lookup::Lookup;
 
 const NAME: &str = "ALLOWED_ORIGINS";
 
-/// `ALLOWED_ORIGINS`: a list with commas between. None means that no web page may call.
+/// Reads `ALLOWED_ORIGINS`, a comma-separated list. If it is unset, no web page may call the API.
 pub(super) fn from_lookup<G: Fn(&str) -> Option<String>>(settings: &mut Lookup<G>) -> Vec<String> {
     let list = settings.optional(NAME).unwrap_or_default();
     let origins: Vec<_> = list.split(',').map(str::trim).filter(|origin| !origin.is_empty()).collect();
     for origin in origins.iter().filter(|origin| !is_origin(origin)) {
         settings.fault(
             NAME,
-            format!("must be a list of origins such as `https://cruddur.com` with commas between, found `{origin}`"),
+            format!("must be a comma-separated list of origins such as `https://cruddur.com`, found `{origin}`"),
         );
     }
     origins.into_iter().map(str::to_owned).collect()
 }
 
-/// Whether a browser can send it: scheme, host in lower case and port alone. `*` is none.
+/// Returns whether `text` is an origin as browsers send it: scheme, lower-case host and port. `*` is invalid.
 #[must_use]
 pub fn is_origin(text: &str) -> bool {
     let Some(authority) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else { return false };

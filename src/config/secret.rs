@@ -9,33 +9,33 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 
 const ATTEMPT: Duration = Duration::from_secs(1);
 const OPERATION: Duration = Duration::from_secs(4);
-/// The shortest master key, in bytes.
+/// Minimum length of the master key in bytes.
 const MIN_BYTES: usize = 32;
 
-/// The master secret: what it is now and what it was before the last rotation.
+/// The master secret before and after its last rotation.
 #[derive(Clone)]
 pub struct Secret {
-    /// `AWSCURRENT`
+    /// The version `AWSCURRENT`.
     pub current: Vec<u8>,
-    /// `AWSPREVIOUS`, if there is one.
+    /// The version `AWSPREVIOUS`, if it exists.
     pub previous: Option<Vec<u8>>,
 }
 
-/// Why there is no usable master secret.
+/// Why the master secret cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// Secrets Manager does not give it.
-    #[error("Secrets Manager does not give the secret {arn} (SECRET_ARN)")]
+    /// Secrets Manager did not return it.
+    #[error("cannot read the secret {arn} (SECRET_ARN) from Secrets Manager")]
     Unreadable {
         /// The setting's value.
         arn: String,
-        /// What Secrets Manager or the SDK says.
+        /// The error of Secrets Manager or the SDK.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// It is there, but has no key that is good enough.
+    /// It contains no key of sufficient length.
     #[error(
-        "the secret {arn} (SECRET_ARN) has no key of at least {MIN_BYTES} bytes: store one as plain text, or as `key` \
-         in a JSON object"
+        "the secret {arn} (SECRET_ARN) contains no key of at least {MIN_BYTES} bytes: store one as plain text, or as \
+         `key` in a JSON object"
     )]
     Weak {
         /// The setting's value.
@@ -47,8 +47,8 @@ impl Secret {
     /// Reads both versions from Secrets Manager.
     ///
     /// # Errors
-    /// [`SecretError`], if the current one cannot be read or used, or if it cannot be told whether there is a
-    /// previous one.
+    /// [`SecretError`] if the current version cannot be read or used, or if reading the previous one fails for another
+    /// reason than its absence.
     pub async fn read(sdk: &SdkConfig, arn: &str) -> Result<Self, SecretError> {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
         let client = Client::from_conf(Builder::from(sdk).timeout_config(timeouts).build());
@@ -66,7 +66,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// `None` when there is no such version, as of a secret that was never rotated.
+/// Returns `None` if the previous version does not exist because the secret was never rotated.
 async fn version(client: &Client, arn: &str, stage: &str) -> Result<Option<String>, SecretError> {
     match client.get_secret_value().secret_id(arn).version_stage(stage).send().await {
         Ok(found) => Ok(found.secret_string),
@@ -77,7 +77,7 @@ async fn version(client: &Client, arn: &str, stage: &str) -> Result<Option<Strin
     }
 }
 
-/// The text itself, or `key` of it where it is a JSON object.
+/// Returns the text itself, or its field `key` if it is a JSON object.
 fn master_key(text: &str) -> Option<Vec<u8>> {
     let json = serde_json::from_str::<serde_json::Value>(text).ok();
     let key = match json.as_ref().and_then(serde_json::Value::as_object) {

@@ -1,78 +1,69 @@
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Author, Code, Id, Invalid, Message};
 
-/// A conversation as one of its two users sees it in a list.
+/// A conversation in the list of one of its two members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
     /// The conversation's id.
-    pub group: Id,
-    /// The user on the other side.
+    pub id: Id,
+    /// The other member.
     pub other: Author,
-    /// What was said last.
+    /// The text of the latest message.
     pub message: Message,
-    /// The id of what was said last, which carries its time.
+    /// The id of the latest message, which contains its time.
     pub last: Id,
 }
 
-/// What one user says to another; nobody else reads it.
+/// A message that only the two members of a conversation can read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectMessage {
-    /// The message's own id.
+    /// The message's id.
     pub id: Id,
-    /// The conversation that it belongs to.
-    pub group: Id,
-    /// The public id of who wrote it.
+    /// The id of the conversation.
+    pub conversation: Id,
+    /// The sender's public id.
     pub sender: Uuid,
-    /// What it says.
+    /// The text.
     pub message: Message,
 }
 
-/// A message that is valid, and whom it is for.
+/// The validated input of a new direct message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
-    /// What it says.
+pub struct MessageDraft {
+    /// The text.
     pub message: Message,
-    /// Whom it is for.
-    pub to: Addressee,
+    /// The recipient.
+    pub recipient: Recipient,
 }
 
-/// Whom a message is for, as a client says it: there may be no such user or conversation.
+/// The recipient that a client names. Whether the user or the conversation exists is not checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Addressee {
-    /// The user with that handle.
+pub enum Recipient {
+    /// The user with this handle.
     Handle(String),
-    /// A conversation that there is already.
-    Group(String),
+    /// The other member of this conversation.
+    Conversation(String),
 }
 
-impl Letter {
-    /// `group` decides where it is given; otherwise the message is for the user with that `handle`.
+impl MessageDraft {
+    /// Validates a message and its recipient. If both are given, `group` takes precedence over `handle`.
     ///
     /// # Errors
-    /// Every rule that the message and its address break, together.
+    /// [`Invalid`] with all codes of the text and of the recipient.
     pub fn parse(message: &str, handle: Option<&str>, group: Option<&str>) -> Result<Self, Invalid> {
-        let (message, to) = Invalid::both(Message::direct(message), Addressee::parse(handle, group))?;
-        Ok(Self { message, to })
+        let (message, recipient) = Invalid::both(Message::direct(message), Recipient::parse(handle, group))?;
+        Ok(Self { message, recipient })
     }
 }
 
-impl Addressee {
+impl Recipient {
     fn parse(handle: Option<&str>, group: Option<&str>) -> Result<Self, Invalid> {
-        let (text, code, make): (_, _, fn(String) -> Self) = match group {
-            Some(group) => (group, Code::MessageGroupUuidBlank, Self::Group),
+        let (text, code, variant): (_, _, fn(String) -> Self) = match group {
+            Some(group) => (group, Code::MessageGroupUuidBlank, Self::Conversation),
             None => (handle.unwrap_or_default(), Code::UserRecieverHandleBlank, Self::Handle),
         };
         let text = text.trim();
-        if text.is_empty() { Err(Invalid::of(code)) } else { Ok(make(text.to_owned())) }
-    }
-}
-
-impl DirectMessage {
-    /// When it was written, in whole milliseconds.
-    #[must_use]
-    pub fn created_at(&self) -> Timestamp {
-        self.id.created_at()
+        if text.is_empty() { Err(Invalid::new(code)) } else { Ok(variant(text.to_owned())) }
     }
 }

@@ -3,9 +3,9 @@ use std::fmt;
 use jiff::Timestamp;
 use uuid::{Builder, Uuid, Variant, Version};
 
-/// The id of an activity or a reply: a UUID of version 7, which carries the time of its creation.
+/// A UUID of version 7, which contains the time of its creation.
 ///
-/// Ids order by time, then by their random bits; no two things may have the same one.
+/// Posts, direct messages, conversations and notifications have one. Ids sort by time, then by their random bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id {
     created_at: Timestamp,
@@ -13,11 +13,11 @@ pub struct Id {
 }
 
 impl Id {
-    /// The latest time an id may carry: the last with 13 decimal digits of milliseconds, in the year 2286.
+    /// The latest time that an id can contain: the last with 13 decimal digits of milliseconds, in the year 2286.
     pub const MAX_TIME: Timestamp = Timestamp::constant(9_999_999_999, 999_000_000);
 
-    /// The id of something created at `at`, which is cut to milliseconds and brought between 1970 and
-    /// [`MAX_TIME`](Self::MAX_TIME).
+    /// Creates an id from a time and random bits. The time is truncated to milliseconds and clamped to the range from
+    /// 1970 to [`MAX_TIME`](Self::MAX_TIME).
     #[must_use]
     pub fn new(at: Timestamp, random: [u8; 10]) -> Self {
         let ms = at.clamp(Timestamp::UNIX_EPOCH, Self::MAX_TIME).as_millisecond();
@@ -25,7 +25,7 @@ impl Id {
         Self { created_at: Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH), uuid }
     }
 
-    /// Reads the 36-character form. `None` for anything that [`new`](Self::new) cannot have made.
+    /// Parses the hyphenated form of 36 characters. Returns `None` for any text that [`new`](Self::new) cannot produce.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         const HYPHENATED: usize = 36;
@@ -33,7 +33,7 @@ impl Id {
         Self::from_uuid(uuid)
     }
 
-    /// `None` unless `uuid` is of version 7 and its time is in range.
+    /// Converts a UUID. Returns `None` unless its version is 7 and its time is in range.
     #[must_use]
     pub fn from_uuid(uuid: Uuid) -> Option<Self> {
         let v7 = uuid.get_version() == Some(Version::SortRand) && uuid.get_variant() == Variant::RFC4122;
@@ -42,13 +42,13 @@ impl Id {
         Some(Self { created_at, uuid })
     }
 
-    /// When the thing was created, in whole milliseconds.
+    /// Returns the time of creation in whole milliseconds.
     #[must_use]
     pub fn created_at(self) -> Timestamp {
         self.created_at
     }
 
-    /// The id as a plain UUID.
+    /// Returns the id as a plain UUID.
     #[must_use]
     pub fn uuid(self) -> Uuid {
         self.uuid

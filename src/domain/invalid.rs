@@ -1,42 +1,42 @@
 use std::fmt;
 
-/// One rule that input has broken, by the name that clients know.
+/// A validation rule that the input breaks, named as in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// No message, or white space alone.
+    /// The message is missing or blank.
     MessageBlank,
-    /// A post of more than 280 characters.
+    /// The post is longer than 280 characters.
     MessageExceedMaxChars,
-    /// A reply of more than 1024 characters.
+    /// The reply or direct message is longer than 1024 characters.
     MessageExceedMaxChars1024,
-    /// A control character other than a line feed.
+    /// The message contains a control character other than a line feed.
     MessageControlChars,
-    /// No name to show, or white space alone.
+    /// The display name is missing or blank.
     DisplayNameBlank,
-    /// A name of more than 50 characters.
+    /// The display name is longer than 50 characters.
     DisplayNameExceedMaxChars,
-    /// A control character in a name, of those that turn the writing direction too.
+    /// The display name contains a control character or a bidirectional formatting character.
     DisplayNameControlChars,
-    /// A bio of more than 500 characters.
+    /// The bio is longer than 500 characters.
     BioExceedMaxChars,
-    /// A control character other than a line feed in a bio.
+    /// The bio contains a control character other than a line feed.
     BioControlChars,
-    /// No life time, or one that is not offered.
+    /// The lifetime is missing or not one of [`Ttl::ALL`](super::Ttl::ALL).
     TtlBlank,
-    /// A message for nobody; the original's spelling.
+    /// The direct message has no recipient. The spelling is the original API's.
     UserRecieverHandleBlank,
-    /// A message for no conversation.
+    /// The id of the conversation is blank.
     MessageGroupUuidBlank,
-    /// A message to oneself.
+    /// The recipient is the sender.
     UserReceiverIsSender,
-    /// Nothing to search for: no word in the term.
+    /// The search term contains no word.
     SearchTermBlank,
-    /// A term longer than any post.
+    /// The search term is longer than any post can be.
     SearchTermExceedMaxChars,
 }
 
 impl Code {
-    /// The code as clients see it.
+    /// Returns the code as sent to clients.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -59,20 +59,20 @@ impl Code {
     }
 }
 
-/// Input that was refused, with every rule it breaks. There is always at least one.
+/// Rejected input with the codes of all rules that it breaks, at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     codes: Vec<Code>,
 }
 
 impl Invalid {
-    /// One broken rule.
+    /// Creates an error with a single code.
     #[must_use]
-    pub fn of(code: Code) -> Self {
+    pub fn new(code: Code) -> Self {
         Self { codes: vec![code] }
     }
 
-    /// Both values, or all the codes of both.
+    /// Returns both values, or the codes of both errors in that order.
     pub(super) fn both<A, B>(a: Result<A, Self>, b: Result<B, Self>) -> Result<(A, B), Self> {
         match (a, b) {
             (Ok(a), Ok(b)) => Ok((a, b)),
@@ -81,13 +81,13 @@ impl Invalid {
         }
     }
 
-    /// Refuses when a code's rule is broken.
+    /// Fails with the code of each rule that is marked as broken.
     pub(super) fn check<const N: usize>(rules: [(Code, bool); N]) -> Result<(), Self> {
         let codes: Vec<Code> = rules.into_iter().filter(|(_, broken)| *broken).map(|(code, _)| code).collect();
         if codes.is_empty() { Ok(()) } else { Err(Self { codes }) }
     }
 
-    /// The broken rules, in the order in which they are checked.
+    /// Returns the codes in the order in which the rules are checked.
     #[must_use]
     pub fn codes(&self) -> &[Code] {
         &self.codes

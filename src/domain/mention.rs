@@ -1,12 +1,11 @@
 use super::Handle;
 
-/// Users that one text can call at most, so that no post is a megaphone.
+/// Limits the notifications that one post can cause.
 const MAX_MENTIONS: usize = 10;
 
-/// The users whom `text` calls by `@handle`, each once, the first ten.
+/// Returns the handles that `text` mentions as `@handle`, without duplicates, the first ten.
 ///
-/// Upper case is folded, as in the text of a sentence. What stands in the middle of a word, as in an address of
-/// electronic mail, calls nobody.
+/// Uppercase letters are folded. An `@` inside a word, as in an e-mail address, is not a mention.
 #[must_use]
 pub fn mentions(text: &str) -> Vec<Handle> {
     let mut found = Vec::new();
@@ -26,7 +25,7 @@ pub fn mentions(text: &str) -> Vec<Handle> {
     found
 }
 
-/// A letter of another script goes on the word, so that `@worfé` is not `@worf`.
+/// Letters of other scripts belong to the word too, so that `@worfé` does not mention `@worf`.
 fn is_part(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }

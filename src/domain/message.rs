@@ -1,42 +1,50 @@
 use super::{Code, Invalid};
 
-/// The text of a post, a reply or a direct message: trimmed, not blank, of bounded length, no control characters but line feeds.
+/// The text of a post, a reply or a direct message.
+///
+/// It is trimmed, not blank, bounded in length, and contains no control characters except line feeds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message(String);
 
 impl Message {
-    /// The longest post, in Unicode code points after trimming.
+    /// The maximum length of a post, in Unicode code points after trimming.
     pub const MAX_POST: usize = 280;
-    /// The longest reply, in Unicode code points after trimming.
+    /// The maximum length of a reply, in Unicode code points after trimming.
     pub const MAX_REPLY: usize = 1024;
-    /// The longest direct message, in Unicode code points after trimming.
+    /// The maximum length of a direct message, in Unicode code points after trimming.
     pub const MAX_DIRECT: usize = 1024;
 
+    /// Validates the text of a post.
+    ///
     /// # Errors
-    /// Every rule for posts that `text` breaks.
+    /// [`Invalid`] with the codes of all rules that `text` breaks.
     pub fn post(text: &str) -> Result<Self, Invalid> {
         Self::parse(text, Self::MAX_POST, Code::MessageExceedMaxChars)
     }
 
+    /// Validates the text of a reply.
+    ///
     /// # Errors
-    /// Every rule for replies that `text` breaks.
+    /// [`Invalid`] with the codes of all rules that `text` breaks.
     pub fn reply(text: &str) -> Result<Self, Invalid> {
         Self::parse(text, Self::MAX_REPLY, Code::MessageExceedMaxChars1024)
     }
 
+    /// Validates the text of a direct message.
+    ///
     /// # Errors
-    /// Every rule for direct messages that `text` breaks.
+    /// [`Invalid`] with the codes of all rules that `text` breaks.
     pub fn direct(text: &str) -> Result<Self, Invalid> {
         Self::parse(text, Self::MAX_DIRECT, Code::MessageExceedMaxChars1024)
     }
 
-    /// A message that was accepted before, perhaps under other limits than today's.
+    /// Wraps a stored text without validation: it may have been accepted under older limits.
     #[must_use]
-    pub fn accepted(text: String) -> Self {
+    pub fn unchecked(text: String) -> Self {
         Self(text)
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

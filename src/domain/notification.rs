@@ -2,57 +2,55 @@ use jiff::Timestamp;
 
 use super::{Handle, Id};
 
-/// Something that somebody else did and that concerns a user.
+/// An action of another user that concerns the notified user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
-    /// Carries the time of its cause, and follows from it: one cause makes one notification, however often it is told.
+    /// Contains the time of the action. It is derived from the action, so that repeated deliveries write one item.
     pub id: Id,
-    /// What happened.
-    pub kind: Kind,
-    /// Who did it.
+    /// The kind of action.
+    pub kind: NotificationKind,
+    /// The handle of the user who acted.
     pub actor: Handle,
-    /// What it is about.
+    /// The post or the conversation.
     pub subject: Subject,
-    /// The `traceparent` of the request that caused it.
+    /// The `traceparent` of the request that caused the notification.
     pub trace_context: Option<String>,
-    /// The first moment at which nobody sees it any more.
+    /// The time from which the notification is invisible.
     pub expires_at: Timestamp,
 }
 
-/// What happened.
+/// The kind of action that caused a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A reply to what the user wrote.
+pub enum NotificationKind {
+    /// A reply to a post of the user.
     Reply,
-    /// A like of what the user wrote.
+    /// A like of a post of the user.
     Like,
-    /// The user is named in a post or a reply.
+    /// A post that mentions the user.
     Mention,
-    /// A conversation was opened with the user.
+    /// A new conversation with the user.
     Conversation,
 }
 
-/// What a notification is about.
+/// The subject of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// A post.
-    Activity(Id),
-    /// A reply.
-    Reply {
-        /// The post or reply that it answers.
-        parent: Id,
-        /// The reply itself.
+    Post {
+        /// The post's id.
         id: Id,
+        /// The post that it replies to.
+        parent: Option<Id>,
     },
     /// A conversation.
-    Group(Id),
+    Conversation(Id),
 }
 
-impl Kind {
+impl NotificationKind {
     /// All kinds.
     pub const ALL: [Self; 4] = [Self::Reply, Self::Like, Self::Mention, Self::Conversation];
 
-    /// The kind as clients see it.
+    /// Returns the kind as sent to clients.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -63,7 +61,7 @@ impl Kind {
         }
     }
 
-    /// The kind of that name.
+    /// Returns the kind with that name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
@@ -71,11 +69,11 @@ impl Kind {
 }
 
 impl Subject {
-    /// The id of the post, the reply or the conversation.
+    /// Returns the id of the post or the conversation.
     #[must_use]
     pub fn id(self) -> Id {
         match self {
-            Self::Activity(id) | Self::Reply { id, .. } | Self::Group(id) => id,
+            Self::Post { id, .. } | Self::Conversation(id) => id,
         }
     }
 }

@@ -3,36 +3,39 @@ use uuid::Uuid;
 
 use super::{Code, Handle, Invalid};
 
-/// A user: the identity that signs in (`sub`, never shown) and what others see.
+/// A user's profile: the private identity and the public data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// The identity provider's id. It never leaves the backend.
+    /// The id in the user pool. It never leaves the backend.
     pub sub: String,
-    /// What others see.
+    /// The public id and names.
     pub author: Author,
-    /// A few words about the user; may be empty.
+    /// A short self-description, possibly empty.
     pub bio: String,
-    /// Since when the user has had the present name, in whole milliseconds; each new name has a later time.
+    /// The time of the last change of the display name, in whole milliseconds. Each change has a later time than the
+    /// one before.
     pub named_at: Timestamp,
 }
 
-/// What a user may change.
+/// The validated input of a profile update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileEdit {
-    /// The name as shown.
+    /// The display name.
     pub display_name: String,
-    /// A few words about the user; may be empty.
+    /// A short self-description, possibly empty.
     pub bio: String,
 }
 
 impl ProfileEdit {
-    /// The longest name, in Unicode code points after trimming.
+    /// The maximum length of a display name, in Unicode code points after trimming.
     pub const MAX_DISPLAY_NAME: usize = 50;
-    /// The longest bio, in Unicode code points after trimming.
+    /// The maximum length of a bio, in Unicode code points after trimming.
     pub const MAX_BIO: usize = 500;
 
+    /// Validates a display name and a bio.
+    ///
     /// # Errors
-    /// Every rule that `display_name` and `bio` break, together.
+    /// [`Invalid`] with all codes of the display name and of the bio.
     pub fn parse(display_name: &str, bio: &str) -> Result<Self, Invalid> {
         let (display_name, bio) = (display_name.trim(), bio.trim());
         Invalid::check([
@@ -46,27 +49,27 @@ impl ProfileEdit {
     }
 }
 
-/// Turns the direction of what follows: it would reach beyond the name, into what stands beside it.
+/// Returns whether `c` changes the writing direction, which would affect the text displayed after the name.
 fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A user as found by the handle: the identity, never shown, and what others see.
+/// A user without the bio: the private identity and the public data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The identity provider's id. It never leaves the backend.
+    /// The id in the user pool. It never leaves the backend.
     pub sub: String,
-    /// What others see.
+    /// The public id and names.
     pub author: Author,
 }
 
-/// Who wrote something, as it was when they wrote it.
+/// The public data of a user, as copied into posts, conversations and reactions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
-    /// The user's public id.
+    /// The public id.
     pub user_uuid: Uuid,
-    /// The user's unique name.
+    /// The handle.
     pub handle: Handle,
-    /// The name as shown.
+    /// The display name.
     pub display_name: String,
 }

@@ -1,38 +1,38 @@
 use super::Counters;
 
-/// What one can do to a post without a word, once.
+/// A reaction that a user can add to a post once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaction {
-    /// To like it.
+    /// A like.
     Like,
-    /// To pass it on.
+    /// A repost.
     Repost,
 }
 
-/// A post's counts, and which of them one user is in.
+/// A post's counters, and the reactions of one user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reactions {
-    /// The counts.
+    /// The counters.
     pub counters: Counters,
-    /// Whether the user likes it.
+    /// Whether the user likes the post.
     pub liked: bool,
-    /// Whether the user has passed it on.
+    /// Whether the user has reposted the post.
     pub reposted: bool,
 }
 
 impl Counters {
-    /// How often that was done.
+    /// Returns the counter of a reaction.
     #[must_use]
-    pub fn of(&self, reaction: Reaction) -> u64 {
+    pub fn count(&self, reaction: Reaction) -> u64 {
         match reaction {
             Reaction::Like => self.likes,
             Reaction::Repost => self.reposts,
         }
     }
 
-    /// The same, but for that count.
+    /// Returns the counters with that of a reaction replaced.
     #[must_use]
-    pub fn with(self, reaction: Reaction, count: u64) -> Self {
+    pub fn with_count(self, reaction: Reaction, count: u64) -> Self {
         match reaction {
             Reaction::Like => Self { likes: count, ..self },
             Reaction::Repost => Self { reposts: count, ..self },

@@ -5,14 +5,14 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::{Code, Invalid, Message};
 
-/// Longer words are cut, in the index and in the term alike: compatibility forms can make one character twenty.
+/// Longer words are truncated, in the index and in search terms. NFKC can expand one character to twenty.
 const MAX_WORD: usize = 64;
 
-/// The words of a text as the index has them: by Unicode's rules of segmentation, in compatibility form (NFKC) and
-/// lower case, each once, in the order of their first appearance.
+/// Splits a text into the words of the search index: Unicode word segmentation, NFKC, lowercase, no duplicates, in the
+/// order of first appearance.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
-    once(tokens(text))
+    distinct(tokens(text))
 }
 
 fn tokens(text: &str) -> Vec<String> {
@@ -20,12 +20,12 @@ fn tokens(text: &str) -> Vec<String> {
     text.unicode_words().map(|word| word.chars().take(MAX_WORD).collect()).collect()
 }
 
-fn once(tokens: Vec<String>) -> Vec<String> {
+fn distinct(tokens: Vec<String>) -> Vec<String> {
     let mut seen = HashSet::new();
     tokens.into_iter().filter(|token| seen.insert(token.clone())).collect()
 }
 
-/// What is searched for: all of these words, the last of them perhaps not yet typed to its end.
+/// A search term: all words must match. The last one is a prefix, since the user may still be typing it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchTerm {
     exact: Vec<String>,
@@ -33,28 +33,30 @@ pub struct SearchTerm {
 }
 
 impl SearchTerm {
-    /// The longest term, in Unicode code points after trimming: no post is longer.
+    /// The maximum length, in Unicode code points after trimming: that of a post.
     pub const MAX: usize = Message::MAX_POST;
 
+    /// Splits a search term into words.
+    ///
     /// # Errors
-    /// [`Code::SearchTermBlank`] where there is no word in it, [`Code::SearchTermExceedMaxChars`] where it is too long.
+    /// [`Code::SearchTermBlank`] if `text` contains no word, [`Code::SearchTermExceedMaxChars`] if it is too long.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
         if text.chars().count() > Self::MAX {
-            return Err(Invalid::of(Code::SearchTermExceedMaxChars));
+            return Err(Invalid::new(Code::SearchTermExceedMaxChars));
         }
         let mut tokens = tokens(text);
-        let prefix = tokens.pop().ok_or_else(|| Invalid::of(Code::SearchTermBlank))?;
-        Ok(Self { exact: once(tokens), prefix })
+        let prefix = tokens.pop().ok_or_else(|| Invalid::new(Code::SearchTermBlank))?;
+        Ok(Self { exact: distinct(tokens), prefix })
     }
 
-    /// The words that a post must have.
+    /// Returns the words that a post must contain.
     #[must_use]
     pub fn exact(&self) -> &[String] {
         &self.exact
     }
 
-    /// What one of its words must begin with.
+    /// Returns the prefix that a word of the post must have.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix

@@ -2,7 +2,7 @@ use jiff::SignedDuration;
 
 use super::{Code, Invalid};
 
-/// How long a post lives: one of seven choices.
+/// The lifetime of a post: one of seven choices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ttl {
     /// `30-days`
@@ -22,21 +22,23 @@ pub enum Ttl {
 }
 
 impl Ttl {
-    /// All choices, the longest first.
+    /// All choices, longest first.
     pub const ALL: [Self; 7] =
         [Self::Days30, Self::Days7, Self::Days3, Self::Day1, Self::Hours12, Self::Hours3, Self::Hour1];
 
-    /// The longest life of a post.
+    /// The longest lifetime of a post.
     pub const MAX: SignedDuration = Self::Days30.lifetime();
 
+    /// Parses a choice, such as `7-days`.
+    ///
     /// # Errors
-    /// [`Code::TtlBlank`] for all that is not a choice, the original's one code for it.
+    /// [`Code::TtlBlank`] for a missing and for an unknown choice: the original API has only this code.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let ttl = Self::ALL.into_iter().find(|ttl| ttl.as_str() == text);
-        ttl.ok_or_else(|| Invalid::of(Code::TtlBlank))
+        ttl.ok_or_else(|| Invalid::new(Code::TtlBlank))
     }
 
-    /// The choice as clients write it.
+    /// Returns the choice as clients send it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -50,7 +52,7 @@ impl Ttl {
         }
     }
 
-    /// How long that is.
+    /// Returns the duration.
     #[must_use]
     pub const fn lifetime(self) -> SignedDuration {
         SignedDuration::from_hours(match self {

@@ -4,45 +4,45 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{Handle, ProfileEdit};
 
-/// How many digits are put behind a handle that is taken, one number after the other.
+/// Lengths of the number that is appended to a taken handle, in this order.
 const DIGITS: [usize; 4] = [4, 6, 8, 12];
-/// For whoever has no name that could be a handle.
-const ANYBODY: &str = "user";
+/// The stem if the preferred name cannot become a handle.
+const DEFAULT_STEM: &str = "user";
 
-/// What the user may be called, the best first; always the same for the same user.
+/// Returns candidate handles, best first. They are always the same for the same user.
 pub(super) fn handles(preferred: Option<&str>, sub: &str) -> impl Iterator<Item = Handle> {
-    let wish = preferred.and_then(cleaned);
+    let base = preferred.and_then(normalize);
     let number = number(sub);
-    let stem = wish.clone().unwrap_or_else(|| ANYBODY.to_owned());
+    let stem = base.clone().unwrap_or_else(|| DEFAULT_STEM.to_owned());
     let numbered = DIGITS.into_iter().map(move |digits| {
-        // Handles and digits are ASCII: a byte is a character.
+        // Handles and digits are ASCII, so bytes and characters are the same.
         let stem: String = stem.chars().take(Handle::MAX - digits - 1).collect();
         let number = number.get(..digits).unwrap_or_default();
         format!("{stem}_{number}")
     });
-    iter::chain(wish, numbered).filter_map(|text| Handle::parse(&text).ok())
+    iter::chain(base, numbered).filter_map(|text| Handle::parse(&text).ok())
 }
 
-/// The name as shown; the handle where there is none that can be shown.
+/// Returns the display name, or the handle if the name is invalid.
 pub(super) fn display_name(name: Option<&str>, handle: &Handle) -> String {
     let name = name.filter(|name| !is_address(name));
     let edit = name.and_then(|name| ProfileEdit::parse(name, "").ok());
     edit.map_or_else(|| handle.as_str().to_owned(), |edit| edit.display_name)
 }
 
-/// A wish with everything that no handle may have replaced; none of an e-mail address, which stays in the pool.
-fn cleaned(preferred: &str) -> Option<String> {
+/// Replaces the characters that are invalid in a handle. Returns `None` for an e-mail address, which must stay private.
+fn normalize(preferred: &str) -> Option<String> {
     let allowed = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     let text: String = preferred.trim().chars().map(allowed).take(Handle::MAX).collect();
-    let says_something = text.bytes().any(|b| b.is_ascii_alphanumeric());
-    (says_something && !is_address(preferred)).then_some(text)
+    let has_alphanumeric = text.bytes().any(|b| b.is_ascii_alphanumeric());
+    (has_alphanumeric && !is_address(preferred)).then_some(text)
 }
 
 fn is_address(text: &str) -> bool {
     text.contains('@')
 }
 
-/// Sixteen or more decimal digits that tell nothing of the identity.
+/// Returns 16 decimal digits that do not reveal the `sub`.
 fn number(sub: &str) -> String {
     let hash = Sha256::digest(sub);
     hash.iter().take(16).map(|byte| char::from(b'0' + byte % 10)).collect()

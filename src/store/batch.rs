@@ -1,27 +1,27 @@
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, ReturnConsumedCapacity, WriteRequest};
 
 use super::items::{self, Item};
 use super::keys::{Key, PK, SK};
 use super::{Store, StoreError};
 
-/// DynamoDB may leave some keys for a later request; so many requests are made at most.
+/// The maximum number of requests for one batch. DynamoDB may leave keys unprocessed.
 const MAX_REQUESTS: usize = 4;
-/// DynamoDB's own limit of one request.
+/// DynamoDB's limit for one request.
 pub(super) const MAX_KEYS: usize = 100;
 
-/// How old what is read may be.
+/// The read consistency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Consistency {
-    /// Every write that has been answered is seen. It costs twice as much.
+    /// Returns the result of all completed writes. Costs twice as much.
     Strong,
-    /// What was written just now may be missing.
+    /// May miss recent writes.
     Eventual,
 }
 
 impl Store {
-    /// One item; a strongly consistent read.
+    /// Returns the item with that key. Strongly consistent.
     pub(super) async fn item(&self, Key { pk, sk }: Key) -> Result<Option<Item>, StoreError> {
         let found = self
             .client
@@ -36,10 +36,10 @@ impl Store {
         Ok(found.item)
     }
 
-    /// Those of the items that are there, in no order; of at most 100 different keys.
+    /// Returns the items that exist, in no particular order. `keys` must be at most 100 distinct keys.
     pub(super) async fn read_items(&self, keys: Vec<Key>, consistency: Consistency) -> Result<Vec<Item>, StoreError> {
         let mut found = Vec::new();
-        let mut wanted: Vec<Item> = keys.into_iter().take(MAX_KEYS).map(items::of_key).collect();
+        let mut wanted: Vec<Item> = keys.into_iter().take(MAX_KEYS).map(items::key_item).collect();
         for _ in 0..MAX_REQUESTS {
             if wanted.is_empty() {
                 break;
@@ -59,11 +59,19 @@ impl Store {
             let left = output.unprocessed_keys.into_iter().flat_map(HashMap::into_values);
             wanted = left.flat_map(|left| left.keys).collect();
         }
-        if wanted.is_empty() { Ok(found) } else { Err(StoreError::Throttled { source: "keys are left over".into() }) }
+        if wanted.is_empty() { Ok(found) } else { Err(StoreError::unprocessed()) }
     }
 }
 
-/// Whether that is the item's key.
-pub(super) fn is_at(item: &Item, key: &Key) -> bool {
+/// Returns whether the item has that key.
+pub(super) fn has_key(item: &Item, key: &Key) -> bool {
     item.get(PK) == Some(&items::string(&key.pk)) && item.get(SK) == Some(&items::string(&key.sk))
+}
+
+pub(super) fn put_request(item: Item) -> Result<WriteRequest, StoreError> {
+    Ok(WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(item)).build()?).build())
+}
+
+pub(super) fn delete_request(key: Item) -> Result<WriteRequest, StoreError> {
+    Ok(WriteRequest::builder().delete_request(DeleteRequest::builder().set_key(Some(key)).build()?).build())
 }

@@ -7,27 +7,27 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use lambda_spans::AwsSdkSpans;
 
-use super::deadline::KeepDeadline;
+use super::deadline::DeadlineInterceptor;
 
-const CONNECT: Duration = Duration::from_secs(1);
-const ATTEMPT: Duration = Duration::from_millis(500);
-const OPERATION: Duration = Duration::from_millis(1500);
-const ATTEMPTS: u32 = 3;
-/// The SDK's own first wait of up to a second would use the whole time of an operation.
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(500);
+const OPERATION_TIMEOUT: Duration = Duration::from_millis(1500);
+const MAX_ATTEMPTS: u32 = 3;
+/// The SDK's default of up to one second would exceed the operation timeout.
+const INITIAL_BACKOFF: Duration = Duration::from_millis(50);
 
-/// A client whose every operation ends within 1.5 seconds, and by the end that [`by`](super::by) sets, and is traced as
-/// a client span.
+/// Creates a client whose operations are traced and end within 1.5 seconds and before the deadline of
+/// [`with_deadline`](super::with_deadline).
 ///
-/// The SDK has no such limit by default: a connection that stalls would hold the request until Lambda kills it.
+/// By default the SDK has no operation timeout: a stalled connection would block until Lambda ends the invocation.
 #[must_use]
 pub fn client(sdk: &SdkConfig) -> Client {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .operation_attempt_timeout(ATTEMPT)
-        .operation_timeout(OPERATION)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
         .build();
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF);
+    let retries = RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS).with_initial_backoff(INITIAL_BACKOFF);
     let config = Builder::from(sdk).timeout_config(timeouts).retry_config(retries);
-    Client::from_conf(config.interceptor(KeepDeadline).interceptor(AwsSdkSpans).build())
+    Client::from_conf(config.interceptor(DeadlineInterceptor).interceptor(AwsSdkSpans).build())
 }

@@ -1,6 +1,6 @@
-//! The moment at which an invocation's calls have to end, known to each of them.
+//! The deadline of DynamoDB calls.
 //!
-//! It belongs to the task, so that neither handlers nor the store's methods pass it on, and none can forget to.
+//! It is task-local, so that handlers and store methods do not have to pass it on.
 
 use std::time::Duration;
 
@@ -17,74 +17,76 @@ tokio::task_local! {
     static DEADLINE: Instant;
 }
 
-/// No answer comes sooner: with less than that left, nothing is begun any more.
-const SHORTEST: Duration = Duration::from_millis(20);
+/// The shortest time in which a call can succeed. With less time left, calls fail at once.
+const MIN_TIME: Duration = Duration::from_millis(20);
 
-/// What would have to be done later than the invocation's end.
+/// The deadline of [`with_deadline`] has passed, or too little time is left to start a call.
 #[derive(Debug, thiserror::Error)]
-#[error("there was no time left")]
-pub struct NoTimeLeft;
+#[error("the deadline was exceeded")]
+pub struct DeadlineExceeded;
 
-/// The time until Lambda ends an invocation, at `deadline` in epoch milliseconds. One that has passed before the
-/// invocation begins says nothing: some emulators send zero, or another clock's time.
+/// Returns the time until `deadline`, in epoch milliseconds, at which Lambda ends the invocation, minus `reserve`.
+///
+/// Returns `None` if `deadline` is in the past: some emulators send zero, or the time of another clock.
 #[must_use]
-pub fn until(deadline: u64, now: Timestamp) -> Option<Duration> {
+pub fn budget(deadline: u64, now: Timestamp, reserve: Duration) -> Option<Duration> {
     let now = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    deadline.checked_sub(now).filter(|left| *left > 0).map(Duration::from_millis)
+    let left = deadline.checked_sub(now).filter(|left| *left > 0).map(Duration::from_millis);
+    left.map(|left| left.saturating_sub(reserve))
 }
 
-/// Does `work`, whose calls all end by `at`; or earlier, where what is around it says so.
-pub async fn by<F: Future>(at: Instant, work: F) -> F::Output {
+/// Runs `work`, whose DynamoDB calls all end at `at`, or at the deadline of an enclosing call if that is earlier.
+pub async fn with_deadline<F: Future>(at: Instant, work: F) -> F::Output {
     let at = DEADLINE.try_with(|outer| at.min(*outer)).unwrap_or(at);
     DEADLINE.scope(at, work).await
 }
 
-/// Does `work` that is no call of the store's, and gives it up at the moment that is said by [`by`], if any is.
+/// Runs `work`, which is not a DynamoDB call, and stops it at the deadline of [`with_deadline`], if there is one.
 ///
 /// # Errors
-/// [`NoTimeLeft`], when it came to no end.
-pub async fn in_time<F: Future>(work: F) -> Result<F::Output, NoTimeLeft> {
+/// [`DeadlineExceeded`] if `work` did not complete.
+pub async fn stop_at_deadline<F: Future>(work: F) -> Result<F::Output, DeadlineExceeded> {
     match left() {
-        Some(left) if left < SHORTEST => Err(NoTimeLeft),
-        Some(left) => tokio::time::timeout(left, work).await.map_err(|_elapsed| NoTimeLeft),
+        Some(left) if left < MIN_TIME => Err(DeadlineExceeded),
+        Some(left) => tokio::time::timeout(left, work).await.map_err(|_elapsed| DeadlineExceeded),
         None => Ok(work.await),
     }
 }
 
-/// Whether a call that begins after that pause can end in time.
+/// Returns whether a call after that pause can succeed before the deadline.
 pub(super) fn allows(pause: Duration) -> bool {
-    left().is_none_or(|left| left >= pause + SHORTEST)
+    left().is_none_or(|left| left >= pause + MIN_TIME)
 }
 
 fn left() -> Option<Duration> {
     DEADLINE.try_with(|at| at.saturating_duration_since(Instant::now())).ok()
 }
 
-/// An interceptor that gives each operation the least of its own limits and what is left.
+/// An interceptor that shortens the timeouts of each operation to the time left.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct KeepDeadline;
+pub(super) struct DeadlineInterceptor;
 
-impl Intercept for KeepDeadline {
+impl Intercept for DeadlineInterceptor {
     fn name(&self) -> &'static str {
-        "KeepDeadline"
+        "DeadlineInterceptor"
     }
 
-    // Here, since the SDK reads its limits right after.
+    // The SDK reads the timeouts directly after this hook.
     fn read_before_execution(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let Some(left) = left() else { return Ok(()) };
-        begin()?;
+        check_deadline()?;
         let own = config.load::<TimeoutConfig>().cloned();
         let own = own.unwrap_or_else(|| TimeoutConfig::builder().build());
-        let least = |own: Option<Duration>| own.map_or(left, |own| own.min(left));
-        // Not that of connecting: the SDK would keep connections apart by it, and never find one that is open.
+        let shortened = |own: Option<Duration>| own.map_or(left, |own| own.min(left));
+        // The connect timeout stays: connections with different connect timeouts are not shared.
         let timeouts = own
             .to_builder()
-            .operation_timeout(least(own.operation_timeout()))
-            .operation_attempt_timeout(least(own.operation_attempt_timeout()));
+            .operation_timeout(shortened(own.operation_timeout()))
+            .operation_attempt_timeout(shortened(own.operation_attempt_timeout()));
         config.interceptor_state().store_put(timeouts.build());
         Ok(())
     }
@@ -95,10 +97,10 @@ impl Intercept for KeepDeadline {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        begin()
+        check_deadline()
     }
 }
 
-fn begin() -> Result<(), BoxError> {
-    if allows(Duration::ZERO) { Ok(()) } else { Err(NoTimeLeft.into()) }
+fn check_deadline() -> Result<(), BoxError> {
+    if allows(Duration::ZERO) { Ok(()) } else { Err(DeadlineExceeded.into()) }
 }

@@ -1,26 +1,57 @@
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
-use super::items::{self, AUTHOR_SUB, REPLIES, number, string};
+use super::batch::delete_request;
+use super::items::{self, AUTHOR_SUB, Item, REPLIES, number, string};
 use super::keys::{self, ACTIVITY, Key, PK, REPLY, REPLY_LOCATOR, SK};
 use super::posts::StoredPost;
+use super::writes::WRITES;
 use super::{Store, StoreError};
-use crate::domain::Id;
+use crate::domain::{Id, Post};
+
+/// The maximum number of items that one call of [`Store::delete_dependents`] deletes.
+const MAX_DEPENDENTS: usize = 2_500;
 
 impl Store {
-    /// Removes a post that the user `sub` wrote; a reply is no longer counted by what it answers.
+    /// Deletes a post of the user `sub`. For a reply, it also decrements the counter of the parent.
     ///
-    /// What belongs to it (replies, likes, reposts) goes later, by the stream. Twice is no error for a post.
+    /// The stream consumer deletes replies, likes and reposts later. Deleting a post without a parent twice is not an
+    /// error.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on the post's kind when somebody else wrote it, and when it is a reply that is not there;
-    /// and those of every write.
-    pub async fn delete(&self, sub: &str, stored: &StoredPost) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] on the post's entity if another user is the author or the reply does not exist, and
+    /// those of every write.
+    pub async fn delete_post(&self, sub: &str, stored: &StoredPost) -> Result<(), StoreError> {
         let Some(parent) = &stored.parent else { return self.delete_activity(sub, stored).await };
         let deleted = self.delete_reply(sub, stored, Some(parent)).await;
         match deleted {
-            // The parent went a moment ago, and there is nothing that counts any more.
+            // The parent was deleted in the meantime, so there is no counter to decrement.
             Err(error) if error.is_conflict_on(ACTIVITY) => self.delete_reply(sub, stored, None).await,
             Ok(()) | Err(_) => deleted,
+        }
+    }
+
+    /// Deletes the replies, likes and reposts of a deleted post, and the locator of a deleted reply.
+    ///
+    /// The deletion of a reply is a stream record too, so that this is called for each level of a thread.
+    ///
+    /// # Errors
+    /// [`StoreError::Throttled`] if more than 2,500 items exist, and those of every read and write. The next call
+    /// continues.
+    pub async fn delete_dependents(&self, post: &Post) -> Result<(), StoreError> {
+        if post.parent.is_some() {
+            self.write_all(vec![delete_request(items::key_item(keys::reply_locator(post.id)))?]).await?;
+        }
+        let mut deleted = 0;
+        loop {
+            let found = self.dependents(post.id).await?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            if deleted >= MAX_DEPENDENTS {
+                return Err(StoreError::unprocessed());
+            }
+            deleted += found.len();
+            self.write_all(found.into_iter().map(delete_request).collect::<Result<_, _>>()?).await?;
         }
     }
 
@@ -32,7 +63,7 @@ impl Store {
             .table_name(&*self.table)
             .key(PK, string(key.pk))
             .key(SK, string(key.sk))
-            // One that is gone is well: a second attempt after a lost answer finds it so.
+            // A missing item is a success: the response of an earlier attempt may have been lost.
             .condition_expression("attribute_not_exists(pk) OR #author = :sub")
             .expression_attribute_names("#author", AUTHOR_SUB)
             .expression_attribute_values(":sub", string(sub))
@@ -49,21 +80,22 @@ impl Store {
     }
 
     async fn delete_reply(&self, sub: &str, stored: &StoredPost, parent: Option<&Key>) -> Result<(), StoreError> {
-        let id: Id = stored.post.id();
         let mut transaction = self
             .transaction()
             .delete(REPLY, |delete| {
                 delete
-                    .set_key(Some(items::of_key(stored.key())))
+                    .set_key(Some(items::key_item(stored.key())))
                     .condition_expression("#author = :sub")
                     .expression_attribute_names("#author", AUTHOR_SUB)
                     .expression_attribute_values(":sub", string(sub))
             })?
-            .delete(REPLY_LOCATOR, |delete| delete.set_key(Some(items::of_key(keys::reply_locator(id)))))?;
+            .delete(REPLY_LOCATOR, |delete| {
+                delete.set_key(Some(items::key_item(keys::reply_locator(stored.post.id))))
+            })?;
         if let Some(parent) = parent {
             transaction = transaction.update(ACTIVITY, |update| {
                 update
-                    .set_key(Some(items::of_key(parent.clone())))
+                    .set_key(Some(items::key_item(parent.clone())))
                     .update_expression("ADD #replies :one")
                     .condition_expression("attribute_exists(pk)")
                     .expression_attribute_names("#replies", REPLIES)
@@ -71,5 +103,22 @@ impl Store {
             })?;
         }
         self.commit(&transaction).await
+    }
+
+    async fn dependents(&self, id: Id) -> Result<Vec<Item>, StoreError> {
+        let found = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", string(keys::dependents(id)))
+            .projection_expression("pk, sk")
+            // An eventually consistent read could return items that the previous round deleted.
+            .consistent_read(true)
+            .limit(i32::try_from(WRITES * 4).unwrap_or(i32::MAX))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await?;
+        Ok(found.items.unwrap_or_default())
     }
 }

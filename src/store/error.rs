@@ -11,77 +11,77 @@ use super::keys::Entity;
 
 type Source = Box<dyn Error + Send + Sync>;
 
-/// Why the store could not do what it was asked.
+/// The error of a store operation.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A write's condition does not hold; nothing was written.
-    #[error("the condition on the {} ({}) does not hold", .on.name, .on.pk)]
+    /// A condition failed. Nothing was written.
+    #[error("the condition on the {} ({}) failed", .on.name, .on.pk)]
     Conflict {
-        /// The item whose condition it is.
+        /// The entity of the item with the condition.
         on: Entity,
     },
-    /// The idempotency key stands for another request already; nothing was written.
-    #[error("the idempotency key was used for another request")]
+    /// The idempotency key belongs to a different request. Nothing was written.
+    #[error("the idempotency key was used for a different request")]
     KeyReused,
-    /// Too many requests, or two transactions on one item at once. Worth another try.
-    #[error("DynamoDB is too busy")]
+    /// Too many requests, or concurrent transactions on one item. Can be retried.
+    #[error("DynamoDB throttled the request")]
     Throttled {
-        /// DynamoDB's answer.
+        /// The SDK's error.
         source: Source,
     },
-    /// No answer in time, or none at all. Worth another try; a write may have happened.
-    #[error("DynamoDB does not answer")]
+    /// A timeout, a connection error or a server error. Can be retried; the write may have succeeded.
+    #[error("DynamoDB is unavailable")]
     Unavailable {
-        /// What went wrong.
+        /// The SDK's error.
         source: Source,
     },
-    /// There was no time left to wait for an answer. Worth another try; a write may have happened.
-    #[error("there was no time left for DynamoDB to answer")]
-    OutOfTime {
-        /// What was not begun, or given up.
+    /// The deadline was exceeded. Can be retried; the write may have succeeded.
+    #[error("the deadline of the DynamoDB request was exceeded")]
+    DeadlineExceeded {
+        /// The SDK's error.
         source: Source,
     },
-    /// An item that does not have the form its keys promise. The value is not named: it may be private.
+    /// An item does not match its entity. The error does not contain the value, since it may be private.
     #[error("{} item ({}): attribute `{attribute}` is missing or has the wrong form", .entity.name, .entity.pk)]
     Corrupt {
-        /// The kind of item.
+        /// The entity of the item.
         entity: Entity,
-        /// The attribute at fault.
+        /// The missing or malformed attribute.
         attribute: &'static str,
     },
-    /// A request that can never succeed, whoever sends it and whenever: it breaks a rule of DynamoDB's.
-    #[error("DynamoDB finds the request invalid")]
+    /// DynamoDB rejected the request as invalid. Permanent.
+    #[error("DynamoDB rejected the request as invalid")]
     Invalid {
-        /// DynamoDB's answer.
+        /// The SDK's error.
         source: Source,
     },
-    /// A request that cannot succeed as things are: no permission, no such table.
-    #[error("DynamoDB refuses the request")]
-    Refused {
-        /// DynamoDB's answer.
+    /// DynamoDB rejected the request, for example for missing permissions or a missing table.
+    #[error("DynamoDB rejected the request")]
+    Rejected {
+        /// The SDK's error.
         source: Source,
     },
 }
 
 impl StoreError {
-    /// Whether the write failed by the condition on that kind of item.
+    /// Returns whether the condition on an item of that entity failed.
     #[must_use]
     pub fn is_conflict_on(&self, entity: Entity) -> bool {
         matches!(self, Self::Conflict { on } if *on == entity)
     }
 
-    /// Whether the same would fail again, however often and whenever it is tried.
+    /// Returns whether every retry would fail too.
     #[must_use]
-    pub fn is_lasting(&self) -> bool {
+    pub fn is_permanent(&self) -> bool {
         matches!(self, Self::Corrupt { .. } | Self::Invalid { .. })
     }
 
-    /// DynamoDB has again and again done only a part of what it was asked.
-    pub(super) fn left_over() -> Self {
-        Self::Throttled { source: "a part of the batch was left over".into() }
+    /// Returns the error of a batch of which DynamoDB left a part unprocessed in every request.
+    pub(super) fn unprocessed() -> Self {
+        Self::Throttled { source: "a part of the batch was not processed".into() }
     }
 
-    /// For an update whose condition fails only where there is nothing to do any more.
+    /// Treats a failed condition as success, for updates whose condition fails only if they are obsolete.
     pub(super) fn unless_unchanged<T>(result: Result<T, SdkError<UpdateItemError, HttpResponse>>) -> Result<(), Self> {
         match result {
             Ok(_) => Ok(()),
@@ -92,11 +92,14 @@ impl StoreError {
         }
     }
 
-    /// The error of a transaction whose writes are on `entities`, in that order; the first is the new item.
-    pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError, HttpResponse>, entities: &[Entity]) -> Self {
+    /// Converts the error of a transaction. `entities` are those of its writes, in that order.
+    pub(super) fn from_transaction(
+        error: SdkError<TransactWriteItemsError, HttpResponse>,
+        entities: &[Entity],
+    ) -> Self {
         let canceled = match (error.as_service_error(), entities) {
             (Some(TransactWriteItemsError::TransactionCanceledException(canceled)), _) => canceled,
-            // The request's token was used, for something else, a moment ago.
+            // The client request token was used for a different transaction.
             (Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)), [new, ..]) => {
                 return Self::Conflict { on: *new };
             }
@@ -111,7 +114,7 @@ impl StoreError {
             matches!(reason, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
         });
         let source = Box::new(error);
-        if busy { Self::Throttled { source } } else { Self::Refused { source } }
+        if busy { Self::Throttled { source } } else { Self::Rejected { source } }
     }
 }
 
@@ -125,14 +128,14 @@ where
         let answered = error.as_service_error().is_some();
         let source = Box::new(error);
         match code.as_str() {
-            _ if !answered && !deadline::allows(Duration::ZERO) => Self::OutOfTime { source },
+            _ if !answered && !deadline::allows(Duration::ZERO) => Self::DeadlineExceeded { source },
             "ProvisionedThroughputExceededException"
             | "RequestLimitExceeded"
             | "ThrottlingException"
             | "TransactionInProgressException" => Self::Throttled { source },
             "ValidationException" => Self::Invalid { source },
             _ if !answered || answer.is_some_and(|status| status >= 500) => Self::Unavailable { source },
-            _ => Self::Refused { source },
+            _ => Self::Rejected { source },
         }
     }
 }

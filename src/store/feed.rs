@@ -2,54 +2,57 @@ use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, Select};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::items::{self, EXPIRES_MS, Item, number, string};
-use super::keys::{self, ACTIVITY, AFTER_ALL_ACTIVITIES, LIST, LIST_SK, LISTS};
-use super::pages::{self, Limits, Placed};
+use super::items::{self, EXPIRES_MS, Item, ItemReader, number, string};
+use super::keys::{self, ACTIVITY, LIST, LIST_SK, LISTS};
+use super::pages::{self, Page, ReadLimits};
+use super::sharded::{Filter, ShardedQuery};
 use super::{Store, StoreError};
-use crate::domain::{Author, Id, Message, Ttl};
+use crate::domain::{Author, Id, Message, Post, Ttl};
 
-/// Posts that are counted at most.
+/// The maximum result of [`Store::posts_count`].
 const MAX_COUNTED: i32 = 1000;
-/// Requests for one count at most, each of so many posts, expired or not, and of a megabyte.
-const MAX_PAGES: usize = 3;
+/// The maximum number of `Query` calls of [`Store::posts_count`]. Each evaluates up to 1,000 items, including expired
+/// ones, or 1 MB.
+const MAX_COUNT_QUERIES: usize = 3;
 
-/// A post as the index has it, which knows no counts.
+/// A post as projected into the index, which has no counters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedPost {
     /// The post's id.
     pub id: Id,
-    /// Who wrote it.
+    /// The author.
     pub author: Author,
-    /// What it says.
+    /// The text.
     pub message: Message,
-    /// The first moment at which nobody sees it any more.
+    /// The time from which the post is invisible.
     pub expires_at: Timestamp,
 }
 
-/// A part of one user's posts.
-#[derive(Clone, Debug)]
-pub struct FeedPage {
-    /// Posts, the newest first.
-    pub posts: Vec<ListedPost>,
-    /// Where the next page begins: before this id. `None` when there is no more.
-    pub next: Option<Id>,
-}
-
 impl Store {
-    /// The user's newest `limit` posts that are live at `now`, of those that are older than `before` if it is given.
+    /// Returns the newest `limit` posts of all users that are live at `now` and older than `before`.
     /// Eventually consistent.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
+    pub async fn home(&self, now: Timestamp, limit: u16, before: Option<Id>) -> Result<Page<Post>, StoreError> {
+        let (filter, limits) = (Filter::default(), ReadLimits::showing(limit));
+        let found = self.newest(&ShardedQuery { partition: &keys::home, filter, now, limits, before }).await?;
+        found.try_map(|item| items::read_post(&item))
+    }
+
+    /// Returns the newest `limit` posts of a user that are live at `now` and older than `before`.
+    /// Eventually consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn feed(
         &self,
         user_uuid: Uuid,
         now: Timestamp,
         limit: u16,
         before: Option<Id>,
-    ) -> Result<FeedPage, StoreError> {
-        let limits = Limits::showing(limit);
-        let upper = before.map_or_else(|| AFTER_ALL_ACTIVITIES.to_owned(), keys::activity_sk);
+    ) -> Result<Page<ListedPost>, StoreError> {
+        let limits = ReadLimits::showing(limit);
         let query = self
             .client
             .query()
@@ -61,19 +64,18 @@ impl Store {
             .expression_attribute_names("#sk", LIST_SK)
             .expression_attribute_names("#expires", EXPIRES_MS)
             .expression_attribute_values(":list", string(keys::posts_of(user_uuid)))
-            .expression_attribute_values(":before", string(upper))
+            .expression_attribute_values(":before", string(keys::before_sk(before)))
             .expression_attribute_values(":now", number(now.as_millisecond()));
-        let (posts, next) = pages::read(query, limits, |item| to_listed_post(&item)).await?.page(limits.rows);
-        Ok(FeedPage { posts, next })
+        pages::read(query, limits).await?.into_page(limits.rows).try_map(|item| read_listed_post(&item))
     }
 
-    /// How many posts of the user are live at `now`, up to 1,000. Eventually consistent.
+    /// Returns the number of posts of a user that are live at `now`, at most 1,000. Eventually consistent.
     ///
     /// # Errors
-    /// Those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// Those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn posts_count(&self, user_uuid: Uuid, now: Timestamp) -> Result<u64, StoreError> {
         let (mut count, mut start) = (0, None);
-        for _ in 0..MAX_PAGES {
+        for _ in 0..MAX_COUNT_QUERIES {
             let output = self
                 .client
                 .query()
@@ -86,7 +88,7 @@ impl Store {
                 .expression_attribute_names("#sk", LIST_SK)
                 .expression_attribute_names("#expires", EXPIRES_MS)
                 .expression_attribute_values(":list", string(keys::posts_of(user_uuid)))
-                .expression_attribute_values(":oldest", string(keys::activities_since(now - Ttl::MAX)))
+                .expression_attribute_values(":oldest", string(keys::since_sk(now - Ttl::MAX)))
                 .expression_attribute_values(":now", number(now.as_millisecond()))
                 .scan_index_forward(false)
                 .limit(MAX_COUNTED)
@@ -104,18 +106,12 @@ impl Store {
     }
 }
 
-impl Placed for ListedPost {
-    fn id(&self) -> Id {
-        self.id
-    }
-}
-
-fn to_listed_post(item: &Item) -> Result<ListedPost, StoreError> {
-    let read = items::Reader { item, entity: ACTIVITY };
+fn read_listed_post(item: &Item) -> Result<ListedPost, StoreError> {
+    let read = ItemReader { item, entity: ACTIVITY };
     Ok(ListedPost {
-        id: items::to_position(item)?,
+        id: items::read_position(item)?,
         author: read.author()?,
-        message: Message::accepted(read.text(items::MESSAGE)?.to_owned()),
+        message: read.message()?,
         expires_at: read.expires_at()?,
     })
 }

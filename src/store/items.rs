@@ -5,12 +5,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use super::StoreError;
-use super::keys::{self, ACTIVITY, Entity, HANDLE as HANDLE_CLAIM, Key, LIST, LIST_SK, PK, PROFILE, REPLY, SK, TTL};
-use crate::domain::{Activity, Author, Counters, Handle, Id, Message, Profile, Reply, User};
+use super::keys::{
+    self, ACTIVITY, Entity, HANDLE as HANDLE_CLAIM, Key, LIST, LIST_SK, PK, PROFILE, REPLY, REPLY_PREFIX, SK, TTL,
+};
+use crate::domain::{Author, Counters, Handle, Id, Message, Post, Profile, User};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The exact time; the TTL attribute has only whole seconds, and DynamoDB acts on it late.
+/// The exact expiry time. The TTL attribute has whole seconds, and DynamoDB deletes expired items late.
 pub(super) const EXPIRES_MS: &str = "expires_at_ms";
 pub(super) const REPLIES: &str = "replies_count";
 pub(super) const REPOSTS: &str = "reposts_count";
@@ -20,15 +22,15 @@ pub(super) const HANDLE: &str = "handle";
 pub(super) const DISPLAY_NAME: &str = "display_name";
 pub(super) const MESSAGE: &str = "message";
 pub(super) const PARENT: &str = "reply_to_activity_uuid";
-/// Who wrote what a reply answers, for ourselves.
+/// The identity of the parent's author. Private.
 pub(super) const PARENT_SUB: &str = "parent_sub";
-/// What the parent answers, where that is a reply itself: without it a reply's id does not say where the reply is.
+/// The parent's parent, if the parent is a reply. The parent's key contains it.
 pub(super) const GRANDPARENT: &str = "grandparent_uuid";
-/// Who wrote it, for ourselves: it is never shown.
+/// The identity of the author. Private.
 pub(super) const AUTHOR_SUB: &str = "author_sub";
-/// The moment since which the author has had the name that is written beside, as the profile says.
+/// [`Profile::named_at`] of the display name in the same item.
 pub(super) const NAMED_AT: &str = "named_at";
-/// The `traceparent` of the span that wrote the item: what follows from the write is linked to it.
+/// The `traceparent` of the request that wrote the item. The spans of the stream consumer are linked to it.
 pub(super) const TRACE_CONTEXT: &str = "trace_context";
 pub(super) const SUB: &str = "sub";
 pub(super) const BIO: &str = "bio";
@@ -41,17 +43,18 @@ pub(super) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-pub(super) fn of_key(Key { pk, sk }: Key) -> Item {
+pub(super) fn named<const N: usize>(
+    attributes: [(&'static str, AttributeValue); N],
+) -> impl Iterator<Item = (String, AttributeValue)> {
+    attributes.into_iter().map(|(name, value)| (name.to_owned(), value))
+}
+
+/// Returns an item that contains only its key.
+pub(super) fn key_item(Key { pk, sk }: Key) -> Item {
     HashMap::from([(PK.to_owned(), string(pk)), (SK.to_owned(), string(sk))])
 }
 
-/// The key of an item that was read.
-pub(super) fn to_key(item: &Item) -> Option<Key> {
-    let part = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-    Some(Key { pk: part(PK)?, sk: part(SK)? })
-}
-
-/// The context of the request that is being answered, where it is traced.
+/// Returns the attribute with the trace context of the current request, if it is traced.
 pub(super) fn trace_context() -> Option<(String, AttributeValue)> {
     let mut headers = Default::default();
     lambda_spans::inject(&mut headers);
@@ -59,29 +62,31 @@ pub(super) fn trace_context() -> Option<(String, AttributeValue)> {
     Some((TRACE_CONTEXT.to_owned(), string(traceparent)))
 }
 
-/// A post that `writer` makes.
-pub(super) fn of_activity(writer: &Profile, activity: &Activity) -> Item {
-    let key = keys::activity(activity.id());
-    let mut item = listed(keys::posts_of(activity.author().user_uuid), key);
-    item.extend(writer_attributes(writer));
-    item.extend(author_attributes(activity.author()));
-    item.extend(post_attributes(activity.message(), activity.expires_at(), activity.counters()));
+/// Returns the item of a post by `writer`. The caller adds the data of a reply's parent.
+pub(super) fn post_item(writer: &Profile, post: &Post) -> Item {
+    let key = keys::post(post.id, post.parent);
+    let user_uuid = post.author.user_uuid;
+    let list = if post.parent.is_some() { keys::replies_of(user_uuid) } else { keys::posts_of(user_uuid) };
+    let list_attributes = named([(LIST, string(list)), (LIST_SK, string(&key.sk))]);
+    let mut item = key_item(key);
+    item.extend(list_attributes);
+    item.extend(author_attributes(&post.author));
+    item.extend(expiry_attributes(post.expires_at));
+    item.extend(named([
+        (AUTHOR_SUB, string(&writer.sub)),
+        (NAMED_AT, number(writer.named_at.as_millisecond())),
+        (MESSAGE, string(post.message.as_str())),
+        (REPLIES, number(post.counters.replies)),
+        (REPOSTS, number(post.counters.reposts)),
+        (LIKES, number(post.counters.likes)),
+    ]));
+    item.extend(post.parent.map(|parent| (PARENT.to_owned(), string(parent.to_string()))));
+    item.extend(trace_context());
     item
 }
 
-/// A reply that `writer` makes.
-pub(super) fn of_reply(writer: &Profile, reply: &Reply) -> Item {
-    let key = keys::reply(reply.parent(), reply.id());
-    let mut item = listed(keys::replies_of(reply.author().user_uuid), key);
-    item.extend(writer_attributes(writer));
-    item.extend(author_attributes(reply.author()));
-    item.extend(post_attributes(reply.message(), reply.expires_at(), reply.counters()));
-    item.insert(PARENT.to_owned(), string(reply.parent().to_string()));
-    item
-}
-
-pub(super) fn of_profile(profile: &Profile) -> Item {
-    let mut item = of_key(keys::profile(&profile.sub));
+pub(super) fn profile_item(profile: &Profile) -> Item {
+    let mut item = key_item(keys::profile(&profile.sub));
     item.extend(author_attributes(&profile.author));
     item.extend(named([
         (SUB, string(&profile.sub)),
@@ -92,59 +97,11 @@ pub(super) fn of_profile(profile: &Profile) -> Item {
     item
 }
 
-pub(super) fn of_handle_claim(profile: &Profile) -> Item {
-    let mut item = of_key(keys::handle(&profile.author.handle));
+pub(super) fn handle_claim_item(profile: &Profile) -> Item {
+    let mut item = key_item(keys::handle(&profile.author.handle));
     item.extend(author_attributes(&profile.author));
     item.extend(named([(SUB, string(&profile.sub))]));
     item
-}
-
-pub(super) fn to_activity(item: &Item) -> Result<Activity, StoreError> {
-    let read = Reader { item, entity: ACTIVITY };
-    let id = read.with(SK, keys::parse_activity_sk)?;
-    let message = Message::accepted(read.text(MESSAGE)?.to_owned());
-    Ok(Activity::from_parts(id, read.author()?, message, read.expires_at()?, read.counters()?))
-}
-
-/// The post of which this is the key.
-pub(super) fn to_position(key: &Item) -> Result<Id, StoreError> {
-    Reader { item: key, entity: ACTIVITY }.with(SK, keys::parse_activity_sk)
-}
-
-pub(super) fn to_reply(item: &Item) -> Result<Reply, StoreError> {
-    let read = Reader { item, entity: REPLY };
-    let id = read.with(SK, keys::parse_reply_sk)?;
-    let parent = read.with(PARENT, Id::parse)?;
-    let message = Message::accepted(read.text(MESSAGE)?.to_owned());
-    Ok(Reply::from_parts(id, parent, read.author()?, message, read.expires_at()?, read.counters()?))
-}
-
-pub(super) fn to_user(claim: &Item) -> Result<User, StoreError> {
-    let read = Reader { item: claim, entity: HANDLE_CLAIM };
-    Ok(User { sub: read.text(SUB)?.to_owned(), author: read.author()? })
-}
-
-pub(super) fn to_profile(item: &Item) -> Result<Profile, StoreError> {
-    let read = Reader { item, entity: PROFILE };
-    Ok(Profile {
-        sub: read.text(SUB)?.to_owned(),
-        author: read.author()?,
-        bio: read.text(BIO)?.to_owned(),
-        named_at: read.time(NAMED_AT)?,
-    })
-}
-
-/// An item in that list of the index, in the order of its own sort key.
-fn listed(list: String, key: Key) -> Item {
-    let list_sk = string(&key.sk);
-    let mut item = of_key(key);
-    item.extend(named([(LIST, string(list)), (LIST_SK, list_sk)]));
-    item
-}
-
-fn writer_attributes(writer: &Profile) -> impl Iterator<Item = (String, AttributeValue)> {
-    let known = [(AUTHOR_SUB, string(&writer.sub)), (NAMED_AT, number(writer.named_at.as_millisecond()))];
-    named(known).chain(trace_context())
 }
 
 pub(super) fn author_attributes(author: &Author) -> impl Iterator<Item = (String, AttributeValue)> {
@@ -155,39 +112,59 @@ pub(super) fn author_attributes(author: &Author) -> impl Iterator<Item = (String
     ])
 }
 
-fn post_attributes(
-    message: &Message,
-    expires_at: Timestamp,
-    counters: Counters,
-) -> impl Iterator<Item = (String, AttributeValue)> {
-    expiry_attributes(expires_at).chain(named([
-        (MESSAGE, string(message.as_str())),
-        (REPLIES, number(counters.replies)),
-        (REPOSTS, number(counters.reposts)),
-        (LIKES, number(counters.likes)),
-    ]))
-}
-
-/// When an item goes, exactly for our reads and in whole seconds for DynamoDB.
+/// Returns the expiry time twice: exact for reads, and in whole seconds for DynamoDB's TTL.
 pub(super) fn expiry_attributes(expires_at: Timestamp) -> impl Iterator<Item = (String, AttributeValue)> {
-    // Rounded up: DynamoDB must not delete what is still to be seen.
+    // Rounded up, so that DynamoDB never deletes a live item.
     let ttl = expires_at.as_second() + i64::from(expires_at.subsec_nanosecond() > 0);
     named([(TTL, number(ttl)), (EXPIRES_MS, number(expires_at.as_millisecond()))])
 }
 
-pub(super) fn named<const N: usize>(
-    attributes: [(&'static str, AttributeValue); N],
-) -> impl Iterator<Item = (String, AttributeValue)> {
-    attributes.into_iter().map(|(name, value)| (name.to_owned(), value))
+/// Reads the item of a post with or without a parent.
+pub(super) fn read_post(item: &Item) -> Result<Post, StoreError> {
+    let is_reply = ItemReader { item, entity: ACTIVITY }.text(SK)?.starts_with(REPLY_PREFIX);
+    let read = ItemReader { item, entity: if is_reply { REPLY } else { ACTIVITY } };
+    Ok(Post {
+        id: read.with(SK, if is_reply { keys::parse_reply_sk } else { keys::parse_time_sk })?,
+        parent: if is_reply { Some(read.with(PARENT, Id::parse)?) } else { None },
+        author: read.author()?,
+        message: read.message()?,
+        expires_at: read.expires_at()?,
+        counters: read.counters()?,
+    })
 }
 
-/// Reads one item, and names its kind where it is not as it should be.
-pub(super) struct Reader<'a> {
+/// Reads the id of a post without a parent, or of its entry in the search index, from the sort key.
+pub(super) fn read_position(item: &Item) -> Result<Id, StoreError> {
+    ItemReader { item, entity: ACTIVITY }.with(SK, keys::parse_time_sk)
+}
+
+pub(super) fn read_user(claim: &Item) -> Result<User, StoreError> {
+    let read = ItemReader { item: claim, entity: HANDLE_CLAIM };
+    Ok(User { sub: read.text(SUB)?.to_owned(), author: read.author()? })
+}
+
+pub(super) fn read_profile(item: &Item) -> Result<Profile, StoreError> {
+    let read = ItemReader { item, entity: PROFILE };
+    Ok(Profile {
+        sub: read.text(SUB)?.to_owned(),
+        author: read.author()?,
+        bio: read.text(BIO)?.to_owned(),
+        named_at: read.time(NAMED_AT)?,
+    })
+}
+
+pub(super) fn read_key(item: &Item) -> Option<Key> {
+    let part = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    Some(Key { pk: part(PK)?, sk: part(SK)? })
+}
+
+/// Reads the attributes of an item. Errors name its entity and the attribute.
+pub(super) struct ItemReader<'a> {
     pub(super) item: &'a Item,
     pub(super) entity: Entity,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ItemReader<'a> {
     pub(super) fn has(&self, attribute: &str) -> bool {
         self.item.contains_key(attribute)
     }
@@ -211,17 +188,34 @@ impl<'a> Reader<'a> {
         parse(self.text(attribute)?).ok_or_else(|| self.corrupt(attribute))
     }
 
-    /// Nothing where the attribute is missing.
+    /// Returns `None` if the attribute is missing.
     pub(super) fn optional(&self, attribute: &'static str) -> Result<Option<&'a str>, StoreError> {
         if self.has(attribute) { self.text(attribute).map(Some) } else { Ok(None) }
+    }
+
+    /// Returns `None` if the attribute is missing.
+    pub(super) fn optional_id(&self, attribute: &'static str) -> Result<Option<Id>, StoreError> {
+        if self.has(attribute) { self.with(attribute, Id::parse).map(Some) } else { Ok(None) }
     }
 
     pub(super) fn author(&self) -> Result<Author, StoreError> {
         Ok(Author {
             user_uuid: self.with(USER_UUID, |text| text.parse().ok())?,
-            handle: self.with(HANDLE, |text| Handle::parse(text).ok())?,
+            handle: self.handle()?,
             display_name: self.text(DISPLAY_NAME)?.to_owned(),
         })
+    }
+
+    pub(super) fn handle(&self) -> Result<Handle, StoreError> {
+        self.with(HANDLE, |text| Handle::parse(text).ok())
+    }
+
+    pub(super) fn message(&self) -> Result<Message, StoreError> {
+        Ok(Message::unchecked(self.text(MESSAGE)?.to_owned()))
+    }
+
+    pub(super) fn trace_context(&self) -> Result<Option<String>, StoreError> {
+        Ok(self.optional(TRACE_CONTEXT)?.map(str::to_owned))
     }
 
     pub(super) fn expires_at(&self) -> Result<Timestamp, StoreError> {
@@ -233,11 +227,11 @@ impl<'a> Reader<'a> {
         Timestamp::from_millisecond(ms).ok().ok_or_else(|| self.corrupt(attribute))
     }
 
-    pub(super) fn counters(&self) -> Result<Counters, StoreError> {
+    fn counters(&self) -> Result<Counters, StoreError> {
         Ok(Counters { replies: self.number(REPLIES)?, reposts: self.number(REPOSTS)?, likes: self.number(LIKES)? })
     }
 
-    pub(super) fn corrupt(&self, attribute: &'static str) -> StoreError {
+    fn corrupt(&self, attribute: &'static str) -> StoreError {
         StoreError::Corrupt { entity: self.entity, attribute }
     }
 }

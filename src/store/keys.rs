@@ -1,69 +1,69 @@
-//! Every key of the table. `docs/data-model.md` shows the same, and a test compares the two.
+//! All keys of the table. A test compares them with `docs/data-model.md`.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::domain::{Handle, Id};
 
-/// The partition key's attribute.
+/// The attribute of the partition key.
 pub const PK: &str = "pk";
-/// The sort key's attribute.
+/// The attribute of the sort key.
 pub const SK: &str = "sk";
-/// The attribute of DynamoDB's TTL: epoch seconds.
+/// The attribute of DynamoDB's TTL, in epoch seconds.
 pub const TTL: &str = "expires_at";
 
-/// The one index: items that have both of the next attributes, by them.
+/// The global secondary index. It contains the items that have both of its key attributes.
 pub const LISTS: &str = "lists";
-/// The index's partition key: whose list of what the item is in.
+/// The attribute of the index's partition key: the list.
 pub const LIST: &str = "list";
-/// The index's sort key: where it stands in the list.
+/// The attribute of the index's sort key: the position in the list.
 pub const LIST_SK: &str = "list_sk";
-/// What the index has besides keys. No counter: to count must not write the index too.
+/// The projected attributes besides keys. Counters are not projected, so that a like does not write to the index.
 pub const LISTED: [&str; 5] = ["display_name", "expires_at_ms", "handle", "message", "user_uuid"];
 
-/// Partitions that share the posts of one bucket, so that none takes all writes.
+/// The number of partitions that share the posts of one bucket, to spread the writes.
 pub const SHARDS: u64 = 4;
-/// The time that one bucket of the home feed spans.
+/// The time span of one bucket of the home feed and of the search index.
 pub const BUCKET: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// A kind of item, with its keys as patterns. Patterns may be logged, keys may not.
+/// A kind of item with the patterns of its keys. Patterns may be logged, keys may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entity {
-    /// What it is.
+    /// The name in `docs/data-model.md` and in errors.
     pub name: &'static str,
-    /// The form of its partition key.
+    /// The pattern of the partition key.
     pub pk: &'static str,
-    /// The form of its sort key.
+    /// The pattern of the sort key.
     pub sk: &'static str,
 }
 
-/// A post.
+/// A post without a parent.
 pub const ACTIVITY: Entity = Entity { name: "activity", pk: "HOME#<bucket>#<shard>", sk: "<created ms>#<uuid>" };
-/// A reply to a post.
+/// A reply.
 pub const REPLY: Entity = Entity { name: "reply", pk: "ACTIVITY#<parent uuid>", sk: "REPLY#<created ms>#<uuid>" };
-/// A user.
+/// A user's profile.
 pub const PROFILE: Entity = Entity { name: "profile", pk: "USER#<sub>", sk: "PROFILE" };
-/// The claim of a handle by one user.
+/// Reserves a handle for one user.
 pub const HANDLE: Entity = Entity { name: "handle claim", pk: "HANDLE#<handle>", sk: "HANDLE" };
-/// Where a reply is, by its id.
+/// Maps the id of a reply to its parent, which is part of the reply's key.
 pub const REPLY_LOCATOR: Entity = Entity { name: "reply locator", pk: "REPLY#<uuid>", sk: "REPLY" };
-/// One user's like of a post or a reply.
+/// A like of a post by one user.
 pub const LIKE: Entity = Entity { name: "like", pk: "ACTIVITY#<uuid>", sk: "LIKE#<user uuid>" };
-/// One user's repost of a post or a reply.
+/// A repost of a post by one user.
 pub const REPOST: Entity = Entity { name: "repost", pk: "ACTIVITY#<uuid>", sk: "REPOST#<user uuid>" };
-/// What was made under an idempotency key.
+/// The outcome of a write with an idempotency key.
 pub const IDEMPOTENCY: Entity = Entity { name: "idempotency", pk: "IDEMPOTENCY#<hash>", sk: "IDEMPOTENCY" };
 /// The one conversation of two users.
 pub const PAIR: Entity = Entity { name: "pair", pk: "PAIR#<smaller user uuid>#<greater user uuid>", sk: "PAIR" };
-/// A conversation as one of its users has it.
+/// A conversation in the inbox of one of its members.
 pub const MEMBERSHIP: Entity = Entity { name: "membership", pk: "USER#<sub>", sk: "GROUP#<group uuid>" };
 /// A direct message.
 pub const MESSAGE: Entity = Entity { name: "message", pk: "GROUP#<group uuid>", sk: "MESSAGE#<created ms>#<uuid>" };
-/// A post under one of its words, or under the beginning of one.
+/// A post in the search index under one of its words or word prefixes.
 pub const WORD: Entity = Entity { name: "word", pk: "WORD#<word>#<bucket>#<shard>", sk: "<created ms>#<uuid>" };
-/// Something that concerns a user.
+/// A notification of a user.
 pub const NOTIFICATION: Entity = Entity { name: "notification", pk: "NOTIFICATIONS#<sub>", sk: "<ms>#<id>" };
-/// Up to where a user has read the notifications.
+/// The time up to which a user has read the notifications.
 pub const NOTIFICATIONS_READ: Entity = Entity { name: "notifications read", pk: "USER#<sub>", sk: "NOTIFICATIONS" };
 /// All kinds of items.
 pub const ENTITIES: [Entity; 14] = [
@@ -83,239 +83,259 @@ pub const ENTITIES: [Entity; 14] = [
     NOTIFICATIONS_READ,
 ];
 
-/// What all sort keys of memberships begin with.
+/// The prefix of the sort keys of memberships.
 pub const MEMBERSHIP_PREFIX: &str = "GROUP#";
-/// What all sort keys of messages begin with.
+/// The prefix of the sort keys of direct messages.
 pub const MESSAGE_PREFIX: &str = "MESSAGE#";
-/// The longest beginning of a word that has a list of its own, in characters.
-pub const MAX_PREFIX: usize = 3;
-
-/// What all sort keys of replies begin with.
+/// The prefix of the sort keys of replies.
 pub const REPLY_PREFIX: &str = "REPLY#";
-/// Greater than every sort key of a post.
-pub const AFTER_ALL_ACTIVITIES: &str = "A";
+/// The maximum length of an indexed word prefix, in characters.
+pub const MAX_WORD_PREFIX: usize = 3;
+/// A text that sorts after all results of [`time_sk`].
+pub const AFTER_ALL: &str = "A";
 
-/// The primary key of one item.
+/// The primary key of an item.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Partition key.
+    /// The partition key.
     pub pk: String,
-    /// Sort key.
+    /// The sort key.
     pub sk: String,
 }
 
-/// The key of a post, which follows from its id alone.
+/// Returns the sort key of an item with an id: sorts by time, then by id.
 #[must_use]
-pub fn activity(id: Id) -> Key {
-    Key { pk: home(bucket(id.created_at()), shard(id)), sk: activity_sk(id) }
-}
-
-/// The sort key of a post: sorts by time, then by id.
-#[must_use]
-pub fn activity_sk(id: Id) -> String {
+pub fn time_sk(id: Id) -> String {
     format!("{:013}#{id}", id.created_at().as_millisecond())
 }
 
-/// Greater than every such sort key of that millisecond, and smaller than those of the next.
+/// Returns the id in a sort key of [`time_sk`].
+#[must_use]
+pub fn parse_time_sk(sk: &str) -> Option<Id> {
+    let (_, uuid) = sk.split_once('#')?;
+    Id::parse(uuid).filter(|id| time_sk(*id) == sk)
+}
+
+/// Returns the exclusive upper bound of the sort keys of all items that are older than `before`.
+#[must_use]
+pub fn before_sk(before: Option<Id>) -> String {
+    before.map_or_else(|| AFTER_ALL.to_owned(), time_sk)
+}
+
+/// Returns a text that sorts after the sort keys of that millisecond, and before those of the next.
 #[must_use]
 pub fn after_ms(at: Timestamp) -> String {
     format!("{:013}$", at.as_millisecond())
 }
 
-/// What no sort key of a post since then is less than.
+/// Returns the inclusive lower bound of the sort keys of items created at or after `at`.
 #[must_use]
-pub fn activities_since(at: Timestamp) -> String {
+pub fn since_sk(at: Timestamp) -> String {
     format!("{:013}", at.as_millisecond().max(0))
 }
 
-/// The post whose sort key this is.
+/// Returns the key of a post with or without a parent.
 #[must_use]
-pub fn parse_activity_sk(sk: &str) -> Option<Id> {
-    let (_, uuid) = sk.split_once('#')?;
-    Id::parse(uuid).filter(|id| activity_sk(*id) == sk)
+pub fn post(id: Id, parent: Option<Id>) -> Key {
+    match parent {
+        Some(parent) => reply(parent, id),
+        None => activity(id),
+    }
 }
 
-/// One partition of the home feed.
+/// Returns the entity of a post with or without a parent.
+#[must_use]
+pub fn post_entity(parent: Option<Id>) -> Entity {
+    if parent.is_some() { REPLY } else { ACTIVITY }
+}
+
+/// Returns the key of a post without a parent, which is derived from its id alone.
+#[must_use]
+pub fn activity(id: Id) -> Key {
+    Key { pk: home(bucket(id.created_at()), shard(id)), sk: time_sk(id) }
+}
+
+/// Returns a partition of the home feed.
 #[must_use]
 pub fn home(bucket: i64, shard: u64) -> String {
     format!("HOME#{bucket}#{shard}")
 }
 
-/// The bucket of the home feed that holds posts of that time.
+/// Returns the bucket that contains posts of that time.
 #[must_use]
 pub fn bucket(created_at: Timestamp) -> i64 {
     created_at.as_second().div_euclid(BUCKET.as_secs())
 }
 
-/// The buckets from the one of `newest` down to the one of `oldest`; none if they are the wrong way round.
+/// Returns the buckets from that of `newest` down to that of `oldest`. Empty if `oldest` is later than `newest`.
 pub fn buckets(newest: Timestamp, oldest: Timestamp) -> impl Iterator<Item = i64> {
     (bucket(oldest)..=bucket(newest)).rev()
 }
 
-/// The list of a user's posts.
+/// Returns the list of a user's posts without a parent.
 #[must_use]
 pub fn posts_of(user_uuid: Uuid) -> String {
     format!("AUTHOR#{user_uuid}")
 }
 
-/// The list of a user's replies.
+/// Returns the list of a user's replies.
 #[must_use]
 pub fn replies_of(user_uuid: Uuid) -> String {
     format!("REPLIES#{user_uuid}")
 }
 
-/// The key of a reply.
+/// Returns the partition of the replies, likes and reposts of a post.
 #[must_use]
-pub fn reply(parent: Id, id: Id) -> Key {
-    Key { pk: replies(parent), sk: format!("{REPLY_PREFIX}{}", activity_sk(id)) }
+pub fn dependents(id: Id) -> String {
+    format!("ACTIVITY#{id}")
 }
 
-/// The partition of what belongs to a post or a reply: replies, likes, reposts.
+/// Returns the id in a partition key of [`dependents`].
 #[must_use]
-pub fn replies(parent: Id) -> String {
-    format!("ACTIVITY#{parent}")
-}
-
-/// The reply whose sort key this is.
-#[must_use]
-pub fn parse_reply_sk(sk: &str) -> Option<Id> {
-    parse_activity_sk(sk.strip_prefix(REPLY_PREFIX)?)
-}
-
-/// The post or reply whose replies and likes are in that partition.
-#[must_use]
-pub fn parse_replies(pk: &str) -> Option<Id> {
+pub fn parse_dependents(pk: &str) -> Option<Id> {
     Id::parse(pk.strip_prefix("ACTIVITY#")?)
 }
 
-/// The key of a user's profile.
+/// Returns the key of a reply.
 #[must_use]
-pub fn profile(sub: &str) -> Key {
-    Key { pk: format!("USER#{sub}"), sk: "PROFILE".to_owned() }
+pub fn reply(parent: Id, id: Id) -> Key {
+    Key { pk: dependents(parent), sk: format!("{REPLY_PREFIX}{}", time_sk(id)) }
 }
 
-/// The key of the claim of a handle.
+/// Returns the id in the sort key of a reply.
 #[must_use]
-pub fn handle(handle: &Handle) -> Key {
-    Key { pk: format!("HANDLE#{}", handle.as_str()), sk: "HANDLE".to_owned() }
+pub fn parse_reply_sk(sk: &str) -> Option<Id> {
+    parse_time_sk(sk.strip_prefix(REPLY_PREFIX)?)
 }
 
-/// The key of where the reply with that id is.
+/// Returns the key of the locator of a reply.
 #[must_use]
 pub fn reply_locator(id: Id) -> Key {
     Key { pk: format!("REPLY#{id}"), sk: "REPLY".to_owned() }
 }
 
-/// The key of a user's like of a post or a reply.
+/// Returns the key of a user's like of a post.
 #[must_use]
 pub fn like(id: Id, user_uuid: Uuid) -> Key {
-    Key { pk: replies(id), sk: format!("LIKE#{user_uuid}") }
+    Key { pk: dependents(id), sk: format!("LIKE#{user_uuid}") }
 }
 
-/// The key of a user's repost of a post or a reply.
+/// Returns the key of a user's repost of a post.
 #[must_use]
 pub fn repost(id: Id, user_uuid: Uuid) -> Key {
-    Key { pk: replies(id), sk: format!("REPOST#{user_uuid}") }
+    Key { pk: dependents(id), sk: format!("REPOST#{user_uuid}") }
 }
 
-/// The key of what was made under an idempotency key; `scope` is a hash of that key and of whose and what for it is.
+/// Returns the key of a user's profile.
+#[must_use]
+pub fn profile(sub: &str) -> Key {
+    Key { pk: format!("USER#{sub}"), sk: "PROFILE".to_owned() }
+}
+
+/// Returns the key of the claim of a handle.
+#[must_use]
+pub fn handle(handle: &Handle) -> Key {
+    Key { pk: format!("HANDLE#{}", handle.as_str()), sk: "HANDLE".to_owned() }
+}
+
+/// Returns the key of the outcome of a write. `scope` is a hash of the idempotency key, the principal and the route.
 #[must_use]
 pub fn idempotency(scope: &str) -> Key {
     Key { pk: format!("IDEMPOTENCY#{scope}"), sk: "IDEMPOTENCY".to_owned() }
 }
 
-/// The key of what two users have together; the same whichever of them comes first.
+/// Returns the key of the conversation of two users. The order of the arguments does not matter.
 #[must_use]
 pub fn pair(a: Uuid, b: Uuid) -> Key {
     let (smaller, greater) = (a.min(b), a.max(b));
     Key { pk: format!("PAIR#{smaller}#{greater}"), sk: "PAIR".to_owned() }
 }
 
-/// The key of a user's part in a conversation.
+/// Returns the key of a user's membership in a conversation.
 #[must_use]
-pub fn membership(sub: &str, group: Id) -> Key {
-    Key { pk: format!("USER#{sub}"), sk: format!("{MEMBERSHIP_PREFIX}{group}") }
+pub fn membership(sub: &str, conversation: Id) -> Key {
+    Key { pk: format!("USER#{sub}"), sk: format!("{MEMBERSHIP_PREFIX}{conversation}") }
 }
 
-/// The conversation whose membership has this sort key.
+/// Returns the conversation in the sort key of a membership.
 #[must_use]
 pub fn parse_membership_sk(sk: &str) -> Option<Id> {
     Id::parse(sk.strip_prefix(MEMBERSHIP_PREFIX)?)
 }
 
-/// The list of a user's conversations, in the index.
+/// Returns the list of a user's conversations.
 #[must_use]
 pub fn inbox(sub: &str) -> String {
     format!("INBOX#{sub}")
 }
 
-/// The key of a direct message.
+/// Returns the key of a direct message.
 #[must_use]
-pub fn message(group: Id, id: Id) -> Key {
-    Key { pk: messages(group), sk: message_sk(id) }
+pub fn message(conversation: Id, id: Id) -> Key {
+    Key { pk: messages(conversation), sk: message_sk(id) }
 }
 
-/// The partition of a conversation's messages.
+/// Returns the partition of the messages of a conversation.
 #[must_use]
-pub fn messages(group: Id) -> String {
-    format!("GROUP#{group}")
+pub fn messages(conversation: Id) -> String {
+    format!("GROUP#{conversation}")
 }
 
-/// The conversation whose messages are in that partition.
+/// Returns the conversation in a partition key of [`messages`].
 #[must_use]
 pub fn parse_messages(pk: &str) -> Option<Id> {
     Id::parse(pk.strip_prefix("GROUP#")?)
 }
 
-/// The sort key of a direct message.
+/// Returns the sort key of a direct message.
 #[must_use]
 pub fn message_sk(id: Id) -> String {
-    format!("{MESSAGE_PREFIX}{}", activity_sk(id))
+    format!("{MESSAGE_PREFIX}{}", time_sk(id))
 }
 
-/// The message whose sort key this is.
+/// Returns the id in the sort key of a direct message.
 #[must_use]
 pub fn parse_message_sk(sk: &str) -> Option<Id> {
-    parse_activity_sk(sk.strip_prefix(MESSAGE_PREFIX)?)
+    parse_time_sk(sk.strip_prefix(MESSAGE_PREFIX)?)
 }
 
-/// One partition of the posts that have a word; of [`word_prefix`]es too.
+/// Returns a partition of the posts that contain a word, or a word with a prefix of [`word_prefix`].
 #[must_use]
 pub fn posts_with_word(word: &str, bucket: i64, shard: u64) -> String {
     format!("WORD#{word}#{bucket}#{shard}")
 }
 
-/// The key of a post under a word.
+/// Returns the key of a post under a word.
 #[must_use]
 pub fn word(word: &str, id: Id) -> Key {
-    Key { pk: posts_with_word(word, bucket(id.created_at()), shard(id)), sk: activity_sk(id) }
+    Key { pk: posts_with_word(word, bucket(id.created_at()), shard(id)), sk: time_sk(id) }
 }
 
-/// What stands for all words that begin like this one, by its first characters; no word has a star.
+/// Returns the indexed form of a word's prefix: the first characters and a `*`, which no word contains.
 #[must_use]
 pub fn word_prefix(word: &str, characters: usize) -> String {
     word.chars().take(characters).chain(['*']).collect()
 }
 
-/// The partition of what concerns a user.
+/// Returns the partition of a user's notifications.
 #[must_use]
 pub fn notifications(sub: &str) -> String {
     format!("NOTIFICATIONS#{sub}")
 }
 
-/// The key of something that concerns a user.
+/// Returns the key of a notification.
 #[must_use]
 pub fn notification(sub: &str, id: Id) -> Key {
-    Key { pk: notifications(sub), sk: activity_sk(id) }
+    Key { pk: notifications(sub), sk: time_sk(id) }
 }
 
-/// The key of the mark up to which a user has read.
+/// Returns the key of the time up to which a user has read the notifications.
 #[must_use]
 pub fn notifications_read(sub: &str) -> Key {
     Key { pk: format!("USER#{sub}"), sk: "NOTIFICATIONS".to_owned() }
 }
 
-/// Spreads by the id's last eight bytes. Stored keys depend on it: it must never change.
+/// Returns the shard of a post, from the last eight bytes of its id. Stored keys depend on it: it must never change.
 fn shard(id: Id) -> u64 {
     const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
     let (_, tail) = id.uuid().as_u64_pair();

@@ -1,50 +1,54 @@
+//! Notifications contain only references. Texts, counters and names are read from their own items.
+
 use std::collections::{BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::types::{PutRequest, ReturnConsumedCapacity, Select, WriteRequest};
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, Select};
 use jiff::Timestamp;
 
-use super::items::{self, EXPIRES_MS, Item, Reader, number, string};
-use super::keys::{self, AFTER_ALL_ACTIVITIES, Key, NOTIFICATIONS_READ};
-use super::notification_items::{of_notification, to_notification};
-use super::reactions::CREATED_MS;
-use super::removal::{deletion, of_subject};
-use super::{Store, StoreError, pages};
-use crate::domain::{Activity, Author, Handle, Id, Notification, Subject};
+use super::batch::{delete_request, put_request};
+use super::conversation_items::CONVERSATION;
+use super::items::{self, EXPIRES_MS, HANDLE, Item, ItemReader, PARENT, TRACE_CONTEXT, number, string};
+use super::keys::{self, AFTER_ALL, Key, NOTIFICATION, NOTIFICATIONS_READ, SK};
+use super::pages::Page;
+use super::{Store, StoreError};
+use crate::domain::{Author, Handle, Id, Notification, NotificationKind, Post, Subject};
 
+const KIND: &str = "kind";
+const POST: &str = "activity_uuid";
 const READ_MS: &str = "read_ms";
-/// What is counted of what a user has not read; more is as good as this.
+/// The maximum number of unread notifications that are counted.
 const MAX_UNREAD: i32 = 100;
 
-/// A part of a user's notifications.
+/// A page of a user's notifications.
 #[derive(Clone, Debug)]
 pub struct NotificationPage {
-    /// The newest first. One whose post has gone is left out.
+    /// The rows, newest first. Notifications of deleted or expired posts are left out.
     pub rows: Vec<NotificationRow>,
-    /// How many the user has not read, at most 100.
+    /// The number of unread notifications, at most 100.
     pub unread: usize,
-    /// Where the next page begins: before this id. `None` when there is no more.
+    /// The position from which the next page continues. `None` on the last page.
     pub next: Option<Id>,
 }
 
-/// A notification, and what it tells of as it is now.
+/// A notification with the current state of its references.
 #[derive(Clone, Debug)]
 pub struct NotificationRow {
-    /// What happened.
+    /// The notification.
     pub notification: Notification,
-    /// Who did it.
+    /// The user who acted.
     pub actor: Author,
-    /// The post or reply that it is about; a conversation is none.
-    pub activity: Option<Activity>,
-    /// Whether the user has not read it.
+    /// The post that the notification is about. `None` for a conversation.
+    pub post: Option<Post>,
+    /// Whether the user has not read the notification yet.
     pub unread: bool,
 }
 
 impl Store {
-    /// The newest `limit` notifications of a user that are live at `now`, of those that are older than `before` if it
-    /// is given; eventually consistent, in two round trips.
+    /// Returns the newest `limit` notifications of a user that are live at `now` and older than `before`.
+    /// Eventually consistent, in two round trips.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn notifications(
         &self,
         sub: &str,
@@ -53,29 +57,29 @@ impl Store {
         before: Option<Id>,
     ) -> Result<NotificationPage, StoreError> {
         let newest = self.newest_notifications(sub, now, limit, before);
-        let ((notifications, next), read_at) = tokio::try_join!(newest, self.read_at(sub))?;
-        let told = told_of(&notifications);
-        let (unread, found) = tokio::try_join!(self.unread(sub, now, read_at), self.items(&told))?;
-        let rows = notifications.into_iter().filter_map(|notification| {
+        let (Page { rows, next }, read_at) = tokio::try_join!(newest, self.read_at(sub))?;
+        let references = references(&rows);
+        let (unread, found) = tokio::try_join!(self.unread(sub, now, read_at), self.items(&references))?;
+        let rows = rows.into_iter().filter_map(|notification| {
             let unread = notification.id.created_at() > read_at;
             row(notification, unread, &found, now).transpose()
         });
         Ok(NotificationPage { rows: rows.collect::<Result<_, _>>()?, unread, next })
     }
 
-    /// Marks as read all that the user could have seen at `now`.
+    /// Marks all notifications as read that exist at `now`.
     ///
     /// # Errors
     /// Those of every read and write.
     pub async fn mark_notifications_read(&self, sub: &str, now: Timestamp) -> Result<(), StoreError> {
-        // What comes later from an earlier cause has not been seen: the mark is not the present time.
-        let (newest, _) = self.newest_notifications(sub, now, 1, None).await?;
-        let Some(newest) = newest.first() else { return Ok(()) };
+        // The present time would also cover notifications that the stream consumer writes later for earlier actions.
+        let newest = self.newest_notifications(sub, now, 1, None).await?;
+        let Some(newest) = newest.rows.first() else { return Ok(()) };
         let update = self
             .client
             .update_item()
             .table_name(&*self.table)
-            .set_key(Some(items::of_key(keys::notifications_read(sub))))
+            .set_key(Some(items::key_item(keys::notifications_read(sub))))
             .update_expression("SET #read = :read")
             .condition_expression("attribute_not_exists(pk) OR #read <= :read")
             .expression_attribute_names("#read", READ_MS)
@@ -86,45 +90,22 @@ impl Store {
         StoreError::unless_unchanged(update)
     }
 
-    /// Tells users something, once, however often it is called.
+    /// Writes notifications, each with the identity of the user who receives it. Idempotent.
     ///
     /// # Errors
     /// Those of every write.
-    pub async fn notify(&self, told: &[(String, Notification)]) -> Result<(), StoreError> {
-        let puts = told.iter().map(|(sub, notification)| {
-            let put = PutRequest::builder().set_item(Some(of_notification(sub, notification))).build()?;
-            Ok(WriteRequest::builder().put_request(put).build())
-        });
-        self.write_all(puts.collect::<Result<_, StoreError>>()?).await
+    pub async fn add_notifications(&self, notifications: &[(String, Notification)]) -> Result<(), StoreError> {
+        let puts = notifications.iter().map(|(sub, notification)| put_request(notification_item(sub, notification)));
+        self.write_all(puts.collect::<Result<_, _>>()?).await
     }
 
-    /// Takes back what users were told.
+    /// Deletes notifications. Idempotent.
     ///
     /// # Errors
     /// Those of every write.
-    pub async fn withdraw(&self, told: &[(String, Id)]) -> Result<(), StoreError> {
-        let deletes = told.iter().map(|(sub, id)| deletion(items::of_key(keys::notification(sub, *id))));
-        self.write_all(deletes.collect::<Result<_, _>>()?).await
-    }
-
-    /// The identities of the users with these handles; who does not exist is left out. Eventually consistent.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read.
-    pub async fn subs_of(&self, handles: &[Handle]) -> Result<Vec<String>, StoreError> {
-        let keys: Vec<Key> = handles.iter().map(keys::handle).collect();
-        let found = self.items(&keys).await?;
-        let claims = keys.iter().filter_map(|key| found.get(key));
-        claims.map(|claim| Ok(items::to_user(claim)?.sub)).collect()
-    }
-
-    /// When a user began to like a post or reply, if they still do; a strongly consistent read.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read.
-    pub async fn liked_at(&self, activity: Id, user_uuid: uuid::Uuid) -> Result<Option<Timestamp>, StoreError> {
-        let like = self.item(keys::like(activity, user_uuid)).await?;
-        like.map(|item| Reader { item: &item, entity: keys::LIKE }.time(CREATED_MS)).transpose()
+    pub async fn remove_notifications(&self, notifications: &[(String, Id)]) -> Result<(), StoreError> {
+        let keys = notifications.iter().map(|(sub, id)| items::key_item(keys::notification(sub, *id)));
+        self.write_all(keys.map(delete_request).collect::<Result<_, _>>()?).await
     }
 
     async fn newest_notifications(
@@ -133,30 +114,29 @@ impl Store {
         now: Timestamp,
         limit: u16,
         before: Option<Id>,
-    ) -> Result<(Vec<Notification>, Option<Id>), StoreError> {
-        let upper = before.map_or_else(|| AFTER_ALL_ACTIVITIES.to_owned(), keys::activity_sk);
+    ) -> Result<Page<Notification>, StoreError> {
         let found = self
             .client
             .query()
             .table_name(&*self.table)
             .key_condition_expression("pk = :pk AND sk < :before")
             .expression_attribute_values(":pk", string(keys::notifications(sub)))
-            .expression_attribute_values(":before", string(upper))
+            .expression_attribute_values(":before", string(keys::before_sk(before)))
             .scan_index_forward(false)
-            // One more than is shown tells whether there is more.
+            // The additional row shows whether there is a next page.
             .limit(i32::from(limit) + 1)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await?;
-        let mut notifications = found.items().iter().map(to_notification).collect::<Result<Vec<_>, _>>()?;
-        let next = pages::cut(&mut notifications, limit, |notification| notification.id);
-        notifications.retain(|notification| now < notification.expires_at);
-        Ok((notifications, next))
+        let notifications = found.items().iter().map(read_notification).collect::<Result<_, _>>()?;
+        let mut page = Page::cut(notifications, limit, |notification: &Notification| notification.id);
+        page.rows.retain(|notification| now < notification.expires_at);
+        Ok(page)
     }
 
     async fn read_at(&self, sub: &str) -> Result<Timestamp, StoreError> {
         let mark = self.item(keys::notifications_read(sub)).await?;
-        let at = mark.map(|item| Reader { item: &item, entity: NOTIFICATIONS_READ }.time(READ_MS)).transpose()?;
+        let at = mark.map(|item| ItemReader { item: &item, entity: NOTIFICATIONS_READ }.time(READ_MS)).transpose()?;
         Ok(at.unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
@@ -170,7 +150,7 @@ impl Store {
             .expression_attribute_names("#expires", EXPIRES_MS)
             .expression_attribute_values(":pk", string(keys::notifications(sub)))
             .expression_attribute_values(":read", string(keys::after_ms(read_at)))
-            .expression_attribute_values(":last", string(AFTER_ALL_ACTIVITIES))
+            .expression_attribute_values(":last", string(AFTER_ALL))
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .scan_index_forward(false)
             .select(Select::Count)
@@ -182,8 +162,8 @@ impl Store {
     }
 }
 
-/// The items that hold what is told: who did it, and what it is about.
-fn told_of(notifications: &[Notification]) -> Vec<Key> {
+/// Returns the distinct keys of the actors' handle claims and of the posts.
+fn references(notifications: &[Notification]) -> Vec<Key> {
     let actors: BTreeSet<&str> = notifications.iter().map(|notification| notification.actor.as_str()).collect();
     let actors = actors.into_iter().filter_map(|handle| Handle::parse(handle).ok()).map(|handle| keys::handle(&handle));
     let mut subjects: Vec<Subject> = Vec::new();
@@ -192,9 +172,17 @@ fn told_of(notifications: &[Notification]) -> Vec<Key> {
             subjects.push(notification.subject);
         }
     }
-    actors.chain(subjects.into_iter().filter_map(of_subject)).collect()
+    actors.chain(subjects.into_iter().filter_map(post_key)).collect()
 }
 
+fn post_key(subject: Subject) -> Option<Key> {
+    match subject {
+        Subject::Post { id, parent } => Some(keys::post(id, parent)),
+        Subject::Conversation(_) => None,
+    }
+}
+
+/// Returns `None` if the actor or the post does not exist any more.
 fn row(
     notification: Notification,
     unread: bool,
@@ -202,28 +190,51 @@ fn row(
     now: Timestamp,
 ) -> Result<Option<NotificationRow>, StoreError> {
     let Some(claim) = found.get(&keys::handle(&notification.actor)) else { return Ok(None) };
-    let actor = items::to_user(claim)?.author;
-    let activity = match of_subject(notification.subject) {
+    let actor = items::read_user(claim)?.author;
+    let post = match post_key(notification.subject) {
         None => None,
         Some(key) => {
             let Some(item) = found.get(&key) else { return Ok(None) };
-            Some(to_shown(notification.subject, item)?)
+            Some(items::read_post(item)?)
         }
     };
-    if activity.as_ref().is_some_and(|activity| !activity.is_live(now)) {
+    if post.as_ref().is_some_and(|post| !post.is_live(now)) {
         return Ok(None);
     }
-    Ok(Some(NotificationRow { notification, actor, activity, unread }))
+    Ok(Some(NotificationRow { notification, actor, post, unread }))
 }
 
-/// A reply is shown as if it were a post.
-fn to_shown(subject: Subject, item: &Item) -> Result<Activity, StoreError> {
-    match subject {
-        Subject::Reply { .. } => {
-            let reply = items::to_reply(item)?;
-            let (author, message) = (reply.author().clone(), reply.message().clone());
-            Ok(Activity::from_parts(reply.id(), author, message, reply.expires_at(), reply.counters()))
+fn notification_item(sub: &str, notification: &Notification) -> Item {
+    let id = |name: &str, id: Id| (name.to_owned(), string(id.to_string()));
+    let mut item = items::key_item(keys::notification(sub, notification.id));
+    item.extend(items::named([
+        (KIND, string(notification.kind.as_str())),
+        (HANDLE, string(notification.actor.as_str())),
+    ]));
+    match notification.subject {
+        Subject::Post { id: post, parent } => {
+            item.extend([id(POST, post)]);
+            item.extend(parent.map(|parent| id(PARENT, parent)));
         }
-        Subject::Activity(_) | Subject::Group(_) => items::to_activity(item),
+        Subject::Conversation(conversation) => item.extend([id(CONVERSATION, conversation)]),
     }
+    item.extend(items::expiry_attributes(notification.expires_at));
+    item.extend(notification.trace_context.iter().map(|context| (TRACE_CONTEXT.to_owned(), string(context))));
+    item
+}
+
+fn read_notification(item: &Item) -> Result<Notification, StoreError> {
+    let read = ItemReader { item, entity: NOTIFICATION };
+    let subject = match read.optional_id(CONVERSATION)? {
+        Some(conversation) => Subject::Conversation(conversation),
+        None => Subject::Post { id: read.with(POST, Id::parse)?, parent: read.optional_id(PARENT)? },
+    };
+    Ok(Notification {
+        id: read.with(SK, keys::parse_time_sk)?,
+        kind: read.with(KIND, NotificationKind::parse)?,
+        actor: read.handle()?,
+        subject,
+        trace_context: read.trace_context()?,
+        expires_at: read.expires_at()?,
+    })
 }

@@ -1,5 +1,3 @@
-//! A page of a list, of one partition or of several that are merged.
-
 use std::cmp::Reverse;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -9,107 +7,113 @@ use super::StoreError;
 use super::items::{self, Item};
 use crate::domain::Id;
 
-/// Items read at once after the first page has brought too few.
-const LATER_PAGE: i32 = 100;
+/// The `Limit` of each `Query` after the first, which returned too few live items.
+const LATER_QUERY: i32 = 100;
 
-/// What has a place in a list of posts.
-pub(super) trait Placed {
-    fn id(&self) -> Id;
+/// A page of a list.
+///
+/// A page with a next one can have fewer rows than the limit, or none, if DynamoDB has not deleted expired items yet.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The rows in the order of the list.
+    pub rows: Vec<T>,
+    /// The position from which the next page continues. `None` on the last page.
+    pub next: Option<Id>,
 }
 
-/// How much of a partition is read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// What is shown.
-    pub(super) rows: usize,
-    /// Items that are read at first.
-    pub(super) first_page: usize,
-    /// Pages that a request reads at most: expired posts that DynamoDB has not deleted yet fill some in vain.
-    pub(super) pages: usize,
-}
-
-impl Limits {
-    /// Where nearly all that is read is shown.
-    pub(super) fn showing(rows: u16) -> Self {
-        let rows = usize::from(rows);
-        // One more than is shown tells whether there is more.
-        Self { rows, first_page: rows + 1, pages: 8 }
-    }
-}
-
-/// What has been read of one or more partitions.
-pub(super) struct Found<T> {
-    rows: Vec<T>,
-    /// The newest position at which the reading of a partition stopped before its end.
-    reached: Option<Id>,
-}
-
-impl<T: Placed> Found<T> {
-    pub(super) fn none() -> Self {
-        Self { rows: Vec::new(), reached: None }
-    }
-
-    pub(super) fn merge(mut self, other: Self) -> Self {
-        self.rows.extend(other.rows);
-        Self { rows: self.rows, reached: self.reached.max(other.reached) }
-    }
-
-    /// Whether there are more than `rows`, or more to read.
-    pub(super) fn is_more_than(&self, rows: usize) -> bool {
-        self.rows.len() > rows || self.reached.is_some()
-    }
-
-    /// The newest `limit` rows, and before which the next page begins, if there is more.
-    pub(super) fn page(self, limit: usize) -> (Vec<T>, Option<Id>) {
-        let Self { mut rows, reached } = self;
-        // Beyond that position a partition may hold posts that were not read.
-        rows.retain(|row| reached.is_none_or(|reached| row.id() >= reached));
-        rows.sort_unstable_by_key(|row| Reverse(row.id()));
+impl<T> Page<T> {
+    /// Creates a page from the result of a query for one row more than `limit`.
+    pub(super) fn cut(mut rows: Vec<T>, limit: u16, position: impl Fn(&T) -> Id) -> Self {
+        let limit = usize::from(limit);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = if more { rows.last().map(Placed::id) } else { reached };
-        (rows, next)
+        let next = rows.last().filter(|_| more).map(position);
+        Self { rows, next }
+    }
+
+    pub(super) fn try_map<U>(self, row: impl Fn(T) -> Result<U, StoreError>) -> Result<Page<U>, StoreError> {
+        Ok(Page { rows: self.rows.into_iter().map(row).collect::<Result<_, _>>()?, next: self.next })
     }
 }
 
-/// Reads one partition of posts backwards, until there are more rows than are shown, or as far as a request may go.
-pub(super) async fn read<T: Placed>(
-    query: QueryFluentBuilder,
-    limits: Limits,
-    to_row: impl Fn(Item) -> Result<T, StoreError>,
-) -> Result<Found<T>, StoreError> {
-    let mut found = Found::none();
+/// Bounds how much of a partition one request reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadLimits {
+    /// The rows of the page.
+    pub(super) rows: usize,
+    /// The `Limit` of the first `Query`.
+    pub(super) first_query: usize,
+    /// The maximum number of `Query` calls.
+    pub(super) queries: usize,
+}
+
+impl ReadLimits {
+    /// For queries whose items are nearly all shown.
+    pub(super) fn showing(rows: u16) -> Self {
+        let rows = usize::from(rows);
+        // The additional row shows whether there is a next page.
+        Self { rows, first_query: rows + 1, queries: 8 }
+    }
+}
+
+/// Items of one or more partitions with their positions, not sorted yet.
+#[derive(Default)]
+pub(super) struct ReadItems {
+    items: Vec<(Id, Item)>,
+    /// The newest position at which reading stopped before the end of a partition.
+    stopped_at: Option<Id>,
+}
+
+impl ReadItems {
+    pub(super) fn merge(mut self, other: Self) -> Self {
+        self.items.extend(other.items);
+        Self { items: self.items, stopped_at: self.stopped_at.max(other.stopped_at) }
+    }
+
+    /// Returns whether there are more than `rows` items, or items that were not read.
+    pub(super) fn is_more_than(&self, rows: usize) -> bool {
+        self.items.len() > rows || self.stopped_at.is_some()
+    }
+
+    /// Returns the newest `limit` items.
+    pub(super) fn into_page(self, limit: usize) -> Page<Item> {
+        let Self { mut items, stopped_at } = self;
+        // A partition may contain unread items that are older than `stopped_at`.
+        items.retain(|(position, _)| stopped_at.is_none_or(|stopped_at| *position >= stopped_at));
+        items.sort_unstable_by_key(|(position, _)| Reverse(*position));
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = if more { items.last().map(|(position, _)| *position) } else { stopped_at };
+        Page { rows: items.into_iter().map(|(_, item)| item).collect(), next }
+    }
+}
+
+/// Reads a partition of posts in descending order until there are more items than rows or a limit is reached.
+pub(super) async fn read(query: QueryFluentBuilder, limits: ReadLimits) -> Result<ReadItems, StoreError> {
+    let mut found = ReadItems::default();
     let mut start = None;
-    let first_page = i32::try_from(limits.first_page).unwrap_or(i32::MAX);
-    for page in 0..limits.pages {
+    let first_query = i32::try_from(limits.first_query).unwrap_or(i32::MAX);
+    for number in 0..limits.queries {
         let output = query
             .clone()
             .scan_index_forward(false)
-            .limit(if page == 0 { first_page } else { LATER_PAGE })
+            .limit(if number == 0 { first_query } else { LATER_QUERY })
             .set_exclusive_start_key(start.take())
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await?;
         for item in output.items.unwrap_or_default() {
-            found.rows.push(to_row(item)?);
+            found.items.push((items::read_position(&item)?, item));
         }
         let Some(last) = output.last_evaluated_key else {
-            found.reached = None;
+            found.stopped_at = None;
             break;
         };
-        found.reached = Some(items::to_position(&last)?);
-        if found.rows.len() > limits.rows {
+        found.stopped_at = Some(items::read_position(&last)?);
+        if found.items.len() > limits.rows {
             break;
         }
         start = Some(last);
     }
     Ok(found)
-}
-
-/// Cuts off the row that is one more than was asked for, and tells where the next page begins if there was one.
-pub(super) fn cut<T>(rows: &mut Vec<T>, limit: u16, place: impl Fn(&T) -> Id) -> Option<Id> {
-    let limit = usize::from(limit);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    rows.last().filter(|_| more).map(place)
 }

@@ -1,82 +1,212 @@
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 
-use super::batch::{Consistency, is_at};
-use super::items::{self, AUTHOR_SUB, GRANDPARENT, Item, PARENT, Reader};
-use super::keys::{self, ACTIVITY, Entity, Key, REPLY, REPLY_LOCATOR};
+use super::batch::{Consistency, has_key};
+use super::idempotency::{IdempotencyKey, WriteOutcome, WriteRecord};
+use super::items::{
+    self, AUTHOR_SUB, EXPIRES_MS, GRANDPARENT, Item, ItemReader, MESSAGE, PARENT, PARENT_SUB, REPLIES, number, string,
+};
+use super::keys::{self, ACTIVITY, Entity, Key, REPLY, REPLY_LOCATOR, REPLY_PREFIX};
+use super::pages::Page;
 use super::{Store, StoreError};
-use crate::domain::{Id, Post};
+use crate::domain::{Id, Post, Profile};
 
-/// A post or a reply as it was read, with what only the store knows of it.
+/// The attributes that are equal in two attempts to write the same post. Counters and names can change in between.
+const IMMUTABLE: [&str; 3] = [AUTHOR_SUB, EXPIRES_MS, MESSAGE];
+
+/// A post with the data that never leaves the store.
 #[derive(Clone, Debug)]
 pub struct StoredPost {
-    /// What others see.
+    /// The public data.
     pub post: Post,
     pub(super) author_sub: String,
-    /// The item whose replies it is one of.
+    /// The key of the post's parent.
     pub(super) parent: Option<Key>,
 }
 
 impl StoredPost {
-    /// Whether the user with that identity wrote it.
+    /// Returns whether the user with that identity is the author.
     #[must_use]
     pub fn is_by(&self, sub: &str) -> bool {
         self.author_sub == sub
     }
 
     pub(super) fn key(&self) -> Key {
-        match &self.post {
-            Post::Activity(activity) => keys::activity(activity.id()),
-            Post::Reply(reply) => keys::reply(reply.parent(), reply.id()),
-        }
+        keys::post(self.post.id, self.post.parent)
     }
 
     pub(super) fn entity(&self) -> Entity {
-        match &self.post {
-            Post::Activity(_) => ACTIVITY,
-            Post::Reply(_) => REPLY,
-        }
+        keys::post_entity(self.post.parent)
     }
 }
 
 impl Store {
-    /// The post or the reply with that id, unless it has expired by `now`; strongly consistent reads.
+    /// Returns the post with that id unless it has expired at `now`. Strongly consistent.
     ///
-    /// A reply takes two reads, one after the other: its id alone does not say where it is.
+    /// A reply takes two round trips, since its id does not contain its key.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Refused`.
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn post(&self, id: Id, now: Timestamp) -> Result<Option<StoredPost>, StoreError> {
         let (activity, locator) = (keys::activity(id), keys::reply_locator(id));
         let found = self.read_items(vec![activity.clone(), locator.clone()], Consistency::Strong).await?;
-        let stored = match found.iter().find(|item| is_at(item, &activity)) {
-            Some(item) => Some(to_stored_activity(item)?),
-            None => match found.iter().find(|item| is_at(item, &locator)) {
-                Some(item) => self.reply(Reader { item, entity: REPLY_LOCATOR }.with(PARENT, Id::parse)?, id).await?,
+        let stored = match found.iter().find(|item| has_key(item, &activity)) {
+            Some(item) => Some(read_stored_post(item)?),
+            None => match found.iter().find(|item| has_key(item, &locator)) {
+                Some(item) => {
+                    let parent = ItemReader { item, entity: REPLY_LOCATOR }.with(PARENT, Id::parse)?;
+                    self.item(keys::reply(parent, id)).await?.as_ref().map(read_stored_post).transpose()?
+                }
                 None => None,
             },
         };
         Ok(stored.filter(|stored| stored.post.is_live(now)))
     }
 
-    async fn reply(&self, parent: Id, id: Id) -> Result<Option<StoredPost>, StoreError> {
-        let found = self.item(keys::reply(parent, id)).await?;
-        found.as_ref().map(to_stored_reply).transpose()
+    /// Returns whether the post's item exists, expired or not. Strongly consistent.
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub async fn post_exists(&self, post: &Post) -> Result<bool, StoreError> {
+        Ok(self.item(keys::post(post.id, post.parent)).await?.is_some())
+    }
+
+    /// Returns the oldest `limit` direct replies to a post that are live at `now` and newer than `after`.
+    /// Eventually consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
+    pub async fn replies(
+        &self,
+        parent: Id,
+        now: Timestamp,
+        limit: u16,
+        after: Option<Id>,
+    ) -> Result<Page<Post>, StoreError> {
+        let found = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            // Replies expire with their parent: the filter removes either all of them or none.
+            .filter_expression("#expires > :now")
+            .expression_attribute_names("#expires", EXPIRES_MS)
+            .expression_attribute_values(":pk", string(keys::dependents(parent)))
+            .expression_attribute_values(":prefix", string(REPLY_PREFIX))
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .set_exclusive_start_key(after.map(|after| items::key_item(keys::reply(parent, after))))
+            // The additional row shows whether there is a next page.
+            .limit(i32::from(limit).saturating_add(1))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await?;
+        let replies = found.items().iter().map(items::read_post).collect::<Result<_, _>>()?;
+        Ok(Page::cut(replies, limit, |reply: &Post| reply.id))
+    }
+
+    /// Creates a post without a parent, at most once per idempotency key. Repeating the same write is not an error.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] on [`ACTIVITY`] if the id is taken, [`StoreError::KeyReused`], and those of every write.
+    pub async fn create_post(
+        &self,
+        writer: &Profile,
+        post: &Post,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<WriteOutcome, StoreError> {
+        let item = items::post_item(writer, post);
+        let record =
+            WriteRecord { id: post.id, author: post.author.clone(), expires_at: None, message_group_uuid: None };
+        match key {
+            Some(_) => {
+                self.commit_idempotent(key, record, |transaction| Ok(transaction.put_new(ACTIVITY, item)?)).await
+            }
+            // A transaction costs twice as much as a single write.
+            None => self.put_post(item).await.map(|()| WriteOutcome::first(record)),
+        }
+    }
+
+    /// Creates a reply to `parent` and increments its counter in one transaction, at most once per idempotency key.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] on [`ACTIVITY`] if the parent does not exist or had expired when the reply was created,
+    /// on [`REPLY`] if the id is taken; [`StoreError::KeyReused`], and those of every write.
+    pub async fn create_reply(
+        &self,
+        writer: &Profile,
+        parent: &StoredPost,
+        reply: &Post,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<WriteOutcome, StoreError> {
+        let (author, expires_at) = (reply.author.clone(), Some(reply.expires_at));
+        let record = WriteRecord { id: reply.id, author, expires_at, message_group_uuid: None };
+        self.commit_idempotent(key, record, |transaction| {
+            let transaction = transaction
+                .put_new(REPLY, reply_item(writer, parent, reply))?
+                .put_new(REPLY_LOCATOR, locator_item(parent, reply))?
+                .update(ACTIVITY, |update| {
+                    update
+                        .set_key(Some(items::key_item(parent.key())))
+                        .update_expression("ADD #replies :one")
+                        .condition_expression("attribute_exists(pk) AND #expires > :now")
+                        .expression_attribute_names("#replies", REPLIES)
+                        .expression_attribute_names("#expires", EXPIRES_MS)
+                        .expression_attribute_values(":one", number(1))
+                        .expression_attribute_values(":now", number(reply.id.created_at().as_millisecond()))
+                })?;
+            Ok(transaction)
+        })
+        .await
+    }
+
+    async fn put_post(&self, item: Item) -> Result<(), StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&*self.table)
+            .set_item(Some(item.clone()))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                // An earlier attempt of the SDK succeeded, but its response was lost.
+                Some(PutItemError::ConditionalCheckFailedException(failed))
+                    if failed
+                        .item()
+                        .is_some_and(|stored| IMMUTABLE.iter().all(|name| stored.get(*name) == item.get(*name))) =>
+                {
+                    Ok(())
+                }
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Err(StoreError::Conflict { on: ACTIVITY }),
+                Some(_) | None => Err(error.into()),
+            },
+        }
     }
 }
 
-fn to_stored_activity(item: &Item) -> Result<StoredPost, StoreError> {
-    let author_sub = Reader { item, entity: ACTIVITY }.text(AUTHOR_SUB)?.to_owned();
-    Ok(StoredPost { post: Post::Activity(items::to_activity(item)?), author_sub, parent: None })
+fn reply_item(writer: &Profile, parent: &StoredPost, reply: &Post) -> Item {
+    let mut item = items::post_item(writer, reply);
+    item.insert(PARENT_SUB.to_owned(), string(&parent.author_sub));
+    item.extend(parent.post.parent.map(|grandparent| (GRANDPARENT.to_owned(), string(grandparent.to_string()))));
+    item
 }
 
-fn to_stored_reply(item: &Item) -> Result<StoredPost, StoreError> {
-    let read = Reader { item, entity: REPLY };
-    let reply = items::to_reply(item)?;
-    let grandparent = read.has(GRANDPARENT).then(|| read.with(GRANDPARENT, Id::parse)).transpose()?;
-    let parent = match grandparent {
-        Some(grandparent) => keys::reply(grandparent, reply.parent()),
-        None => keys::activity(reply.parent()),
-    };
-    let author_sub = read.text(AUTHOR_SUB)?.to_owned();
-    Ok(StoredPost { post: Post::Reply(reply), author_sub, parent: Some(parent) })
+fn locator_item(parent: &StoredPost, reply: &Post) -> Item {
+    let mut item = items::key_item(keys::reply_locator(reply.id));
+    item.insert(PARENT.to_owned(), string(parent.post.id.to_string()));
+    item.extend(items::expiry_attributes(reply.expires_at));
+    item
+}
+
+fn read_stored_post(item: &Item) -> Result<StoredPost, StoreError> {
+    let post = items::read_post(item)?;
+    let read = ItemReader { item, entity: keys::post_entity(post.parent) };
+    let grandparent = read.optional_id(GRANDPARENT)?;
+    let parent = post.parent.map(|parent| keys::post(parent, grandparent));
+    Ok(StoredPost { post, author_sub: read.text(AUTHOR_SUB)?.to_owned(), parent })
 }

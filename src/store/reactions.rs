@@ -1,26 +1,28 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
-use super::batch::{Consistency, is_at};
-use super::items::{self, EXPIRES_MS, Item, LIKES, REPOSTS, number, string};
+use super::batch::{Consistency, has_key};
+use super::items::{self, EXPIRES_MS, Item, ItemReader, LIKES, REPOSTS, number, string};
 use super::keys::{self, Entity, Key, LIKE, REPOST};
 use super::posts::StoredPost;
 use super::transaction::Transaction;
 use super::{Store, StoreError};
 use crate::domain::{Counters, Id, Profile, Reaction, Reactions};
 
-/// Who wrote what is liked, for ourselves.
+/// The identity of the post's author. Private.
 pub(super) const OWNER_SUB: &str = "owner_sub";
-/// When, in epoch milliseconds.
+/// The time of the reaction.
 pub(super) const CREATED_MS: &str = "created_at_ms";
 
 impl Store {
-    /// Adds the user's reaction to a post and counts it, both or neither. One that is there is left as it is.
+    /// Adds a user's reaction to a post and increments the counter in one transaction. Idempotent.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on the post's kind when it is gone or has expired by `now`; and those of every write.
-    pub async fn react(
+    /// [`StoreError::Conflict`] on the post's entity if the post was deleted or has expired at `now`, and those of every
+    /// write.
+    pub async fn add_reaction(
         &self,
         reaction: Reaction,
         user: &Profile,
@@ -29,10 +31,10 @@ impl Store {
     ) -> Result<Reactions, StoreError> {
         let transaction = self
             .transaction()
-            .put_new(entity(reaction), of_reaction(reaction, user, stored, now))?
+            .put_new(entity(reaction), reaction_item(reaction, user, stored, now))?
             .update(stored.entity(), |update| {
                 update
-                    .set_key(Some(items::of_key(stored.key())))
+                    .set_key(Some(items::key_item(stored.key())))
                     .update_expression("ADD #count :one")
                     .condition_expression("attribute_exists(pk) AND #expires > :now")
                     .expression_attribute_names("#count", counter(reaction))
@@ -40,14 +42,15 @@ impl Store {
                     .expression_attribute_values(":one", number(1))
                     .expression_attribute_values(":now", number(now.as_millisecond()))
             })?;
-        self.change(&transaction, reaction, true, user, stored, now).await
+        self.commit_reaction(&transaction, reaction, true, user, stored, now).await
     }
 
-    /// Takes the user's reaction to a post back and no longer counts it, both or neither. None there is no error.
+    /// Removes a user's reaction to a post and decrements the counter in one transaction. Idempotent.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] on the post's kind when it is gone or has expired by `now`; and those of every write.
-    pub async fn take_back(
+    /// [`StoreError::Conflict`] on the post's entity if the post was deleted or has expired at `now`, and those of every
+    /// write.
+    pub async fn remove_reaction(
         &self,
         reaction: Reaction,
         user: &Profile,
@@ -58,47 +61,56 @@ impl Store {
             .transaction()
             .delete(entity(reaction), |delete| {
                 delete
-                    .set_key(Some(items::of_key(key(reaction, user, stored))))
+                    .set_key(Some(items::key_item(key(reaction, user, stored))))
                     .condition_expression("attribute_exists(pk)")
             })?
             .update(stored.entity(), |update| {
                 update
-                    .set_key(Some(items::of_key(stored.key())))
+                    .set_key(Some(items::key_item(stored.key())))
                     .update_expression("ADD #count :one")
                     .condition_expression("attribute_exists(pk)")
                     .expression_attribute_names("#count", counter(reaction))
                     .expression_attribute_values(":one", number(-1))
             })?;
-        self.change(&transaction, reaction, false, user, stored, now).await
+        self.commit_reaction(&transaction, reaction, false, user, stored, now).await
     }
 
-    /// Those of the posts, of which there may be 100, that the user likes. An eventually consistent read.
+    /// Returns those of at most 100 posts that a user likes. Eventually consistent.
     ///
     /// # Errors
-    /// Those of every read: `Throttled`, `Unavailable`, `Refused`.
-    pub async fn liked(&self, user: &Profile, ids: &[Id]) -> Result<HashSet<Id>, StoreError> {
+    /// Those of every read: `Throttled`, `Unavailable`, `Rejected`.
+    pub async fn liked_posts(&self, user: &Profile, ids: &[Id]) -> Result<HashSet<Id>, StoreError> {
         let like = |id: Id| keys::like(id, user.author.user_uuid);
         let found = self.read_items(ids.iter().copied().map(like).collect(), Consistency::Eventual).await?;
-        Ok(ids.iter().copied().filter(|id| found.iter().any(|item| is_at(item, &like(*id)))).collect())
+        Ok(ids.iter().copied().filter(|id| found.iter().any(|item| has_key(item, &like(*id)))).collect())
     }
 
-    /// Carries out what makes the reaction be there or not, and tells what there is afterwards.
-    async fn change(
+    /// Returns the time of a user's like of a post, if it exists. Strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], and those of every read.
+    pub async fn liked_at(&self, post: Id, user_uuid: Uuid) -> Result<Option<Timestamp>, StoreError> {
+        let like = self.item(keys::like(post, user_uuid)).await?;
+        like.map(|item| ItemReader { item: &item, entity: LIKE }.time(CREATED_MS)).transpose()
+    }
+
+    /// Executes the transaction after which the reaction exists or not, and returns the new state.
+    async fn commit_reaction(
         &self,
         transaction: &Transaction,
         reaction: Reaction,
-        is: bool,
+        exists: bool,
         user: &Profile,
         stored: &StoredPost,
         now: Timestamp,
     ) -> Result<Reactions, StoreError> {
         let (written, other) = tokio::join!(self.commit(transaction), self.has_reacted(other(reaction), user, stored));
         let counters = match written {
-            Ok(()) => changed(stored, reaction, if is { 1 } else { -1 }),
+            Ok(()) => counted(stored, reaction, if exists { 1 } else { -1 }),
             Err(error) if error.is_conflict_on(entity(reaction)) => self.recount(stored, now).await?,
             Err(error) => return Err(error),
         };
-        Ok(of_both(counters, reaction, is, other?))
+        Ok(reactions(counters, reaction, exists, other?))
     }
 
     async fn has_reacted(&self, reaction: Reaction, user: &Profile, stored: &StoredPost) -> Result<bool, StoreError> {
@@ -106,28 +118,28 @@ impl Store {
         Ok(found.is_some())
     }
 
-    /// The counts now: nothing was changed, so what was read before may be of any time.
+    /// Reads the counters again: the transaction changed nothing, so the counters read before may be outdated.
     async fn recount(&self, stored: &StoredPost, now: Timestamp) -> Result<Counters, StoreError> {
-        let found = self.post(stored.post.id(), now).await?;
-        found.map(|found| found.post.counters()).ok_or(StoreError::Conflict { on: stored.entity() })
+        let found = self.post(stored.post.id, now).await?;
+        found.map(|found| found.post.counters).ok_or(StoreError::Conflict { on: stored.entity() })
     }
 }
 
-fn of_reaction(reaction: Reaction, user: &Profile, stored: &StoredPost, now: Timestamp) -> Item {
-    let mut item = items::of_key(key(reaction, user, stored));
+fn reaction_item(reaction: Reaction, user: &Profile, stored: &StoredPost, now: Timestamp) -> Item {
+    let mut item = items::key_item(key(reaction, user, stored));
     item.extend(items::author_attributes(&user.author));
     item.extend(items::named([
         (items::SUB, string(&user.sub)),
         (OWNER_SUB, string(&stored.author_sub)),
         (CREATED_MS, number(now.as_millisecond())),
     ]));
-    item.extend(items::expiry_attributes(stored.post.expires_at()));
+    item.extend(items::expiry_attributes(stored.post.expires_at));
     item.extend(items::trace_context());
     item
 }
 
 fn key(reaction: Reaction, user: &Profile, stored: &StoredPost) -> Key {
-    let (id, user_uuid) = (stored.post.id(), user.author.user_uuid);
+    let (id, user_uuid) = (stored.post.id, user.author.user_uuid);
     match reaction {
         Reaction::Like => keys::like(id, user_uuid),
         Reaction::Repost => keys::repost(id, user_uuid),
@@ -155,15 +167,15 @@ fn other(reaction: Reaction) -> Reaction {
     }
 }
 
-/// What was read, and this one change.
-fn changed(stored: &StoredPost, reaction: Reaction, by: i64) -> Counters {
-    let counters = stored.post.counters();
-    counters.with(reaction, counters.of(reaction).saturating_add_signed(by))
+/// Returns the counters as read, with this change applied.
+fn counted(stored: &StoredPost, reaction: Reaction, by: i64) -> Counters {
+    let counters = stored.post.counters;
+    counters.with_count(reaction, counters.count(reaction).saturating_add_signed(by))
 }
 
-fn of_both(counters: Counters, reaction: Reaction, is: bool, other: bool) -> Reactions {
+fn reactions(counters: Counters, reaction: Reaction, exists: bool, other: bool) -> Reactions {
     match reaction {
-        Reaction::Like => Reactions { counters, liked: is, reposted: other },
-        Reaction::Repost => Reactions { counters, liked: other, reposted: is },
+        Reaction::Like => Reactions { counters, liked: exists, reposted: other },
+        Reaction::Repost => Reactions { counters, liked: other, reposted: exists },
     }
 }

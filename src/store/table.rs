@@ -9,12 +9,12 @@ use aws_sdk_dynamodb::types::{
 use super::StoreError;
 use super::keys::{LIST, LIST_SK, LISTED, LISTS, PK, SK, TTL};
 
-/// Makes the table that `template.yaml` makes, on a DynamoDB whose tables are there at once, as the embedded one's are.
+/// Creates the table as `template.yaml` does, on a DynamoDB that creates tables synchronously, such as the embedded one.
 ///
-/// One that is there already is left as it is.
+/// An existing table is left unchanged.
 ///
 /// # Errors
-/// [`StoreError::Throttled`], [`StoreError::Unavailable`] or [`StoreError::Refused`].
+/// [`StoreError::Throttled`], [`StoreError::Unavailable`] or [`StoreError::Rejected`].
 pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError> {
     let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewAndOldImages);
     let created = client
@@ -22,10 +22,10 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError>
         .table_name(name)
         .key_schema(key(PK, KeyType::Hash)?)
         .key_schema(key(SK, KeyType::Range)?)
-        .attribute_definitions(text_attribute(PK)?)
-        .attribute_definitions(text_attribute(SK)?)
-        .attribute_definitions(text_attribute(LIST)?)
-        .attribute_definitions(text_attribute(LIST_SK)?)
+        .attribute_definitions(string_attribute(PK)?)
+        .attribute_definitions(string_attribute(SK)?)
+        .attribute_definitions(string_attribute(LIST)?)
+        .attribute_definitions(string_attribute(LIST_SK)?)
         .global_secondary_indexes(lists()?)
         .billing_mode(BillingMode::PayPerRequest)
         .stream_specification(stream.build()?)
@@ -35,7 +35,7 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError>
         Err(error) if !error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
             Err(error.into())
         }
-        Ok(_) | Err(_) => expire_items(client, name).await,
+        Ok(_) | Err(_) => enable_ttl(client, name).await,
     }
 }
 
@@ -49,10 +49,10 @@ fn lists() -> Result<GlobalSecondaryIndex, BuildError> {
         .build()
 }
 
-async fn expire_items(client: &Client, table: &str) -> Result<(), StoreError> {
+async fn enable_ttl(client: &Client, table: &str) -> Result<(), StoreError> {
     let found = client.describe_time_to_live().table_name(table).send().await?;
     let status = found.time_to_live_description().and_then(|ttl| ttl.time_to_live_status());
-    // Asking again for what is so already is an error.
+    // Enabling TTL twice is an error.
     if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
         return Ok(());
     }
@@ -65,6 +65,6 @@ fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, BuildError> {
     KeySchemaElement::builder().attribute_name(name).key_type(kind).build()
 }
 
-fn text_attribute(name: &str) -> Result<AttributeDefinition, BuildError> {
+fn string_attribute(name: &str) -> Result<AttributeDefinition, BuildError> {
     AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
 }

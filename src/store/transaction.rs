@@ -13,8 +13,7 @@ use super::items::Item;
 use super::keys::Entity;
 use super::{Store, StoreError};
 
-/// DynamoDB lets one of two transactions on an item fail; that one tries again so many times, after these pauses and up
-/// to as long again.
+/// The pauses before retries after a conflict with another transaction. Jitter adds up to the same time again.
 const PAUSES: [Duration; 5] = [
     Duration::from_millis(10),
     Duration::from_millis(20),
@@ -23,14 +22,14 @@ const PAUSES: [Duration; 5] = [
     Duration::from_millis(200),
 ];
 
-/// Writes that happen together or not at all, each with the kind of item that it is on.
+/// Writes that succeed or fail together, each with the entity of its item.
 pub(super) struct Transaction {
     table: Arc<str>,
     writes: Vec<(Entity, TransactWriteItem)>,
 }
 
 impl Transaction {
-    /// Adds an item whose key must be free.
+    /// Adds a put that fails if the item exists.
     pub(super) fn put_new(self, on: Entity, item: Item) -> Result<Self, BuildError> {
         self.put(on, |put| put.set_item(Some(item)).condition_expression("attribute_not_exists(pk)"))
     }
@@ -65,18 +64,18 @@ impl Transaction {
 }
 
 impl Store {
-    /// A transaction without a write yet. Where several conditions do not hold, the first one added is told.
+    /// Creates an empty transaction. If several conditions fail, the error names the entity of the first write.
     pub(super) fn transaction(&self) -> Transaction {
         Transaction { table: self.table.clone(), writes: Vec::new() }
     }
 
-    /// Carries it out; again, a few times, where another transaction has one of the items at that moment.
+    /// Executes a transaction. Retries while it conflicts with other transactions.
     pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), StoreError> {
         let (entities, writes): (Vec<_>, Vec<_>) = transaction.writes.iter().cloned().unzip();
         let mut pauses = PAUSES.into_iter();
         loop {
-            // Each call has a token of its own, made by the SDK, which its attempts share: an attempt after a lost
-            // answer is the same write.
+            // The SDK adds a client request token to each call. Its attempts share the token, so that an attempt after a
+            // lost response does not write twice.
             let error = match self
                 .client
                 .transact_write_items()
@@ -90,15 +89,15 @@ impl Store {
             };
             match pauses.next() {
                 Some(pause) if is_conflict(&error) && deadline::allows(pause * 2) => {
-                    tokio::time::sleep(pause + up_to(pause)).await;
+                    tokio::time::sleep(pause + jitter(pause)).await;
                 }
-                Some(_) | None => return Err(StoreError::of_transaction(error, &entities)),
+                Some(_) | None => return Err(StoreError::from_transaction(error, &entities)),
             }
         }
     }
 }
 
-/// Whether nothing but another transaction was in the way.
+/// Returns whether conflicts with other transactions are the only reason of the failure.
 fn is_conflict(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> bool {
     let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error() else {
         return false;
@@ -107,8 +106,8 @@ fn is_conflict(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> bool 
     reasons.peek().is_some() && reasons.all(|reason| matches!(reason, "None" | "TransactionConflict"))
 }
 
-/// A random part of `pause`: those who met once shall not meet again.
-fn up_to(pause: Duration) -> Duration {
+/// Returns a random part of `pause`, so that conflicting transactions do not retry at the same time.
+fn jitter(pause: Duration) -> Duration {
     let random = u32::try_from(RandomState::new().build_hasher().finish() >> 48).unwrap_or(u32::MAX);
     pause * random / (1 << 16)
 }

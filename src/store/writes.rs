@@ -1,4 +1,4 @@
-//! Many items at once, within DynamoDB's limits.
+//! Reads and writes of many items, within DynamoDB's limits per request.
 
 use std::collections::HashMap;
 
@@ -10,15 +10,15 @@ use super::items::{self, Item};
 use super::keys::Key;
 use super::{Store, StoreError};
 
-/// The most that one `BatchWriteItem` takes.
+/// The maximum number of writes in one `BatchWriteItem`.
 pub(super) const WRITES: usize = 25;
-/// Requests under way at once.
+/// Maximum number of concurrent requests.
 const PARALLEL: usize = 4;
-/// How often what DynamoDB has left over is sent again.
-const ROUNDS: usize = 4;
+/// Maximum number of requests for one batch. Each repeats the writes that DynamoDB left unprocessed.
+const MAX_ATTEMPTS: usize = 4;
 
 impl Store {
-    /// Writes all; each write by itself, and in no order. No two may be of one key.
+    /// Writes all items, not atomically and in no particular order. The keys must be distinct.
     pub(super) async fn write_all(&self, writes: Vec<WriteRequest>) -> Result<(), StoreError> {
         for group in writes.chunks(WRITES * PARALLEL) {
             try_join_all(group.chunks(WRITES).map(|batch| self.write(batch.to_vec()))).await?;
@@ -27,21 +27,21 @@ impl Store {
     }
 
     async fn write(&self, mut batch: Vec<WriteRequest>) -> Result<(), StoreError> {
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ATTEMPTS {
             let request = self.client.batch_write_item().request_items(&*self.table, batch);
-            let answer = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await?;
-            batch = answer.unprocessed_items.and_then(|mut left| left.remove(&*self.table)).unwrap_or_default();
+            let response = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await?;
+            batch = response.unprocessed_items.and_then(|mut left| left.remove(&*self.table)).unwrap_or_default();
             if batch.is_empty() {
                 return Ok(());
             }
         }
-        Err(StoreError::left_over())
+        Err(StoreError::unprocessed())
     }
 
-    /// The items that are there of those, by their keys; eventually consistent. No key may be given twice.
+    /// Returns the existing items with these keys. Eventually consistent. The keys must be distinct.
     pub(super) async fn items(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, StoreError> {
         let reads = keys.chunks(MAX_KEYS).map(|batch| self.read_items(batch.to_vec(), Consistency::Eventual));
         let found = try_join_all(reads).await?.into_iter().flatten();
-        Ok(found.filter_map(|item| Some((items::to_key(&item)?, item))).collect())
+        Ok(found.filter_map(|item| Some((items::read_key(&item)?, item))).collect())
     }
 }

@@ -72,8 +72,8 @@ struct World {
 impl World {
     async fn new() -> Self {
         let app = TestApp::new().await;
-        let activity = app.posted(hours(1), 1, "Andrew's", "1-day").await.id().to_string();
-        app.state.store.put_profile(&user(3, "demo-bayko", "bayko", "Andrew Bayko")).await.unwrap();
+        let activity = app.posted(hours(1), 1, "Andrew's", "1-day").await.id.to_string();
+        app.state.store.create_profile(&user(3, "demo-bayko", "bayko", "Andrew Bayko")).await.unwrap();
         let opened = app.post_as(ANDREW, "/api/messages", &json!({ "message": "Andrew's", "handle": "bayko" })).await;
         let group = opened.body["message_group_uuid"].as_str().unwrap().to_owned();
         Self { app, activity, group }

@@ -27,12 +27,12 @@ struct World {
 impl World {
     async fn new() -> Self {
         let mut app = TestApp::new().await;
-        let activity = app.posted(hours(1), 1, "a word", "1-day").await.id();
+        let activity = app.posted(hours(1), 1, "a word", "1-day").await.id;
         app.posted(hours(1), 2, "a word more", "1-day").await;
         for number in [3, 4] {
             app.replied(activity, hours(0), number, "reply").await;
         }
-        app.state.store.put_profile(&user(3, "demo-bayko", "bayko", "Andrew Bayko")).await.unwrap();
+        app.state.store.create_profile(&user(3, "demo-bayko", "bayko", "Andrew Bayko")).await.unwrap();
         let mut group = String::new();
         for (handle, message) in [("bayko", "first"), ("worf", "second"), ("worf", "third")] {
             let sent = app.post_as(ANDREW, "/api/messages", &json!({ "message": message, "handle": handle })).await;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use cruddur::api::ROUTES;
 use cruddur::clock::Clock;
-use cruddur::domain::{Activity, Draft};
+use cruddur::domain::{Post, PostDraft};
 use cruddur::store::{self, Store};
 use lambda_harness::{Answer, Lambda};
 use local::issuer::Issuer;
@@ -221,16 +221,17 @@ async fn world(stack: &Stack) -> (String, String) {
     let mut me = user(901, SUB, "canary_handle", "Canary Name");
     me.bio = "canary-bio".to_owned();
     let other = user(902, "canary-other-sub", "canary_other", "Canary Other");
-    store.put_profile(&me).await.unwrap();
-    store.put_profile(&other).await.unwrap();
-    let draft = Draft::parse("canary-post for @canary_other", "7-days").unwrap();
-    let post = Activity::post(clock.new_id(), me.author.clone(), draft);
-    store.create_activity(&me, &post, None).await.unwrap();
+    store.create_profile(&me).await.unwrap();
+    store.create_profile(&other).await.unwrap();
+    let draft = PostDraft::parse("canary-post for @canary_other", "7-days").unwrap();
+    let post = Post::new(clock.new_id(), me.author.clone(), draft);
+    store.create_post(&me, &post, None).await.unwrap();
     let message = cruddur::domain::Message::direct("canary-direct").unwrap();
     let id = clock.new_id();
-    let first = cruddur::domain::DirectMessage { id, group: clock.new_id(), sender: me.author.user_uuid, message };
-    let group = store.open_conversation(&me, &other, &first, None).await.unwrap().made.message_group_uuid.unwrap();
-    (post.id().to_string(), group.to_string())
+    let first =
+        cruddur::domain::DirectMessage { id, conversation: clock.new_id(), sender: me.author.user_uuid, message };
+    let group = store.open_conversation(&me, &other, &first, None).await.unwrap().record.message_group_uuid.unwrap();
+    (post.id.to_string(), group.to_string())
 }
 
 fn environment(stack: &Stack) -> Vec<(&'static str, String)> {

@@ -122,13 +122,13 @@ async fn route_costs_match_the_documentation() {
     metered.get("home, a post in the oldest bucket", None, "/api/activities/home").await;
     let mut posts = Vec::new();
     for number in 0..24 {
-        posts.push(metered.app.posted(hours(1), number, &message, "7-days").await.id());
+        posts.push(metered.app.posted(hours(1), number, &message, "7-days").await.id);
     }
     let post = posts[0];
     for number in 100..120 {
         metered.app.replied(post, hours(0), number, &message).await;
     }
-    let reply = metered.app.replied(post, hours(0), 120, &message).await.id();
+    let reply = metered.app.replied(post, hours(0), 120, &message).await.id;
     let shown = format!("/api/activities/{post}");
     let (new, answer) = (json!({ "message": message, "ttl": "7-days" }), json!({ "message": message }));
     let none = Value::Null;
@@ -236,7 +236,7 @@ async fn busy_system_costs_match_the_documentation() {
     metered.consume("consumer: a deleted post with a reply and a like").await;
     let lone = metered.app.posted(hours(0), 900, USUAL, "1-day").await;
     metered.app.settle().await;
-    metered.app.delete_item(cruddur::store::keys::activity(lone.id())).await;
+    metered.app.delete_item(cruddur::store::keys::activity(lone.id)).await;
     metered.consume("consumer: a deleted post").await;
 
     let mut searched = Metered::new().await;

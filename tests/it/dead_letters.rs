@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::http_client_fn;
 use cruddur::dead_letters::DeadLetters;
 use cruddur::store::{self, Store};
-use cruddur::stream::{Batch, Consumer, Failure, Failures};
+use cruddur::stream::{BatchItemFailure, BatchResponse, Consumer, StreamEvent};
 use serde_json::{Value, json};
 
 use crate::support::{Queue, TABLE, TRACEPARENT, TestApp, WORF, hours, sdk};
@@ -22,14 +22,14 @@ async fn records(app: &mut TestApp) -> Vec<Value> {
     records
 }
 
-async fn consume(store: &Store, letters: DeadLetters, records: &[Value]) -> Failures {
-    let consumer = Consumer { store: store.clone(), letters };
-    consumer.consume(&Batch { records: records.to_vec() }, Duration::from_secs(60)).await
+async fn consume(store: &Store, dead_letters: DeadLetters, records: &[Value]) -> BatchResponse {
+    let consumer = Consumer { store: store.clone(), dead_letters };
+    consumer.consume(&StreamEvent { records: records.to_vec() }, Duration::from_secs(60)).await
 }
 
-fn first_of(records: &[Value]) -> Failures {
-    let sequence_number = records[0]["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
-    Failures { failures: vec![Failure { sequence_number }] }
+fn first_of(records: &[Value]) -> BatchResponse {
+    let item_identifier = records[0]["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
+    BatchResponse { batch_item_failures: vec![BatchItemFailure { item_identifier }] }
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn unprocessable_record_goes_to_the_dead_letter_queue() {
     let mut app = TestApp::new().await;
     let records = records(&mut app).await;
     let queue = Queue::start(200).await;
-    assert_eq!(consume(&app.state.store, queue.letters(), &records).await, Failures::default());
+    assert_eq!(consume(&app.state.store, queue.letters(), &records).await, BatchResponse::default());
     let list = app.get_as(WORF, "/api/activities/notifications").await;
     assert_eq!(list.messages(), ["third, @worf", "first, @worf"]);
 
@@ -59,7 +59,7 @@ async fn unsent_dead_letter_is_retried() {
     let records = records(&mut app).await;
     let queue = Queue::start(403).await;
     assert_eq!(consume(&app.state.store, queue.letters(), &records).await, first_of(&records[1..]));
-    assert_eq!(consume(&app.state.store, DeadLetters::nobody(), &records).await, first_of(&records[1..]));
+    assert_eq!(consume(&app.state.store, DeadLetters::none(), &records).await, first_of(&records[1..]));
     assert_eq!(app.get_as(WORF, "/api/activities/notifications").await.messages(), ["first, @worf"]);
 }
 
@@ -83,7 +83,7 @@ async fn panicking_record_goes_to_the_dead_letter_queue() {
     let queue = Queue::start(200).await;
     let sdk = sdk("http://dynamodb.invalid").to_builder().http_client(http_client_fn(|_, _| panic!("on purpose")));
     let store = Store::new(store::client(&sdk.build()), TABLE);
-    assert_eq!(consume(&store, queue.letters(), &records[..1]).await, Failures::default());
+    assert_eq!(consume(&store, queue.letters(), &records[..1]).await, BatchResponse::default());
     assert_eq!(queue.received()[0]["error"], "panic");
 }
 
@@ -97,6 +97,6 @@ async fn corrupt_item_fails_only_its_record() {
     let update = update.key("pk", text(key.pk)).key("sk", text(key.sk)).update_expression("REMOVE display_name");
     update.send().await.unwrap();
     let queue = Queue::start(200).await;
-    assert_eq!(consume(&app.state.store, queue.letters(), &records[..1]).await, Failures::default());
+    assert_eq!(consume(&app.state.store, queue.letters(), &records[..1]).await, BatchResponse::default());
     assert_eq!(queue.received()[0]["error"], "store");
 }

@@ -1,5 +1,5 @@
 use cruddur::clock::Clock;
-use cruddur::domain::{Code, Draft, Handle, Id, Message, ProfileEdit, Ttl};
+use cruddur::domain::{Code, Handle, Id, Message, PostDraft, ProfileEdit, Ttl};
 use jiff::Timestamp;
 
 use crate::support::at;
@@ -33,7 +33,7 @@ fn ttl_accepts_only_its_seven_words() {
     for other in ["", " 1-day", "1-days", "1-DAY", "2-days", "86400"] {
         assert_eq!(Ttl::parse(other).unwrap_err().codes(), [Code::TtlBlank]);
     }
-    assert_eq!(Draft::parse("x", "1-day").unwrap().ttl(), Ttl::Day1);
+    assert_eq!(PostDraft::parse("x", "1-day").unwrap().ttl(), Ttl::Day1);
 }
 
 #[test]

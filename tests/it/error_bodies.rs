@@ -83,7 +83,7 @@ async fn error_responses_match_the_snapshot() {
     for (title, key) in [("a key with a space", "a b"), ("a long key", &*"k".repeat(256)), ("an empty key", "")] {
         responses.add(title, router(), with(post(GOOD), "idempotency-key", key)).await;
     }
-    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id;
     let elsewhere = r#"{"message": "y", "activity_uuid": "z"}"#;
     let to_parent = format!("/api/activities/{parent}/reply");
     responses.add("a reply whose body names another post", router(), as_andrew("POST", &to_parent, elsewhere)).await;

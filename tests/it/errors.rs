@@ -50,7 +50,7 @@ async fn panic_is_500_without_its_message() {
 async fn corrupt_item_is_500_without_its_content() {
     let app = TestApp::new().await;
     let activity = app.posted(hours(0), 1, "canary", "1-day").await;
-    let key = keys::activity(activity.id());
+    let key = keys::activity(activity.id);
     app.client
         .update_item()
         .table_name(TABLE)
@@ -62,7 +62,7 @@ async fn corrupt_item_is_500_without_its_content() {
         .await
         .unwrap();
     assert_problem(&app.get("/api/activities/home").await, 500, "corrupt_item");
-    let error = app.state.store.post(activity.id(), app.now()).await.unwrap_err().to_string();
+    let error = app.state.store.post(activity.id, app.now()).await.unwrap_err().to_string();
     assert!(error.contains("likes_count") && !error.contains("canary"), "{error}");
 }
 

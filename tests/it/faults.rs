@@ -57,7 +57,7 @@ async fn dynamodb_faults_end_in_time_without_double_writes() {
     join_all(faults().into_iter().map(async |(name, fault, status, code)| {
         let _permit = process_permit().await;
         let system = Proxied::at_real_time().await;
-        let post = system.app.posted(hours(1), 1, "there before", "1-day").await.id();
+        let post = system.app.posted(hours(1), 1, "there before", "1-day").await.id;
         let lambda = system.function(API).await;
         let like = format!("/api/activities/{post}/like");
         let hello = json!({ "message": "Hello", "ttl": "1-hour" });
@@ -101,7 +101,7 @@ async fn one_dynamodb_fault_is_retried_without_double_writes() {
     join_all(faults().into_iter().map(async |(name, fault, ..)| {
         let _permit = process_permit().await;
         let system = Proxied::at_real_time().await;
-        let post = system.app.posted(hours(1), 1, "there before", "1-day").await.id();
+        let post = system.app.posted(hours(1), 1, "there before", "1-day").await.id;
         let lambda = system.function(API).await;
         let like = format!("/api/activities/{post}/like");
         let reply = format!("/api/activities/{post}/reply");
@@ -151,7 +151,7 @@ async fn stream_consumer_reports_retries_in_time() {
         let _permit = process_permit().await;
         let system = Proxied::new(busy().await).await;
         let lambda = system.function(STREAM).await;
-        let records: Vec<Value> = system.app.records().into_iter().filter(cruddur::stream::follows).collect();
+        let records: Vec<Value> = system.app.records().into_iter().filter(cruddur::stream::has_side_effects).collect();
         let batch = lambda_harness::Event {
             payload: json!({ "Records": records }).to_string(),
             trace: String::new(),

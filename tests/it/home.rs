@@ -96,7 +96,7 @@ async fn live_post_behind_expired_posts_is_in_home() {
 #[tokio::test]
 async fn short_page_of_expired_posts_has_a_link() {
     let app = TestApp::new().await;
-    let one = keys::activity(app.posted(hours(4), 0, "alive", "1-day").await.id()).pk;
+    let one = keys::activity(app.posted(hours(4), 0, "alive", "1-day").await.id).pk;
     let expired = (1..).filter(|number| keys::activity(numbered(app.now() - hours(2), *number)).pk == one);
     for number in expired.take(720) {
         app.posted(hours(2), number, "dead", "1-hour").await;

@@ -172,6 +172,21 @@ async fn empty_key_set_keeps_the_known_keys() {
 }
 
 #[tokio::test]
+async fn malformed_key_does_not_discard_the_others() {
+    for odd in [json!(null), json!("key"), json!({}), json!({ "kty": 5 }), json!({ "kty": "RSA", "kid": 5 })] {
+        let mut app = TestApp::unreachable();
+        let mut keys = ISSUER.key_set();
+        keys["keys"].as_array_mut().unwrap().insert(0, odd.clone());
+        let text = keys.to_string();
+        app.state.identity = Identity::tokens(Issuer::pool(), move || {
+            let text = text.clone();
+            async { Ok(text.into_bytes()) }
+        });
+        assert_eq!(post_with(&app, &token(ANDREW)).await.status, 422, "{odd}");
+    }
+}
+
+#[tokio::test]
 async fn keys_for_other_uses_are_ignored() {
     for (name, value) in [("use", "enc"), ("alg", "RS512"), ("kty", "oct"), ("n", "***")] {
         let mut app = TestApp::unreachable();
@@ -192,7 +207,7 @@ async fn keys_for_other_uses_are_ignored() {
 #[tokio::test]
 async fn fixed_identity_ignores_tokens() {
     let mut app = TestApp::new().await;
-    app.state.identity = Identity::plays(ANDREW.to_owned());
+    app.state.identity = Identity::fixed(ANDREW.to_owned());
     for authorization in ["Bearer null", "Bearer x", "nonsense"] {
         let request = request("POST", "/api/activities").header("authorization", authorization);
         let body = Body::from(r#"{"message": "x", "ttl": "1-day"}"#);

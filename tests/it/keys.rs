@@ -48,9 +48,9 @@ fn conversation_and_index_keys_have_their_documented_form() {
     assert_eq!(keys::parse_membership_sk(&keys::membership("x", id).sk), Some(id));
     assert_eq!(keys::parse_message_sk(&keys::message(id, id).sk), Some(id));
     assert_eq!(keys::parse_messages(&keys::messages(id)), Some(id));
-    assert_eq!(keys::parse_replies(&keys::replies(id)), Some(id));
+    assert_eq!(keys::parse_dependents(&keys::dependents(id)), Some(id));
     let at = id.created_at();
-    assert!(keys::activity_sk(id) < keys::after_ms(at) && *keys::after_ms(at) < *"1759923691009#");
+    assert!(keys::time_sk(id) < keys::after_ms(at) && *keys::after_ms(at) < *"1759923691009#");
 }
 
 #[test]
@@ -87,7 +87,7 @@ proptest! {
         let id = Id::new(Timestamp::from_millisecond(ms).unwrap(), random);
         prop_assert_eq!(id.created_at().as_millisecond(), ms);
         prop_assert_eq!(Id::parse(&id.to_string()), Some(id));
-        prop_assert_eq!(keys::parse_activity_sk(&keys::activity(id).sk), Some(id));
+        prop_assert_eq!(keys::parse_time_sk(&keys::activity(id).sk), Some(id));
         prop_assert_eq!(keys::parse_reply_sk(&keys::reply(id, id).sk), Some(id));
     }
 
@@ -95,12 +95,12 @@ proptest! {
     fn sort_keys_order_like_ids(a: (u32, [u8; 10]), b: (u32, [u8; 10])) {
         let id = |(s, random): (u32, _)| Id::new(Timestamp::from_second(s.into()).unwrap(), random);
         let (a, b) = (id(a), id(b));
-        prop_assert_eq!(a.cmp(&b), keys::activity_sk(a).cmp(&keys::activity_sk(b)));
+        prop_assert_eq!(a.cmp(&b), keys::time_sk(a).cmp(&keys::time_sk(b)));
     }
 
     #[test]
     fn other_text_is_no_sort_key(text in "\\PC*") {
-        prop_assert_eq!(keys::parse_activity_sk(&text), None);
+        prop_assert_eq!(keys::parse_time_sk(&text), None);
         prop_assert_eq!(keys::parse_reply_sk(&text), None);
         prop_assert_eq!(Id::parse(&text), None);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cruddur::domain::{Kind, Notification, Subject};
+use cruddur::domain::{Notification, NotificationKind, Subject};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use lambda_harness::{Answer, Event, Fault};
@@ -30,26 +30,34 @@ struct Write {
 
 /// The named write on its own items, which `n` distinguishes.
 async fn write(app: &TestApp, name: &'static str, n: u64) -> Write {
-    let post = app.posted(hours(1), 2 * n, "a post", "1-day").await.id();
-    let by_worf = app.replied(post, SignedDuration::from_mins(30), 2 * n + 1, "a reply").await.id();
+    let post = app.posted(hours(1), 2 * n, "a post", "1-day").await.id;
+    let by_worf = app.replied(post, SignedDuration::from_mins(30), 2 * n + 1, "a reply").await.id;
     let uri = |id, what: &str| format!("/api/activities/{id}{what}");
     let message = json!({ "message": format!("written {n}"), "handle": format!("user{n}") });
     match name {
         "unlike" => assert_eq!(app.put_as(WORF, &uri(post, "/like")).await.status, 200),
         "open a conversation" | "write to a user" => {
             let number = u128::from(n) + 100;
-            app.state.store.put_profile(&user(number, &format!("sub-{n}"), &format!("user{n}"), "User")).await.unwrap();
+            app.state
+                .store
+                .create_profile(&user(number, &format!("sub-{n}"), &format!("user{n}"), "User"))
+                .await
+                .unwrap();
         }
         "mark notifications read" => {
             let notification = Notification {
                 id: numbered(app.now() - hours(1), 1_000 + n),
-                kind: Kind::Mention,
+                kind: NotificationKind::Mention,
                 actor: worf().author.handle,
-                subject: Subject::Activity(post),
+                subject: Subject::Post { id: post, parent: None },
                 trace_context: None,
                 expires_at: app.now() + hours(10),
             };
-            app.state.store.notify(&[(READERS[usize::try_from(n).unwrap()].to_owned(), notification)]).await.unwrap();
+            app.state
+                .store
+                .add_notifications(&[(READERS[usize::try_from(n).unwrap()].to_owned(), notification)])
+                .await
+                .unwrap();
         }
         _ => {}
     }
@@ -212,10 +220,10 @@ async fn killed_consumer_is_completed_by_a_retry() {
     let busy = async || {
         let app = TestApp::new().await;
         let post = app.posted(hours(2), 1, "Fun, @worf", "1-day").await;
-        app.replied(post.id(), hours(1), 2, "No").await;
-        app.put_as(WORF, &format!("/api/activities/{}/like", post.id())).await;
+        app.replied(post.id, hours(1), 2, "No").await;
+        app.put_as(WORF, &format!("/api/activities/{}/like", post.id)).await;
         let gone = app.posted(hours(1), 3, "Soon gone, @worf", "1-day").await;
-        app.ask_as(ANDREW, "DELETE", &format!("/api/activities/{}", gone.id())).await;
+        app.ask_as(ANDREW, "DELETE", &format!("/api/activities/{}", gone.id)).await;
         app.post_as(ANDREW, "/api/messages", &json!({ "message": "Hello", "handle": "worf" })).await;
         app
     };
@@ -223,7 +231,7 @@ async fn killed_consumer_is_completed_by_a_retry() {
     undisturbed.settle().await;
     let expected = undisturbed.contents().await;
     let mut system = Proxied::new(busy().await).await;
-    let records: Vec<Value> = system.app.records().into_iter().filter(cruddur::stream::follows).collect();
+    let records: Vec<Value> = system.app.records().into_iter().filter(cruddur::stream::has_side_effects).collect();
     let payload = json!({ "Records": records }).to_string();
     let batch = Event { payload, trace: String::new(), timeout: Duration::from_secs(30) };
     let mut n = 1;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cruddur::clock::Clock;
-use cruddur::domain::{Activity, Draft};
+use cruddur::domain::{Post, PostDraft};
 use cruddur::store::{self, Store};
 use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, XrayDaemon};
 use local::issuer::{self, Issuer};
@@ -61,11 +61,8 @@ impl Stack {
         let andrew = store.profile(&ANDREW.sub()).await.unwrap().unwrap();
         let clock = Clock::system();
         for _ in 0..20 {
-            let draft = Draft::parse("Who likes pineapple on their pizza?", "7-days").unwrap();
-            store
-                .create_activity(&andrew, &Activity::post(clock.new_id(), andrew.author.clone(), draft), None)
-                .await
-                .unwrap();
+            let draft = PostDraft::parse("Who likes pineapple on their pizza?", "7-days").unwrap();
+            store.create_post(&andrew, &Post::new(clock.new_id(), andrew.author.clone(), draft), None).await.unwrap();
         }
     }
 

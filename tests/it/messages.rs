@@ -11,7 +11,7 @@ const LONDO: &str = "demo-londo";
 
 async fn app() -> TestApp {
     let app = TestApp::new().await;
-    app.state.store.put_profile(&user(3, LONDO, "londo", "Londo Mollari")).await.unwrap();
+    app.state.store.create_profile(&user(3, LONDO, "londo", "Londo Mollari")).await.unwrap();
     app
 }
 

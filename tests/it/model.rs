@@ -348,7 +348,7 @@ async fn run(steps: Vec<Step>, check: Check) {
     let mut app = TestApp::empty().await;
     app.cache_router();
     for (number, (sub, handle)) in (1..).zip(USERS) {
-        app.state.store.put_profile(&user(number, sub, handle, "Somebody")).await.unwrap();
+        app.state.store.create_profile(&user(number, sub, handle, "Somebody")).await.unwrap();
     }
     let mut model = Model::default();
     for step in steps {

@@ -55,11 +55,11 @@ async fn notifications_are_newest_first_with_their_trace() {
     assert_eq!((&conversation["message"], &conversation["display_name"]), (&json!(""), &json!("Worf")));
     assert_eq!(conversation["message_group_uuid"], conversation["uuid"]);
     assert_eq!(conversation["expires_at"], "2026-12-22T12:00:00.250Z");
-    assert_eq!((&like["message"], &like["uuid"]), (&json!("Who likes pineapple?"), &json!(post.id().to_string())));
+    assert_eq!((&like["message"], &like["uuid"]), (&json!("Who likes pineapple?"), &json!(post.id.to_string())));
     assert_eq!(like["created_at"], "2026-11-22T11:00:00.250Z");
     assert_eq!(reply_row["message"], "No honor, @andrewbrown!");
     assert_eq!(reply_row["uuid"], reply.to_string());
-    assert_eq!(reply_row["reply_to_activity_uuid"], post.id().to_string());
+    assert_eq!(reply_row["reply_to_activity_uuid"], post.id.to_string());
     for row in [like, reply_row] {
         assert_eq!(row["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
         assert!(TRACEPARENT.contains(row["trace_id"].as_str().unwrap()));
@@ -74,8 +74,8 @@ async fn liked_reply_notifies_its_author() {
     let post = app.posted(hours(3), 1, "post", "1-day").await;
     let id = numbered(app.now() - hours(2), 2);
     app.reply(&post, ANDREW, id, &worf(), "a reply").await;
-    let draft = cruddur::domain::Draft::parse("a reply", "1-day").unwrap();
-    app.like(&cruddur::domain::Activity::post(id, worf().author, draft), WORF, &andrew(), app.now()).await;
+    let draft = cruddur::domain::PostDraft::parse("a reply", "1-day").unwrap();
+    app.like(&cruddur::domain::Post::new(id, worf().author, draft), WORF, &andrew(), app.now()).await;
     app.settle().await;
     let list = app.get_as(WORF, NOTIFICATIONS).await;
     assert_eq!(kinds(&list.body), [("like", "andrewbrown")]);
@@ -121,12 +121,12 @@ async fn deleted_sources_hide_their_notifications() {
     app.posted(hours(1), 3, "short @worf", "3-hours").await;
     app.settle().await;
     assert_eq!(kinds(&app.get_as(ANDREW, NOTIFICATIONS).await.body), [("like", "worf")]);
-    app.unlike(liked.id(), &worf()).await;
-    app.delete_item(keys::activity(post.id())).await;
+    app.unlike(liked.id, &worf()).await;
+    app.delete_item(keys::activity(post.id)).await;
     assert_eq!(app.get_as(WORF, NOTIFICATIONS).await.messages(), ["short @worf"]);
     app.settle().await;
     assert_eq!(app.get_as(ANDREW, NOTIFICATIONS).await.body, json!([]));
-    assert!(!app.has_item(keys::notification(WORF, post.id())).await);
+    assert!(!app.has_item(keys::notification(WORF, post.id)).await);
     app.pass(hours(2));
     let list = app.get_as(WORF, NOTIFICATIONS).await;
     assert_eq!((&list.body, list.header("x-unread-count")), (&json!([]), Some("0")));
@@ -148,7 +148,7 @@ async fn notification_pages_count_up_to_100_unread() {
 #[tokio::test]
 async fn notification_cursor_is_bound_to_its_user() {
     let mut app = TestApp::new().await;
-    app.state.store.put_profile(&user(3, "demo-londo", "londo", "Londo Mollari")).await.unwrap();
+    app.state.store.create_profile(&user(3, "demo-londo", "londo", "Londo Mollari")).await.unwrap();
     app.posted(hours(2), 1, "one @worf", "1-day").await;
     app.posted(hours(1), 2, "two @worf", "1-day").await;
     app.settle().await;

@@ -119,7 +119,7 @@ fn openapi_links_resolve() {
 async fn openapi_request_examples_are_accepted() {
     let app = TestApp::new().await;
     let document = api::openapi();
-    let post = app.posted(crate::support::hours(1), 1, "x", "1-day").await.id().to_string();
+    let post = app.posted(crate::support::hours(1), 1, "x", "1-day").await.id.to_string();
     for route in &ROUTES {
         let operation = operation(&document, route.method, route.path);
         let Some(schema) = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str() else {

@@ -69,7 +69,7 @@ impl Intercept for NoWrites {
 #[tokio::test]
 async fn failed_write_is_503_on_every_route() {
     let mut app = TestApp::new().await;
-    let post = app.posted(hours(1), 1, "Hello @andrewbrown", "1-day").await.id();
+    let post = app.posted(hours(1), 1, "Hello @andrewbrown", "1-day").await.id;
     let opened = app.post_as(ANDREW, "/api/messages", &json!({ "message": "x", "handle": "worf" })).await;
     let group = opened.body["message_group_uuid"].as_str().unwrap();
     app.ask_as(ANDREW, "PUT", &format!("/api/activities/{post}/repost")).await;

@@ -41,7 +41,7 @@ impl Paged {
     async fn new(list: List) -> Self {
         let app = TestApp::new().await;
         let parent = if list == List::Replies {
-            Some(app.posted(SignedDuration::from_hours(20), 0, "the post", "1-day").await.id())
+            Some(app.posted(SignedDuration::from_hours(20), 0, "the post", "1-day").await.id)
         } else {
             None
         };
@@ -70,7 +70,12 @@ impl Paged {
             }
             List::Conversations => {
                 let (sub, handle) = (format!("sub-{made}"), format!("user{made}"));
-                self.app.state.store.put_profile(&user(u128::from(made) + 100, &sub, &handle, "User")).await.unwrap();
+                self.app
+                    .state
+                    .store
+                    .create_profile(&user(u128::from(made) + 100, &sub, &handle, "User"))
+                    .await
+                    .unwrap();
                 let body = json!({ "message": text, "handle": handle });
                 assert_eq!(self.app.post_as(WORF, "/api/messages", &body).await.status, 200);
             }
@@ -78,7 +83,7 @@ impl Paged {
                 let parent = self.app.state.store.post(self.parent.unwrap(), self.app.now()).await.unwrap().unwrap();
                 let (id, worf) = (numbered(self.app.now(), made), crate::support::worf());
                 let message = cruddur::domain::Message::reply(&text).unwrap();
-                let reply = cruddur::domain::Reply::post(id, &parent.post, worf.author.clone(), message);
+                let reply = cruddur::domain::Post::reply(id, &parent.post, worf.author.clone(), message);
                 self.app.state.store.create_reply(&worf, &parent, &reply, None).await.unwrap();
             }
             List::Home | List::Feed | List::Search | List::Notifications => {

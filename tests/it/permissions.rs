@@ -92,8 +92,8 @@ fn allowed(function: &str) -> Uses {
 async fn api_role_allows_exactly_what_routes_use() {
     let recorded = Recorded::of(TestApp::new().await);
     let app = &recorded.app;
-    let post = app.posted(hours(1), 1, "A post", "1-day").await.id();
-    let reply = app.replied(post, hours(1), 2, "A reply").await.id();
+    let post = app.posted(hours(1), 1, "A post", "1-day").await.id;
+    let reply = app.replied(post, hours(1), 2, "A reply").await.id;
     let group =
         app.post_as(ANDREW, "/api/messages", &json!({ "message": "Hello", "user_receiver_handle": "worf" })).await;
     let group = group.body["message_group_uuid"].as_str().unwrap().to_owned();
@@ -161,7 +161,7 @@ async fn api_role_allows_exactly_what_routes_use() {
 #[tokio::test]
 async fn stream_role_allows_exactly_what_the_consumer_uses() {
     let app = TestApp::new().await;
-    let post = app.posted(hours(1), 1, "Hello @worf", "1-day").await.id();
+    let post = app.posted(hours(1), 1, "Hello @worf", "1-day").await.id;
     app.replied(post, hours(1), 2, "A reply to @andrewbrown").await;
     app.ask_as(WORF, "PUT", &format!("/api/activities/{post}/like")).await;
     app.post_as(ANDREW, "/api/messages", &json!({ "message": "Hello", "user_receiver_handle": "worf" })).await;

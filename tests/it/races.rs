@@ -15,7 +15,7 @@ async fn crowd() -> TestApp {
     let app = TestApp::new().await;
     for number in 0..USERS {
         let profile = user(100 + number, &sub(number), &format!("user{number}"), "User");
-        app.state.store.put_profile(&profile).await.unwrap();
+        app.state.store.create_profile(&profile).await.unwrap();
     }
     app
 }
@@ -23,7 +23,7 @@ async fn crowd() -> TestApp {
 #[tokio::test]
 async fn concurrent_likes_and_unlikes_are_counted() {
     let app = crowd().await;
-    let post = app.posted(hours(1), 1, "popular", "1-day").await.id();
+    let post = app.posted(hours(1), 1, "popular", "1-day").await.id;
     let like = format!("/api/activities/{post}/like");
     // Each user likes twice concurrently; every other user unlikes twice concurrently.
     let liked = join_all((0..2 * USERS).map(|n| app.ask_likes("PUT", sub(n / 2), &like))).await;
@@ -48,7 +48,7 @@ impl TestApp {
 #[tokio::test]
 async fn concurrent_replies_and_deletions_keep_counters_right() {
     let app = crowd().await;
-    let post = app.posted(hours(1), 1, "discussed", "1-day").await.id();
+    let post = app.posted(hours(1), 1, "discussed", "1-day").await.id;
     let uri = format!("/api/activities/{post}");
     let reply = |n: u128| {
         let (app, sub, uri) = (&app, sub(n), format!("{uri}/reply"));
@@ -75,7 +75,7 @@ async fn concurrent_replies_and_deletions_keep_counters_right() {
 async fn post_deleted_during_reactions_leaves_no_items() {
     let mut app = crowd().await;
     let before = app.items().await.kinds();
-    let post = app.posted(hours(1), 1, "short-lived", "1-day").await.id();
+    let post = app.posted(hours(1), 1, "short-lived", "1-day").await.id;
     let uri = format!("/api/activities/{post}");
     let (like, reply) = (format!("{uri}/like"), format!("{uri}/reply"));
     let answer = json!({ "message": "I say" });

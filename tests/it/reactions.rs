@@ -13,7 +13,7 @@ async fn counts(app: &TestApp, id: Id) -> (Value, Value) {
 #[tokio::test]
 async fn reactions_are_counted_once_and_reversible() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let id = app.posted(hours(1), 1, "x", "1-day").await.id;
     let uuid = "01a202e9-b47a-7000-8000-000000000001";
     for (method, what, likes, reposts, liked, reposted) in [
         ("PUT", "like", 1, 0, true, false),
@@ -38,8 +38,8 @@ async fn reactions_are_counted_once_and_reversible() {
 #[tokio::test]
 async fn reply_can_be_liked_and_reposted() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
-    let reply = app.replied(parent, hours(0), 2, "y").await.id();
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id;
+    let reply = app.replied(parent, hours(0), 2, "y").await.id;
     assert_eq!(app.ask_as(ANDREW, "PUT", &format!("/api/activities/{reply}/like")).await.status, 200);
     assert_eq!(app.ask_as(ANDREW, "PUT", &format!("/api/activities/{reply}/repost")).await.status, 200);
     assert_eq!(counts(&app, reply).await, (json!(1), json!(1)));
@@ -49,7 +49,7 @@ async fn reply_can_be_liked_and_reposted() {
 #[tokio::test]
 async fn concurrent_likes_of_one_user_count_once() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let id = app.posted(hours(1), 1, "x", "1-day").await.id;
     let uri = format!("/api/activities/{id}/like");
     let answers = join_all((0..100).map(|_| app.ask_as(WORF, "PUT", &uri))).await;
     for answer in answers {
@@ -61,7 +61,7 @@ async fn concurrent_likes_of_one_user_count_once() {
 #[tokio::test]
 async fn missing_or_expired_post_cannot_be_liked() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(0), 1, "x", "1-hour").await.id().to_string();
+    let id = app.posted(hours(0), 1, "x", "1-hour").await.id.to_string();
     app.pass(hours(1));
     for id in [id.as_str(), "0199c3a0-5e00-7a11-8b22-c33d44e55f66", "abc", "@worf"] {
         for method in ["PUT", "DELETE"] {
@@ -76,7 +76,7 @@ async fn missing_or_expired_post_cannot_be_liked() {
 #[tokio::test]
 async fn like_requires_a_profile() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(0), 1, "x", "1-hour").await.id();
+    let id = app.posted(hours(0), 1, "x", "1-hour").await.id;
     let uri = format!("/api/activities/{id}/like");
     assert_eq!(app.send(request("PUT", &uri).body(Body::empty()).unwrap()).await.status, 401);
     assert_eq!(app.ask_as("nobody", "PUT", &uri).await.status, 403);

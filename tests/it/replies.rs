@@ -15,7 +15,7 @@ fn path(id: impl ToString) -> String {
 async fn created_reply_expires_with_its_parent() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 9, "parent", "3-hours").await;
-    let made = app.send_as(WORF, "POST", &path(parent.id()), REPLY).await;
+    let made = app.send_as(WORF, "POST", &path(parent.id), REPLY).await;
     let expected = json!({
         "uuid": "01a20320-a2fa-7000-8000-000000000000",
         "display_name": "Worf",
@@ -26,7 +26,7 @@ async fn created_reply_expires_with_its_parent() {
         "reply_to_activity_uuid": "01a202e9-b47a-7000-8000-000000000009",
     });
     assert_eq!((made.status, made.body), (200, expected));
-    let shown = app.get(&format!("/api/activities/{}", parent.id())).await;
+    let shown = app.get(&format!("/api/activities/{}", parent.id)).await;
     assert_eq!(shown.body["activity"]["replies_count"], 1);
     assert_eq!(shown.body["replies"][0]["message"], "This post has no honor!");
     assert_eq!(app.get("/api/activities/home").await.messages(), ["parent"], "home has no replies");
@@ -36,7 +36,7 @@ async fn created_reply_expires_with_its_parent() {
 async fn reply_can_be_shown_and_replied_to() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 9, "parent", "3-hours").await;
-    let first = app.send_as(WORF, "POST", &path(parent.id()), REPLY).await;
+    let first = app.send_as(WORF, "POST", &path(parent.id), REPLY).await;
     let first = first.body["uuid"].as_str().unwrap();
     let second = app.send_as(ANDREW, "POST", &path(first), r#"{"message": "Why?"}"#).await;
     assert_eq!((second.status, &second.body["reply_to_activity_uuid"]), (200, &json!(first)));
@@ -59,7 +59,7 @@ async fn reply_can_be_shown_and_replied_to() {
 #[tokio::test]
 async fn reply_to_a_missing_or_expired_post_is_404() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id;
     app.pass(hours(1));
     for id in [parent.to_string(), "0199c3a0-5e00-7a11-8b22-c33d44e55f66".to_owned(), "abc".to_owned()] {
         let answer = app.send_as(WORF, "POST", &path(&id), REPLY).await;
@@ -70,7 +70,7 @@ async fn reply_to_a_missing_or_expired_post_is_404() {
 #[tokio::test]
 async fn invalid_reply_is_422() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id;
     for (body, codes) in [
         (json!({}), json!(["message_blank"])),
         (json!({ "message": " \n" }), json!(["message_blank"])),
@@ -87,7 +87,7 @@ async fn invalid_reply_is_422() {
 #[tokio::test]
 async fn parent_id_in_the_body_must_match_the_path() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id().to_string();
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id.to_string();
     for (named, status) in [
         (json!(parent), 200),
         (json!(parent.to_uppercase()), 200),
@@ -103,7 +103,7 @@ async fn parent_id_in_the_body_must_match_the_path() {
 #[tokio::test]
 async fn reply_requires_a_profile() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id;
     let anonymous = request("POST", &path(parent)).header("content-type", "application/json");
     assert_eq!(app.send(anonymous.body(Body::from(REPLY)).unwrap()).await.status, 401);
     assert_eq!(app.send_as("nobody", "POST", &path(parent), REPLY).await.status, 403);
@@ -112,7 +112,7 @@ async fn reply_requires_a_profile() {
 #[tokio::test]
 async fn fifty_concurrent_replies_are_all_counted() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id;
     let uri = path(parent);
     let answers = join_all((0..50).map(|_| app.send_as(WORF, "POST", &uri, REPLY))).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
@@ -124,7 +124,7 @@ async fn fifty_concurrent_replies_are_all_counted() {
 #[tokio::test]
 async fn replies_with_one_key_create_one_reply() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id();
+    let parent = app.posted(hours(0), 1, "parent", "1-hour").await.id;
     let reply = || {
         let app = &app;
         async move { app.send_with_key(WORF, "POST", &path(parent), Some("k"), REPLY).await }
@@ -142,7 +142,7 @@ async fn replies_with_one_key_create_one_reply() {
 #[tokio::test]
 async fn reply_pages_are_oldest_first_without_repeats() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(2), 1, "parent", "1-day").await.id();
+    let parent = app.posted(hours(2), 1, "parent", "1-day").await.id;
     for number in 0..7_u32 {
         let ago = hours(1) - SignedDuration::from_secs(number.into());
         app.replied(parent, ago, number.into(), &number.to_string()).await;

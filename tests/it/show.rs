@@ -7,9 +7,9 @@ async fn post_is_shown_with_replies_oldest_first() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(2), 1, "Cloud is (very) fun!", "1-day").await;
     for (ago, number, message) in [(0, 3, "Second"), (1, 2, "This post has no honor!")] {
-        app.replied(parent.id(), hours(ago), number, message).await;
+        app.replied(parent.id, hours(ago), number, message).await;
     }
-    let shown = app.get(&format!("/api/activities/{}", parent.id())).await;
+    let shown = app.get(&format!("/api/activities/{}", parent.id)).await;
     let reply = |uuid: &str, message: &str, created_at: &str| {
         json!({
             "uuid": uuid, "display_name": "Worf", "handle": "worf", "message": message,
@@ -35,11 +35,11 @@ async fn post_is_shown_with_replies_oldest_first() {
 async fn replies_are_not_in_home_and_expire_with_the_post() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(0), 1, "parent", "1-hour").await;
-    app.replied(parent.id(), hours(0), 2, "reply").await;
+    app.replied(parent.id, hours(0), 2, "reply").await;
     assert_eq!(app.get("/api/activities/home").await.messages(), ["parent"]);
     app.pass(hours(1));
-    assert_eq!(app.state.store.replies(parent.id(), app.now(), 10, None).await.unwrap().replies, []);
-    assert_eq!(app.get(&format!("/api/activities/{}", parent.id())).await.status, 404);
+    assert_eq!(app.state.store.replies(parent.id, app.now(), 10, None).await.unwrap().rows, []);
+    assert_eq!(app.get(&format!("/api/activities/{}", parent.id)).await.status, 404);
 }
 
 #[tokio::test]

@@ -158,7 +158,7 @@ async fn confirmation_fails_without_a_free_handle() {
             display_name: "x".to_owned(),
         };
         let profile = Profile { sub: format!("other-{n}"), author, ..crate::support::andrew() };
-        app.state.store.put_profile(&profile).await.unwrap();
+        app.state.store.create_profile(&profile).await.unwrap();
     }
     let error = confirm(&app, &confirmed("sub-1", Some("worf"), None)).await.unwrap_err();
     assert!(matches!(error, SignupError::NoFreeHandle));

@@ -47,7 +47,7 @@ fn record() -> (Events, tracing::subscriber::DefaultGuard) {
 #[tokio::test]
 async fn written_items_carry_the_trace_context() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(1), 1, "x", "1-day").await.id();
+    let parent = app.posted(hours(1), 1, "x", "1-day").await.id;
     let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
     let (post, like) = (format!("/api/activities/{parent}/reply"), format!("/api/activities/{parent}/like"));
@@ -134,7 +134,7 @@ async fn failed_record_log_has_the_trace_without_content() {
     record_["dynamodb"]["NewImage"]["handle"]["S"] = "Not A Handle, canary".into();
     record_["dynamodb"]["NewImage"]["trace_context"] = serde_json::json!({ "S": crate::support::TRACEPARENT });
     let (events, _guard) = record();
-    assert_eq!(app.consume(&[record_]).await.failures.len(), 1);
+    assert_eq!(app.consume(&[record_]).await.batch_item_failures.len(), 1);
     let events = events.0.lock().unwrap();
     let event = events.iter().find(|event| event.contains_key("error.type")).unwrap();
     for (name, value) in [

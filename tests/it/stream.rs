@@ -1,8 +1,8 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use cruddur::dead_letters::DeadLetters;
-use cruddur::domain::{Activity, DirectMessage, Message};
+use cruddur::domain::{DirectMessage, Message, Post};
 use cruddur::store::{Store, keys};
-use cruddur::stream::{Batch, Consumer, Failure, Failures, limit};
+use cruddur::stream::{BatchItemFailure, BatchResponse, Consumer, StreamEvent, budget};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -15,22 +15,22 @@ fn read(file: &str) -> Value {
 }
 
 /// Changes of every kind: mentions, replies, likes, an unlike, a deleted post, a rename and messages.
-async fn busy() -> (TestApp, Activity) {
+async fn busy() -> (TestApp, Post) {
     let app = TestApp::new().await;
-    app.state.store.put_profile(&user(3, "demo-londo", "londo", "Londo Mollari")).await.unwrap();
+    app.state.store.create_profile(&user(3, "demo-londo", "londo", "Londo Mollari")).await.unwrap();
     let kept = app.posted(hours(5), 1, "Cloud fun for @worf and @londo", "1-day").await;
     let deleted = app.posted(hours(4), 2, "soon gone, @worf", "1-day").await;
     app.reply(&kept, ANDREW, numbered(app.now() - hours(3), 3), &worf(), "no honor").await;
     app.reply(&deleted, ANDREW, numbered(app.now() - hours(3), 4), &worf(), "nor here, @londo").await;
     app.like(&kept, ANDREW, &worf(), app.now() - hours(2)).await;
-    app.unlike(kept.id(), &worf()).await;
+    app.unlike(kept.id, &worf()).await;
     app.like(&kept, ANDREW, &worf(), app.now() - hours(1)).await;
     app.like(&deleted, ANDREW, &worf(), app.now() - hours(1)).await;
     for (sub, handle, message) in [(ANDREW, "worf", "one"), (WORF, "andrewbrown", "two"), (ANDREW, "worf", "three")] {
         app.post_as(sub, "/api/messages", &json!({ "message": message, "handle": handle })).await;
         app.pass(SignedDuration::from_secs(1));
     }
-    app.delete_item(keys::activity(deleted.id())).await;
+    app.delete_item(keys::activity(deleted.id)).await;
     app.rename(&worf(), "Worf, son of Mogh").await;
     (app, kept)
 }
@@ -63,7 +63,7 @@ async fn records_in_order_have_their_side_effects() {
         ["Cloud fun for @worf and @londo", "no honor"]
     );
     assert_eq!(app.get_as(WORF, "/api/message_groups").await.messages(), ["three"]);
-    let shown = app.get(&format!("/api/activities/{}", kept.id())).await;
+    let shown = app.get(&format!("/api/activities/{}", kept.id)).await;
     assert_eq!(shown.body["replies"][0]["display_name"], "Worf, son of Mogh");
     assert_eq!(app.get_as(ANDREW, "/api/message_groups").await.body[0]["display_name"], "Worf, son of Mogh");
     assert_eq!(app.get("/api/activities/search?term=gone").await.body, json!([]));
@@ -78,7 +78,7 @@ async fn repeated_records_change_nothing() {
     let (app, _) = busy().await;
     let records = app.records();
     for batch in [&records[..], &records[..], &records[records.len() / 2..]] {
-        assert_eq!(app.consume(batch).await, Failures::default());
+        assert_eq!(app.consume(batch).await, BatchResponse::default());
     }
     assert_eq!(done(app).await, expected);
 }
@@ -92,7 +92,7 @@ async fn record_order_does_not_matter() {
         let mut batch = shuffled(&records, seed);
         // Some records are repeated.
         batch.extend(shuffled(&records, seed + 100).into_iter().take(20));
-        assert_eq!(app.consume(&batch).await, Failures::default());
+        assert_eq!(app.consume(&batch).await, BatchResponse::default());
         assert_eq!(done(app).await, expected, "seed {seed}");
     }
 }
@@ -112,7 +112,7 @@ async fn interrupted_consumer_is_completed_by_a_retry() {
             () = async { for _ in 0..end { tokio::task::yield_now().await } } => {}
         }
     }
-    assert_eq!(app.consume(&records).await, Failures::default());
+    assert_eq!(app.consume(&records).await, BatchResponse::default());
     assert_eq!(done(app).await, expected);
 }
 
@@ -126,7 +126,9 @@ async fn invalid_record_is_the_first_reported_failure() {
     bad["dynamodb"]["NewImage"]["message"] = json!({ "N": "1" });
     bad["dynamodb"]["SequenceNumber"] = json!("111100000000000000000000000");
     records.insert(records.len() - 1, bad);
-    let failures = Failures { failures: vec![Failure { sequence_number: "111100000000000000000000000".to_owned() }] };
+    let failures = BatchResponse {
+        batch_item_failures: vec![BatchItemFailure { item_identifier: "111100000000000000000000000".to_owned() }],
+    };
     assert_eq!(app.consume(&records).await, failures);
     assert_eq!(app.get_as(WORF, "/api/activities/notifications").await.messages(), ["before @worf"]);
     assert_eq!(
@@ -136,10 +138,10 @@ async fn invalid_record_is_the_first_reported_failure() {
         })
     );
     for nonsense in [json!(null), json!({}), json!({ "dynamodb": { "Keys": {} } })] {
-        let failures = Failures { failures: vec![Failure { sequence_number: String::new() }] };
+        let failures = BatchResponse { batch_item_failures: vec![BatchItemFailure { item_identifier: String::new() }] };
         assert_eq!(app.consume(&[nonsense]).await, failures);
     }
-    assert_eq!(serde_json::to_value(Failures::default()).unwrap(), json!({ "batchItemFailures": [] }));
+    assert_eq!(serde_json::to_value(BatchResponse::default()).unwrap(), json!({ "batchItemFailures": [] }));
 }
 
 #[tokio::test]
@@ -163,19 +165,19 @@ async fn record_without_time_left_is_retried() {
     let app = TestApp::new().await;
     app.posted(hours(1), 1, "late", "1-day").await;
     let records = app.records();
-    let consumer = Consumer { store: app.state.store.clone(), letters: DeadLetters::nobody() };
-    let failures = consumer.consume(&Batch { records: records.clone() }, std::time::Duration::ZERO).await;
+    let consumer = Consumer { store: app.state.store.clone(), dead_letters: DeadLetters::none() };
+    let failures = consumer.consume(&StreamEvent { records: records.clone() }, std::time::Duration::ZERO).await;
     let last = records.last().unwrap()["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned();
-    assert_eq!(failures, Failures { failures: vec![Failure { sequence_number: last }] });
+    assert_eq!(failures, BatchResponse { batch_item_failures: vec![BatchItemFailure { item_identifier: last }] });
 }
 
 #[test]
 fn batch_ends_before_its_deadline() {
     let now = at("2026-11-22T12:00:00Z");
-    assert_eq!(limit(1_795_348_810_000, now), std::time::Duration::from_secs(8));
-    assert_eq!(limit(1_795_348_801_000, now), std::time::Duration::ZERO);
-    assert_eq!(limit(1_795_348_799_000, now), std::time::Duration::from_secs(10));
-    assert_eq!(limit(0, now), std::time::Duration::from_secs(10));
+    assert_eq!(budget(1_795_348_810_000, now), std::time::Duration::from_secs(8));
+    assert_eq!(budget(1_795_348_801_000, now), std::time::Duration::ZERO);
+    assert_eq!(budget(1_795_348_799_000, now), std::time::Duration::from_secs(10));
+    assert_eq!(budget(0, now), std::time::Duration::from_secs(10));
 }
 
 #[tokio::test]
@@ -183,11 +185,11 @@ async fn ttl_deletions_are_ignored() {
     let app = TestApp::new().await;
     let post = app.posted(hours(1), 1, "short", "3-hours").await;
     app.like(&post, ANDREW, &worf(), app.now()).await;
-    app.delete_item(keys::activity(post.id())).await;
+    app.delete_item(keys::activity(post.id)).await;
     let mut removal = app.records().pop().unwrap();
-    assert!(cruddur::stream::follows(&removal));
+    assert!(cruddur::stream::has_side_effects(&removal));
     removal["userIdentity"] = json!({ "type": "Service", "principalId": "dynamodb.amazonaws.com" });
-    assert!(!cruddur::stream::follows(&removal));
+    assert!(!cruddur::stream::has_side_effects(&removal));
 }
 
 #[tokio::test]
@@ -195,9 +197,9 @@ async fn derived_items_have_the_ttl_of_their_post() {
     let mut app = TestApp::new().await;
     let before = app.items().await.keys();
     let post = app.posted(hours(1), 1, "Hello @worf", "3-hours").await;
-    let reply = app.replied(post.id(), hours(0), 2, "an answer, @andrewbrown").await;
+    let reply = app.replied(post.id, hours(0), 2, "an answer, @andrewbrown").await;
     for what in ["like", "repost"] {
-        for id in [post.id(), reply.id()] {
+        for id in [post.id, reply.id] {
             assert_eq!(app.put_as(WORF, &format!("/api/activities/{id}/{what}")).await.status, 200);
             assert_eq!(app.put_as(ANDREW, &format!("/api/activities/{id}/{what}")).await.status, 200);
         }
@@ -205,7 +207,7 @@ async fn derived_items_have_the_ttl_of_their_post() {
     app.settle().await;
     let made = app.items().await;
     // Rounded up to a whole second.
-    let end = (post.expires_at().as_second() + 1).to_string();
+    let end = (post.expires_at.as_second() + 1).to_string();
     for key in made.keys().difference(&before) {
         assert_eq!(made.attribute(key, "expires_at"), Some(end.as_str()), "{key:?}");
     }
@@ -236,12 +238,12 @@ async fn post_with_thousands_of_likes_is_cleared_in_steps() {
     let post = app.posted(hours(1), 1, "popular", "1-day").await;
     let likers = (0..2_501).map(|number| user(1_000 + number, "demo-many", "many", "Many"));
     app.likes(&post, ANDREW, &likers.collect::<Vec<_>>(), app.now()).await;
-    app.delete_item(keys::activity(post.id())).await;
+    app.delete_item(keys::activity(post.id)).await;
     let removal = app.records().pop().unwrap();
     assert_eq!(removal["eventName"], "REMOVE");
-    assert_eq!(app.consume(std::slice::from_ref(&removal)).await.failures.len(), 1);
-    assert_eq!(app.consume(&[removal]).await, Failures::default());
-    assert!(!app.has_item(keys::like(post.id(), user(1_000, "x", "x", "x").author.user_uuid)).await);
+    assert_eq!(app.consume(std::slice::from_ref(&removal)).await.batch_item_failures.len(), 1);
+    assert_eq!(app.consume(&[removal]).await, BatchResponse::default());
+    assert!(!app.has_item(keys::like(post.id, user(1_000, "x", "x", "x").author.user_uuid)).await);
 }
 
 #[tokio::test]
@@ -251,7 +253,7 @@ async fn post_created_during_a_rename_gets_the_new_name() {
     app.settle().await;
     // The author was read before the rename.
     let post = app.posted(hours(0), 1, "late", "1-day").await;
-    assert_eq!(post.author().display_name, "Andrew Brown");
+    assert_eq!(post.author.display_name, "Andrew Brown");
     app.settle().await;
     assert_eq!(app.get("/api/activities/home").await.body[0]["display_name"], "Andy");
 }
@@ -267,7 +269,7 @@ async fn restore_first_name_meanwhile(app: &mut TestApp, records: Vec<Value>) {
     app.rename(&andrew(), "Andrew Brown").await;
     app.settle().await;
     write.go_on();
-    assert_eq!(consumed.await.unwrap(), Failures::default());
+    assert_eq!(consumed.await.unwrap(), BatchResponse::default());
 }
 
 #[tokio::test]
@@ -305,7 +307,8 @@ async fn conversation_opened_during_renames_gets_the_new_names() {
     // Both users were read before the renames.
     let group = numbered(app.now(), 1);
     let message = Message::direct("late").unwrap();
-    let first = DirectMessage { id: numbered(app.now(), 2), group, sender: andrew().author.user_uuid, message };
+    let first =
+        DirectMessage { id: numbered(app.now(), 2), conversation: group, sender: andrew().author.user_uuid, message };
     app.state.store.open_conversation(&andrew(), &worf(), &first, None).await.unwrap();
     assert_eq!(app.get_as(WORF, "/api/message_groups").await.body[0]["display_name"], "Andrew Brown");
     app.settle().await;
@@ -358,7 +361,7 @@ async fn template_filter_matches_the_consumed_records() {
     let (mut app, _) = busy().await;
     app.settle().await;
     let records = app.records();
-    let followed = records.iter().filter(|record| cruddur::stream::follows(record));
+    let followed = records.iter().filter(|record| cruddur::stream::has_side_effects(record));
     assert!(followed.clone().count() > 10);
     assert!(followed.clone().all(is_let_through));
     let own = records.iter().filter(|record| {
@@ -373,7 +376,7 @@ async fn template_filter_matches_the_consumed_records() {
 async fn consumer_reads_what_the_api_writes() {
     let mut app = TestApp::new().await;
     let post = app.posted(hours(1), 1, "Who likes pineapple?", "1-day").await;
-    let path = format!("/api/activities/{}", post.id());
+    let path = format!("/api/activities/{}", post.id);
     let reply = app.post_as(WORF, &format!("{path}/reply"), &json!({ "message": "No honor!" })).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
     app.pass(SignedDuration::from_secs(1));

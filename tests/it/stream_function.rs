@@ -52,7 +52,7 @@ async fn stream_batch_is_one_trace_linked_to_its_writers() {
     let links: Vec<_> = record.links.iter().map(|link| hex(&link.trace_id)).collect();
     assert_eq!(links, ["4bf92f3577b34da6a3ce929d0e0e4736"]);
     let log = function.kill().await;
-    let line = log.lines().find(|line| line.contains("cannot be understood")).unwrap();
+    let line = log.lines().find(|line| line.contains("the stream record is invalid")).unwrap();
     assert!(line.contains(trace) && line.contains("69210005000000000000000000000001"), "{line}");
     assert!(!log.contains("Hello"), "{log}");
 }

@@ -36,7 +36,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderValue, Request, Response};
 use cruddur::api::{self, AppState, Compat, Identity, Keys};
 use cruddur::clock::Clock;
-use cruddur::domain::{Activity, Author, Draft, Handle, Id, Message, Profile, Reply};
+use cruddur::domain::{Author, Handle, Id, Message, Post, PostDraft, Profile};
 use cruddur::store::{self, Store};
 use dynoxide::Database;
 use jiff::{SignedDuration, Timestamp};
@@ -69,8 +69,8 @@ impl TestApp {
     /// With the users `andrewbrown` and `worf`; it is 2026-11-22T12:00:00.250Z.
     pub(crate) async fn new() -> Self {
         let app = Self::empty().await;
-        app.state.store.put_profile(&andrew()).await.unwrap();
-        app.state.store.put_profile(&worf()).await.unwrap();
+        app.state.store.create_profile(&andrew()).await.unwrap();
+        app.state.store.create_profile(&worf()).await.unwrap();
         app
     }
 
@@ -141,18 +141,18 @@ impl TestApp {
     }
 
     /// Stores a post that was created `ago` before now.
-    pub(crate) async fn posted(&self, ago: SignedDuration, number: u64, message: &str, ttl: &str) -> Activity {
+    pub(crate) async fn posted(&self, ago: SignedDuration, number: u64, message: &str, ttl: &str) -> Post {
         let id = numbered(self.now() - ago, number);
-        let activity = Activity::post(id, andrew().author, Draft::parse(message, ttl).unwrap());
-        self.state.store.create_activity(&andrew(), &activity, None).await.unwrap();
+        let activity = Post::new(id, andrew().author, PostDraft::parse(message, ttl).unwrap());
+        self.state.store.create_post(&andrew(), &activity, None).await.unwrap();
         activity
     }
 
     /// Stores a reply of `worf` to a post or a reply, created `ago` before now.
-    pub(crate) async fn replied(&self, parent: Id, ago: SignedDuration, number: u64, message: &str) -> Reply {
+    pub(crate) async fn replied(&self, parent: Id, ago: SignedDuration, number: u64, message: &str) -> Post {
         let id = numbered(self.now() - ago, number);
         let parent = self.state.store.post(parent, self.now()).await.unwrap().unwrap();
-        let reply = Reply::post(id, &parent.post, worf().author, Message::reply(message).unwrap());
+        let reply = Post::reply(id, &parent.post, worf().author, Message::reply(message).unwrap());
         self.state.store.create_reply(&worf(), &parent, &reply, None).await.unwrap();
         reply
     }

@@ -9,7 +9,7 @@ use axum::body::Body;
 use cruddur::api::{AppState, Compat, Identity, ROUTES};
 use cruddur::clock::Clock;
 use cruddur::signup;
-use cruddur::stream::{self, Batch, Consumer};
+use cruddur::stream::{self, Consumer, StreamEvent};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use syn::visit::Visit;
@@ -98,7 +98,7 @@ async fn post_traces_match_the_snapshot() {
     ask("GET /api/activities/home", "invalid cursor").query("?cursor=x").of(&app, &mut tracing).await;
 
     let app = with_a_post().await;
-    app.replied(app.state.store.home(app.now(), 1, None).await.unwrap().activities[0].id(), hours(0), 2, "y").await;
+    app.replied(app.state.store.home(app.now(), 1, None).await.unwrap().rows[0].id, hours(0), 2, "y").await;
     let show = "GET /api/activities/{activity_uuid}";
     ask(show, "").of(&app, &mut tracing).await;
     ask(show, "missing").at(format!("/api/activities/{NOBODYS_POST}")).of(&app, &mut tracing).await;
@@ -189,7 +189,7 @@ async fn user_traces_match_the_snapshot() {
     ask(update, "replayed").by(ANDREW).body(body).key("k").of(&app, &mut tracing).await;
     ask(update, "blank").by(ANDREW).body("{}").of(&app, &mut tracing).await;
     ask("POST /api/profile/update", "").by(ANDREW).body(body).of(&app, &mut tracing).await;
-    let plays = Identity::plays(ANDREW.to_owned());
+    let plays = Identity::fixed(ANDREW.to_owned());
     let week2 = AppState { identity: plays, compat: Compat::Week2, ..app.state.clone() };
     let mut early = TestApp::on(app.client.clone());
     early.state = week2;
@@ -216,7 +216,7 @@ async fn message_traces_match_the_snapshot() {
     let list = "GET /api/messages/{message_group_uuid}";
     ask(list, "").at(format!("/api/messages/{group}")).by(WORF).of(&app, &mut tracing).await;
     ask(list, "by handle").at("/api/messages/@andrewbrown").by(WORF).of(&app, &mut tracing).await;
-    app.state.store.put_profile(&user(3, "demo-bayko", "bayko", "Andrew Bayko")).await.unwrap();
+    app.state.store.create_profile(&user(3, "demo-bayko", "bayko", "Andrew Bayko")).await.unwrap();
     let other = format!("/api/messages/{group}");
     ask(list, "of another user").at(other).by("demo-bayko").of(&app, &mut tracing).await;
     assert_snapshot("traces/messages.txt", tracing.drawn());
@@ -262,10 +262,10 @@ async fn other_traces_match_the_snapshot() {
 /// Consumes the new records, one batch for each, and draws their traces.
 async fn follow(app: &mut TestApp, tracing: &mut Tracing, what: &str) {
     for record in app.next_records() {
-        if stream::follows(&record) {
+        if stream::has_side_effects(&record) {
             let store = app.state.store.clone();
             let failures = tracing.work(what, "process cruddur", consume(&store, &[record])).await;
-            assert_eq!(failures, stream::Failures::default(), "{what}");
+            assert_eq!(failures, stream::BatchResponse::default(), "{what}");
         }
     }
 }
@@ -281,22 +281,22 @@ async fn stream_traces_match_the_snapshot() {
     follow(&mut app, &mut tracing, "a reply, linked to its request").await;
     app.like(&post, ANDREW, &worf(), app.now()).await;
     follow(&mut app, &mut tracing, "a like").await;
-    app.unlike(post.id(), &worf()).await;
+    app.unlike(post.id, &worf()).await;
     follow(&mut app, &mut tracing, "an unlike").await;
     app.post_as(ANDREW, "/api/messages", &json!({ "message": "x", "handle": "worf" })).await;
     follow(&mut app, &mut tracing, "a first message: conversation or message").await;
     app.pass(SignedDuration::from_secs(1));
     app.rename(&worf(), "Worf, son of Mogh").await;
     follow(&mut app, &mut tracing, "a rename").await;
-    app.ask_as(ANDREW, "DELETE", &format!("/api/activities/{}", post.id())).await;
+    app.ask_as(ANDREW, "DELETE", &format!("/api/activities/{}", post.id)).await;
     follow(&mut app, &mut tracing, "a deleted post and its items").await;
 
     let mut bad = app.records().pop().unwrap();
     let image = json!({ "trace_context": { "S": TRACEPARENT } });
     bad["dynamodb"] = json!({ "SequenceNumber": "1", "Keys": {}, "OldImage": image, "NewImage": image });
     let queue = Queue::start(200).await;
-    let consumer = Consumer { store: app.state.store.clone(), letters: queue.letters() };
-    let batch = Batch { records: vec![bad] };
+    let consumer = Consumer { store: app.state.store.clone(), dead_letters: queue.letters() };
+    let batch = StreamEvent { records: vec![bad] };
     let consume = consumer.consume(&batch, Duration::from_secs(60));
     tracing.work("an invalid record", "process cruddur", consume).await;
     assert_snapshot("traces/stream.txt", tracing.drawn());

@@ -38,7 +38,7 @@ async fn user_page_has_profile_and_live_posts_newest_first() {
 #[tokio::test]
 async fn user_page_has_no_replies() {
     let app = TestApp::new().await;
-    let parent = app.posted(hours(1), 1, "post", "1-day").await.id();
+    let parent = app.posted(hours(1), 1, "post", "1-day").await.id;
     app.replied(parent, hours(0), 2, "reply").await;
     let feed = app.get("/api/activities/@worf").await;
     assert_eq!((&feed.body["profile"]["cruds_count"], &feed.body["activities"]), (&json!(0), &json!([])));
@@ -47,7 +47,7 @@ async fn user_page_has_no_replies() {
 #[tokio::test]
 async fn escaped_at_sign_is_equivalent() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(1), 1, "post", "1-day").await.id();
+    let id = app.posted(hours(1), 1, "post", "1-day").await.id;
     for path in [
         "/api/activities/{}andrewbrown".to_owned(),
         format!("/api/activities/{{}}andrewbrown/status/{id}"),
@@ -108,7 +108,7 @@ async fn live_post_behind_expired_posts_is_on_the_user_page() {
 #[tokio::test]
 async fn post_address_requires_its_author_handle() {
     let app = TestApp::new().await;
-    let id = app.posted(hours(1), 1, "post", "1-day").await.id();
+    let id = app.posted(hours(1), 1, "post", "1-day").await.id;
     let status = |handle: &str| format!("/api/activities/@{handle}/status/{id}");
     let shown = app.get(&status("andrewbrown")).await;
     assert_eq!((shown.status, &shown.body["activity"]["message"]), (200, &json!("post")));

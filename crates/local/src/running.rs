@@ -96,7 +96,7 @@ impl Running {
 
         let keys = Keys::new(secret.expose().as_bytes(), None);
         let (identity, compat) = match options.compat {
-            Some(Client::Week2) => (Identity::plays(seed::ANDREW.sub()), Compat::Week2),
+            Some(Client::Week2) => (Identity::fixed(seed::ANDREW.sub()), Compat::Week2),
             None => (verified(issuer.clone()), Compat::Later),
         };
         let sign_in = sign_in::router(issuer.clone(), clock.clone());

@@ -1,7 +1,7 @@
 //! The demo users and posts.
 
 use cruddur::clock::Clock;
-use cruddur::domain::{Activity, Author, Counters, Handle, Id, Message, NotAHandle, Profile, Reaction, Reply};
+use cruddur::domain::{Author, Counters, Handle, Id, InvalidHandle, Message, Post, Profile, Reaction};
 use cruddur::store::{Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use uuid::{Uuid, uuid};
@@ -17,7 +17,7 @@ pub enum SeedError {
     Gone,
     /// A demo user is not one by the domain's rules.
     #[error("a demo user has no valid name")]
-    Handle(#[from] NotAHandle),
+    Handle(#[from] InvalidHandle),
 }
 
 /// One of the users that are always there.
@@ -57,12 +57,12 @@ impl DemoUser {
         Id::new(at, bytes)
     }
 
-    fn profile(self) -> Result<Profile, NotAHandle> {
+    fn profile(self) -> Result<Profile, InvalidHandle> {
         let author = self.author()?;
         Ok(Profile { sub: self.sub(), author, bio: String::new(), named_at: Timestamp::UNIX_EPOCH })
     }
 
-    fn author(self) -> Result<Author, NotAHandle> {
+    fn author(self) -> Result<Author, InvalidHandle> {
         Ok(Author {
             user_uuid: self.uuid,
             handle: Handle::parse(self.handle)?,
@@ -107,40 +107,41 @@ const HONOR: &str = "This post has no honor!";
 pub async fn seed(store: &Store, clock: &Clock) -> Result<Id, SeedError> {
     for user in USERS {
         if store.profile(&user.sub()).await?.is_none() {
-            store.put_profile(&user.profile()?).await?;
+            store.create_profile(&user.profile()?).await?;
         }
     }
     let now = clock.now();
-    match store.home(now, 1, None).await?.activities.first() {
-        Some(post) => Ok(post.id()),
+    match store.home(now, 1, None).await?.rows.first() {
+        Some(post) => Ok(post.id),
         None => posts(store, now).await,
     }
 }
 
 async fn posts(store: &Store, now: Timestamp) -> Result<Id, SeedError> {
     for post in [PRUNE_JUICE, TAILOR] {
-        store.create_activity(&post.author.profile()?, &post.activity(now)?, None).await?;
+        store.create_post(&post.author.profile()?, &post.activity(now)?, None).await?;
     }
     let cloud = CLOUD.activity(now)?;
-    store.create_activity(&CLOUD.author.profile()?, &cloud, None).await?;
-    let cloud = store.post(cloud.id(), now).await?.ok_or(SeedError::Gone)?;
+    store.create_post(&CLOUD.author.profile()?, &cloud, None).await?;
+    let cloud = store.post(cloud.id, now).await?.ok_or(SeedError::Gone)?;
     let replied_at = now - CLOUD.age + SignedDuration::from_hours(1);
-    let reply = Reply::post(WORF.id(replied_at), &cloud.post, WORF.author()?, Message::accepted(HONOR.to_owned()));
+    let reply = Post::reply(WORF.id(replied_at), &cloud.post, WORF.author()?, Message::unchecked(HONOR.to_owned()));
     store.create_reply(&WORF.profile()?, &cloud, &reply, None).await?;
     for user in [ALT, BAYKO, LONDO, WORF, GAREK] {
-        store.react(Reaction::Like, &user.profile()?, &cloud, replied_at).await?;
+        store.add_reaction(Reaction::Like, &user.profile()?, &cloud, replied_at).await?;
     }
-    Ok(cloud.post.id())
+    Ok(cloud.post.id)
 }
 
 impl DemoPost {
-    fn activity(&self, now: Timestamp) -> Result<Activity, NotAHandle> {
-        Ok(Activity::from_parts(
-            self.author.id(now - self.age),
-            self.author.author()?,
-            Message::accepted(self.message.to_owned()),
-            now + self.left,
-            Counters::default(),
-        ))
+    fn activity(&self, now: Timestamp) -> Result<Post, InvalidHandle> {
+        Ok(Post {
+            id: self.author.id(now - self.age),
+            parent: None,
+            author: self.author.author()?,
+            message: Message::unchecked(self.message.to_owned()),
+            expires_at: now + self.left,
+            counters: Counters::default(),
+        })
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cruddur::dead_letters::DeadLetters;
 use cruddur::store::Store;
-use cruddur::stream::{self, Batch, Consumer, Failures};
+use cruddur::stream::{self, BatchResponse, Consumer, StreamEvent};
 use dynoxide::actions::describe_stream::DescribeStreamRequest;
 use dynoxide::actions::get_records::GetRecordsRequest;
 use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
@@ -59,7 +59,8 @@ impl Pump {
     pub fn start(database: Database, store: Store, checkpoint: PathBuf, spans: Option<Spans>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (looked, looks) = watch::channel(0);
-        let source = Source { database, consumer: Consumer { store, letters: DeadLetters::log() }, checkpoint, spans };
+        let source =
+            Source { database, consumer: Consumer { store, dead_letters: DeadLetters::log() }, checkpoint, spans };
         Self { stop, looks, task: tokio::spawn(source.run(stopped, looked)) }
     }
 
@@ -114,7 +115,7 @@ impl Source {
         let (records, next) = tokio::task::spawn_blocking(move || read(&database, &checkpoint)).await??;
         let count = records.len();
         if count > 0 {
-            self.consume(records.into_iter().filter(stream::follows).collect()).await;
+            self.consume(records.into_iter().filter(stream::has_side_effects).collect()).await;
             let keep = |source| PumpError::Checkpoint { file: self.checkpoint.clone(), source };
             write(&self.checkpoint, &next).map_err(keep)?;
         }
@@ -124,23 +125,23 @@ impl Source {
     async fn consume(&self, mut records: Vec<Value>) {
         let mut attempts = 0;
         while !records.is_empty() {
-            let batch = Batch { records };
+            let batch = StreamEvent { records };
             let failures = self.traced(&batch, self.consumer.consume(&batch, BATCH_TAKES_AT_MOST)).await;
-            let Some(failure) = failures.failures.first() else { return };
+            let Some(failure) = failures.batch_item_failures.first() else { return };
             records = batch.records;
-            let failed = records.iter().position(|record| sequence_number(record) == failure.sequence_number);
+            let failed = records.iter().position(|record| sequence_number(record) == failure.item_identifier);
             let failed = failed.unwrap_or_default();
             attempts = if failed == 0 { attempts + 1 } else { 1 };
             records.drain(..failed);
             if attempts == ATTEMPTS {
-                tracing::error!(app.sequence_number = failure.sequence_number, "the record is left out");
+                tracing::error!(app.sequence_number = failure.item_identifier, "the record is left out");
                 records.remove(0);
                 attempts = 0;
             }
         }
     }
 
-    async fn traced(&self, batch: &Batch, work: impl Future<Output = Failures>) -> Failures {
+    async fn traced(&self, batch: &StreamEvent, work: impl Future<Output = BatchResponse>) -> BatchResponse {
         let Some(spans) = &self.spans else { return work.await };
         let span = info_span!(
             parent: None,

@@ -5,30 +5,31 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use super::parameters::reference;
-use crate::api::answer::Problem;
+use crate::api::auth::BadToken;
+use crate::api::body::MAX_BYTES;
 use crate::api::cursor::BadCursor;
 use crate::api::error::ApiError;
-use crate::api::identity::BadToken;
 use crate::api::path::{NO_SUCH_ACTIVITY, NO_SUCH_USER};
+use crate::api::problem::Problem;
 use crate::domain::{Code, Invalid};
 use crate::store::{StoreError, keys};
 
 const TRACE: &str = "6b032d7b57cdb8ce2e470ad53d3de99e";
 
-/// One of each kind that a client may meet: the status, the code and the text of each are its own.
+/// Returns an example of each kind of error that clients can get.
 fn samples() -> [ApiError; 17] {
     [
-        ApiError::BadRequest("`limit` must be a whole number from 1 to 100; found `0`.".to_owned()),
-        ApiError::BadCursor(BadCursor::Foreign),
+        ApiError::BadRequest("`limit` must be an integer from 1 to 100.".to_owned()),
+        ApiError::BadCursor(BadCursor::Malformed),
         ApiError::Unauthenticated,
         ApiError::BadToken(BadToken::Expired),
         ApiError::NoProfile,
-        ApiError::Forbidden("Only who wrote it can delete it."),
+        ApiError::Forbidden("Only the author can delete this."),
         NO_SUCH_ACTIVITY,
         NO_SUCH_USER,
         ApiError::Store(StoreError::Conflict { on: keys::ACTIVITY }),
-        ApiError::BodyTooLarge,
-        ApiError::UnsupportedMediaType("`text/plain`".to_owned()),
+        ApiError::BodyTooLarge { max_bytes: MAX_BYTES },
+        ApiError::UnsupportedMediaType,
         ApiError::UnsupportedContentEncoding,
         ApiError::Panic,
         ApiError::Store(StoreError::Corrupt { entity: keys::ACTIVITY, attribute: "message" }),
@@ -38,7 +39,7 @@ fn samples() -> [ApiError; 17] {
     ]
 }
 
-/// The component of a status.
+/// Returns the name of the response component of a status.
 pub(super) fn name(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "BadRequest",
@@ -53,7 +54,7 @@ pub(super) fn name(status: StatusCode) -> &'static str {
     }
 }
 
-/// The responses of all statuses, with an example of each error.
+/// Returns the response components of all statuses, with an example of each error.
 pub(super) fn responses(schemas: &mut SchemaGenerator) -> Value {
     let mut statuses: BTreeMap<StatusCode, Map<String, Value>> = BTreeMap::new();
     for error in samples() {
@@ -69,15 +70,15 @@ pub(super) fn responses(schemas: &mut SchemaGenerator) -> Value {
     Value::Object(responses.collect())
 }
 
-/// What breaks the rules of a route, and, with `keyed`, a key that was used before.
-pub(super) fn unprocessable(codes: &[Code], keyed: bool, schemas: &mut SchemaGenerator) -> Value {
+/// Returns the 422 response of a route: broken rules and, with `has_key`, a reused idempotency key.
+pub(super) fn unprocessable(codes: &[Code], has_key: bool, schemas: &mut SchemaGenerator) -> Value {
     let texts: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     let array = json!({ "type": "array", "items": { "type": "string", "enum": texts }, "minItems": 1 });
     let mut examples = Map::new();
     if let Some(&code) = codes.first() {
-        examples.insert("invalid".to_owned(), example(&Invalid::of(code).into()));
+        examples.insert("invalid".to_owned(), example(&Invalid::new(code).into()));
     }
-    if keyed {
+    if has_key {
         examples.insert("idempotency_key_reused".to_owned(), example(&StoreError::KeyReused.into()));
     }
     let problem = json!({ "schema": schemas.subschema_for::<Problem<'static>>(), "examples": examples });
@@ -89,7 +90,7 @@ pub(super) fn unprocessable(codes: &[Code], keyed: bool, schemas: &mut SchemaGen
 }
 
 fn example(error: &ApiError) -> Value {
-    json!({ "value": Problem::of(error, Some(TRACE)) })
+    json!({ "value": Problem::new(error, Some(TRACE)) })
 }
 
 fn response(status: StatusCode, content: Value) -> Value {

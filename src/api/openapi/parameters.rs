@@ -2,25 +2,26 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
+use crate::api::fields::{HandleText, IdText};
 use crate::api::idempotency::MAX_BYTES;
-use crate::api::page::{DEFAULT_LIMIT, MAX_LIMIT};
-use crate::api::schema::{HandleText, IdText, WORDS};
+use crate::api::pagination::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::api::schema::WORDS;
 use crate::domain::{Handle, SearchTerm};
 
 pub(super) fn reference(of: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{of}/{name}") })
 }
 
-/// The component that stands for a variable of a path.
-pub(super) fn name_in_path(variable: &str) -> &'static str {
-    match variable {
+/// Returns the name of the component of a path parameter.
+pub(super) fn name_in_path(parameter: &str) -> &'static str {
+    match parameter {
         "handle" => "Handle",
         "message_group_uuid" => "Conversation",
         _ => "ActivityUuid",
     }
 }
 
-/// The name that a header's component has on the wire.
+/// Returns the header's name for the name of its component.
 pub(super) fn header(component: &str) -> &'static str {
     match component {
         "IdempotentReplayed" => "Idempotent-Replayed",
@@ -44,46 +45,46 @@ pub(super) fn all() -> Value {
         },
     });
     json!({
-        "ActivityUuid": in_path("activity_uuid", "The id of a post or of a reply.", schema_of::<IdText>()),
-        "Handle": in_path("handle", "The user's handle; the `@` before it may be written `%40`.", schema_of::<HandleText>()),
+        "ActivityUuid": in_path("activity_uuid", "The id of a post or reply.", schema_of::<IdText>()),
+        "Handle": in_path("handle", "The user's handle. The preceding `@` may be encoded as `%40`.", schema_of::<HandleText>()),
         "Conversation": conversation,
         "Limit": {
             "name": "limit",
             "in": "query",
-            "description": "How many rows the page has at most.",
+            "description": "The maximum number of items on the page.",
             "schema": { "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT },
         },
         "LimitOfReplies": {
             "name": "limit",
             "in": "query",
-            "description": "How many replies the page has at most.",
+            "description": "The maximum number of replies on the page.",
             "schema": { "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT },
         },
         "Cursor": {
             "name": "cursor",
             "in": "query",
-            "description": "Where the page begins: taken as it is from the `Link` header of the page before. It is good \
-                            for 24 hours, for the same route and the same user.",
+            "description": "The start of the page, copied unchanged from the `Link` header of the previous page. It is \
+                            valid for 24 hours, for the same route and user.",
             "schema": { "type": "string", "pattern": "^[A-Za-z0-9_-]{76}$" },
         },
         "Term": {
             "name": "term",
             "in": "query",
             "required": true,
-            "description": "The words that a post must have; the last may be the beginning of one.",
+            "description": "The words that a post must contain. The last one may be a prefix.",
             "schema": { "type": "string", "minLength": 1, "maxLength": SearchTerm::MAX, "pattern": WORDS, "examples": ["fun"] },
         },
         "Deep": {
             "name": "deep",
             "in": "query",
-            "description": "There, whatever its value: the database is asked too.",
+            "description": "If present, with any value, the request also checks the database.",
             "allowEmptyValue": true,
             "schema": { "type": "string" },
         },
         "IdempotencyKey": {
             "name": "Idempotency-Key",
             "in": "header",
-            "description": "What is sent again with the same key within 24 hours happens once, and is answered alike.",
+            "description": "Requests with the same key within 24 hours have one effect and get the same response.",
             "schema": { "type": "string", "minLength": 1, "maxLength": MAX_BYTES, "pattern": "^[!-~]+$" },
         },
     })
@@ -93,23 +94,23 @@ pub(super) fn headers() -> Value {
     let text = |about: &str| json!({ "description": about, "schema": { "type": "string" } });
     json!({
         "TraceId": {
-            "description": "The request's trace.",
+            "description": "The trace id of the request.",
             "required": true,
             "schema": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
         },
         "IdempotentReplayed": {
-            "description": "There where the write happened at an earlier request.",
+            "description": "Present if an earlier request already did the write.",
             "schema": { "type": "string", "enum": ["true"] },
         },
-        "Link": text("`<?cursor=…>; rel=\"next\"` where the list goes on: a query for the same path."),
+        "Link": text("`<?cursor=…>; rel=\"next\"` if there is a next page: a query string for the same path."),
         "UnreadCount": {
-            "description": "How many notifications are unread, at most 100 of them counted.",
+            "description": "The number of unread notifications, at most 100.",
             "required": true,
             "schema": { "type": "integer", "minimum": 0, "maximum": 100 },
         },
-        "RetryAfter": { "description": "Seconds.", "required": true, "schema": { "type": "integer" } },
+        "RetryAfter": { "description": "The delay before a retry, in seconds.", "required": true, "schema": { "type": "integer" } },
         "WwwAuthenticate": {
-            "description": "`Bearer`, and whether a token was there.",
+            "description": "`Bearer`, with `error=\"invalid_token\"` if the request has a token.",
             "required": true,
             "schema": { "type": "string" },
         },

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
-use cruddur::domain::{Activity, Id, Profile};
+use cruddur::domain::{Id, Post, Profile};
 use cruddur::store::keys::{self, Key};
 use jiff::Timestamp;
 
@@ -55,11 +55,11 @@ impl TestApp {
         lines
     }
 
-    pub(crate) async fn like(&self, activity: &Activity, owner_sub: &str, liker: &Profile, at: Timestamp) {
+    pub(crate) async fn like(&self, activity: &Post, owner_sub: &str, liker: &Profile, at: Timestamp) {
         self.put_item(like(activity, owner_sub, liker, at)).await;
     }
 
-    pub(crate) async fn likes(&self, activity: &Activity, owner_sub: &str, likers: &[Profile], at: Timestamp) {
+    pub(crate) async fn likes(&self, activity: &Post, owner_sub: &str, likers: &[Profile], at: Timestamp) {
         for likers in likers.chunks(25) {
             let puts = likers.iter().map(|liker| {
                 let put = PutRequest::builder().set_item(Some(like(activity, owner_sub, liker, at))).build().unwrap();
@@ -84,8 +84,8 @@ impl TestApp {
         self.delete_item(keys::like(activity, liker.author.user_uuid)).await;
     }
 
-    pub(crate) async fn reply(&self, parent: &Activity, parent_sub: &str, id: Id, author_: &Profile, message: &str) {
-        let mut item = key(keys::reply(parent.id(), id));
+    pub(crate) async fn reply(&self, parent: &Post, parent_sub: &str, id: Id, author_: &Profile, message: &str) {
+        let mut item = key(keys::reply(parent.id, id));
         item.extend(author(author_));
         item.extend(expiry(parent));
         item.extend([
@@ -96,21 +96,21 @@ impl TestApp {
             ("author_sub".to_owned(), text(&author_.sub)),
             ("parent_sub".to_owned(), text(parent_sub)),
             ("named_at".to_owned(), number(author_.named_at.as_millisecond())),
-            ("reply_to_activity_uuid".to_owned(), text(parent.id())),
+            ("reply_to_activity_uuid".to_owned(), text(parent.id)),
             ("list".to_owned(), text(keys::replies_of(author_.author.user_uuid))),
-            ("list_sk".to_owned(), text(keys::reply(parent.id(), id).sk)),
+            ("list_sk".to_owned(), text(keys::reply(parent.id, id).sk)),
             ("trace_context".to_owned(), text(TRACEPARENT)),
         ]);
         self.put_item(item).await;
         let mut locator = key(keys::reply_locator(id));
-        locator.extend([("reply_to_activity_uuid".to_owned(), text(parent.id()))]);
+        locator.extend([("reply_to_activity_uuid".to_owned(), text(parent.id))]);
         locator.extend(expiry(parent));
         self.put_item(locator).await;
     }
 }
 
-fn like(activity: &Activity, owner_sub: &str, liker: &Profile, at: Timestamp) -> Item {
-    let mut item = key(keys::like(activity.id(), liker.author.user_uuid));
+fn like(activity: &Post, owner_sub: &str, liker: &Profile, at: Timestamp) -> Item {
+    let mut item = key(keys::like(activity.id, liker.author.user_uuid));
     item.extend(author(liker));
     item.extend(expiry(activity));
     item.extend([
@@ -130,8 +130,8 @@ fn author(profile: &Profile) -> Item {
     ])
 }
 
-fn expiry(activity: &Activity) -> Item {
-    let ms = activity.expires_at().as_millisecond();
+fn expiry(activity: &Post) -> Item {
+    let ms = activity.expires_at.as_millisecond();
     HashMap::from([
         ("expires_at_ms".to_owned(), number(ms)),
         ("expires_at".to_owned(), number(ms.div_euclid(1000) + 1)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cruddur::dead_letters::DeadLetters;
 use cruddur::store::Store;
-use cruddur::stream::{self, Batch, Consumer, Failures};
+use cruddur::stream::{self, BatchResponse, Consumer, StreamEvent};
 use dynoxide::Database;
 use dynoxide::actions::describe_stream::DescribeStreamRequest;
 use dynoxide::actions::get_records::GetRecordsRequest;
@@ -27,7 +27,7 @@ impl TestApp {
         records
     }
 
-    pub(crate) async fn consume(&self, records: &[Value]) -> Failures {
+    pub(crate) async fn consume(&self, records: &[Value]) -> BatchResponse {
         consume(&self.state.store, records).await
     }
 
@@ -38,16 +38,16 @@ impl TestApp {
             if records.is_empty() {
                 return;
             }
-            let records: Vec<_> = records.into_iter().filter(stream::follows).collect();
-            assert_eq!(self.consume(&records).await, Failures::default());
+            let records: Vec<_> = records.into_iter().filter(stream::has_side_effects).collect();
+            assert_eq!(self.consume(&records).await, BatchResponse::default());
         }
     }
 }
 
 /// Consumes records without a dead-letter queue.
-pub(crate) async fn consume(store: &Store, records: &[Value]) -> Failures {
-    let consumer = Consumer { store: store.clone(), letters: DeadLetters::nobody() };
-    consumer.consume(&Batch { records: records.to_vec() }, Duration::from_secs(60)).await
+pub(crate) async fn consume(store: &Store, records: &[Value]) -> BatchResponse {
+    let consumer = Consumer { store: store.clone(), dead_letters: DeadLetters::none() };
+    consumer.consume(&StreamEvent { records: records.to_vec() }, Duration::from_secs(60)).await
 }
 
 /// The records from a position on, and the next position.

@@ -28,10 +28,10 @@ async fn empty_store(fixture: &Fixture) -> Store {
 
 async fn times(store: &Store, now: Timestamp) -> Vec<(String, String, String)> {
     let feed = store.home(now, 100, None).await.unwrap();
-    let post = |post: &cruddur::domain::Activity| {
-        (post.author().handle.as_str().to_owned(), post.created_at().to_string(), post.expires_at().to_string())
+    let post = |post: &cruddur::domain::Post| {
+        (post.author.handle.as_str().to_owned(), post.id.created_at().to_string(), post.expires_at.to_string())
     };
-    feed.activities.iter().map(post).collect()
+    feed.rows.iter().map(post).collect()
 }
 
 fn post(handle: &str, created_at: &str, expires_at: &str) -> (String, String, String) {
@@ -59,8 +59,8 @@ async fn seeding_twice_adds_nothing() {
     let later = now() + SignedDuration::from_mins(1);
     let shown = seed(&store, &clock(later)).await.unwrap();
     let feed = store.home(later, 100, None).await.unwrap();
-    assert_eq!(feed.activities.len(), 3);
-    assert_eq!(feed.activities[0].id(), shown);
+    assert_eq!(feed.rows.len(), 3);
+    assert_eq!(feed.rows[0].id, shown);
 }
 
 #[tokio::test]
@@ -79,11 +79,11 @@ async fn the_reply_is_worfs_and_is_counted() {
     let fixture = Fixture::start().await;
     let store = empty_store(&fixture).await;
     let id = seed(&store, &clock(now())).await.unwrap();
-    let replies = store.replies(id, now(), 100, None).await.unwrap().replies;
+    let replies = store.replies(id, now(), 100, None).await.unwrap().rows;
     assert_eq!(replies.len(), 1);
-    assert_eq!(replies[0].author().handle.as_str(), "worf");
-    assert_eq!(replies[0].message().as_str(), "This post has no honor!");
-    let counters = store.post(id, now()).await.unwrap().unwrap().post.counters();
+    assert_eq!(replies[0].author.handle.as_str(), "worf");
+    assert_eq!(replies[0].message.as_str(), "This post has no honor!");
+    let counters = store.post(id, now()).await.unwrap().unwrap().post.counters;
     assert_eq!((counters.replies, counters.likes), (1, 5));
 }
 

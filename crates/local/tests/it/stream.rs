@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cruddur::clock::Clock;
-use cruddur::domain::{Activity, Draft, SearchTerm};
+use cruddur::domain::{Post, PostDraft, SearchTerm};
 use cruddur::store::{self, Store};
 use jiff::Timestamp;
 use local::seed;
@@ -33,14 +33,14 @@ async fn settled(pump: &Pump) {
 async fn post(store: &Store, message: &str) {
     let clock = Clock::system();
     let andrew = store.profile("demo-andrewbrown").await.unwrap().unwrap();
-    let draft = Draft::parse(message, "1-day").unwrap();
-    let activity = Activity::post(clock.new_id(), andrew.author.clone(), draft);
-    store.create_activity(&andrew, &activity, None).await.unwrap();
+    let draft = PostDraft::parse(message, "1-day").unwrap();
+    let activity = Post::new(clock.new_id(), andrew.author.clone(), draft);
+    store.create_post(&andrew, &activity, None).await.unwrap();
 }
 
 async fn found(store: &Store, term: &str) -> Vec<String> {
     let found = store.search(&SearchTerm::parse(term).unwrap(), now(), 10, None).await.unwrap();
-    found.activities.iter().map(|activity| activity.message().as_str().to_owned()).collect()
+    found.rows.iter().map(|activity| activity.message.as_str().to_owned()).collect()
 }
 
 async fn told(store: &Store) -> usize {

@@ -1,41 +1,41 @@
-//! What makes a text an access token of our user pool. No I/O; the key is found by [`kid`] elsewhere.
+//! Verifies access tokens of the user pool, without I/O.
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
-use super::Principal;
+use crate::api::principal::Principal;
 
-/// The longest token that is looked at, in bytes; Cognito's are some 1,100.
+/// Maximum length of a token in bytes. Cognito's have about 1,100.
 const MAX_BYTES: usize = 8 * 1024;
-/// By how much the clocks of the issuer and of this machine may differ.
+/// Accepted difference between the clocks of the issuer and of this machine.
 const LEEWAY: SignedDuration = SignedDuration::from_secs(60);
 
-/// The user pool and the client in it whose access tokens are taken.
+/// The user pool and its app client whose access tokens are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
-    /// The claim `iss`, to the letter.
+    /// The exact value of the claim `iss`.
     pub issuer: String,
-    /// The claim `client_id`.
+    /// The value of the claim `client_id`.
     pub client_id: String,
 }
 
-/// Why a token is refused. The text is what the client is told.
+/// Why a token is rejected. The text becomes the problem's `detail`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::api) enum BadToken {
-    /// No JSON Web Token signed with RS256, or several.
+    /// Not exactly one JSON Web Token with `alg` RS256.
     #[error("`Authorization` must be `Bearer`, one space, and one access token signed with RS256.")]
     Malformed,
-    /// Nobody we trust has signed it.
+    /// No valid signature by a key of the pool.
     #[error("The access token is not signed by a key of our user pool: sign in again.")]
     NotSigned,
-    /// An ID token, or one of another pool or client.
+    /// An ID token, or a token of another pool or client.
     #[error("The token is not an access token of our user pool's client: sign in to this application.")]
     NotForUs,
-    /// Too old.
+    /// `exp` has passed.
     #[error("The access token has expired: refresh it, or sign in again.")]
     Expired,
-    /// Too new.
+    /// `nbf` has not been reached.
     #[error("The access token is not valid yet: compare this machine's clock with the right time.")]
     NotYetValid,
 }
@@ -50,27 +50,27 @@ struct Claims {
     nbf: Option<i64>,
 }
 
-/// The id of the key that is said to have signed `token`.
-pub(super) fn kid(token: &str) -> Result<String, BadToken> {
+/// Returns the id of the key that signed `token`, according to its header.
+pub(super) fn key_id(token: &str) -> Result<String, BadToken> {
     if token.len() > MAX_BYTES {
         return Err(BadToken::Malformed);
     }
     let header = jsonwebtoken::decode_header(token).ok().ok_or(BadToken::Malformed)?;
-    // An extension that must be understood, and we understand none.
+    // `crit` names extensions that a verifier must understand; no extension is supported.
     if header.alg != Algorithm::RS256 || header.crit.is_some() {
         return Err(BadToken::Malformed);
     }
     header.kid.ok_or(BadToken::Malformed)
 }
 
-/// The user whose access token this is, if `key` has signed it.
+/// Returns the token's user if `key` signed it and its claims are valid.
 pub(super) fn verify(token: &str, key: &DecodingKey, pool: &Pool, now: Timestamp) -> Result<Principal, BadToken> {
     let claims = signed_claims(token, key).ok_or(BadToken::NotSigned)?;
-    let ours = claims.iss == pool.issuer && claims.client_id == pool.client_id && claims.token_use == "access";
-    if !ours || claims.sub.is_empty() {
+    let is_for_pool = claims.iss == pool.issuer && claims.client_id == pool.client_id && claims.token_use == "access";
+    if !is_for_pool || claims.sub.is_empty() {
         return Err(BadToken::NotForUs);
     }
-    // Seconds, not timestamps: a claim may be any number.
+    // Compare seconds: a claim may be a number outside a `Timestamp`'s range.
     if claims.exp <= now.as_second().saturating_sub(LEEWAY.as_secs()) {
         return Err(BadToken::Expired);
     }
@@ -80,12 +80,12 @@ pub(super) fn verify(token: &str, key: &DecodingKey, pool: &Pool, now: Timestamp
     Ok(Principal { sub: claims.sub })
 }
 
-/// The claims, once the signature holds. What they say is judged by [`verify`], by the time that it is given.
+/// Returns the claims if the signature is valid. [`verify`] checks the claims themselves, at its own `now`.
 fn signed_claims(token: &str, key: &DecodingKey) -> Option<Claims> {
-    let mut signature_alone = Validation::new(Algorithm::RS256);
-    signature_alone.validate_exp = false;
-    signature_alone.validate_nbf = false;
-    signature_alone.validate_aud = false;
-    signature_alone.required_spec_claims.clear();
-    jsonwebtoken::decode(token, key, &signature_alone).ok().map(|signed| signed.claims)
+    let mut signature_only = Validation::new(Algorithm::RS256);
+    signature_only.validate_exp = false;
+    signature_only.validate_nbf = false;
+    signature_only.validate_aud = false;
+    signature_only.required_spec_claims.clear();
+    jsonwebtoken::decode(token, key, &signature_only).ok().map(|signed| signed.claims)
 }

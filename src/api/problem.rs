@@ -7,27 +7,26 @@ use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::ApiError;
-use crate::causes::causes;
+use crate::error_chain::error_chain;
 
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// Problem details of RFC 9457. `about:blank`: the title says no more than the status; `code` does.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Problem")]
+/// Problem details (RFC 9457). The type is `about:blank`, because `code` identifies the kind of failure.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "Problem"))]
 pub(super) struct Problem<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
     detail: String,
-    /// The kind of failure, in a word.
+    /// The kind of failure.
     code: &'static str,
-    /// All the rules that the input breaks.
+    /// All rules that the request breaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     codes: Option<Vec<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +34,7 @@ pub(super) struct Problem<'a> {
 }
 
 impl<'a> Problem<'a> {
-    pub(super) fn of(error: &ApiError, trace_id: Option<&'a str>) -> Self {
+    pub(super) fn new(error: &ApiError, trace_id: Option<&'a str>) -> Self {
         let (status, code) = error.status();
         Self {
             r#type: "about:blank",
@@ -49,13 +48,13 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// Gives every error its body and one line in the log, and every response its trace id.
-pub(super) async fn answer(request: Request, next: Next) -> Response {
+/// Logs errors and writes their bodies, and adds the trace id to every response.
+pub(super) async fn write_problem(request: Request, next: Next) -> Response {
     let accepts_problem = accepts_problem(request.headers());
     let mut response = next.run(request).await;
     let trace_id = lambda_spans::trace_id();
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
-        log(&error);
+        log_error(&error);
         write_error(&mut response, &error, accepts_problem, trace_id.as_deref());
     }
     if let Some(value) = trace_id.and_then(|id| HeaderValue::try_from(id).ok()) {
@@ -68,7 +67,7 @@ fn write_error(response: &mut Response, error: &ApiError, accepts_problem: bool,
     let (status, _) = error.status();
     let (content_type, body) = match error.codes() {
         Some(codes) if !accepts_problem => (JSON, serde_json::to_vec(&codes)),
-        Some(_) | None => (PROBLEM, serde_json::to_vec(&Problem::of(error, trace_id))),
+        Some(_) | None => (PROBLEM, serde_json::to_vec(&Problem::new(error, trace_id))),
     };
     *response.body_mut() = Body::from(body.unwrap_or_default());
     let headers = response.headers_mut();
@@ -93,12 +92,12 @@ fn accepts_problem(headers: &HeaderMap) -> bool {
         .any(|range| range.eq_ignore_ascii_case("application/problem+json"))
 }
 
-/// What a client did wrong is its own affair, and may quote its input: the word alone is logged.
-fn log(error: &ApiError) {
+/// Logs client errors by their code alone, because their texts may quote the request.
+fn log_error(error: &ApiError) {
     let (status, code) = error.status();
     if status.is_server_error() {
-        tracing::error!(error.r#type = code, error.causes = causes(error.source()), "request failed");
+        tracing::error!(error.r#type = code, error.causes = error_chain(error.source()), "request failed");
     } else {
-        tracing::debug!(error.r#type = code, "request refused");
+        tracing::debug!(error.r#type = code, "request rejected");
     }
 }

@@ -1,4 +1,4 @@
-//! The pool's public keys, as far as they are known.
+//! Caches the user pool's public keys.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -8,50 +8,51 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::DecodingKey;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, PublicKeyUse};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use crate::causes::causes;
+use crate::error_chain::error_chain;
 use crate::store;
 
-/// Between two readings that were asked for by a key we do not know: anybody can name one.
+/// Minimum interval between two reads for unknown key ids. Clients choose the key ids in their tokens.
 const AFTER_SUCCESS: SignedDuration = SignedDuration::from_secs(60);
-/// Between two readings when the first has failed: until one succeeds, nobody can sign in.
+/// Minimum interval after a failed read. No token can be verified until a read succeeds.
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(5);
-/// After that time the set is read again, so that a key that was taken out of it ends.
+/// Age at which the set is read again, so that a removed key stops being accepted.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
 
-type Reading = Pin<Box<dyn Future<Output = Result<Vec<u8>, ReadError>> + Send>>;
-/// Why a key set could not be read.
+type ReadFuture = Pin<Box<dyn Future<Output = Result<Vec<u8>, ReadError>> + Send>>;
+/// The error of a failed read of the key set.
 pub type ReadError = Box<dyn Error + Send + Sync>;
 
-/// A key set that can be read, and the keys that the last reading gave. Those stay when a later reading fails.
+/// The key set with the keys of the last successful read.
 pub(super) struct KeySet {
-    read: Box<dyn Fn() -> Reading + Send + Sync>,
+    read: Box<dyn Fn() -> ReadFuture + Send + Sync>,
     known: RwLock<Known>,
-    /// Held by the one that reads.
+    /// Held while the set is read.
     reading: Mutex<()>,
 }
 
 #[derive(Default)]
 struct Known {
     keys: HashMap<String, Arc<DecodingKey>>,
-    last: Option<LastReading>,
+    last: Option<LastRead>,
     read_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy)]
-struct LastReading {
+struct LastRead {
     began_at: Timestamp,
     succeeded: bool,
 }
 
-/// Why there is no key of that id.
+/// Why no key was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoKey {
-    /// The set does not have it.
+    /// The set does not contain the key.
     Unknown,
-    /// The set cannot be read now, so nobody knows.
+    /// The set cannot be read.
     Unavailable,
 }
 
@@ -60,15 +61,15 @@ impl KeySet {
     where
         F: Future<Output = Result<Vec<u8>, ReadError>> + Send + 'static,
     {
-        let read = Box::new(move || -> Reading { Box::pin(read()) });
+        let read = Box::new(move || -> ReadFuture { Box::pin(read()) });
         Self { read, known: RwLock::default(), reading: Mutex::default() }
     }
 
-    /// The key of that id. Reads the set again when it does not have the key or is no longer fresh, unless it was
-    /// read a moment ago; of many that would read, one does.
+    /// Returns the key with id `kid`. Reads the set again if it lacks the key or is older than [`FRESH`], unless the
+    /// last read was too recent. Of concurrent requests, one reads.
     pub(super) async fn key(&self, kid: &str, now: Timestamp) -> Result<Arc<DecodingKey>, NoKey> {
         if let Some(key) = self.known_key(kid) {
-            // Whoever comes while another reads need not wait: the key is good enough for now.
+            // The known key stays valid while another request reads the set.
             let reading = if self.is_fresh(now) { None } else { self.reading.try_lock().ok() };
             return match reading {
                 Some(_reading) => self.read_unless_recent(kid, now).await,
@@ -82,7 +83,7 @@ impl KeySet {
         }
     }
 
-    /// Reads the set for the first time, so that the first token finds its key.
+    /// Reads the set before the first request.
     pub(super) async fn prefetch(&self, now: Timestamp) {
         let _reading = self.reading.lock().await;
         self.read(now).await;
@@ -90,27 +91,27 @@ impl KeySet {
 
     async fn read_unless_recent(&self, kid: &str, now: Timestamp) -> Result<Arc<DecodingKey>, NoKey> {
         let last = self.known().last;
-        let wait = |last: LastReading| if last.succeeded { AFTER_SUCCESS } else { AFTER_FAILURE };
-        // A clock that was set back must not stop readings.
+        let wait = |last: LastRead| if last.succeeded { AFTER_SUCCESS } else { AFTER_FAILURE };
+        // A clock that was set back must not stop reads.
         let recent = last.is_some_and(|last| now.duration_since(last.began_at).abs() < wait(last));
         let succeeded = if recent { last.is_some_and(|last| last.succeeded) } else { self.read(now).await };
         let none = if succeeded { NoKey::Unknown } else { NoKey::Unavailable };
         self.known_key(kid).ok_or(none)
     }
 
-    /// Whether it succeeded.
+    /// Reads the set and returns whether that succeeded.
     async fn read(&self, now: Timestamp) -> bool {
-        // Said before, since the request that reads may be given up.
-        self.change(|known| known.last = Some(LastReading { began_at: now, succeeded: false }));
-        let text = store::in_time((self.read)()).await.unwrap_or_else(|none_left| Err(none_left.into()));
+        // Stored before the read, because the request that reads may be cancelled.
+        self.change(|known| known.last = Some(LastRead { began_at: now, succeeded: false }));
+        let text = store::stop_at_deadline((self.read)()).await.unwrap_or_else(|error| Err(error.into()));
         match text.and_then(|text| parse(&text)) {
             Ok(keys) => {
-                let last = Some(LastReading { began_at: now, succeeded: true });
+                let last = Some(LastRead { began_at: now, succeeded: true });
                 self.change(|known| *known = Known { keys, last, read_at: Some(now) });
                 true
             }
             Err(error) => {
-                tracing::warn!(error.causes = causes(Some(&*error)), "the key set of the user pool cannot be read");
+                tracing::warn!(error.causes = error_chain(Some(&*error)), "cannot read the key set of the user pool");
                 false
             }
         }
@@ -139,35 +140,25 @@ impl fmt::Debug for KeySet {
     }
 }
 
+/// A JSON Web Key Set (RFC 7517). Each key is parsed separately, so that a malformed one does not discard the others.
 #[derive(Deserialize)]
 struct JsonWebKeySet {
-    keys: Vec<JsonWebKey>,
+    keys: Vec<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-struct JsonWebKey {
-    kty: String,
-    kid: Option<String>,
-    alg: Option<String>,
-    r#use: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-}
-
-/// The keys for RS256 signatures; others are passed over.
+/// Returns the keys for RS256 signatures by their ids, and ignores all other keys.
 fn parse(text: &[u8]) -> Result<HashMap<String, Arc<DecodingKey>>, ReadError> {
     let set: JsonWebKeySet = serde_json::from_slice(text)?;
-    let keys: HashMap<_, _> = set.keys.into_iter().filter_map(JsonWebKey::into_rs256).collect();
-    // An empty answer is a fault of the server rather than the end of all keys.
-    if keys.is_empty() { Err("it has no key for RS256".into()) } else { Ok(keys) }
+    let keys: HashMap<_, _> =
+        set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).filter_map(rs256_key).collect();
+    // An empty set is more likely a fault of the server than the removal of all keys.
+    if keys.is_empty() { Err("it contains no key for RS256".into()) } else { Ok(keys) }
 }
 
-impl JsonWebKey {
-    fn into_rs256(self) -> Option<(String, Arc<DecodingKey>)> {
-        let signs = self.kty == "RSA"
-            && self.alg.is_none_or(|alg| alg == "RS256")
-            && self.r#use.is_none_or(|purpose| purpose == "sig");
-        let key = DecodingKey::from_rsa_components(&self.n?, &self.e?).ok().filter(|_| signs)?;
-        Some((self.kid?, Arc::new(key)))
-    }
+fn rs256_key(key: Jwk) -> Option<(String, Arc<DecodingKey>)> {
+    let verifies_rs256 = matches!(key.algorithm, AlgorithmParameters::RSA(_))
+        && key.common.key_algorithm.is_none_or(|algorithm| algorithm == KeyAlgorithm::RS256)
+        && key.common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
+    let decoding_key = DecodingKey::from_jwk(&key).ok().filter(|_| verifies_rs256)?;
+    Some((key.common.key_id?, Arc::new(decoding_key)))
 }

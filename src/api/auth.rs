@@ -1,0 +1,12 @@
+//! Authenticates requests.
+
+mod identity;
+mod key_set;
+mod middleware;
+mod token;
+
+pub use identity::Identity;
+pub use key_set::ReadError;
+pub(super) use middleware::{SignedIn, optional, required};
+pub(super) use token::BadToken;
+pub use token::Pool;
