@@ -7,8 +7,8 @@ use axum::http::Request;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cruddur::api::{Access, ROUTES, Route};
+use cruddur_local::issuer::Issuer;
 use hmac::{Hmac, KeyInit, Mac};
-use local::issuer::Issuer;
 use serde_json::{Value, json};
 use sha2::Sha256;
 

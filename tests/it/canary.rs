@@ -8,9 +8,9 @@ use cruddur::api::ROUTES;
 use cruddur::clock::Clock;
 use cruddur::domain::{Activity, Draft};
 use cruddur::store::{self, Store};
+use cruddur_local::issuer::Issuer;
+use cruddur_local::running::TABLE;
 use lambda_harness::{Answer, Lambda};
-use local::issuer::Issuer;
-use local::running::TABLE;
 use serde_json::{Map, Value, json};
 
 use crate::lambda::{API, SIGNUP, Stack, event, sampled};
@@ -216,7 +216,7 @@ fn tokens(issuer: &Issuer) -> Vec<String> {
 
 /// Creates two users, their conversation and a post with secrets; returns the ids of the post and the conversation.
 async fn world(stack: &Stack) -> (String, String) {
-    let store = Store::new(store::client(&local::aws::settings(stack.aws.endpoint())), TABLE);
+    let store = Store::new(store::client(&cruddur_local::aws::settings(stack.aws.endpoint())), TABLE);
     let clock = Clock::system();
     let mut me = user(901, SUB, "canary_handle", "Canary Name");
     me.bio = "canary-bio".to_owned();

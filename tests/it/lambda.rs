@@ -6,11 +6,11 @@ use std::time::Duration;
 use cruddur::clock::Clock;
 use cruddur::domain::{Activity, Draft};
 use cruddur::store::{self, Store};
+use cruddur_local::issuer::{self, Issuer};
+use cruddur_local::options::Options;
+use cruddur_local::running::{Running, TABLE};
+use cruddur_local::seed::ANDREW;
 use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, XrayDaemon};
-use local::issuer::{self, Issuer};
-use local::options::Options;
-use local::running::{Running, TABLE};
-use local::seed::ANDREW;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -57,7 +57,7 @@ impl Stack {
 
     /// Creates enough posts to fill the page in the first round of queries.
     async fn fill_a_page(&self) {
-        let store = Store::new(store::client(&local::aws::settings(self.aws.endpoint())), TABLE);
+        let store = Store::new(store::client(&cruddur_local::aws::settings(self.aws.endpoint())), TABLE);
         let andrew = store.profile(&ANDREW.sub()).await.unwrap().unwrap();
         let clock = Clock::system();
         for _ in 0..20 {
@@ -321,7 +321,7 @@ async fn signup_creates_a_profile_and_keeps_the_email_private() {
     assert!(answer.success, "{}", answer.body);
     let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     assert_eq!(json(&answer.body), json(CONFIRM), "Cognito expects its own event");
-    let store = Store::new(store::client(&local::aws::settings(stack.aws.endpoint())), TABLE);
+    let store = Store::new(store::client(&cruddur_local::aws::settings(stack.aws.endpoint())), TABLE);
     let made = store.profile("8c5d4578-1051-70a9-6e0a-2f1c9b3d4e5f").await.unwrap().unwrap();
     assert_eq!(made.author.handle.as_str(), "picard");
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use clap::Parser;
 use cruddur::clock::Clock;
+use cruddur_local::banner;
+use cruddur_local::options::Options;
+use cruddur_local::running::{Running, StartError};
 use lambda_spans::{InstallError, Settings, SettingsErrors, Spans};
-use local::banner;
-use local::options::Options;
-use local::running::{Running, StartError};
 
 /// Longer than any request of ours; a client that sent half of one does not hold the end up.
 const REQUESTS_END_WITHIN: Duration = Duration::from_secs(3);

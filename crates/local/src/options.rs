@@ -7,7 +7,7 @@ use cruddur::config::is_origin;
 
 /// Runs Cruddur on this machine: the API and an embedded DynamoDB, with demo data.
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "local")]
+#[command(name = "cruddur-local")]
 pub struct Options {
     /// The API's port on 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 3000)]
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn without_flags_the_ports_are_3000_and_8000_and_nothing_but_loopback_is_listened_on() {
-        let options = Options::try_parse_from(["local"]).unwrap();
+        let options = Options::try_parse_from(["cruddur-local"]).unwrap();
         assert_eq!(options.port, 3000);
         assert_eq!(options.dynamodb_port, 8000);
         assert_eq!(options.data_dir, PathBuf::from(".data"));
@@ -86,16 +86,16 @@ mod tests {
 
     #[test]
     fn the_bridge_is_dockers_own_address_unless_one_is_named() {
-        let default = Options::try_parse_from(["local", "--bridge"]).unwrap();
+        let default = Options::try_parse_from(["cruddur-local", "--bridge"]).unwrap();
         assert_eq!(default.bridge, Some(Ipv4Addr::new(172, 17, 0, 1)));
-        let named = Options::try_parse_from(["local", "--bridge", "10.1.2.3"]).unwrap();
+        let named = Options::try_parse_from(["cruddur-local", "--bridge", "10.1.2.3"]).unwrap();
         assert_eq!(named.bridge, Some(Ipv4Addr::new(10, 1, 2, 3)));
     }
 
     #[test]
     fn an_address_that_others_can_reach_is_refused_as_a_bridge() {
         for address in ["0.0.0.0", "8.8.8.8", "127.0.0.1"] {
-            let error = Options::try_parse_from(["local", "--bridge", address]).unwrap_err();
+            let error = Options::try_parse_from(["cruddur-local", "--bridge", address]).unwrap_err();
             assert!(error.to_string().contains("it is not an address of a private network"), "{error}");
         }
     }

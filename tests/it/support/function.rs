@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use cruddur::clock::Clock;
+use cruddur_local::issuer;
 use jiff::SignedDuration;
 use lambda_harness::{Event, Fault, FaultProxy, Lambda, Request};
-use local::issuer;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 

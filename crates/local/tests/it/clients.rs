@@ -7,10 +7,10 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
 use clap::Parser;
 use cruddur::clock::Clock;
+use cruddur_local::options::Options;
+use cruddur_local::running::Running;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use local::options::Options;
-use local::running::Running;
 use serde_json::{Value, json};
 
 /// Where the clients' own development server serves their pages.
@@ -138,7 +138,8 @@ fn has(value: &Value, path: &str) -> Result<(), String> {
 
 async fn browser(flags: &[&str]) -> (Browser, Running, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let always = ["local", "--port", "0", "--dynamodb-port", "0", "--data-dir", folder.path().to_str().unwrap()];
+    let always =
+        ["cruddur-local", "--port", "0", "--dynamodb-port", "0", "--data-dir", folder.path().to_str().unwrap()];
     let running =
         Running::start(&Options::parse_from(always.iter().chain(flags)), Clock::system(), None).await.unwrap();
     (Browser { api: running.api(), kept: Vec::new() }, running, folder)

@@ -7,11 +7,11 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use clap::Parser;
 use cruddur::clock::Clock;
+use cruddur_local::issuer::Issuer;
+use cruddur_local::options::Options;
+use cruddur_local::running::{Running, StartError};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use local::issuer::Issuer;
-use local::options::Options;
-use local::running::{Running, StartError};
 use serde_json::{Value, json};
 
 async fn start(folder: &Path) -> Result<Running, StartError> {
@@ -19,7 +19,7 @@ async fn start(folder: &Path) -> Result<Running, StartError> {
 }
 
 async fn start_with(folder: &Path, flags: &[&str]) -> Result<Running, StartError> {
-    let always = ["local", "--port", "0", "--dynamodb-port", "0", "--data-dir", folder.to_str().unwrap()];
+    let always = ["cruddur-local", "--port", "0", "--dynamodb-port", "0", "--data-dir", folder.to_str().unwrap()];
     let options = Options::parse_from(always.iter().chain(flags));
     Running::start(&options, Clock::system(), None).await
 }
@@ -45,7 +45,7 @@ async fn home(running: &Running) -> Vec<(String, String)> {
 }
 
 async fn sign_in(running: &Running, body: &str) -> (StatusCode, Value) {
-    let request = Request::post(format!("http://{}{}", running.api(), local::sign_in::PATH));
+    let request = Request::post(format!("http://{}{}", running.api(), cruddur_local::sign_in::PATH));
     send(request.header("content-type", "application/json").body(Body::from(body.to_owned())).unwrap()).await
 }
 
@@ -168,7 +168,7 @@ async fn for_the_week_2_client_everybody_is_andrew() {
     assert_eq!(fields(&messages[0]), ["created_at", "display_name", "handle", "message", "uuid"]);
     assert!(read(&running, "/api/message_groups").await.is_array());
     assert!(read(&running, "/api/activities/notifications").await.is_array());
-    let text = local::banner::text(&running);
+    let text = cruddur_local::banner::text(&running);
     assert!(text.contains("Every request acts as the demo user andrewbrown (Andrew Brown)."), "{text}");
     assert!(!text.contains("TOKEN"), "{text}");
     running.stop().await;
@@ -191,7 +191,7 @@ async fn the_original_clients_page_may_call_and_others_may_not() {
 #[tokio::test]
 async fn the_user_pool_does_not_start_in_lambda() {
     let folder = tempfile::tempdir().unwrap();
-    let ended = Command::new(env!("CARGO_BIN_EXE_local"))
+    let ended = Command::new(env!("CARGO_BIN_EXE_cruddur-local"))
         .args(["--port", "0", "--dynamodb-port", "0", "--data-dir", folder.path().to_str().unwrap()])
         .env("AWS_LAMBDA_FUNCTION_NAME", "api")
         .output()
@@ -227,7 +227,7 @@ async fn a_folder_serves_one_server_at_a_time() {
 async fn the_start_says_where_to_go_and_how_to_sign_in() {
     let folder = tempfile::tempdir().unwrap();
     let running = start(folder.path()).await.unwrap();
-    let text = local::banner::text(&running);
+    let text = cruddur_local::banner::text(&running);
     for expected in [
         "Sign in as one of andrewbrown, altbrown, bayko, londo, worf, garek.".to_owned(),
         format!("TOKEN=$(curl -s http://{}/local/sign-in", running.api()),

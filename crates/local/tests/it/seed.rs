@@ -3,9 +3,9 @@
 use cruddur::clock::Clock;
 use cruddur::domain::Id;
 use cruddur::store::{self, Store};
+use cruddur_local::aws;
+use cruddur_local::seed::{USERS, seed};
 use jiff::{SignedDuration, Timestamp};
-use local::aws;
-use local::seed::{USERS, seed};
 
 use crate::support::Fixture;
 

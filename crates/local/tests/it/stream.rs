@@ -6,9 +6,9 @@ use std::time::Duration;
 use cruddur::clock::Clock;
 use cruddur::domain::{Activity, Draft, SearchTerm};
 use cruddur::store::{self, Store};
+use cruddur_local::seed;
+use cruddur_local::stream::Pump;
 use jiff::Timestamp;
-use local::seed;
-use local::stream::Pump;
 use tokio::time::timeout;
 
 use crate::support::Fixture;

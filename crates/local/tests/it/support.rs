@@ -1,10 +1,10 @@
 //! The AWS endpoint with a database and a secret of its own.
 
-use local::dynamodb::DynamoDb;
-use local::issuer::Issuer;
-use local::secret::Secret;
-use local::server::Server;
-use local::{aws, endpoint};
+use cruddur_local::dynamodb::DynamoDb;
+use cruddur_local::issuer::Issuer;
+use cruddur_local::secret::Secret;
+use cruddur_local::server::Server;
+use cruddur_local::{aws, endpoint};
 use tempfile::TempDir;
 
 pub(crate) struct Fixture {
@@ -23,7 +23,7 @@ impl Fixture {
         let secret = Secret::read_or_make(&folder.path().join("secret")).unwrap();
         let database = DynamoDb::start(&folder.path().join("dynamodb.sqlite")).unwrap();
         let issuer = Issuer::fleeting().unwrap();
-        let listener = local::listen::on_loopback(0, "--dynamodb-port").await.unwrap();
+        let listener = cruddur_local::listen::on_loopback(0, "--dynamodb-port").await.unwrap();
         let server = Server::start(listener, endpoint::router(database.address(), secret.clone(), issuer)).unwrap();
         Self { folder, secret, database, server }
     }
