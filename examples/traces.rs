@@ -87,8 +87,8 @@ impl Around {
         let keys = issuer.key_set().to_string();
         let secret = json!({ "SecretString": SECRET }).to_string();
         let proxy = FaultProxy::start(address, move |request| match request.service.as_deref() {
-            _ if request.line.starts_with("GET /keys") => Fault::Answer(200, keys.clone()),
-            Some("secretsmanager") => Fault::Answer(200, secret.clone()),
+            _ if request.line.starts_with("GET /keys") => Fault::Respond(200, keys.clone()),
+            Some("secretsmanager") => Fault::Respond(200, secret.clone()),
             _ => Fault::None,
         })
         .await;
@@ -123,14 +123,14 @@ impl Around {
         let root = format!("1-{:08x}-{}", clock.now().as_second(), id.get(8..).unwrap_or_default());
         let event = Event {
             payload: payload.to_owned(),
-            trace: format!("Root={root};Parent={ABOVE};Sampled=1"),
+            trace_header: format!("Root={root};Parent={ABOVE};Sampled=1"),
             timeout: Duration::from_secs(30),
         };
         let answer = lambda.invoke(event).await;
         if !answer.success {
             return Err(answer.body.into());
         }
-        lambda.frozen().await;
+        lambda.wait_until_frozen().await;
         let spans: Vec<Value> = self.otlp.collected().spans.iter().skip(before).map(otlp).collect();
         Ok(json!({ "what": what, "xray": self.xray.take().await, "otlp": spans }))
     }

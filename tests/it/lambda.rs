@@ -6,11 +6,12 @@ use std::time::Duration;
 use cruddur::clock::Clock;
 use cruddur::domain::{Activity, Draft};
 use cruddur::store::{self, Store};
+use cruddur_local::dynamodb::TABLE;
 use cruddur_local::issuer::{self, Issuer};
 use cruddur_local::options::Options;
-use cruddur_local::running::{Running, TABLE};
+use cruddur_local::running::Running;
 use cruddur_local::seed::ANDREW;
-use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, XrayDaemon};
+use lambda_harness::{Event, InvocationResult, Lambda, OtlpReceiver, XrayDaemon};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -78,7 +79,7 @@ impl Stack {
 pub(crate) fn event(payload: &str, n: usize, decision: &str) -> Event {
     Event {
         payload: payload.to_owned(),
-        trace: format!("Root={}{decision}", xray_id(n)),
+        trace_header: format!("Root={}{decision}", xray_id(n)),
         timeout: Duration::from_secs(10),
     }
 }
@@ -95,7 +96,7 @@ pub(crate) fn sampled() -> String {
     format!(";Parent={PARENT};Sampled=1;Lineage=1:a87bd80c:0")
 }
 
-fn status(answer: &Answer) -> u64 {
+fn status(answer: &InvocationResult) -> u64 {
     assert!(answer.success, "{}", answer.body);
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     body["statusCode"].as_u64().unwrap()
@@ -152,7 +153,7 @@ async fn frozen_function_exports_500_complete_traces() {
         let answer = lambda.invoke(event(HOME, n, &sampled())).await;
         assert_eq!(status(&answer), 200);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let (ended, _) = lambda.terminate().await;
     assert!(ended.success());
 
@@ -179,7 +180,7 @@ async fn chosen() -> BTreeSet<String> {
     for n in 1..=32 {
         assert_eq!(status(&lambda.invoke(event(HEALTH_CHECK, n, &sampled())).await), 200);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     lambda.terminate().await;
     otlp_trees(&stack.otlp).into_keys().collect()
 }
@@ -196,9 +197,9 @@ async fn sampling_cannot_be_predicted_from_trace_ids() {
 async fn missing_trace_context_still_creates_a_trace() {
     let stack = Stack::start().await;
     let mut lambda = stack.function().await;
-    let none = Event { trace: String::new(), ..event(HOME, 1, "") };
+    let none = Event { trace_header: String::new(), ..event(HOME, 1, "") };
     assert_eq!(status(&lambda.invoke(none).await), 200);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let (in_xray, in_otlp) = (xray_trees(&stack.xray).await, otlp_trees(&stack.otlp));
     assert_eq!(in_otlp.len(), 1);
     assert!(in_xray.keys().eq(in_otlp.keys()));
@@ -213,7 +214,7 @@ async fn home_trace_has_its_expected_spans() {
     let answer = lambda.invoke(event(HOME, 1, &sampled())).await;
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body["multiValueHeaders"]["x-trace-id"][0], trace_id(1));
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
 
     let spans = stack.otlp.collected().spans;
     let named = |name: &str| spans.iter().filter(|(_, span)| span.name == name).collect::<Vec<_>>();
@@ -257,7 +258,7 @@ async fn exports_are_compressed_and_warm_starts_marked() {
     for n in 1..=2 {
         assert_eq!(status(&lambda.invoke(event(HOME, n, &sampled())).await), 200);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let collected = stack.otlp.collected();
     assert!(collected.requests.iter().all(|headers| headers["content-encoding"] == "gzip"));
     assert!(collected.requests.iter().all(|headers| headers["content-type"] == "application/x-protobuf"));
@@ -282,7 +283,7 @@ async fn log_lines_carry_trace_span_and_request_ids() {
     assert_eq!(status(&lambda.invoke(event(&create, 1, &sampled())).await), 200);
     let answer = broken.invoke(event(&create, 2, &sampled())).await;
     assert!(status(&answer) >= 500);
-    broken.frozen().await;
+    broken.wait_until_frozen().await;
 
     let (_, log) = broken.terminate().await;
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -305,7 +306,7 @@ async fn key_server_outage_leaves_public_routes_working() {
     let token = stack.aws.issuer().access_token(&ANDREW.sub(), Clock::system().now()).unwrap();
     let create = CREATE.replace("ACCESS_TOKEN", &token);
     assert_eq!(status(&lambda.invoke(event(&create, 2, &sampled())).await), 503);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let (_, log) = lambda.terminate().await;
     assert!(log.contains("JWKS_URL"), "{log}");
 }
@@ -329,8 +330,8 @@ async fn signup_creates_a_profile_and_keeps_the_email_private() {
     let mut broken = Lambda::start(SIGNUP, &environment).await;
     let refused = broken.invoke(event(CONFIRM, 2, &sampled())).await;
     assert!(!refused.success);
-    lambda.frozen().await;
-    broken.frozen().await;
+    lambda.wait_until_frozen().await;
+    broken.wait_until_frozen().await;
 
     let spans = stack.otlp.collected().spans;
     let names: BTreeSet<&str> = spans.iter().map(|(_, span)| span.name.as_str()).collect();

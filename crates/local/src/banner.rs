@@ -1,7 +1,8 @@
 //! What the terminal says at the start.
 
+use crate::dynamodb::TABLE;
 use crate::options::Client;
-use crate::running::{Running, TABLE};
+use crate::running::Running;
 use crate::seed::{ANDREW, USERS};
 use crate::sign_in;
 

@@ -15,6 +15,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{self, MissedTickBehavior};
 use tracing::subscriber::NoSubscriber;
 
+/// Name of the application's table.
+pub const TABLE: &str = "cruddur";
+
 /// AWS takes up to days to delete what has expired; here it shows at once in `aws dynamodb scan`.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 

@@ -11,7 +11,7 @@ use cruddur::store::{self, Store, StoreError};
 use lambda_spans::Spans;
 
 use crate::data::{DataError, DataFolder};
-use crate::dynamodb::{DatabaseError, DynamoDb};
+use crate::dynamodb::{DatabaseError, DynamoDb, TABLE};
 use crate::issuer::{Issuer, IssuerError};
 use crate::listen::{self, ListenError};
 use crate::options::{Client, Options};
@@ -20,9 +20,6 @@ use crate::seed::{self, SeedError};
 use crate::server::Server;
 use crate::stream::Pump;
 use crate::{aws, endpoint, sign_in};
-
-/// The one table.
-pub const TABLE: &str = "cruddur";
 
 /// Why the local server cannot start.
 #[derive(Debug, thiserror::Error)]

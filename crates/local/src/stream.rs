@@ -21,6 +21,8 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time;
 use tracing::info_span;
 
+use crate::dynamodb::TABLE;
+
 /// How often the stream is looked at while nothing happens.
 const EVERY: Duration = Duration::from_millis(200);
 const BATCH: usize = 100;
@@ -145,7 +147,7 @@ impl Source {
         let span = info_span!(
             parent: None,
             "process",
-            otel.name = format!("process {}", crate::running::TABLE),
+            otel.name = format!("process {}", TABLE),
             otel.kind = "consumer",
             faas.trigger = "datasource",
             messaging.batch.message_count = batch.records.len(),
