@@ -80,10 +80,10 @@ impl Around {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
-        let client = store::client(&cruddur_local::aws::settings(address));
+        let client = store::client(&cruddur_local::aws::sdk_config(address));
         store::create_table(&client, TABLE).await?;
         fill(&Store::new(client, TABLE)).await?;
-        let issuer = Issuer::fleeting()?;
+        let issuer = Issuer::ephemeral()?;
         let keys = issuer.key_set().to_string();
         let secret = json!({ "SecretString": SECRET }).to_string();
         let proxy = FaultProxy::start(address, move |request| match request.service.as_deref() {

@@ -216,7 +216,7 @@ fn tokens(issuer: &Issuer) -> Vec<String> {
 
 /// Creates two users, their conversation and a post with secrets; returns the ids of the post and the conversation.
 async fn world(stack: &Stack) -> (String, String) {
-    let store = Store::new(store::client(&cruddur_local::aws::settings(stack.aws.endpoint())), TABLE);
+    let store = Store::new(store::client(&cruddur_local::aws::sdk_config(stack.aws.endpoint())), TABLE);
     let clock = Clock::system();
     let mut me = user(901, SUB, "canary_handle", "Canary Name");
     me.bio = "canary-bio".to_owned();

@@ -8,8 +8,8 @@ use cruddur::domain::{Activity, Draft};
 use cruddur::store::{self, Store};
 use cruddur_local::dynamodb::TABLE;
 use cruddur_local::issuer::{self, Issuer};
+use cruddur_local::local_server::LocalServer;
 use cruddur_local::options::Options;
-use cruddur_local::running::Running;
 use cruddur_local::seed::ANDREW;
 use lambda_harness::{Event, InvocationResult, Lambda, OtlpReceiver, XrayDaemon};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -27,7 +27,7 @@ const PARENT: &str = "53995c3f42cd8ad8";
 /// A local AWS and the two destinations.
 pub(crate) struct Stack {
     _folder: TempDir,
-    pub(crate) aws: Running,
+    pub(crate) aws: LocalServer,
     pub(crate) xray: XrayDaemon,
     pub(crate) otlp: OtlpReceiver,
 }
@@ -36,7 +36,7 @@ impl Stack {
     pub(crate) async fn start() -> Self {
         let folder = TempDir::new().unwrap();
         let options = Options::on_free_ports(folder.path().join("data"));
-        let aws = Running::start(&options, Clock::system(), None).await.unwrap();
+        let aws = LocalServer::start(&options, Clock::system(), None).await.unwrap();
         Self { _folder: folder, aws, xray: XrayDaemon::start().await, otlp: OtlpReceiver::start().await }
     }
 
@@ -58,7 +58,7 @@ impl Stack {
 
     /// Creates enough posts to fill the page in the first round of queries.
     async fn fill_a_page(&self) {
-        let store = Store::new(store::client(&cruddur_local::aws::settings(self.aws.endpoint())), TABLE);
+        let store = Store::new(store::client(&cruddur_local::aws::sdk_config(self.aws.endpoint())), TABLE);
         let andrew = store.profile(&ANDREW.sub()).await.unwrap().unwrap();
         let clock = Clock::system();
         for _ in 0..20 {
@@ -322,7 +322,7 @@ async fn signup_creates_a_profile_and_keeps_the_email_private() {
     assert!(answer.success, "{}", answer.body);
     let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     assert_eq!(json(&answer.body), json(CONFIRM), "Cognito expects its own event");
-    let store = Store::new(store::client(&cruddur_local::aws::settings(stack.aws.endpoint())), TABLE);
+    let store = Store::new(store::client(&cruddur_local::aws::sdk_config(stack.aws.endpoint())), TABLE);
     let made = store.profile("8c5d4578-1051-70a9-6e0a-2f1c9b3d4e5f").await.unwrap().unwrap();
     assert_eq!(made.author.handle.as_str(), "picard");
 

@@ -52,7 +52,7 @@ pub(crate) const ANDREW: &str = "demo-andrewbrown";
 pub(crate) const WORF: &str = "demo-worf";
 pub(crate) const ORIGIN: &str = "https://cruddur.example";
 /// The user pool that all apps trust, shared because generating a key is slow.
-pub(crate) static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::fleeting().unwrap());
+pub(crate) static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::ephemeral().unwrap());
 
 pub(crate) struct TestApp {
     pub(crate) state: AppState,

@@ -1,4 +1,4 @@
-//! Everything that runs, put together.
+//! Wires and starts all parts of the local server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,27 +10,27 @@ use cruddur::domain::Id;
 use cruddur::store::{self, Store, StoreError};
 use lambda_spans::Spans;
 
-use crate::data::{DataError, DataFolder};
+use crate::data_dir::{DataDir, DataError};
 use crate::dynamodb::{DatabaseError, DynamoDb, TABLE};
+use crate::http_server::HttpServer;
 use crate::issuer::{Issuer, IssuerError};
 use crate::listen::{self, ListenError};
-use crate::options::{Client, Options};
-use crate::secret::{Secret, SecretError};
+use crate::options::{LegacyClient, Options};
+use crate::secret::{MasterSecret, SecretError};
 use crate::seed::{self, SeedError};
-use crate::server::Server;
-use crate::stream::Pump;
+use crate::stream::StreamPump;
 use crate::{aws, endpoint, sign_in};
 
-/// Why the local server cannot start.
+/// The local server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A port cannot be had.
+    /// A port cannot be bound.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// The data folder cannot be used.
+    /// The data directory cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The master secret can be neither read nor made.
+    /// The master secret cannot be read or created.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The user pool cannot start.
@@ -39,36 +39,36 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The table cannot be made.
-    #[error("the table {TABLE} cannot be made")]
+    /// The table cannot be created.
+    #[error("the table {TABLE} cannot be created")]
     Table(#[source] StoreError),
     /// The demo data cannot be stored.
     #[error(transparent)]
     Seed(#[from] SeedError),
-    /// A listener was lost.
-    #[error("a listening port was lost")]
-    Lost(#[from] io::Error),
+    /// A listener has no local address.
+    #[error("a listening port is no longer available")]
+    Listener(#[from] io::Error),
 }
 
-/// The API, the AWS endpoint and the database, all listening.
+/// The running API, AWS endpoint, database and stream pump.
 #[derive(Debug)]
-pub struct Running {
-    api: Server,
-    endpoint: Server,
-    bridge: Option<Server>,
-    pump: Pump,
+pub struct LocalServer {
+    api: HttpServer,
+    endpoint: HttpServer,
+    bridge: Option<HttpServer>,
+    pump: StreamPump,
     database: DynamoDb,
-    folder: DataFolder,
+    data_dir: DataDir,
     issuer: Issuer,
-    compat: Option<Client>,
+    compat: Option<LegacyClient>,
     post: Id,
 }
 
-impl Running {
-    /// Starts everything; with `spans`, requests and what follows from them are traced.
+impl LocalServer {
+    /// Starts everything. If `spans` is set, requests and stream batches are traced.
     ///
     /// # Errors
-    /// When a port is taken, or the data cannot be used.
+    /// If a port is in use, or the data directory cannot be used.
     pub async fn start(options: &Options, clock: Clock, spans: Option<&Spans>) -> Result<Self, StartError> {
         let api = listen::on_loopback(options.port, "--port").await?;
         let endpoint = listen::on_loopback(options.dynamodb_port, "--dynamodb-port").await?;
@@ -77,73 +77,73 @@ impl Running {
             None => None,
         };
 
-        let folder = DataFolder::open(&options.data_dir)?;
-        let secret = Secret::read_or_make(&folder.secret())?;
-        let database = DynamoDb::start(&folder.database())?;
-        let issuer = Issuer::read_or_make(&folder.issuer())?;
+        let data_dir = DataDir::open(&options.data_dir)?;
+        let secret = MasterSecret::read_or_create(&data_dir.secret_file())?;
+        let database = DynamoDb::start(&data_dir.database_file())?;
+        let issuer = Issuer::read_or_create(&data_dir.signing_key_file())?;
         let aws = endpoint::router(database.address(), secret.clone(), issuer.clone());
-        let bridge = bridge.map(|listener| Server::start(listener, aws.clone())).transpose()?;
-        let endpoint = Server::start(endpoint, aws)?;
+        let bridge = bridge.map(|listener| HttpServer::start(listener, aws.clone())).transpose()?;
+        let endpoint = HttpServer::start(endpoint, aws)?;
 
-        let client = store::client(&aws::settings(endpoint.address()));
+        let client = store::client(&aws::sdk_config(endpoint.address()));
         let store = Store::new(client.clone(), TABLE);
         store::create_table(&client, TABLE).await.map_err(StartError::Table)?;
         let post = seed::seed(&store, &clock).await?;
-        let pump = Pump::start(database.database(), store.clone(), folder.stream(), spans.cloned());
+        let pump = StreamPump::start(database.database(), store.clone(), data_dir.checkpoint_file(), spans.cloned());
 
         let keys = Keys::new(secret.expose().as_bytes(), None);
         let (identity, compat) = match options.compat {
-            Some(Client::Week2) => (Identity::plays(seed::ANDREW.sub()), Compat::Week2),
-            None => (verified(issuer.clone()), Compat::Later),
+            Some(LegacyClient::Week2) => (Identity::plays(seed::ANDREW.sub()), Compat::Week2),
+            None => (verified_tokens(issuer.clone()), Compat::Later),
         };
         let sign_in = sign_in::router(issuer.clone(), clock.clone());
         let origins = options.allow_origin.iter().cloned().collect();
         let router = api::router(AppState { store, clock, keys, identity, origins, compat }).merge(sign_in);
-        let api = Server::start(api, spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone())))?;
-        Ok(Self { api, pump, endpoint, bridge, database, folder, issuer, compat: options.compat, post })
+        let api = HttpServer::start(api, spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone())))?;
+        Ok(Self { api, pump, endpoint, bridge, database, data_dir, issuer, compat: options.compat, post })
     }
 
-    /// Where the API listens.
+    /// Returns the address of the API.
     pub fn api(&self) -> SocketAddr {
         self.api.address()
     }
 
-    /// Where DynamoDB and Secrets Manager answer.
+    /// Returns the address of DynamoDB and Secrets Manager.
     pub fn endpoint(&self) -> SocketAddr {
         self.endpoint.address()
     }
 
-    /// Where they answer containers, if they do.
+    /// Returns the address of DynamoDB and Secrets Manager on Docker's bridge, if enabled.
     pub fn bridge(&self) -> Option<SocketAddr> {
-        self.bridge.as_ref().map(Server::address)
+        self.bridge.as_ref().map(HttpServer::address)
     }
 
-    /// The data folder's absolute path.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    /// Returns the absolute path of the data directory.
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir.path()
     }
 
-    /// The user pool.
+    /// Returns the local user pool.
     pub fn issuer(&self) -> &Issuer {
         &self.issuer
     }
 
-    /// The old client that is served, if one is.
-    pub fn compat(&self) -> Option<Client> {
+    /// Returns the legacy client that is served, if any.
+    pub fn compat(&self) -> Option<LegacyClient> {
         self.compat
     }
 
-    /// A post that could be seen at the start.
+    /// Returns the id of a post that was visible at the start.
     pub fn post(&self) -> Id {
         self.post
     }
 
-    /// Returns when all that follows from the changes so far is done: notifications, the search index, and so on.
-    pub async fn settled(&self) {
-        self.pump.settled().await;
+    /// Waits until the stream consumer has processed all changes so far.
+    pub async fn wait_until_idle(&self) {
+        self.pump.wait_until_idle().await;
     }
 
-    /// Answers what is under way, closes the database, and gives the data folder free.
+    /// Finishes pending requests, closes the database and unlocks the data directory.
     pub async fn stop(self) {
         self.api.stop().await;
         self.pump.stop().await;
@@ -155,8 +155,8 @@ impl Running {
     }
 }
 
-/// The very code that verifies Cognito's tokens, with the keys of this machine.
-fn verified(issuer: Issuer) -> Identity {
+/// Verifies tokens with the same code as in AWS, and the local user pool's keys.
+fn verified_tokens(issuer: Issuer) -> Identity {
     Identity::tokens(Issuer::pool(), move || {
         let key_set = issuer.key_set().to_string().into_bytes();
         async { Ok(key_set) }
