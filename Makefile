@@ -42,7 +42,7 @@ run: ## start Cruddur on http://127.0.0.1:3000
 
 .PHONY: sam-local
 sam-local: $(native) docker ## start the built functions in Lambda's image on http://127.0.0.1:3001
-	cargo build --locked --package local
+	cargo build --locked --package cruddur-local
 	$(with_tools) .tools/python/bin/python tests/tools/sam_local.py .aws-sam/$(native)
 
 .PHONY: doctor
@@ -158,9 +158,9 @@ bench: ## measure the cost of tracing into benches/RESULTS.md (20 minutes to bui
 
 .PHONY: load
 load: ## measure the local server under load into docs/load.md (LOAD="--help" lists options)
-	cargo build --locked --release --package local
+	cargo build --locked --release --package cruddur-local
 	cargo run --release --locked --manifest-path benches/load/Cargo.toml -- \
-	  --server "$(rust_targets)/release/local" --write docs/load.md $(LOAD)
+	  --server "$(rust_targets)/release/cruddur-local" --write docs/load.md $(LOAD)
 
 ##@ Build and deploy
 

@@ -1,9 +1,9 @@
-//! What one request looks like in both destinations, for the pictures of `docs/traces.md`.
+//! Exports the traces for the pictures of `docs/traces.md`.
 //!
-//! Runs the functions in a Lambda of this machine: the home feed twice, of which the first is a cold start, a post, and
-//! what follows from the post. Prints, as JSON, what has arrived at X-Ray's daemon and at the OTLP receiver.
+//! Runs the functions in an emulated Lambda: the home feed with a cold start and warm, a new post, and the stream batch
+//! with the post's side effects. Prints the documents of the X-Ray daemon and the spans of the OTLP receiver as JSON.
 //!
-//! usage: traces API STREAM (the paths of the two binaries), as `make pictures` does
+//! usage: traces API STREAM (the paths of the two binaries), see `make pictures`
 
 use std::error::Error;
 use std::io::Write as _;
@@ -13,6 +13,7 @@ use cruddur::clock::Clock;
 use cruddur::domain::{Author, Handle, Post, PostDraft, Profile};
 use cruddur::store::{self, Store};
 use cruddur::stream;
+use cruddur_local::issuer::{self, Issuer};
 use dynoxide::Database;
 use dynoxide::actions::describe_stream::DescribeStreamRequest;
 use dynoxide::actions::get_records::GetRecordsRequest;
@@ -20,7 +21,6 @@ use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
 use dynoxide::actions::list_streams::ListStreamsRequest;
 use jiff::Timestamp;
 use lambda_harness::{Event, Fault, FaultProxy, Lambda, OtlpReceiver, XrayDaemon};
-use local::issuer::{self, Issuer};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -31,33 +31,33 @@ use uuid::Uuid;
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
 const TABLE: &str = "cruddur";
-const SECRET: &str = "a secret of this program alone, of 32 bytes or more";
+const SECRET: &str = "a secret of this example, at least 32 bytes long";
 const HOME: &str = include_str!("../events/api/home.json");
 const CREATE: &str = include_str!("../events/api/create.json");
-/// Lambda's own segment, which is above ours and comes from Lambda.
-const ABOVE: &str = "53995c3f42cd8ad8";
+/// The id of Lambda's segment for the function, the parent of the function's spans.
+const LAMBDA_SEGMENT: &str = "53995c3f42cd8ad8";
 
 #[tokio::main]
 async fn main() -> Fallible<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [api, stream] = &arguments[..] else { return Err("usage: traces API STREAM".into()) };
-    let around = Around::start().await?;
-    let token = around.issuer.access_token("worf", Clock::system().now())?;
+    let aws = FakeAws::start().await?;
+    let token = aws.issuer.access_token("worf", Clock::system().now())?;
     let create = CREATE.replace("ACCESS_TOKEN", &token).replace("Hello from Lambda", "Hello @andrewbrown");
 
     let mut shown = Vec::new();
-    let mut lambda = Lambda::start(api, &around.environment("cruddur-api")).await;
-    shown.push(around.invoke(&mut lambda, "home, a cold start", HOME).await?);
-    // So warm that what is done once is done.
-    around.invoke(&mut lambda, "", HOME).await?;
-    shown.push(around.invoke(&mut lambda, "home", HOME).await?);
-    let place = around.stream_end()?;
-    shown.push(around.invoke(&mut lambda, "post", &create).await?);
+    let mut lambda = Lambda::start(api, &aws.environment("cruddur-api")).await;
+    shown.push(aws.invoke(&mut lambda, "home, a cold start", HOME).await?);
+    // Not shown: after this invocation, all one-time work is done.
+    aws.invoke(&mut lambda, "", HOME).await?;
+    shown.push(aws.invoke(&mut lambda, "home", HOME).await?);
+    let position = aws.stream_end()?;
+    shown.push(aws.invoke(&mut lambda, "post", &create).await?);
     lambda.terminate().await;
 
-    let mut lambda = Lambda::start(stream, &around.environment("cruddur-stream")).await;
-    shown.push(around.invoke(&mut lambda, "no records, a cold start", r#"{"Records":[]}"#).await?);
-    shown.push(around.invoke(&mut lambda, "what follows from the post", &around.batch(place)?).await?);
+    let mut lambda = Lambda::start(stream, &aws.environment("cruddur-stream")).await;
+    shown.push(aws.invoke(&mut lambda, "no records, a cold start", r#"{"Records":[]}"#).await?);
+    shown.push(aws.invoke(&mut lambda, "what follows from the post", &aws.batch(position)?).await?);
     lambda.terminate().await;
 
     let mut out = std::io::stdout().lock();
@@ -65,8 +65,8 @@ async fn main() -> Fallible<()> {
     Ok(writeln!(out)?)
 }
 
-/// AWS on this machine, with a table of two users and a page of posts.
-struct Around {
+/// The emulated AWS, with two users and a page of posts.
+struct FakeAws {
     database: Database,
     proxy: FaultProxy,
     issuer: Issuer,
@@ -74,28 +74,28 @@ struct Around {
     otlp: OtlpReceiver,
 }
 
-impl Around {
+impl FakeAws {
     async fn start() -> Fallible<Self> {
         let database = Database::memory()?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
-        let client = store::client(&local::aws::settings(address));
+        let client = store::client(&cruddur_local::aws::sdk_config(address));
         store::create_table(&client, TABLE).await?;
         fill(&Store::new(client, TABLE)).await?;
-        let issuer = Issuer::fleeting()?;
+        let issuer = Issuer::ephemeral()?;
         let keys = issuer.key_set().to_string();
         let secret = json!({ "SecretString": SECRET }).to_string();
         let proxy = FaultProxy::start(address, move |request| match request.service.as_deref() {
-            _ if request.line.starts_with("GET /keys") => Fault::Answer(200, keys.clone()),
-            Some("secretsmanager") => Fault::Answer(200, secret.clone()),
+            _ if request.line.starts_with("GET /keys") => Fault::Respond(200, keys.clone()),
+            Some("secretsmanager") => Fault::Respond(200, secret.clone()),
             _ => Fault::None,
         })
         .await;
         Ok(Self { database, proxy, issuer, xray: XrayDaemon::start().await, otlp: OtlpReceiver::start().await })
     }
 
-    /// The variables of the deployed function.
+    /// Returns the variables of the deployed function.
     fn environment(&self, service: &'static str) -> Vec<(&'static str, String)> {
         let variables = [
             ("AWS_LAMBDA_FUNCTION_NAME", service.to_owned()),
@@ -115,7 +115,7 @@ impl Around {
         variables.into()
     }
 
-    /// One invocation, and what has arrived of it at both.
+    /// Invokes the function once, and returns the exports to both destinations.
     async fn invoke(&self, lambda: &mut Lambda, what: &str, payload: &str) -> Fallible<Value> {
         let before = self.otlp.collected().spans.len();
         let clock = Clock::system();
@@ -123,32 +123,32 @@ impl Around {
         let root = format!("1-{:08x}-{}", clock.now().as_second(), id.get(8..).unwrap_or_default());
         let event = Event {
             payload: payload.to_owned(),
-            trace: format!("Root={root};Parent={ABOVE};Sampled=1"),
+            trace_header: format!("Root={root};Parent={LAMBDA_SEGMENT};Sampled=1"),
             timeout: Duration::from_secs(30),
         };
-        let answer = lambda.invoke(event).await;
-        if !answer.success {
-            return Err(answer.body.into());
+        let result = lambda.invoke(event).await;
+        if !result.success {
+            return Err(result.body.into());
         }
-        lambda.frozen().await;
+        lambda.wait_until_frozen().await;
         let spans: Vec<Value> = self.otlp.collected().spans.iter().skip(before).map(otlp).collect();
         Ok(json!({ "what": what, "xray": self.xray.take().await, "otlp": spans }))
     }
 
     fn stream_end(&self) -> Fallible<String> {
-        let mut place = self.beginning()?;
+        let mut position = self.beginning()?;
         loop {
-            let (records, next) = self.read(place)?;
-            place = next;
+            let (records, next) = self.read(position)?;
+            position = next;
             if records.is_empty() {
-                return Ok(place);
+                return Ok(position);
             }
         }
     }
 
-    /// The event of the records that came after `place`, as Lambda hands it to the consumer.
-    fn batch(&self, place: String) -> Fallible<String> {
-        let (mut records, _) = self.read(place)?;
+    /// Returns Lambda's event with the records after `position`.
+    fn batch(&self, position: String) -> Fallible<String> {
+        let (mut records, _) = self.read(position)?;
         records.retain(stream::has_side_effects);
         let source = format!("arn:aws:dynamodb:us-east-1:123456789012:table/{TABLE}/stream/2026-11-22T00:00:00.000");
         for record in &mut records {

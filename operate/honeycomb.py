@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Makes Honeycomb what operate/honeycomb.json says: columns, saved queries, a board. Run again, it changes only what differs.
+"""Applies operate/honeycomb.json to a Honeycomb environment: columns, saved queries and a board.
 
-usage: honeycomb.py                              columns, queries and the board
-       honeycomb.py marker MESSAGE [--url URL]   a line in every graph, from now on: a deployment
+A second run changes only differences.
 
-HONEYCOMB_CONFIGURATION_KEY holds a configuration key of the environment; HONEYCOMB_API_ENDPOINT is
-https://api.eu1.honeycomb.io in the EU. Needs nothing but Python 3.
+usage: honeycomb.py                              apply columns, queries and the board
+       honeycomb.py marker MESSAGE [--url URL]   add a deployment marker to all graphs
+
+HONEYCOMB_CONFIGURATION_KEY is a configuration key of the environment. For Honeycomb in the EU, set
+HONEYCOMB_API_ENDPOINT=https://api.eu1.honeycomb.io. Requires only Python 3.
 """
 
 import argparse
@@ -24,80 +26,80 @@ US = "https://api.honeycomb.io"
 DESIRED = Path(__file__).with_suffix(".json")
 # All datasets of the environment at once.
 ALL = "__all__"
-# At the end of a description: what carries it is ours to change and to remove.
-OURS = " (operate/honeycomb.json)"
-# What /1/auth calls a permission, and what the page calls it.
+# The suffix of descriptions. This program changes and deletes only queries that have it.
+OWNED = " (operate/honeycomb.json)"
+# Permissions as named by /1/auth and by Honeycomb's settings page.
 PERMISSIONS = {"columns": "Manage Queries and Columns", "boards": "Manage Public Boards", "markers": "Manage Markers"}
 ATTEMPTS = 5
-# In seconds; whoever asks for more is told to come back.
-LONGEST_WAIT = 60
-KEYS = "Environment settings, API keys, Configuration"
+# In seconds. The program fails if Honeycomb asks for a longer wait.
+MAX_WAIT = 60
+KEY_SETTINGS = "Environment settings > API keys > Configuration"
 
 
-class Failure(Exception):
-    """What went wrong, and how to mend it."""
+class UserError(Exception):
+    """An error message with a remedy."""
 
 
 def main():
-    arguments = parsed()
+    arguments = parse_arguments()
     try:
         api = Api(os.environ.get("HONEYCOMB_API_ENDPOINT") or US, os.environ.get("HONEYCOMB_CONFIGURATION_KEY", ""))
         if arguments.command == "marker":
-            where = authorised(api, ["markers"])
-            mark(api, arguments.message, arguments.url)
+            target = authorize(api, ["markers"])
+            create_marker(api, arguments.message, arguments.url)
         else:
-            where = authorised(api, ["columns", "boards"])
+            target = authorize(api, ["columns", "boards"])
             apply(api, json.loads(DESIRED.read_text()))
-        print(f"{api.changes or 'no'} change{'s' if api.changes != 1 else ''} in {where}")
-    except Failure as failure:
-        sys.exit(f"honeycomb.py: {failure}")
+        print(f"{api.changes or 'no'} change{'s' if api.changes != 1 else ''} in {target}")
+    except UserError as error:
+        sys.exit(f"honeycomb.py: {error}")
 
 
-def parsed():
+def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     marker = parser.add_subparsers(dest="command", metavar="marker").add_parser("marker")
     marker.add_argument("message")
-    marker.add_argument("--url", help="where a click on the marker leads")
+    marker.add_argument("--url", help="link target of the marker")
     return parser.parse_args()
 
 
-def authorised(api, needed):
-    """The environment's name. Fails where the key is of another kind or lacks a permission, before anything is changed."""
+def authorize(api, required):
+    """Returns the name of the environment. Fails if the key has the wrong type or lacks a permission."""
     key = api.get("/1/auth")
     team, environment = key["team"]["slug"], key["environment"]["slug"]
     if key["type"] != "configuration":
-        raise Failure(f"HONEYCOMB_CONFIGURATION_KEY is an {key['type']} key of {team}, which may only send. "
-                      f"Make a configuration key: {KEYS}.")
+        raise UserError(f"HONEYCOMB_CONFIGURATION_KEY is an {key['type']} key of {team}, which can only send. "
+                        f"Create a configuration key: {KEY_SETTINGS}.")
     if not environment:
-        raise Failure(f"the key belongs to Honeycomb Classic ({team}), which has no environments. "
-                      "Make an environment, and a configuration key in it.")
-    lacking = [PERMISSIONS[access] for access in needed if not key["api_key_access"].get(access)]
-    if lacking:
-        raise Failure(f"the key of {team}/{environment} may not: {', '.join(lacking)}. "
-                      f"Tick that for the key, or make another: {KEYS}.")
+        raise UserError(f"the key belongs to Honeycomb Classic ({team}), which has no environments. "
+                        "Create an environment, and a configuration key in it.")
+    missing = [PERMISSIONS[access] for access in required if not key["api_key_access"].get(access)]
+    if missing:
+        raise UserError(f"the key of {team}/{environment} lacks permissions: {', '.join(missing)}. "
+                        f"Enable them, or create another key: {KEY_SETTINGS}.")
     return f"{team}/{environment}"
 
 
 def apply(api, desired):
     for number, dataset in enumerate(desired["datasets"]):
         columns = [column for column in desired["columns"] if dataset in column["datasets"]]
-        # The first one is that of the API, and has every column that a query names.
-        make_columns(api, dataset, columns, needed=number == 0)
-    panels, surplus = make_queries(api, desired["queries"])
-    make_board(api, desired["board"], panels)
-    # Only now does nothing show them any more.
-    for annotation in surplus:
+        # The first dataset is the API's. It has every column that a query uses.
+        apply_columns(api, dataset, columns, required=number == 0)
+    panels, obsolete = apply_queries(api, desired["queries"])
+    apply_board(api, desired["board"], panels)
+    # Honeycomb deletes a query only if no board shows it.
+    for annotation in obsolete:
         api.delete(f"/1/query_annotations/{ALL}/{annotation['id']}", f"query {annotation['name']!r}")
 
 
-def make_columns(api, dataset, columns, *, needed):
+def apply_columns(api, dataset, columns, *, required):
     try:
         found = {column["key_name"]: column for column in api.get(f"/1/columns/{dataset}")}
     except NotFound:
-        if needed:
-            raise Failure(f"there is no dataset {dataset} in this environment: Honeycomb makes it when the first trace "
-                          "comes. Send one (curl the API once), wait a minute, and run this again.") from None
-        print(f"later   dataset {dataset}: no trace has come yet; run this again when one has")
+        if required:
+            raise UserError(f"the environment has no dataset {dataset}; Honeycomb creates it with the first trace. "
+                            "Call the API once, wait a minute, and run this command again.") from None
+        print(f"later   dataset {dataset}: no traces yet; run this command again after the first trace")
         return
     for column in columns:
         what = f"column {column['name']} of {dataset}"
@@ -109,18 +111,18 @@ def make_columns(api, dataset, columns, *, needed):
             api.put(f"/1/columns/{dataset}/{there['id']}", {**body, "hidden": there.get("hidden", False)}, what)
 
 
-def make_queries(api, queries):
-    """The panels of the board, and the saved queries of ours that it no longer shows.
+def apply_queries(api, queries):
+    """Returns the panels of the board and the obsolete saved queries.
 
-    A query cannot be changed, and those that nobody has named cannot be listed: what is found is its name.
+    Honeycomb can neither change queries nor list unnamed ones, so this function finds queries by their annotations.
     """
     saved = [annotation for annotation in api.get(f"/1/query_annotations/{ALL}?include_board_annotations=true")
-             if annotation.get("description", "").endswith(OURS)]
+             if annotation.get("description", "").endswith(OWNED)]
     panels, used = [], set()
     for query in queries:
         named = [annotation for annotation in saved if annotation["name"] == query["name"]]
         annotation = next((annotation for annotation in named if is_query(api, annotation["query_id"], query["query"])), None)
-        what, body = f"query {query['name']!r}", {"name": query["name"], "description": query["description"] + OURS}
+        what, body = f"query {query['name']!r}", {"name": query["name"], "description": query["description"] + OWNED}
         if annotation is None:
             query_id = api.post(f"/1/queries/{ALL}", without_empty(query["query"]))["id"]
             annotation = api.post(f"/1/query_annotations/{ALL}", {**body, "query_id": query_id}, what)
@@ -138,17 +140,18 @@ def is_query(api, query_id, query):
         found = api.get(f"/1/queries/{ALL}/{query_id}")
     except NotFound:
         return False
-    # What is not answered has its default.
+    # Honeycomb omits fields with default values.
     defaults = {"breakdowns": [], "filters": [], "orders": [], "havings": [], "calculated_fields": [],
                 "filter_combination": "AND"}
     return fits({**defaults, **query}, {**defaults, **{key: value for key, value in found.items() if value}})
 
 
-def make_board(api, board, query_panels):
+def apply_board(api, board, query_panels):
     boards = [there for there in api.get("/1/boards") if there["name"] == board["name"]]
     if len(boards) > 1:
         urls = ", ".join(there["links"]["board_url"] for there in boards)
-        raise Failure(f"there are {len(boards)} boards named {board['name']!r}: {urls}. Delete or rename all but one.")
+        raise UserError(f"the environment has {len(boards)} boards named {board['name']!r}: {urls}. "
+                        "Delete or rename all but one.")
     text = {"type": "text", "position": position(board["text"]["at"]), "text_panel": {"content": board["text"]["content"]}}
     body = {"name": board["name"], "description": board["description"], "type": "flexible",
             "panels": [text, *query_panels]}
@@ -163,7 +166,7 @@ def make_board(api, board, query_panels):
     print(f"board   {there['links']['board_url']}")
 
 
-def mark(api, message, url):
+def create_marker(api, message, url):
     body = {"message": message, "type": "deploy", "start_time": int(time.time())}
     api.post(f"/1/markers/{ALL}", body | ({"url": url} if url else {}), f"marker {message!r}")
 
@@ -177,7 +180,7 @@ def without_empty(query):
 
 
 def fits(wanted, found):
-    """Whether `found` is as `wanted`; what only `found` says is Honeycomb's own."""
+    """Returns whether `found` has all values of `wanted`. Honeycomb may add others."""
     match wanted:
         case dict():
             return isinstance(found, dict) and all(fits(value, found.get(key)) for key, value in wanted.items())
@@ -191,7 +194,7 @@ class NotFound(Exception):
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The key is for the host that was named, and for no other."""
+    """Rejects redirects, so that the key is sent only to the configured host."""
 
     def redirect_request(self, *_):
         return None
@@ -202,13 +205,13 @@ class Api:
 
     def __init__(self, endpoint, key):
         if not key:
-            raise Failure(f"HONEYCOMB_CONFIGURATION_KEY is not set. Make a configuration key ({KEYS}) that may: "
-                          f"{', '.join(PERMISSIONS.values())}. The key that sends traces is of another kind.")
+            raise UserError(f"HONEYCOMB_CONFIGURATION_KEY is not set. Create a configuration key ({KEY_SETTINGS}) with "
+                            f"these permissions: {', '.join(PERMISSIONS.values())}. An ingest key does not work.")
         if not key.isascii() or not key.isprintable() or " " in key:
-            raise Failure("HONEYCOMB_CONFIGURATION_KEY has characters that no key has: was something else pasted with it?")
+            raise UserError("HONEYCOMB_CONFIGURATION_KEY contains invalid characters. Copy the key again.")
         parts = urllib.parse.urlsplit(endpoint)
         if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1") or not parts.hostname:
-            raise Failure(f"HONEYCOMB_API_ENDPOINT is {endpoint!r}, not an https address such as {US}.")
+            raise UserError(f"HONEYCOMB_API_ENDPOINT must be an https URL such as {US}.")
         self.endpoint, self.key, self.changes = endpoint.rstrip("/"), key, 0
         self.opener = urllib.request.build_opener(NoRedirects)
 
@@ -216,19 +219,19 @@ class Api:
         return self.request("GET", path)
 
     def post(self, path, body, what=None):
-        return self.change("made", what, "POST", path, body)
+        return self.change("created", what, "POST", path, body)
 
     def put(self, path, body, what):
         return self.change("changed", what, "PUT", path, body)
 
     def delete(self, path, what):
-        return self.change("removed", what, "DELETE", path, None)
+        return self.change("deleted", what, "DELETE", path, None)
 
     def change(self, done, what, method, path, body):
         answer = self.request(method, path, body)
         if what:
             self.changes += 1
-            print(f"{done:7} {what}", flush=True)
+            print(f"{done} {what}", flush=True)
         return answer
 
     def request(self, method, path, body=None):
@@ -246,43 +249,43 @@ class Api:
                 wait = self.pause(method, attempt, error)
                 if wait is None:
                     self.give_up(method, path, error)
-                print(f"wait    {wait:.0f} s: Honeycomb answered {error.code}", file=sys.stderr, flush=True)
+                print(f"wait    {wait:.0f} s: Honeycomb responded with {error.code}", file=sys.stderr, flush=True)
                 time.sleep(wait)
             except (OSError, ValueError) as error:
-                raise Failure(f"{self.endpoint} gave no answer to {method} {path}: {getattr(error, 'reason', error)}. "
-                              "Is HONEYCOMB_API_ENDPOINT right, and may this machine reach it?") from error
+                raise UserError(f"no response from {self.endpoint} to {method} {path}: {getattr(error, 'reason', error)}. "
+                                "Check HONEYCOMB_API_ENDPOINT and the network.") from error
 
     @staticmethod
     def pause(method, attempt, error):
-        """How long until it may be tried again; None where it may not, or not soon."""
-        # What may have been done already is not sent again.
+        """Returns the seconds until a retry, or None for no retry."""
+        # A failed write may have succeeded, so it is not repeated.
         if error.code != 429 and (error.code < 500 or method != "GET") or attempt == ATTEMPTS:
             return None
         wait = seconds(error.headers.get("Retry-After"), 2 ** (attempt - 1))
-        return wait if wait <= LONGEST_WAIT else None
+        return wait if wait <= MAX_WAIT else None
 
     def give_up(self, method, path, error):
-        said = told(error)
+        reason = error_text(error)
         match error.code:
             case 401 | 403:
-                raise Failure(f"Honeycomb refuses the key ({error.code}: {said}). It must be a configuration key of this "
-                              f"environment ({KEYS}), not an ingest or management key, and may: "
-                              f"{', '.join(PERMISSIONS.values())}. Keys of the EU work with HONEYCOMB_API_ENDPOINT="
-                              f"https://api.eu1.honeycomb.io alone; asked was {self.endpoint}.")
+                raise UserError(f"Honeycomb rejects the key ({error.code}: {reason}). Use a configuration key of this "
+                                f"environment ({KEY_SETTINGS}) with these permissions: "
+                                f"{', '.join(PERMISSIONS.values())}. EU keys need HONEYCOMB_API_ENDPOINT="
+                                f"https://api.eu1.honeycomb.io; the endpoint was {self.endpoint}.")
             case 404:
                 raise NotFound(path)
             case 429:
-                after = error.headers.get("Retry-After", "a while")
-                raise Failure(f"Honeycomb limits the rate of requests; it says to come back after {after}. "
-                              "Run this again then: what is done stays done.")
+                after = error.headers.get("Retry-After", "unknown")
+                raise UserError(f"Honeycomb limits the request rate (Retry-After: {after}). Run this command again "
+                                "after that time; it continues with the remaining changes.")
             case 301 | 302 | 303 | 307 | 308:
-                raise Failure(f"{self.endpoint} leads elsewhere ({error.code}). The key is not sent there: "
-                              "set HONEYCOMB_API_ENDPOINT to Honeycomb's own address.")
-        raise Failure(f"{method} {path} was answered with {error.code}: {said}")
+                raise UserError(f"{self.endpoint} redirects ({error.code}), and the key is not sent to other hosts. "
+                                "Set HONEYCOMB_API_ENDPOINT to Honeycomb's address.")
+        raise UserError(f"{method} {path} failed with {error.code}: {reason}")
 
 
 def seconds(retry_after, default):
-    """Of a Retry-After in seconds or as a date."""
+    """Parses a Retry-After header in seconds or as a date."""
     if not retry_after:
         return default
     if retry_after.strip().isdigit():
@@ -294,8 +297,8 @@ def seconds(retry_after, default):
     return max(0, (at - datetime.datetime.now(datetime.timezone.utc)).total_seconds())
 
 
-def told(error):
-    """What an error's body says, in a line."""
+def error_text(error):
+    """Returns the error message of a response body as one line."""
     text = error.read(10_000).decode(errors="replace")
     try:
         body = json.loads(text)

@@ -1,18 +1,18 @@
 #!/bin/bash
-# What a release consists of, into dist/: for each architecture that can be built here and each function the zip that
-# Lambda takes and its list of components (CycloneDX), read back from the binary; then the checksums of all.
+# Creates a release in dist/: a deployment zip for each function and buildable architecture, the CycloneDX component
+# list of each binary, the templates, and SHA-256 checksums.
 #
-# usage: release.sh VERSION    (that of Cargo.toml, which CHANGELOG.md must know)
+# usage: release.sh VERSION    (the version in Cargo.toml, which needs a section in CHANGELOG.md)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=${1:?usage: release.sh VERSION}
 stated=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 if [ "$version" != "$stated" ]; then
-    echo "release.sh: the version is $stated in Cargo.toml, not $version: change one of them" >&2
+    echo "release.sh: Cargo.toml has the version $stated, not $version; change one of them" >&2
     exit 2
 fi
 if ! grep -q "^## $version " CHANGELOG.md; then
-    echo "release.sh: CHANGELOG.md has no section \`## $version\`: name what is new" >&2
+    echo "release.sh: CHANGELOG.md has no section \`## $version\`; add the changes of this version" >&2
     exit 2
 fi
 
@@ -30,7 +30,7 @@ for architecture in arm64 x86_64; do
     for function in api signup stream; do
         bootstrap=$built/${function^}Function/bootstrap
         name=dist/cruddur-$function-$version-$architecture
-        # A fixed time and order, so that equal binaries make equal zips.
+        # A fixed timestamp and order, so that equal binaries produce equal zips.
         python3 - "$bootstrap" "$name.zip" <<'ZIP'
 import sys
 import zipfile

@@ -7,8 +7,8 @@ use axum::http::Request;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cruddur::api::{Access, ROUTES, Route};
+use cruddur_local::issuer::Issuer;
 use hmac::{Hmac, KeyInit, Mac};
-use local::issuer::Issuer;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -137,7 +137,7 @@ pub(crate) fn rejected_authorizations() -> Vec<(&'static str, Option<String>)> {
     let id_token = with(with(claims(), "token_use", json!("id")), "aud", json!("local"));
     let other_pool = json!("https://cognito-idp.us-east-1.amazonaws.com/us-east-1_other");
     let token = |header: Value, claims: Value| Some(signed(&header, &claims));
-    let foreign = Issuer::fleeting().unwrap();
+    let foreign = Issuer::ephemeral().unwrap();
     let cut = signed(&header(), &claims());
     let mut altered = cut.clone().into_bytes();
     let middle = altered.len() / 2;

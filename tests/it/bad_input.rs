@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request};
 use cruddur::api::{Access, ROUTES, Route};
-use local::listen;
-use local::server::Server;
+use cruddur_local::http_server::HttpServer;
+use cruddur_local::listen;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
@@ -518,7 +518,7 @@ fn status_of(address: SocketAddr, bytes: &[u8]) -> Option<u16> {
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_http_is_rejected_by_the_server() {
     let world = World::new().await;
-    let server = Server::start(listen::on_loopback(0, "--port").await.unwrap(), world.app.router()).unwrap();
+    let server = HttpServer::start(listen::on_loopback(0, "--port").await.unwrap(), world.app.router()).unwrap();
     let address = server.address();
     let get =
         |rest: &str| format!("GET /api/activities/home HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{rest}\r\n\r\n");

@@ -8,9 +8,9 @@ use cruddur::api::ROUTES;
 use cruddur::clock::Clock;
 use cruddur::domain::{Post, PostDraft};
 use cruddur::store::{self, Store};
-use lambda_harness::{Answer, Lambda};
-use local::issuer::Issuer;
-use local::running::TABLE;
+use cruddur_local::dynamodb::TABLE;
+use cruddur_local::issuer::Issuer;
+use lambda_harness::{InvocationResult, Lambda};
 use serde_json::{Map, Value, json};
 
 use crate::lambda::{API, SIGNUP, Stack, event, sampled};
@@ -216,7 +216,7 @@ fn tokens(issuer: &Issuer) -> Vec<String> {
 
 /// Creates two users, their conversation and a post with secrets; returns the ids of the post and the conversation.
 async fn world(stack: &Stack) -> (String, String) {
-    let store = Store::new(store::client(&local::aws::settings(stack.aws.endpoint())), TABLE);
+    let store = Store::new(store::client(&cruddur_local::aws::sdk_config(stack.aws.endpoint())), TABLE);
     let clock = Clock::system();
     let mut me = user(901, SUB, "canary_handle", "Canary Name");
     me.bio = "canary-bio".to_owned();
@@ -258,7 +258,7 @@ fn found(text: &str) -> Option<String> {
     Some(before + &text[at..].chars().take(200).collect::<String>())
 }
 
-fn status(answer: &Answer) -> u64 {
+fn status(answer: &InvocationResult) -> u64 {
     assert!(answer.success, "{}", answer.body);
     serde_json::from_str::<Value>(&answer.body).unwrap()["statusCode"].as_u64().unwrap()
 }
@@ -307,8 +307,8 @@ async fn api_leaks_no_request_data_to_telemetry_or_errors() {
     let expected = [200, 400, 401, 404, 405, 415, 422];
     assert!(expected.iter().all(|status| statuses.contains(status)), "{statuses:?}");
 
-    lambda.frozen().await;
-    broken.frozen().await;
+    lambda.wait_until_frozen().await;
+    broken.wait_until_frozen().await;
     let (_, log) = lambda.terminate().await;
     let (_, broken_log) = broken.terminate().await;
     assert_eq!(found(&log), None, "log");
@@ -336,7 +336,7 @@ async fn user_agent_is_only_in_its_attribute() {
     let mut lambda = Lambda::start(API, &environment(&stack)).await;
     let sent = sent("GET /api/activities/home", "/api/activities/home").header("User-Agent", "parrot/1.0");
     assert_eq!(status(&lambda.invoke(event(&sent.event(None), 1, &sampled())).await), 200);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let (_, log) = lambda.terminate().await;
     assert!(!log.contains("parrot"), "{log}");
     for (_, mut span) in stack.otlp.collected().spans {
@@ -387,8 +387,8 @@ async fn signup_leaks_no_account_data_to_telemetry_or_errors() {
 
 /// Ends the functions and asserts that their telemetry contains no secret. Returns the traces and the first log.
 async fn telemetry_without_secrets(stack: &Stack, mut lambda: Lambda, mut broken: Lambda) -> (String, String) {
-    lambda.frozen().await;
-    broken.frozen().await;
+    lambda.wait_until_frozen().await;
+    broken.wait_until_frozen().await;
     let traces = format!("{:?} {:?}", stack.otlp.collected().spans, stack.xray.take().await);
     let (_, log) = lambda.terminate().await;
     let (_, broken_log) = broken.terminate().await;

@@ -1,7 +1,7 @@
 use axum::body::Body;
 use cruddur::api::{Deadline, Identity};
+use cruddur_local::issuer::Issuer;
 use jiff::SignedDuration;
-use local::issuer::Issuer;
 
 use crate::support::{ANDREW, Answer, TestApp, request, signed_in};
 

@@ -8,9 +8,9 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use cruddur::api::{self, AppState, Deadline, Identity};
 use cruddur::clock::Clock;
+use cruddur_local::issuer::Issuer;
 use jiff::SignedDuration;
 use lambda_spans::{Settings, Spans};
-use local::issuer::Issuer;
 use serde_json::{Value, json};
 use tracing_subscriber::layer::SubscriberExt;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use lambda_harness::{Answer, Fault, Lambda};
+use lambda_harness::{Fault, InvocationResult, Lambda};
 use serde_json::{Value, json};
 
 use crate::support::{ANDREW, API, Proxied, STREAM, TestApp, event, hours, process_permit};
@@ -19,11 +19,11 @@ fn faults() -> Vec<(&'static str, Fault, u64, Option<&'static str>)> {
         ("latency", Fault::Delay(Duration::from_millis(50)), 200, None),
         ("great latency", Fault::Delay(Duration::from_millis(700)), 503, Some("unavailable")),
         ("reset", Fault::Reset, 503, Some("unavailable")),
-        ("half-open", Fault::Silence, 503, Some("unavailable")),
-        ("500", Fault::Answer(500, error("InternalServerError")), 503, Some("unavailable")),
-        ("throttled", Fault::Answer(400, error("ProvisionedThroughputExceededException")), 503, Some("throttled")),
-        ("slow body", Fault::SlowBody, 503, Some("unavailable")),
-        ("lost answer", Fault::LoseAnswer, 503, Some("unavailable")),
+        ("half-open", Fault::Hang, 503, Some("unavailable")),
+        ("500", Fault::Respond(500, error("InternalServerError")), 503, Some("unavailable")),
+        ("throttled", Fault::Respond(400, error("ProvisionedThroughputExceededException")), 503, Some("throttled")),
+        ("slow body", Fault::StallBody, 503, Some("unavailable")),
+        ("lost answer", Fault::LoseResponse, 503, Some("unavailable")),
     ]
 }
 
@@ -37,11 +37,11 @@ struct Outcome {
 async fn ask(lambda: &Lambda, method: &str, path: &str, key: Option<&str>, body: Value) -> Outcome {
     let began = Instant::now();
     let answer = lambda.invoke(event(ANDREW, method, path, key, &body, TIMEOUT)).await;
-    assert!(answer.at.duration_since(began) < TIMEOUT, "{method} {path}");
+    assert!(answer.received_at.duration_since(began) < TIMEOUT, "{method} {path}");
     outcome(&answer)
 }
 
-fn outcome(answer: &Answer) -> Outcome {
+fn outcome(answer: &InvocationResult) -> Outcome {
     assert!(answer.success, "{}", answer.body);
     let response: Value = serde_json::from_str(&answer.body).unwrap();
     let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
@@ -62,7 +62,7 @@ async fn dynamodb_faults_end_in_time_without_double_writes() {
         let like = format!("/api/activities/{post}/like");
         let hello = json!({ "message": "Hello", "ttl": "1-hour" });
         let failing = fault.clone();
-        system.obey(move |_| failing.clone());
+        system.set_plan(move |_| failing.clone());
         for (method, path, key, body) in [
             ("GET", "/api/activities/home", None, Value::Null),
             ("POST", "/api/activities", Some("k"), hello.clone()),
@@ -73,7 +73,7 @@ async fn dynamodb_faults_end_in_time_without_double_writes() {
             assert_eq!(outcome.retry_after, status == 503, "{name}");
         }
         // Only the response to the write is lost.
-        system.obey(move |request| match request.operation.as_deref() {
+        system.set_plan(move |request| match request.operation.as_deref() {
             Some("TransactWriteItems") => fault.clone(),
             _ => Fault::None,
         });
@@ -81,7 +81,7 @@ async fn dynamodb_faults_end_in_time_without_double_writes() {
         assert!([status, 200].contains(&outcome.status), "{name}: {}", outcome.status);
         let outcome = ask(&lambda, "PUT", &like, None, Value::Null).await;
         assert_eq!(outcome.status, status, "{name}");
-        system.obey(|_| Fault::None);
+        system.set_plan(|_| Fault::None);
         for (method, path, key, body) in
             [("POST", "/api/activities", Some("k"), hello), ("PUT", like.as_str(), None, Value::Null)]
         {
@@ -117,13 +117,13 @@ async fn one_dynamodb_fault_is_retried_without_double_writes() {
             // The first attempt of each operation fails.
             let seen = Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
             let fault = fault.clone();
-            system.obey(move |request| {
+            system.set_plan(move |request| {
                 let first = seen.lock().unwrap().insert(request.operation.clone());
                 if first { fault.clone() } else { Fault::None }
             });
             assert_eq!(ask(&lambda, method, path, None, body).await.status, 200, "{name}: {method} {path}");
         }
-        system.obey(|_| Fault::None);
+        system.set_plan(|_| Fault::None);
         let home = system.app.get("/api/activities/home").await;
         assert_eq!(home.messages(), ["Hello", "there before"], "{name}");
         assert_eq!((&home.body[1]["likes_count"], &home.body[1]["replies_count"]), (&json!(1), &json!(1)), "{name}");
@@ -154,19 +154,19 @@ async fn stream_consumer_reports_retries_in_time() {
         let records: Vec<Value> = system.app.records().into_iter().filter(cruddur::stream::has_side_effects).collect();
         let batch = lambda_harness::Event {
             payload: json!({ "Records": records }).to_string(),
-            trace: String::new(),
+            trace_header: String::new(),
             timeout: TIMEOUT,
         };
-        system.obey(move |_| fault.clone());
+        system.set_plan(move |_| fault.clone());
         let began = Instant::now();
         let answer = lambda.invoke(batch.clone()).await;
-        assert!(answer.at.duration_since(began) < TIMEOUT, "{name}");
+        assert!(answer.received_at.duration_since(began) < TIMEOUT, "{name}");
         assert!(answer.success, "{name}: {}", answer.body);
         let failures: Value = serde_json::from_str(&answer.body).unwrap();
         let failed = failures["batchItemFailures"].as_array().unwrap();
         // Latency alone lets some records finish in time.
         assert!(failed.len() <= 1 && (status == 200 || failed.len() == 1), "{name}: {failures}");
-        system.obey(|_| Fault::None);
+        system.set_plan(|_| Fault::None);
         let answer = lambda.invoke(batch).await;
         assert_eq!(answer.body, r#"{"batchItemFailures":[]}"#, "{name}");
         lambda.kill().await;
@@ -185,14 +185,14 @@ async fn retry_that_would_miss_the_deadline_is_skipped() {
     for (left, most) in [(430, 1), (1_300, 2), (3_000, 3)] {
         let attempts = Arc::new(AtomicUsize::new(0));
         let counted = attempts.clone();
-        system.obey(move |_| {
+        system.set_plan(move |_| {
             counted.fetch_add(1, Ordering::Relaxed);
-            Fault::Silence
+            Fault::Hang
         });
         let short = event(ANDREW, "GET", "/api/users/@worf/short", None, &Value::Null, Duration::from_millis(left));
         let began = Instant::now();
         let answer = lambda.invoke(short).await;
-        assert!(answer.at.duration_since(began) < Duration::from_millis(left), "{left}");
+        assert!(answer.received_at.duration_since(began) < Duration::from_millis(left), "{left}");
         assert_eq!(outcome(&answer).status, 503);
         assert_eq!(attempts.load(Ordering::Relaxed), most, "{left}");
     }
@@ -205,15 +205,15 @@ async fn lost_response_of_a_liked_post_is_replayed() {
     let system = Proxied::at_real_time().await;
     let lambda = system.function(API).await;
     let first = Arc::new(AtomicUsize::new(0));
-    system.obey(move |request| match request.operation.as_deref() {
-        Some("PutItem") if first.fetch_add(1, Ordering::Relaxed) == 0 => Fault::StopAfter,
+    system.set_plan(move |request| match request.operation.as_deref() {
+        Some("PutItem") if first.fetch_add(1, Ordering::Relaxed) == 0 => Fault::HoldResponse,
         _ => Fault::None,
     });
     let Proxied { app, mut proxy } = system;
     let hello = json!({ "message": "Hello", "ttl": "1-hour" });
     let posting = lambda.invoke(event(ANDREW, "POST", "/api/activities", None, &hello, Duration::from_secs(10)));
     let liking = async {
-        proxy.reached().await;
+        proxy.wait_until_held().await;
         let post = app.get("/api/activities/home").await.body[0]["uuid"].as_str().unwrap().to_owned();
         app.put_as("demo-worf", &format!("/api/activities/{post}/like")).await.status
     };

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::body::Body;
 use cruddur::api::{AppState, Identity, ReadError};
+use cruddur_local::issuer::Issuer;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use local::issuer::Issuer;
 use serde_json::json;
 
 use crate::support::{ANDREW, Answer, ISSUER, TestApp, at, request, token};

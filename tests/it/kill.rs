@@ -8,7 +8,7 @@ use std::time::Duration;
 use cruddur::domain::{Notification, NotificationKind, Subject};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use lambda_harness::{Answer, Event, Fault};
+use lambda_harness::{Event, Fault, InvocationResult};
 use serde_json::{Value, json};
 
 use crate::lambda::SIGNUP;
@@ -107,7 +107,7 @@ fn difference(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> 
 }
 
 /// Injects the fault at the nth request.
-fn nth(n: usize, fault: Fault) -> impl Fn(&lambda_harness::Request) -> Fault {
+fn nth(n: usize, fault: Fault) -> impl Fn(&lambda_harness::ProxiedRequest) -> Fault {
     let count = Arc::new(AtomicUsize::new(0));
     move |_| if count.fetch_add(1, Ordering::Relaxed) + 1 == n { fault.clone() } else { Fault::None }
 }
@@ -119,13 +119,13 @@ async fn answer_until_killed(
     n: usize,
     fault: Fault,
     event: Event,
-) -> Option<Answer> {
+) -> Option<InvocationResult> {
     let _permit = process_permit().await;
     let lambda = system.function(binary).await;
-    system.obey(nth(n, fault));
+    system.set_plan(nth(n, fault));
     let answer = tokio::select! {
         answer = lambda.try_invoke(event) => answer,
-        () = system.proxy.reached() => None,
+        () = system.proxy.wait_until_held() => None,
     };
     lambda.kill().await;
     answer
@@ -137,7 +137,7 @@ async fn kill_everywhere(name: &'static str) {
     let before = system.app.items().await.kinds();
     assert_eq!(whole.again(&system.app, "undisturbed").await, 200);
     let expected = difference(&before, &system.app.items().await.kinds());
-    let points = (1..MANY).flat_map(|n| [(n, Fault::StopBefore), (n, Fault::StopAfter)]);
+    let points = (1..MANY).flat_map(|n| [(n, Fault::HoldRequest), (n, Fault::HoldResponse)]);
     for (kills, (at, fault)) in (0..).zip(points) {
         let key = format!("{name}, {at}, {fault:?}").replace(' ', "-");
         let write = write(&system.app, name, kills + 1).await;
@@ -180,7 +180,7 @@ async fn killed_mark_as_read_is_all_or_nothing() {
 #[tokio::test]
 async fn killed_signup_is_all_or_nothing() {
     let mut system = Proxied::at_real_time().await;
-    let points = (1..MANY).flat_map(|n| [(n, Fault::StopBefore), (n, Fault::StopAfter)]);
+    let points = (1..MANY).flat_map(|n| [(n, Fault::HoldRequest), (n, Fault::HoldResponse)]);
     for (kills, (at, fault)) in (0..).zip(points) {
         let sub = format!("new-{kills}");
         let mut event: Value = serde_json::from_str(include_str!("../../events/signup/sign_in.json")).unwrap();
@@ -189,7 +189,7 @@ async fn killed_signup_is_all_or_nothing() {
         event["request"]["userAttributes"]["sub"] = json!(sub);
         let before = system.app.items().await.kinds();
         let payload = event.to_string();
-        let once = Event { payload, trace: String::new(), timeout: Duration::from_secs(30) };
+        let once = Event { payload, trace_header: String::new(), timeout: Duration::from_secs(30) };
         let answered = answer_until_killed(&mut system, SIGNUP, at, fault, once).await.is_some();
         let left = system.app.items().await;
         let whole = BTreeMap::from([("HANDLE HANDLE".to_owned(), 1), ("USER PROFILE".to_owned(), 1)]);
@@ -233,10 +233,10 @@ async fn killed_consumer_is_completed_by_a_retry() {
     let mut system = Proxied::new(busy().await).await;
     let records: Vec<Value> = system.app.records().into_iter().filter(cruddur::stream::has_side_effects).collect();
     let payload = json!({ "Records": records }).to_string();
-    let batch = Event { payload, trace: String::new(), timeout: Duration::from_secs(30) };
+    let batch = Event { payload, trace_header: String::new(), timeout: Duration::from_secs(30) };
     let mut n = 1;
     loop {
-        let fault = if n % 2 == 0 { Fault::StopBefore } else { Fault::StopAfter };
+        let fault = if n % 2 == 0 { Fault::HoldRequest } else { Fault::HoldResponse };
         if let Some(answer) = answer_until_killed(&mut system, STREAM, n, fault, batch.clone()).await {
             assert_eq!(answer.body, r#"{"batchItemFailures":[]}"#);
             break;

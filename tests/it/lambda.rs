@@ -6,11 +6,12 @@ use std::time::Duration;
 use cruddur::clock::Clock;
 use cruddur::domain::{Post, PostDraft};
 use cruddur::store::{self, Store};
-use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, XrayDaemon};
-use local::issuer::{self, Issuer};
-use local::options::Options;
-use local::running::{Running, TABLE};
-use local::seed::ANDREW;
+use cruddur_local::dynamodb::TABLE;
+use cruddur_local::issuer::{self, Issuer};
+use cruddur_local::local_server::LocalServer;
+use cruddur_local::options::Options;
+use cruddur_local::seed::ANDREW;
+use lambda_harness::{Event, InvocationResult, Lambda, OtlpReceiver, XrayDaemon};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -26,7 +27,7 @@ const PARENT: &str = "53995c3f42cd8ad8";
 /// A local AWS and the two destinations.
 pub(crate) struct Stack {
     _folder: TempDir,
-    pub(crate) aws: Running,
+    pub(crate) aws: LocalServer,
     pub(crate) xray: XrayDaemon,
     pub(crate) otlp: OtlpReceiver,
 }
@@ -35,7 +36,7 @@ impl Stack {
     pub(crate) async fn start() -> Self {
         let folder = TempDir::new().unwrap();
         let options = Options::on_free_ports(folder.path().join("data"));
-        let aws = Running::start(&options, Clock::system(), None).await.unwrap();
+        let aws = LocalServer::start(&options, Clock::system(), None).await.unwrap();
         Self { _folder: folder, aws, xray: XrayDaemon::start().await, otlp: OtlpReceiver::start().await }
     }
 
@@ -57,7 +58,7 @@ impl Stack {
 
     /// Creates enough posts to fill the page in the first round of queries.
     async fn fill_a_page(&self) {
-        let store = Store::new(store::client(&local::aws::settings(self.aws.endpoint())), TABLE);
+        let store = Store::new(store::client(&cruddur_local::aws::sdk_config(self.aws.endpoint())), TABLE);
         let andrew = store.profile(&ANDREW.sub()).await.unwrap().unwrap();
         let clock = Clock::system();
         for _ in 0..20 {
@@ -75,7 +76,7 @@ impl Stack {
 pub(crate) fn event(payload: &str, n: usize, decision: &str) -> Event {
     Event {
         payload: payload.to_owned(),
-        trace: format!("Root={}{decision}", xray_id(n)),
+        trace_header: format!("Root={}{decision}", xray_id(n)),
         timeout: Duration::from_secs(10),
     }
 }
@@ -92,7 +93,7 @@ pub(crate) fn sampled() -> String {
     format!(";Parent={PARENT};Sampled=1;Lineage=1:a87bd80c:0")
 }
 
-fn status(answer: &Answer) -> u64 {
+fn status(answer: &InvocationResult) -> u64 {
     assert!(answer.success, "{}", answer.body);
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     body["statusCode"].as_u64().unwrap()
@@ -149,7 +150,7 @@ async fn frozen_function_exports_500_complete_traces() {
         let answer = lambda.invoke(event(HOME, n, &sampled())).await;
         assert_eq!(status(&answer), 200);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let (ended, _) = lambda.terminate().await;
     assert!(ended.success());
 
@@ -176,7 +177,7 @@ async fn chosen() -> BTreeSet<String> {
     for n in 1..=32 {
         assert_eq!(status(&lambda.invoke(event(HEALTH_CHECK, n, &sampled())).await), 200);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     lambda.terminate().await;
     otlp_trees(&stack.otlp).into_keys().collect()
 }
@@ -193,9 +194,9 @@ async fn sampling_cannot_be_predicted_from_trace_ids() {
 async fn missing_trace_context_still_creates_a_trace() {
     let stack = Stack::start().await;
     let mut lambda = stack.function().await;
-    let none = Event { trace: String::new(), ..event(HOME, 1, "") };
+    let none = Event { trace_header: String::new(), ..event(HOME, 1, "") };
     assert_eq!(status(&lambda.invoke(none).await), 200);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let (in_xray, in_otlp) = (xray_trees(&stack.xray).await, otlp_trees(&stack.otlp));
     assert_eq!(in_otlp.len(), 1);
     assert!(in_xray.keys().eq(in_otlp.keys()));
@@ -210,7 +211,7 @@ async fn home_trace_has_its_expected_spans() {
     let answer = lambda.invoke(event(HOME, 1, &sampled())).await;
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body["multiValueHeaders"]["x-trace-id"][0], trace_id(1));
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
 
     let spans = stack.otlp.collected().spans;
     let named = |name: &str| spans.iter().filter(|(_, span)| span.name == name).collect::<Vec<_>>();
@@ -254,7 +255,7 @@ async fn exports_are_compressed_and_warm_starts_marked() {
     for n in 1..=2 {
         assert_eq!(status(&lambda.invoke(event(HOME, n, &sampled())).await), 200);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let collected = stack.otlp.collected();
     assert!(collected.requests.iter().all(|headers| headers["content-encoding"] == "gzip"));
     assert!(collected.requests.iter().all(|headers| headers["content-type"] == "application/x-protobuf"));
@@ -279,7 +280,7 @@ async fn log_lines_carry_trace_span_and_request_ids() {
     assert_eq!(status(&lambda.invoke(event(&create, 1, &sampled())).await), 200);
     let answer = broken.invoke(event(&create, 2, &sampled())).await;
     assert!(status(&answer) >= 500);
-    broken.frozen().await;
+    broken.wait_until_frozen().await;
 
     let (_, log) = broken.terminate().await;
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -302,7 +303,7 @@ async fn key_server_outage_leaves_public_routes_working() {
     let token = stack.aws.issuer().access_token(&ANDREW.sub(), Clock::system().now()).unwrap();
     let create = CREATE.replace("ACCESS_TOKEN", &token);
     assert_eq!(status(&lambda.invoke(event(&create, 2, &sampled())).await), 503);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let (_, log) = lambda.terminate().await;
     assert!(log.contains("JWKS_URL"), "{log}");
 }
@@ -318,7 +319,7 @@ async fn signup_creates_a_profile_and_keeps_the_email_private() {
     assert!(answer.success, "{}", answer.body);
     let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     assert_eq!(json(&answer.body), json(CONFIRM), "Cognito expects its own event");
-    let store = Store::new(store::client(&local::aws::settings(stack.aws.endpoint())), TABLE);
+    let store = Store::new(store::client(&cruddur_local::aws::sdk_config(stack.aws.endpoint())), TABLE);
     let made = store.profile("8c5d4578-1051-70a9-6e0a-2f1c9b3d4e5f").await.unwrap().unwrap();
     assert_eq!(made.author.handle.as_str(), "picard");
 
@@ -326,8 +327,8 @@ async fn signup_creates_a_profile_and_keeps_the_email_private() {
     let mut broken = Lambda::start(SIGNUP, &environment).await;
     let refused = broken.invoke(event(CONFIRM, 2, &sampled())).await;
     assert!(!refused.success);
-    lambda.frozen().await;
-    broken.frozen().await;
+    lambda.wait_until_frozen().await;
+    broken.wait_until_frozen().await;
 
     let spans = stack.otlp.collected().spans;
     let names: BTreeSet<&str> = spans.iter().map(|(_, span)| span.name.as_str()).collect();

@@ -30,11 +30,11 @@ async fn stream_batch_is_one_trace_linked_to_its_writers() {
     good["dynamodb"]["NewImage"]["trace_context"] = json!({ "S": crate::support::TRACEPARENT });
     batch["Records"][0]["dynamodb"] = good["dynamodb"].clone();
     let timeout = Duration::from_secs(30);
-    let event = Event { payload: batch.to_string(), trace: TRACE.to_owned(), timeout };
+    let event = Event { payload: batch.to_string(), trace_header: TRACE.to_owned(), timeout };
     let answer = function.invoke(event).await;
     let failures: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(failures, json!({ "batchItemFailures": [{ "itemIdentifier": "4421584500000000017450439093" }] }));
-    function.frozen().await;
+    function.wait_until_frozen().await;
     assert_eq!(app.get_as("demo-worf", "/api/activities/notifications").await.messages(), ["Hello @worf"]);
 
     let trace = "6925a400000000000000000000000001";
@@ -70,9 +70,9 @@ async fn dead_letter_has_the_trace_of_the_invocation() {
     ];
     let mut function = Lambda::start(env!("CARGO_BIN_EXE_stream"), &environment).await;
     let payload = include_str!("../../events/stream/bad_record.json").to_owned();
-    let event = Event { payload, trace: TRACE.to_owned(), timeout: Duration::from_secs(30) };
+    let event = Event { payload, trace_header: TRACE.to_owned(), timeout: Duration::from_secs(30) };
     assert_eq!(function.invoke(event).await.body, r#"{"batchItemFailures":[]}"#);
-    function.frozen().await;
+    function.wait_until_frozen().await;
     let letters = queue.received();
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0]["sequence_number"], "4421584500000000017450439093");

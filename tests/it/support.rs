@@ -38,9 +38,9 @@ use cruddur::api::{self, AppState, Compat, Identity, Keys};
 use cruddur::clock::Clock;
 use cruddur::domain::{Author, Handle, Id, Message, Post, PostDraft, Profile};
 use cruddur::store::{self, Store};
+use cruddur_local::issuer::Issuer;
 use dynoxide::Database;
 use jiff::{SignedDuration, Timestamp};
-use local::issuer::Issuer;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
@@ -52,7 +52,7 @@ pub(crate) const ANDREW: &str = "demo-andrewbrown";
 pub(crate) const WORF: &str = "demo-worf";
 pub(crate) const ORIGIN: &str = "https://cruddur.example";
 /// The user pool that all apps trust, shared because generating a key is slow.
-pub(crate) static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::fleeting().unwrap());
+pub(crate) static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::ephemeral().unwrap());
 
 pub(crate) struct TestApp {
     pub(crate) state: AppState,

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from processes import free_port, wait_until
 
-PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", "target"), "debug/local")
+PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", "target"), "debug/cruddur-local")
 SETTINGS = {
     "TABLE_NAME": "cruddur",
     "SECRET_ARN": "local",

@@ -12,7 +12,7 @@ MACHINES = {"arm64": "AArch64", "x86_64": "Advanced Micro Devices X86-64"}
 # The version in Amazon Linux 2023.
 NEWEST_GLIBC = (2, 34)
 # Dependencies of every function, and dependencies of the local server and the tests only.
-NEEDED, UNWANTED = {"aws-sdk-dynamodb", "lambda-spans"}, {"dynoxide-rs", "cruddur-local", "local", "proptest"}
+NEEDED, UNWANTED = {"aws-sdk-dynamodb", "lambda-spans"}, {"dynoxide-rs", "cruddur-local", "proptest"}
 
 
 @pytest.fixture(scope="module", params=["ApiFunction", "SignupFunction", "StreamFunction"])

@@ -1,4 +1,4 @@
-//! What came out of a run, and how much of it is joined to the traces that Lambda began.
+//! The spans that a run exported, and how many of them belong to Lambda's traces.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
@@ -11,14 +11,14 @@ use serde_json::Value;
 use crate::collector::Body;
 use crate::runtime_api::Invocation;
 
-/// Spans of one destination.
+/// The spans that one destination received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arrived {
-    /// Different spans.
+    /// The number of distinct spans.
     pub(crate) spans: usize,
-    /// Of these: in Lambda's trace of an invocation, below its root there.
+    /// How many of them are in an invocation's trace, below Lambda's root.
     pub(crate) joined: usize,
-    /// Traces whose root names a parent that never arrives.
+    /// The number of traces whose root has a parent that is missing in this destination.
     pub(crate) without_root: usize,
 }
 
@@ -29,22 +29,22 @@ pub(crate) struct Arrivals {
 }
 
 impl Arrivals {
-    pub(crate) fn of(bodies: &[Body], datagrams: &[Vec<u8>], invocations: &[Invocation]) -> Self {
+    pub(crate) fn decode(bodies: &[Body], datagrams: &[Vec<u8>], invocations: &[Invocation]) -> Self {
         let parents: HashMap<String, String> =
             invocations.iter().map(|invocation| (invocation.trace_id(), invocation.parent())).collect();
         let segment = |trace: &str| parents.get(trace).map(String::as_str);
-        // Lambda's own segment never comes by OTLP, so that there the root should have no parent.
-        let otlp = Traces::collect(bodies.iter().flat_map(otlp_spans)).judge(
+        // OTLP never receives Lambda's segment, so a root must have no parent there.
+        let otlp = Traces::collect(bodies.iter().flat_map(otlp_spans)).count(
             |trace, parent| segment(trace).is_some_and(|segment| parent.is_empty() || parent == segment),
             str::is_empty,
         );
         let xray = Traces::collect(datagrams.iter().flat_map(|datagram| xray_spans(datagram)))
-            .judge(|trace, parent| segment(trace) == Some(parent), |_| true);
+            .count(|trace, parent| segment(trace) == Some(parent), |_| true);
         Self { otlp, xray }
     }
 }
 
-/// Trace id, span id and parent's id, in hexadecimal digits.
+/// Trace id, span id and parent id, in hexadecimal.
 type Ids = (String, String, String);
 
 fn otlp_spans(body: &Body) -> Vec<Ids> {
@@ -65,15 +65,15 @@ fn xray_spans(datagram: &[u8]) -> Vec<Ids> {
     let document: Value = serde_json::from_slice(&datagram[start..]).expect("a document");
     let trace = text(&document, "trace_id").replacen("1-", "", 1).replace('-', "");
     let mut spans = Vec::new();
-    unfold(&document, &trace, text(&document, "parent_id"), &mut spans);
+    flatten(&document, &trace, text(&document, "parent_id"), &mut spans);
     spans
 }
 
-/// What is inside of a document has its trace, and its id as parent.
-fn unfold(document: &Value, trace: &str, parent: String, spans: &mut Vec<Ids>) {
+/// Adds the document and its nested subsegments, which have the document's trace and its id as parent.
+fn flatten(document: &Value, trace: &str, parent: String, spans: &mut Vec<Ids>) {
     let id = text(document, "id");
     for subsegment in document["subsegments"].as_array().into_iter().flatten() {
-        unfold(subsegment, trace, id.clone(), spans);
+        flatten(subsegment, trace, id.clone(), spans);
     }
     spans.push((trace.to_owned(), id, parent));
 }
@@ -86,7 +86,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The parent of each span, which its trace and its own id name.
+/// The parent of each span, by trace id and span id.
 struct Traces(HashMap<(String, String), String>);
 
 impl Traces {
@@ -94,9 +94,9 @@ impl Traces {
         Self(spans.map(|(trace, span, parent)| ((trace, span), parent)).collect())
     }
 
-    /// Follows each span upwards, through spans that are there, to the parent of the topmost: it joins them to
-    /// Lambda's trace, or does not, and it is one that the destination knows, or is not.
-    fn judge(&self, joins: impl Fn(&str, &str) -> bool, is_known: impl Fn(&str) -> bool) -> Arrived {
+    /// Follows each span to its topmost received ancestor, and checks whether the parent of that ancestor joins Lambda's
+    /// trace and is known to the destination.
+    fn count(&self, joins: impl Fn(&str, &str) -> bool, is_known: impl Fn(&str) -> bool) -> Arrived {
         let mut joined = 0;
         let mut without_root = HashSet::new();
         for ((trace, _), parent) in &self.0 {
@@ -105,7 +105,7 @@ impl Traces {
             while let Some(above) = self.0.get(&(trace.clone(), parent.clone())) {
                 parent = above;
                 steps += 1;
-                assert!(steps <= self.0.len(), "the spans of trace {trace} are a circle");
+                assert!(steps <= self.0.len(), "the spans of trace {trace} form a cycle");
             }
             joined += usize::from(joins(trace, parent));
             if !is_known(parent) {

@@ -1,4 +1,4 @@
-//! Builds the subjects, each by itself, and knows their sizes.
+//! Builds the subjects separately and reads their sizes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
-    /// Builds them, or takes what is there, in the folder that this program is in.
+    /// Builds the subjects, or uses the existing binaries, in the directory of this executable.
     pub(crate) fn build(build: bool) -> Self {
-        let program = std::env::current_exe().expect("a path of this program");
-        let folder = program.parent().expect("a folder").to_owned();
+        let executable = std::env::current_exe().expect("the path of this executable");
+        let folder = executable.parent().expect("a directory").to_owned();
         if build {
             PACKAGES.iter().for_each(|package| self::build(package));
         }
@@ -33,7 +33,7 @@ impl Binaries {
         self.folder.join(package)
     }
 
-    /// In bytes.
+    /// Returns the size in bytes.
     pub(crate) fn size(&self, package: &str) -> u64 {
         self.sizes[package]
     }
@@ -45,5 +45,5 @@ fn build(package: &str) {
         .args(["build", "--release", "--locked", "--manifest-path", manifest, "--package", package])
         .status()
         .expect("cargo runs");
-    assert!(built.success(), "{package} does not build: {built}");
+    assert!(built.success(), "building {package} failed: {built}");
 }

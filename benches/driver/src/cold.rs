@@ -1,4 +1,4 @@
-//! Cold starts, by HTTP and by TLS: where the trusted roots are read and the handshake is made.
+//! Cold starts over HTTP and TLS. With TLS, the init phase reads the root certificates and completes the handshake.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ const INVOCATIONS: usize = 2;
 
 /// Medians over all starts, in milliseconds.
 #[derive(Debug)]
-pub(crate) struct Cold {
+pub(crate) struct ColdStart {
     pub(crate) name: &'static str,
     pub(crate) init: f64,
     pub(crate) first_response: f64,
     pub(crate) first_next_poll: f64,
-    /// Spans that had arrived by OTLP, joined, when the function froze for the last time, in the worst start.
-    pub(crate) arrived: usize,
+    /// Joined spans received over OTLP before the last freeze, in the worst start.
+    pub(crate) received: usize,
 }
 
-pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<Cold> {
+pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<ColdStart> {
     let kinds: [(&'static str, &Variant, bool); 3] =
         [("none", &NONE, false), ("ours-end, HTTP", &OURS_END, false), ("ours-end, TLS", &OURS_END, true)];
     let mut runs: [Vec<Run>; 3] = Default::default();
@@ -32,17 +32,18 @@ pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<Cold> {
             runs.push(run::run(variant, binaries, &plan(*over_tls)));
         }
     }
-    let told = kinds.iter().zip(&runs).map(|((name, ..), runs)| {
-        let of = |figure: fn(&Run) -> Duration| median(runs.iter().map(|run| milliseconds(figure(run))).collect());
-        Cold {
+    let results = kinds.iter().zip(&runs).map(|((name, ..), runs)| {
+        let median_of =
+            |figure: fn(&Run) -> Duration| median(runs.iter().map(|run| milliseconds(figure(run))).collect());
+        ColdStart {
             name,
-            init: of(|run| run.init),
-            first_response: of(|run| run.response[0]),
-            first_next_poll: of(|run| run.next_poll[0]),
-            arrived: runs.iter().map(|run| run.at_last_freeze.otlp.joined).min().unwrap_or_default(),
+            init: median_of(|run| run.init),
+            first_response: median_of(|run| run.response[0]),
+            first_next_poll: median_of(|run| run.next_poll[0]),
+            received: runs.iter().map(|run| run.at_last_freeze.otlp.joined).min().unwrap_or_default(),
         }
     });
-    told.collect()
+    results.collect()
 }
 
 fn plan(over_tls: bool) -> Plan {
@@ -51,7 +52,7 @@ fn plan(over_tls: bool) -> Plan {
         invocations: INVOCATIONS,
         limit: Duration::MAX,
         gap: Duration::ZERO,
-        collector: Behaviour::Answers(Duration::ZERO),
+        collector: Behaviour::Responds(Duration::ZERO),
         over_tls,
         daemon_listens: true,
         count_allocations: false,

@@ -1,4 +1,4 @@
-//! The stand-in for Honeycomb. It keeps the bodies and reads them when the run is over.
+//! The emulated OTLP collector. It stores the bodies, which are decoded after the run.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,17 +12,17 @@ use crate::tls::Tls;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behaviour {
-    /// 200 after this time.
-    Answers(Duration),
-    /// 503 at once.
+    /// Responds with 200 after this time.
+    Responds(Duration),
+    /// Responds with 503 immediately.
     Fails,
-    /// Takes connections and requests, and never answers.
+    /// Accepts connections and requests, and never responds.
     Silent,
-    /// Nothing listens on its port.
+    /// Refuses connections.
     Refuses,
 }
 
-/// A request's body.
+/// A request body.
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
     pub(crate) gzip: bool,
@@ -58,7 +58,7 @@ impl Collector {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    /// What has arrived, and was or will be answered as received, so far.
+    /// Returns the bodies of all requests so far that get a 200.
     pub(crate) fn bodies(&self) -> Vec<Body> {
         self.shared.bodies.lock().expect("not poisoned").clone()
     }
@@ -67,7 +67,7 @@ impl Collector {
 impl Drop for Collector {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Release);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         TcpStream::connect(self.address).ok();
     }
 }
@@ -80,7 +80,7 @@ fn accept(listener: &TcpListener, behaviour: Behaviour, tls: Option<&'static Tls
         let stream = http::accepted(stream);
         let shared = shared.clone();
         thread::spawn(move || match tls {
-            Some(tls) => serve(Connection::new(tls.over(stream)), behaviour, &shared),
+            Some(tls) => serve(Connection::new(tls.accept(stream)), behaviour, &shared),
             None => serve(Connection::new(stream), behaviour, &shared),
         });
     }
@@ -89,7 +89,7 @@ fn accept(listener: &TcpListener, behaviour: Behaviour, tls: Option<&'static Tls
 fn serve<S: Read + Write>(mut connection: Connection<S>, behaviour: Behaviour, shared: &Shared) {
     while let Some(request) = connection.read() {
         match behaviour {
-            Behaviour::Answers(after) => {
+            Behaviour::Responds(after) => {
                 let gzip = request.header("content-encoding") == Some("gzip");
                 shared.bodies.lock().expect("not poisoned").push(Body { gzip, bytes: request.body });
                 thread::sleep(after);

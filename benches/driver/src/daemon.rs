@@ -1,4 +1,4 @@
-//! The stand-in for the X-Ray daemon. It keeps the datagrams and reads them when the run is over.
+//! The emulated X-Ray daemon. It stores the datagrams, which are decoded after the run.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-const LARGEST: usize = 65_536;
+const MAX_DATAGRAM: usize = 65_536;
 
 #[derive(Debug)]
 pub(crate) struct Daemon {
@@ -21,7 +21,7 @@ struct Shared {
 }
 
 impl Daemon {
-    /// Listens, or only has an address that nothing listens on.
+    /// Starts the daemon. Unless `listening`, it only reserves an address and closes the port.
     pub(crate) fn start(listening: bool) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a loopback port");
         socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a socket option");
@@ -34,7 +34,7 @@ impl Daemon {
         Self { address, shared }
     }
 
-    /// The value of `AWS_XRAY_DAEMON_ADDRESS`.
+    /// Returns the value for `AWS_XRAY_DAEMON_ADDRESS`.
     pub(crate) fn address(&self) -> String {
         self.address.to_string()
     }
@@ -51,9 +51,9 @@ impl Drop for Daemon {
 }
 
 fn receive(socket: &UdpSocket, shared: &Shared) {
-    let mut buffer = vec![0; LARGEST];
+    let mut buffer = vec![0; MAX_DATAGRAM];
     while !shared.ended.load(Ordering::Acquire) {
-        // An error is the time limit, after which it looks whether the run is over.
+        // An error is the read timeout, after which the loop checks for the end of the run.
         if let Ok(length) = socket.recv(&mut buffer) {
             shared.datagrams.lock().expect("not poisoned").push(buffer[..length].to_vec());
         }

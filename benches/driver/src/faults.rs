@@ -1,4 +1,4 @@
-//! What broken destinations cost: from the first invocation on, as there is no warm-up for an outage.
+//! The cost of failing destinations, from the first invocation: an outage has no warm-up.
 
 use std::time::Duration;
 
@@ -10,52 +10,53 @@ use crate::run::{self, Plan, Run};
 use crate::variant::{LITE_SYNC, NONE, OFFICIAL, OURS_ADAPTIVE, OURS_END, Variant};
 
 const INVOCATIONS: usize = 200;
-/// So many invocations of a peer are enough: each costs it seconds.
+/// Fewer, because each invocation of a peer takes seconds.
 const PEER_INVOCATIONS: usize = 3;
-/// Frozen between invocations: at 0.1 ms for each, all would be over before a destination is asked a second time.
+/// The freeze between invocations. Without it, all invocations would finish before the first retry.
 const GAP: Duration = Duration::from_millis(20);
-/// A run ends here even if it has not come to all invocations.
+/// The limit for a run, even if some invocations are missing.
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct DestinationFault {
     pub(crate) name: &'static str,
     collector: Behaviour,
     daemon_listens: bool,
 }
 
-const AT_ONCE: Behaviour = Behaviour::Answers(Duration::ZERO);
-const NO_FAULT: Fault = Fault { name: "no fault", collector: AT_ONCE, daemon_listens: true };
-pub(crate) const BLACK_HOLE: Fault =
-    Fault { name: "OTLP black hole", collector: Behaviour::Silent, daemon_listens: true };
-pub(crate) const REFUSED: Fault = Fault { name: "OTLP refused", collector: Behaviour::Refuses, daemon_listens: true };
-const FAULTS: [Fault; 6] = [
+const IMMEDIATE: Behaviour = Behaviour::Responds(Duration::ZERO);
+const NO_FAULT: DestinationFault = DestinationFault { name: "no fault", collector: IMMEDIATE, daemon_listens: true };
+pub(crate) const BLACK_HOLE: DestinationFault =
+    DestinationFault { name: "OTLP black hole", collector: Behaviour::Silent, daemon_listens: true };
+pub(crate) const REFUSED: DestinationFault =
+    DestinationFault { name: "OTLP refused", collector: Behaviour::Refuses, daemon_listens: true };
+const FAULTS: [DestinationFault; 6] = [
     NO_FAULT,
     BLACK_HOLE,
     REFUSED,
-    Fault { name: "OTLP 503", collector: Behaviour::Fails, daemon_listens: true },
-    Fault { name: "X-Ray refused", collector: AT_ONCE, daemon_listens: false },
-    Fault { name: "OTLP and X-Ray refused", collector: Behaviour::Refuses, daemon_listens: false },
+    DestinationFault { name: "OTLP 503", collector: Behaviour::Fails, daemon_listens: true },
+    DestinationFault { name: "X-Ray refused", collector: IMMEDIATE, daemon_listens: false },
+    DestinationFault { name: "OTLP and X-Ray refused", collector: Behaviour::Refuses, daemon_listens: false },
 ];
 
-/// One variant under one fault.
+/// The result of one variant with one fault.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct FaultResult {
     pub(crate) variant: Variant,
-    pub(crate) fault: Fault,
-    /// How many invocations there were in a round; fewer than planned, where the time was over.
+    pub(crate) fault: DestinationFault,
+    /// The number of invocations in a round, fewer than planned if the time limit was reached.
     pub(crate) invocations: usize,
     /// In milliseconds.
     pub(crate) response_p50: f64,
-    /// To the same without a fault, in milliseconds; of peers there is none.
+    /// The difference to the same variant without a fault, in milliseconds; not measured for peers.
     pub(crate) response_above_no_fault: Option<f64>,
-    /// Until the next poll, on average, above no tracing at all, in milliseconds.
+    /// The mean time until the next poll, minus the same without tracing, in milliseconds.
     pub(crate) extra: f64,
 }
 
-pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<Outcome> {
+pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<FaultResult> {
     let mut rounds: Vec<(Run, Vec<Run>)> = Vec::new();
-    let cases: Vec<(Variant, Fault)> =
+    let cases: Vec<(Variant, DestinationFault)> =
         [OURS_END, OURS_ADAPTIVE].into_iter().flat_map(|variant| FAULTS.map(|fault| (variant, fault))).collect();
     for round in 0..options.rounds {
         eprintln!("faults: round {} of {}", round + 1, options.rounds);
@@ -64,10 +65,10 @@ pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<Outcome> {
         rounds.push((none, runs.collect()));
     }
     let no_fault = |variant: Variant| cases.iter().position(|case| *case == (variant, NO_FAULT)).expect("a case");
-    let mut outcomes: Vec<Outcome> = cases
+    let mut results: Vec<FaultResult> = cases
         .iter()
         .enumerate()
-        .map(|(index, (variant, fault))| Outcome {
+        .map(|(index, (variant, fault))| FaultResult {
             variant: *variant,
             fault: *fault,
             invocations: rounds[0].1[index].response.len(),
@@ -79,10 +80,10 @@ pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<Outcome> {
         })
         .collect();
     let none = &rounds[0].0;
-    outcomes.extend([OFFICIAL, LITE_SYNC].into_iter().flat_map(|variant| {
+    results.extend([OFFICIAL, LITE_SYNC].into_iter().flat_map(|variant| {
         [BLACK_HOLE, REFUSED].map(|fault| {
             let run = run::run(&variant, binaries, &plan(fault, PEER_INVOCATIONS));
-            Outcome {
+            FaultResult {
                 variant,
                 fault,
                 invocations: run.response.len(),
@@ -92,10 +93,10 @@ pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<Outcome> {
             }
         })
     }));
-    outcomes
+    results
 }
 
-fn plan(fault: Fault, invocations: usize) -> Plan {
+fn plan(fault: DestinationFault, invocations: usize) -> Plan {
     Plan {
         warm_up: 0,
         invocations,

@@ -1,66 +1,74 @@
-//! What is told of a variant: one number for each round, and the median of the rounds.
+//! The reported figures of a variant: one value per round, and the median of the rounds.
 
 use std::time::Duration;
 
 use crate::series::{Measured, Round};
 
-/// A figure, of which less is better.
+/// A figure. Lower is better.
 #[derive(Clone, Copy)]
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) digits: usize,
-    of: fn(&Measured, &Round) -> f64,
+    in_round: fn(&Measured, &Round) -> f64,
 }
 
 pub(crate) const RESPONSE_P50: Figure = Figure {
     name: "response p50",
     unit: "ms",
     digits: 3,
-    of: |_, round| milliseconds(percentile(&round.run.response, 50)),
+    in_round: |_, round| milliseconds(percentile(&round.run.response, 50)),
 };
 pub(crate) const RESPONSE_P99: Figure = Figure {
     name: "response p99",
     unit: "ms",
     digits: 2,
-    of: |_, round| milliseconds(percentile(&round.run.response, 99)),
+    in_round: |_, round| milliseconds(percentile(&round.run.response, 99)),
 };
 pub(crate) const NEXT_POLL_P50: Figure = Figure {
     name: "next poll p50",
     unit: "ms",
     digits: 2,
-    of: |_, round| milliseconds(percentile(&round.run.next_poll, 50)),
+    in_round: |_, round| milliseconds(percentile(&round.run.next_poll, 50)),
 };
-pub(crate) const NEXT_POLL_MEAN: Figure =
-    Figure { name: "next poll mean", unit: "ms", digits: 2, of: |_, round| milliseconds(mean(&round.run.next_poll)) };
+pub(crate) const NEXT_POLL_MEAN: Figure = Figure {
+    name: "next poll mean",
+    unit: "ms",
+    digits: 2,
+    in_round: |_, round| milliseconds(mean(&round.run.next_poll)),
+};
 pub(crate) const CPU: Figure =
-    Figure { name: "CPU", unit: "µs", digits: 0, of: |_, round| milliseconds(round.run.cpu) * 1000.0 };
+    Figure { name: "CPU", unit: "µs", digits: 0, in_round: |_, round| milliseconds(round.run.cpu) * 1000.0 };
 pub(crate) const ALLOCATIONS: Figure =
-    Figure { name: "allocations", unit: "", digits: 0, of: |measured, _| measured.counting.allocations };
-pub(crate) const ALLOCATED: Figure =
-    Figure { name: "allocated", unit: "KiB", digits: 1, of: |measured, _| measured.counting.allocated_bytes / 1024.0 };
+    Figure { name: "allocations", unit: "", digits: 0, in_round: |measured, _| measured.counting.allocations };
+pub(crate) const ALLOCATED: Figure = Figure {
+    name: "allocated",
+    unit: "KiB",
+    digits: 1,
+    in_round: |measured, _| measured.counting.allocated_bytes / 1024.0,
+};
 pub(crate) const INIT: Figure =
-    Figure { name: "init p50", unit: "ms", digits: 2, of: |_, round| milliseconds(percentile(&round.inits, 50)) };
+    Figure { name: "init p50", unit: "ms", digits: 2, in_round: |_, round| milliseconds(percentile(&round.inits, 50)) };
 pub(crate) const MEMORY: Figure =
-    Figure { name: "peak memory", unit: "MiB", digits: 1, of: |_, round| round.run.peak_memory };
+    Figure { name: "peak memory", unit: "MiB", digits: 1, in_round: |_, round| round.run.peak_memory };
 
 pub(crate) const ALL: [Figure; 9] =
     [RESPONSE_P50, RESPONSE_P99, NEXT_POLL_P50, NEXT_POLL_MEAN, CPU, ALLOCATIONS, ALLOCATED, INIT, MEMORY];
 
 impl Figure {
-    /// The median of the rounds.
-    pub(crate) fn of(&self, measured: &Measured) -> f64 {
-        median(measured.rounds.iter().map(|round| (self.of)(measured, round)).collect())
+    /// Returns the median of the rounds.
+    pub(crate) fn median(&self, measured: &Measured) -> f64 {
+        median(measured.rounds.iter().map(|round| (self.in_round)(measured, round)).collect())
     }
 
-    /// The median of the differences to `base` within each round.
+    /// Returns the median of the differences to `base` in each round.
     pub(crate) fn above(&self, measured: &Measured, base: &Measured) -> f64 {
         let rounds = measured.rounds.iter().zip(&base.rounds);
-        median(rounds.map(|(mine, other)| (self.of)(measured, mine) - (self.of)(base, other)).collect())
+        median(rounds.map(|(mine, other)| (self.in_round)(measured, mine) - (self.in_round)(base, other)).collect())
     }
 
     pub(crate) fn ratio(&self, measured: &Measured, base: &Measured) -> f64 {
-        self.of(measured) / self.of(base)
+        self.median(measured) / self.median(base)
     }
 
     pub(crate) fn show(&self, value: f64) -> String {

@@ -1,4 +1,4 @@
-//! As much HTTP/1.1 as the functions speak: requests with a length, on connections that stay open.
+//! The subset of HTTP/1.1 that the functions use: requests with Content-Length on persistent connections.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ pub(crate) struct Request {
     pub(crate) path: String,
     headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-    /// When all of it had arrived.
+    /// When the whole request had arrived.
     pub(crate) arrived: Instant,
 }
 
@@ -27,13 +27,13 @@ pub(crate) struct Connection<S> {
 }
 
 impl Connection<TcpStream> {
-    /// Something to write responses with, apart from the reading.
+    /// Returns a second handle for writing responses.
     pub(crate) fn writer(&self) -> TcpStream {
         self.stream.try_clone().expect("a file descriptor")
     }
 }
 
-/// What the benchmark accepts: small messages leave at once.
+/// Sets TCP_NODELAY on an accepted connection.
 pub(crate) fn accepted(stream: io::Result<TcpStream>) -> TcpStream {
     let stream = stream.expect("a connection");
     stream.set_nodelay(true).expect("a TCP option");
@@ -50,7 +50,7 @@ impl<S: Read + Write> Connection<S> {
         write(&mut self.stream, response);
     }
 
-    /// The next request; none when the other side has closed or is gone.
+    /// Reads the next request; `None` if the connection is closed.
     pub(crate) fn read(&mut self) -> Option<Request> {
         let (end, length) = loop {
             if let Some(found) = self.head() {
@@ -78,11 +78,11 @@ impl<S: Read + Write> Connection<S> {
         })
     }
 
-    /// Where the head ends and how long the body is, once the head is there.
+    /// Returns the end of the head and the length of the body, once the head is complete.
     fn head(&self) -> Option<(usize, usize)> {
         let end = self.unread.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
         let head = String::from_utf8_lossy(&self.unread[..end]).to_ascii_lowercase();
-        assert!(!head.contains("\r\ntransfer-encoding:"), "a body without a length: {head}");
+        assert!(!head.contains("\r\ntransfer-encoding:"), "chunked bodies are not supported: {head}");
         let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
         Some((end, length.map_or(0, |length| length.trim().parse().expect("a length"))))
     }
@@ -99,7 +99,7 @@ impl<S: Read + Write> Connection<S> {
     }
 }
 
-/// A whole response, to be written at once.
+/// Formats a response.
 pub(crate) fn response(status: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
@@ -109,7 +109,7 @@ pub(crate) fn response(status: &str, headers: &[(&str, &str)], body: &str) -> Ve
     text.into_bytes()
 }
 
-/// Writes it. A function that is gone already takes nothing, and that is no fault of the benchmark.
+/// Writes a response. Errors are ignored, because the function may have exited.
 pub(crate) fn write(stream: &mut impl Write, response: &[u8]) {
     stream.write_all(response).ok();
 }

@@ -1,15 +1,16 @@
-//! `make bench`: every subject runs in a Lambda that freezes it between invocations, beside a collector and an X-Ray
-//! daemon that this process plays, and the figures come out as Markdown.
+//! `make bench`: measures the cost of tracing and writes the results as Markdown.
 //!
-//! - [`variant`]: what is compared; [`binaries`]: how it is built
-//! - [`runtime_api`], [`collector`], [`daemon`]: what stands around a function; [`http`] is the little they speak, [`tls`] below it
+//! Each subject runs in an emulated Lambda that freezes it between invocations, with an emulated collector and X-Ray daemon.
+//!
+//! - [`variant`]: the compared configurations; [`binaries`]: builds them
+//! - [`runtime_api`], [`collector`], [`daemon`]: the emulators; [`http`] and [`tls`]: their protocols
 //! - [`process`]: signals, CPU clock and memory of a function
-//! - [`run`]: one process from its start to its end; [`arrivals`]: what came out of it
-//! - [`series`], [`cold`], [`faults`]: the order of runs; [`figures`]: what is told of them
+//! - [`run`]: one process from start to end; [`arrivals`]: the spans that it exported
+//! - [`series`], [`cold`], [`faults`]: sequences of runs; [`figures`]: statistics
 //! - [`report`], [`targets`]: the tables
 //!
-//! All of it is blocking and on the standard library alone: an async server would put its own scheduling into
-//! times of a tenth of a millisecond. What goes wrong panics and says what.
+//! All I/O is blocking and uses the standard library: the scheduling of an async runtime would distort times of 0.1 ms.
+//! Failures panic with a message.
 
 mod arrivals;
 mod binaries;
@@ -40,10 +41,16 @@ fn main() {
     let options = Options::from_arguments(std::env::args().skip(1));
     let binaries = binaries::Binaries::build(options.build);
     let machine = report::machine(&options);
-    let far =
-        Series::measure("30 ms", Behaviour::Answers(Duration::from_millis(30)), options.rounds, &options, &binaries);
-    // A run takes a tenth of the time, so that it can be repeated more often.
-    let near = Series::measure("at once", Behaviour::Answers(Duration::ZERO), options.rounds * 3, &options, &binaries);
+    let far = Series::measure(
+        "after 30 ms",
+        Behaviour::Responds(Duration::from_millis(30)),
+        options.rounds,
+        &options,
+        &binaries,
+    );
+    // These runs take a tenth of the time, so they are repeated more often.
+    let near =
+        Series::measure("immediately", Behaviour::Responds(Duration::ZERO), options.rounds * 3, &options, &binaries);
     let cold = cold::measure(&options, &binaries);
     let faults = options.faults.then(|| faults::measure(&options, &binaries));
     let text = report::markdown(&machine, &[&far, &near], &cold, faults.as_deref(), &binaries);

@@ -1,17 +1,17 @@
-//! The arguments.
+//! The command line.
 
-/// How much is run.
+/// The amount of work.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) invocations: usize,
     pub(crate) rounds: usize,
-    /// How long the process stays frozen between invocations, in milliseconds.
+    /// The freeze between invocations, in milliseconds.
     pub(crate) gap_ms: u64,
     pub(crate) build: bool,
     pub(crate) faults: bool,
-    /// Variants whose names begin so; all, where it is empty.
+    /// Prefixes of the variants to run; all variants if empty.
     pub(crate) only: Vec<String>,
-    /// Where the tables go besides standard output.
+    /// The file to write the tables to, in addition to standard output.
     pub(crate) write: Option<String>,
 }
 
@@ -20,8 +20,8 @@ impl Options {
         let mut options =
             Self { invocations: 300, rounds: 3, gap_ms: 0, build: true, faults: true, only: Vec::new(), write: None };
         while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
-            let number = |text: String| -> usize { text.parse().unwrap_or_else(|_| panic!("{text} is no number")) };
+            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
+            let number = |text: String| -> usize { text.parse().unwrap_or_else(|_| panic!("{text} is not a number")) };
             match argument.as_str() {
                 "--invocations" => options.invocations = number(value()),
                 "--rounds" => options.rounds = number(value()),
@@ -31,7 +31,7 @@ impl Options {
                 "--no-build" => options.build = false,
                 "--no-faults" => options.faults = false,
                 other => panic!(
-                    "{other}: allowed are --invocations N, --rounds N, --gap-ms N, --only NAME,…, --write FILE, \
+                    "unknown option {other}; allowed: --invocations N, --rounds N, --gap-ms N, --only NAME,…, --write FILE, \
                      --no-build, --no-faults"
                 ),
             }

@@ -1,4 +1,4 @@
-//! A function's process, from outside.
+//! The process of a function: signals, CPU time and memory.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it with these variables alone. What it writes to its log is of no interest.
+    /// Starts `binary` with only these variables. Its output is discarded.
     pub(crate) fn start(binary: &Path, environment: &[(&str, String)]) -> Self {
         let mut command = Command::new(binary);
         command.env_clear().envs(environment.iter().map(|(name, value)| (*name, value.as_str())));
@@ -41,26 +41,26 @@ impl Process {
         self.pid
     }
 
-    /// Waits until SIGSTOP has stopped it.
-    pub(crate) fn stopped(&self) {
+    /// Waits until SIGSTOP has stopped the process.
+    pub(crate) fn wait_until_stopped(&self) {
         match waitpid(self.pid, Some(WaitPidFlag::WUNTRACED)) {
             Ok(WaitStatus::Stopped(..)) => {}
-            other => panic!("the function was to be frozen: {other:?}"),
+            other => panic!("expected the function to be frozen: {other:?}"),
         }
     }
 
-    /// Whether it has ended by itself.
-    pub(crate) fn ended(&mut self) -> bool {
+    /// Returns whether the process has exited.
+    pub(crate) fn has_exited(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_some()
     }
 
-    /// What all of its threads have used so far, those that have ended included.
+    /// Returns the CPU time of all threads so far, including threads that have ended.
     pub(crate) fn cpu(&self) -> Duration {
         let clock = clock_getcpuclockid(self.pid).expect("a process");
         Duration::from(clock.now().expect("its clock"))
     }
 
-    /// The most memory that was resident, in MiB.
+    /// Returns the peak resident memory in MiB.
     pub(crate) fn peak_memory(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("procfs");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
@@ -68,12 +68,12 @@ impl Process {
         kib / 1024.0
     }
 
-    /// Thaws it with SIGTERM, and kills it when it has not ended within `limit`.
+    /// Thaws the process, sends SIGTERM, and waits for its end for at most `limit`.
     pub(crate) fn terminate(&mut self, limit: Duration) {
         self.signal(Signal::SIGTERM);
         self.signal(Signal::SIGCONT);
         let since = Instant::now();
-        while !self.ended() && since.elapsed() < limit {
+        while !self.has_exited() && since.elapsed() < limit {
             thread::sleep(Duration::from_millis(2));
         }
     }
@@ -81,7 +81,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have exited already.
         self.child.kill().ok();
         self.child.wait().ok();
     }

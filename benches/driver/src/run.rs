@@ -1,4 +1,4 @@
-//! One process of a subject, from its start to its end.
+//! Runs one process of a subject from start to end.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,19 +12,19 @@ use crate::runtime_api::{Invocation, RuntimeApi};
 use crate::tls::TLS;
 use crate::variant::Variant;
 
-/// From SIGTERM to SIGKILL, where an extension is registered.
+/// The time between SIGTERM and SIGKILL if an extension is registered.
 const SHUTDOWN: Duration = Duration::from_millis(500);
-/// Datagrams and bodies that are on their way when the function freezes have arrived by then.
-const SETTLED: Duration = Duration::from_millis(60);
+/// The time after a freeze until datagrams and bodies in transit have arrived.
+const TRANSIT: Duration = Duration::from_millis(60);
 const LONGEST_INVOCATION: Duration = Duration::from_secs(60);
 
-/// What a run is to be.
+/// The settings of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// Not measured.
+    /// The number of invocations before the measurement.
     pub(crate) warm_up: usize,
     pub(crate) invocations: usize,
-    /// No further invocation begins after this time.
+    /// No invocation starts after this time.
     pub(crate) limit: Duration,
     pub(crate) gap: Duration,
     pub(crate) collector: Behaviour,
@@ -33,29 +33,29 @@ pub(crate) struct Plan {
     pub(crate) count_allocations: bool,
 }
 
-/// What came of a run.
+/// The results of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    /// From the start of the process to its first poll.
+    /// From process start to the first poll.
     pub(crate) init: Duration,
     /// From the event to the response.
     pub(crate) response: Vec<Duration>,
     /// From the event to the next poll.
     pub(crate) next_poll: Vec<Duration>,
-    /// For each invocation.
+    /// Per invocation.
     pub(crate) cpu: Duration,
-    /// For each invocation; nought, where they were not counted.
+    /// Per invocation; 0 if not counted.
     pub(crate) allocations: f64,
     pub(crate) allocated_bytes: f64,
     /// In MiB.
     pub(crate) peak_memory: f64,
-    /// What there was when the function froze for the last time.
+    /// The spans that had arrived after the last freeze.
     pub(crate) at_last_freeze: Arrivals,
-    /// What there was after its end, by SIGTERM if it has asked for that, else by SIGKILL.
+    /// The spans that had arrived after the end, by SIGTERM if an extension is registered, else by SIGKILL.
     pub(crate) at_end: Arrivals,
 }
 
-/// Starts the subject and kills it at its first poll; answers how long that took.
+/// Starts the subject, kills it at its first poll, and returns the time between.
 pub(crate) fn init(variant: &Variant, binaries: &Binaries, plan: &Plan) -> Duration {
     Environment::start(variant, binaries, plan).init
 }
@@ -66,32 +66,32 @@ pub(crate) fn run(variant: &Variant, binaries: &Binaries, plan: &Plan) -> Run {
         environment.invoke(plan.gap);
     }
     let cpu_before = environment.process.cpu();
-    let counted_before = environment.counted;
+    let allocated_before = environment.allocated;
     let began = Instant::now();
     let (mut response, mut next_poll) = (Vec::new(), Vec::new());
     while response.len() < plan.invocations && began.elapsed() < plan.limit {
-        let (answered, polled) = environment.invoke(plan.gap);
-        response.push(answered);
+        let (responded, polled) = environment.invoke(plan.gap);
+        response.push(responded);
         next_poll.push(polled);
     }
     let cpu = environment.process.cpu() - cpu_before;
     let peak_memory = environment.process.peak_memory();
-    thread::sleep(SETTLED);
-    let at_last_freeze = environment.arrived();
-    // A profiler writes what it has seen when the process ends, and takes its time.
+    thread::sleep(TRANSIT);
+    let at_last_freeze = environment.arrivals();
+    // A profiler writes its data when the process exits, which takes time.
     let profiled = std::env::var_os("BENCH_PROFILED").is_some();
     if environment.api.has_extensions() || profiled {
         environment.process.terminate(if profiled { LONGEST_INVOCATION } else { SHUTDOWN });
-        thread::sleep(SETTLED);
+        thread::sleep(TRANSIT);
     }
-    let at_end = environment.arrived();
+    let at_end = environment.arrivals();
     let measured = response.len();
-    let each = |now: u64, before: u64| (now - before) as f64 / measured as f64;
+    let per_invocation = |now: u64, before: u64| (now - before) as f64 / measured as f64;
     Run {
         init: environment.init,
         cpu: cpu / u32::try_from(measured).expect("not so many"),
-        allocations: each(environment.counted.allocations, counted_before.allocations),
-        allocated_bytes: each(environment.counted.bytes, counted_before.bytes),
+        allocations: per_invocation(environment.allocated.allocations, allocated_before.allocations),
+        allocated_bytes: per_invocation(environment.allocated.bytes, allocated_before.bytes),
         response,
         next_poll,
         peak_memory,
@@ -100,16 +100,16 @@ pub(crate) fn run(variant: &Variant, binaries: &Binaries, plan: &Plan) -> Run {
     }
 }
 
-/// A process with all that stands around it.
+/// A process with its emulated APIs and destinations.
 struct Environment {
-    // Dropped in this order: the process is gone before its surroundings.
+    // Fields are dropped in this order: the process first.
     process: Process,
     api: RuntimeApi,
     collector: Collector,
     daemon: Daemon,
     init: Duration,
     invocations: Vec<Invocation>,
-    counted: Counted,
+    allocated: Allocated,
 }
 
 impl Environment {
@@ -135,7 +135,7 @@ impl Environment {
         variables.extend(tls.map(|tls| ("SSL_CERT_FILE", tls.trusted.display().to_string())));
         variables.extend(plan.count_allocations.then(|| ("COUNT_ALLOCATIONS", "1".to_owned())));
         let process = Process::start(&binaries.path(variant.package), &variables);
-        api.freezes(process.pid());
+        api.set_process(process.pid());
         let mut environment = Self {
             process,
             api,
@@ -143,54 +143,54 @@ impl Environment {
             daemon,
             init: Duration::ZERO,
             invocations: Vec::new(),
-            counted: Counted::default(),
+            allocated: Allocated::default(),
         };
-        environment.init = environment.frozen().duration_since(environment.process.started);
+        environment.init = environment.wait_until_frozen().duration_since(environment.process.started);
         environment
     }
 
-    /// Waits until the function is frozen; answers when it had asked for the next event.
-    fn frozen(&mut self) -> Instant {
+    /// Waits until the function is frozen, and returns the time of its poll.
+    fn wait_until_frozen(&mut self) -> Instant {
         let began = Instant::now();
         let polled = loop {
             if let Some(polled) = self.api.idle(Duration::from_secs(1)) {
                 break polled;
             }
-            assert!(!self.process.ended(), "the function has ended; BENCH_STDERR=1 shows what it said");
-            assert!(began.elapsed() < LONGEST_INVOCATION, "the function does not ask for its next event");
+            assert!(!self.process.has_exited(), "the function has exited; BENCH_STDERR=1 shows its output");
+            assert!(began.elapsed() < LONGEST_INVOCATION, "the function does not poll for its next event");
         };
-        self.process.stopped();
+        self.process.wait_until_stopped();
         polled
     }
 
-    /// Sends one event; answers the times from then to the response and to the next poll.
+    /// Sends one event, and returns the times until the response and until the next poll.
     fn invoke(&mut self, gap: Duration) -> (Duration, Duration) {
         thread::sleep(gap);
         let invocation = Invocation::new(self.invocations.len());
-        let handed_out = self.api.hand_out(&invocation);
+        let sent = self.api.send_event(&invocation);
         self.invocations.push(invocation);
-        let polled = self.frozen();
-        let answer = self.api.answer();
-        self.counted = Counted::of(&answer.body);
-        (answer.arrived.duration_since(handed_out), polled.duration_since(handed_out))
+        let polled = self.wait_until_frozen();
+        let response = self.api.response();
+        self.allocated = Allocated::parse(&response.body);
+        (response.arrived.duration_since(sent), polled.duration_since(sent))
     }
 
-    fn arrived(&self) -> Arrivals {
-        Arrivals::of(&self.collector.bodies(), &self.daemon.datagrams(), &self.invocations)
+    fn arrivals(&self) -> Arrivals {
+        Arrivals::decode(&self.collector.bodies(), &self.daemon.datagrams(), &self.invocations)
     }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Counted {
+struct Allocated {
     allocations: u64,
     bytes: u64,
 }
 
-impl Counted {
-    /// The function says in its answer how much it has allocated until then.
-    fn of(answer: &[u8]) -> Self {
-        let answer: serde_json::Value = serde_json::from_slice(answer).expect("JSON");
-        let number = |name: &str| answer[name].as_u64().unwrap_or_else(|| panic!("no {name} in {answer}"));
+impl Allocated {
+    /// Reads the allocations so far from a subject's response.
+    fn parse(body: &[u8]) -> Self {
+        let body: serde_json::Value = serde_json::from_slice(body).expect("JSON");
+        let number = |name: &str| body[name].as_u64().unwrap_or_else(|| panic!("{name} is missing in {body}"));
         Self { allocations: number("allocations"), bytes: number("allocatedBytes") }
     }
 }

@@ -1,4 +1,4 @@
-//! The Runtime API and the Extensions API of one execution environment, which is frozen while nobody works.
+//! The Runtime API and Extensions API of one execution environment, which is frozen between invocations.
 
 mod invocation;
 
@@ -13,9 +13,9 @@ use nix::unistd::Pid;
 use crate::http::{self, Connection, Request};
 pub(crate) use invocation::Invocation;
 
-/// What the function posted.
+/// The function's response.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct FunctionResponse {
     pub(crate) arrived: Instant,
     pub(crate) body: Vec<u8>,
 }
@@ -38,15 +38,15 @@ struct State {
     /// The connection on which the runtime waits for its next event.
     runtime: Option<TcpStream>,
     extensions: Vec<Extension>,
-    answer: Option<Answer>,
-    /// When the last of them had asked for its next event.
+    response: Option<FunctionResponse>,
+    /// When the runtime and all extensions had polled for their next event.
     idle: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Extension {
-    wants_invocations: bool,
-    waits: Option<TcpStream>,
+    subscribed: bool,
+    polling: Option<TcpStream>,
 }
 
 impl RuntimeApi {
@@ -57,7 +57,7 @@ impl RuntimeApi {
         let owner = Arc::downgrade(&shared);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                // The benchmark has let go of this environment.
+                // The run is over.
                 let Some(shared) = owner.upgrade() else { return };
                 let connection = Connection::new(http::accepted(stream));
                 thread::spawn(move || shared.serve(connection));
@@ -66,27 +66,27 @@ impl RuntimeApi {
         Self { address, shared }
     }
 
-    /// The value of `AWS_LAMBDA_RUNTIME_API`.
+    /// Returns the value for `AWS_LAMBDA_RUNTIME_API`.
     pub(crate) fn address(&self) -> String {
         self.address.to_string()
     }
 
-    /// Which process is frozen and thawed.
-    pub(crate) fn freezes(&self, function: Pid) {
+    /// Sets the process to freeze and thaw.
+    pub(crate) fn set_process(&self, function: Pid) {
         let mut state = self.shared.lock();
         state.function = Some(function);
-        // It may have asked before anybody knew whom to stop.
+        // The function may have polled before this call.
         if state.idle.is_some() {
             freeze(function);
         }
     }
 
-    /// Whether anybody in the function would be told of its end.
+    /// Returns whether an extension is registered. If so, Lambda sends SIGTERM before SIGKILL.
     pub(crate) fn has_extensions(&self) -> bool {
         !self.shared.lock().extensions.is_empty()
     }
 
-    /// Since when all have been waiting for their next event; none, if they are not within `limit`.
+    /// Waits until the runtime and all extensions poll, and returns the time of the last poll; `None` after `limit`.
     pub(crate) fn idle(&self, limit: Duration) -> Option<Instant> {
         let state = self.shared.lock();
         let (state, _) =
@@ -94,26 +94,26 @@ impl RuntimeApi {
         state.idle
     }
 
-    /// Thaws the function and gives it the event; answers when it was handed out.
-    pub(crate) fn hand_out(&self, invocation: &Invocation) -> Instant {
+    /// Thaws the function, sends the event, and returns the time of sending.
+    pub(crate) fn send_event(&self, invocation: &Invocation) -> Instant {
         let mut state = self.shared.lock();
-        let mut runtime = state.runtime.take().expect("a runtime that waits");
-        let told = state.extensions.iter_mut().filter(|extension| extension.wants_invocations);
-        let told: Vec<TcpStream> = told.filter_map(|extension| extension.waits.take()).collect();
+        let mut runtime = state.runtime.take().expect("a polling runtime");
+        let subscribers = state.extensions.iter_mut().filter(|extension| extension.subscribed);
+        let subscribers: Vec<TcpStream> = subscribers.filter_map(|extension| extension.polling.take()).collect();
         state.idle = None;
-        state.answer = None;
+        state.response = None;
         let function = state.function.expect("a function");
         drop(state);
         let (event, notice) = (invocation.event(), invocation.notice());
         kill(function, Signal::SIGCONT).expect("a function");
-        let handed_out = Instant::now();
-        told.into_iter().for_each(|mut extension| http::write(&mut extension, &notice));
+        let sent = Instant::now();
+        subscribers.into_iter().for_each(|mut extension| http::write(&mut extension, &notice));
         http::write(&mut runtime, &event);
-        handed_out
+        sent
     }
 
-    pub(crate) fn answer(&self) -> Answer {
-        self.shared.lock().answer.clone().expect("an answer")
+    pub(crate) fn response(&self) -> FunctionResponse {
+        self.shared.lock().response.clone().expect("a response")
     }
 }
 
@@ -128,36 +128,36 @@ impl Shared {
     fn serve(&self, mut connection: Connection<TcpStream>) {
         while let Some(request) = connection.read() {
             match (request.method.as_str(), request.path.rsplit('/').next()) {
-                ("GET", Some("next")) => self.wait(&request, connection.writer()),
+                ("GET", Some("next")) => self.record_poll(&request, connection.writer()),
                 ("POST", Some("response" | "error")) => {
-                    self.lock().answer = Some(Answer { arrived: request.arrived, body: request.body });
+                    self.lock().response = Some(FunctionResponse { arrived: request.arrived, body: request.body });
                     connection.write(&http::response("202 Accepted", &[], ""));
                 }
                 ("POST", Some("register")) => {
-                    let wants_invocations = String::from_utf8_lossy(&request.body).contains("INVOKE");
+                    let subscribed = String::from_utf8_lossy(&request.body).contains("INVOKE");
                     let mut state = self.lock();
-                    state.extensions.push(Extension { wants_invocations, waits: None });
+                    state.extensions.push(Extension { subscribed, polling: None });
                     let id = (state.extensions.len() - 1).to_string();
                     drop(state);
                     let headers = [("lambda-extension-identifier", id.as_str()), ("content-type", "application/json")];
                     connection.write(&http::response("200 OK", &headers, invocation::REGISTERED));
                 }
-                other => panic!("no such path in Lambda's APIs: {other:?}"),
+                other => panic!("unknown path of Lambda's APIs: {other:?}"),
             }
         }
     }
 
-    /// Someone waits for its next event: the runtime, or the extension that says who it is.
-    fn wait(&self, request: &Request, writer: TcpStream) {
+    /// Stores the connection of a poll by the runtime or, if the request has an extension id, by an extension.
+    fn record_poll(&self, request: &Request, writer: TcpStream) {
         let mut state = self.lock();
         match request.header("lambda-extension-identifier") {
             Some(id) => {
-                let id: usize = id.parse().expect("an id that was given here");
-                state.extensions[id].waits = Some(writer);
+                let id: usize = id.parse().expect("a registered extension id");
+                state.extensions[id].polling = Some(writer);
             }
             None => state.runtime = Some(writer),
         }
-        let all = state.runtime.is_some() && state.extensions.iter().all(|extension| extension.waits.is_some());
+        let all = state.runtime.is_some() && state.extensions.iter().all(|extension| extension.polling.is_some());
         if all {
             if let Some(function) = state.function {
                 freeze(function);

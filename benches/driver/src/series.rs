@@ -1,4 +1,4 @@
-//! All variants against one collector: rounds, in each of which every variant runs once, in another order.
+//! Runs all variants with one collector, in rounds. In each round every variant runs once, in a different order.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::run::{self, Plan, Run};
 use crate::variant::{ALL, Kind, Variant};
 
 const WARM_UP: usize = 20;
-/// Starts that are measured in each round, besides the run's own; one start says little.
+/// Additional starts per round, because the init time of one start varies.
 const STARTS: usize = 9;
-const FOR_ALLOCATIONS: usize = 100;
+const ALLOCATION_INVOCATIONS: usize = 100;
 
-/// What one variant did in one round.
+/// The results of one variant in one round.
 #[derive(Clone, Debug)]
 pub(crate) struct Round {
     pub(crate) run: Run,
@@ -31,7 +31,7 @@ pub(crate) struct Series {
 pub(crate) struct Measured {
     pub(crate) variant: Variant,
     pub(crate) rounds: Vec<Round>,
-    /// A run that counted allocations; the count takes time, and the times of this run are not used.
+    /// A run that counted allocations. Its times are not used, because counting takes time.
     pub(crate) counting: Run,
 }
 
@@ -53,14 +53,14 @@ impl Series {
             daemon_listens: true,
             count_allocations: false,
         };
-        let counting = Plan { invocations: FOR_ALLOCATIONS, count_allocations: true, ..plan };
+        let counting = Plan { invocations: ALLOCATION_INVOCATIONS, count_allocations: true, ..plan };
         let chosen = ALL.into_iter().filter(|variant| {
             let named = options.only.iter().any(|name| variant.name.starts_with(name.as_str()));
-            let waited = collector != Behaviour::Answers(Duration::ZERO);
+            let delayed = collector != Behaviour::Responds(Duration::ZERO);
             match variant.kind {
                 Kind::None => true,
-                Kind::Idle => waited,
-                Kind::Parked | Kind::Part => !waited,
+                Kind::Idle => delayed,
+                Kind::Parked | Kind::Part => !delayed,
                 Kind::Ours | Kind::Peer => options.only.is_empty() || named,
             }
         });
@@ -71,8 +71,8 @@ impl Series {
             })
             .collect();
         for round in 0..rounds {
-            eprintln!("collector answers {name}: round {} of {rounds}", round + 1);
-            // Whatever the machine does meanwhile falls on another variant each time.
+            eprintln!("collector responds {name}: round {} of {rounds}", round + 1);
+            // A different order in each round spreads background load over all variants.
             let count = variants.len();
             let order: Vec<usize> = (0..count).map(|place| (place + round) % count).collect();
             for index in &order {
@@ -93,11 +93,14 @@ impl Series {
     }
 
     pub(crate) fn none(&self) -> &Measured {
-        self.variants.iter().find(|measured| measured.variant.kind == Kind::None).expect("always there")
+        self.variants
+            .iter()
+            .find(|measured| measured.variant.kind == Kind::None)
+            .expect("the variant without tracing always runs")
     }
 
-    /// What a variant that waits for the collector within its invocations is compared with: the same wait without
-    /// tracing, where there is one.
+    /// Returns the baseline for a variant that waits for the collector during its invocations: the same wait without
+    /// tracing, or no tracing.
     pub(crate) fn idle(&self) -> &Measured {
         self.variants.iter().find(|measured| measured.variant.kind == Kind::Idle).unwrap_or_else(|| self.none())
     }
@@ -106,7 +109,7 @@ impl Series {
         self.variants.iter().find(|measured| measured.variant == *variant)
     }
 
-    /// How many spans each destination should have got.
+    /// Returns the number of spans that each destination should receive.
     pub(crate) fn expected(&self) -> usize {
         3 * (WARM_UP + self.none().rounds[0].run.response.len())
     }

@@ -1,10 +1,10 @@
-//! What is compared.
+//! The compared configurations.
 
-/// One subject in one configuration.
+/// One subject with one configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Variant {
     pub(crate) name: &'static str,
-    /// The package, and the binary of the same name.
+    /// The package and its binary, which have the same name.
     pub(crate) package: &'static str,
     pub(crate) environment: &'static [(&'static str, &'static str)],
     pub(crate) xray: bool,
@@ -13,15 +13,18 @@ pub(crate) struct Variant {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
+    /// No tracing.
     None,
-    /// No tracing either, and a wait after each response that is as long as the collector's answer takes.
+    /// No tracing, with a wait after each response that is as long as the collector's response time.
     Idle,
-    /// No tracing either, and a second thread that does nothing: SIGSTOP and SIGCONT wake each thread of a process,
-    /// which Lambda, that stops the whole machine, does not.
+    /// No tracing, with an idle second thread. SIGSTOP and SIGCONT wake each thread; Lambda freezes the whole machine
+    /// instead.
     Parked,
+    /// lambda-spans, complete.
     Ours,
-    /// Ours without a part of it: what is missing tells what the part costs.
+    /// lambda-spans with a part switched off; the difference is the cost of that part.
     Part,
+    /// Another library.
     Peer,
 }
 

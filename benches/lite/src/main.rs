@@ -1,4 +1,4 @@
-//! The handler with lambda-otel-lite, in the mode that its variable names, and OTLP.
+//! The handler with lambda-otel-lite and OTLP. LAMBDA_EXTENSION_SPAN_PROCESSOR_MODE sets the mode.
 
 use lambda_otel_lite::{LambdaSpanProcessor, TelemetryConfig, create_traced_handler, init_telemetry};
 use lambda_runtime::{Error, Runtime, service_fn};
@@ -7,8 +7,8 @@ use tokio::runtime::Builder;
 
 fn main() -> Result<(), Error> {
     subject::begin();
-    // In `async` the export runs as a task of the runtime and blocks its thread: with only one, the response
-    // would wait for it. The others are cheapest with one.
+    // In `async` mode the export is a task that blocks its thread. On a single thread, the response would wait for it.
+    // The other modes are cheapest with one thread.
     let is_async = std::env::var("LAMBDA_EXTENSION_SPAN_PROCESSOR_MODE").is_ok_and(|mode| mode == "async");
     let mut builder = if is_async { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     builder.enable_all().build()?.block_on(serve())

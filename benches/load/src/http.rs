@@ -1,11 +1,11 @@
-//! As much HTTP/1.1 as is needed: one request after the other, on a connection that stays open where the server lets it.
+//! A minimal HTTP/1.1 client. It sends one request at a time and reuses the connection if the server allows it.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A server that does not answer in this time has lost the request.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The timeout for connecting and for reading a response.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -24,14 +24,14 @@ impl Client {
         Self { server, connection: None }
     }
 
-    /// Sends a request, and reads the whole answer.
+    /// Sends a request and reads the whole response.
     pub(crate) fn send(&mut self, method: &str, path: &str, token: Option<&str>, body: &str) -> io::Result<Response> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
-                let connection = TcpStream::connect_timeout(&self.server, PATIENCE)?;
+                let connection = TcpStream::connect_timeout(&self.server, TIMEOUT)?;
                 connection.set_nodelay(true)?;
-                connection.set_read_timeout(Some(PATIENCE))?;
+                connection.set_read_timeout(Some(TIMEOUT))?;
                 connection
             }
         };
@@ -59,7 +59,7 @@ impl Client {
             self.connection = Some(connection);
         }
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "an answer without a status"))?;
+        let status = status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the response has no status"))?;
         Ok(Response { status, body: String::from_utf8_lossy(&read[end..end + length]).into_owned() })
     }
 }

@@ -1,9 +1,9 @@
-//! `make load`: as many connections as are asked for, each sending one request of a mixture after the other's answer.
+//! `make load`: sends a mix of requests on several connections. Each connection waits for a response before its next request.
 //!
-//! - [`options`]: the arguments; [`server`]: the process under load; [`http`]: the little that is spoken
-//! - here: the mixture, and the table that comes of it
+//! - [`options`]: the command line; [`server`]: the process under load; [`http`]: the HTTP client
+//! - this file: the mix and the resulting table
 //!
-//! What goes wrong panics and says what; an answer that is not 200 is counted.
+//! Failures panic with a message. Responses other than 200 are counted.
 
 mod http;
 mod options;
@@ -19,9 +19,9 @@ use http::Client;
 use options::{Kind, Options};
 use server::Server;
 
-/// Before anything is measured.
+/// The time before the measurement.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// Posts that are there before it begins.
+/// The number of posts created before the load.
 const POSTS: usize = 200;
 const WORDS: [&str; 12] = [
     "cloud",
@@ -39,14 +39,25 @@ const WORDS: [&str; 12] = [
 ];
 const USERS: [&str; 4] = ["andrewbrown", "bayko", "londo", "worf"];
 
-/// Of a hundred requests, how many are of which kind.
-const LATER: [(Act, u64); 6] =
-    [(Act::Home, 50), (Act::UserFeed, 15), (Act::Search, 10), (Act::Post, 10), (Act::Like, 10), (Act::Message, 5)];
-const WEEK2: [(Act, u64); 5] =
-    [(Act::Home, 50), (Act::UserFeed, 15), (Act::Search, 10), (Act::Post, 20), (Act::Message, 5)];
+/// The number of requests of each kind, out of 100.
+const LATER: [(Operation, u64); 6] = [
+    (Operation::Home, 50),
+    (Operation::UserFeed, 15),
+    (Operation::Search, 10),
+    (Operation::Post, 10),
+    (Operation::Like, 10),
+    (Operation::Message, 5),
+];
+const WEEK2: [(Operation, u64); 5] = [
+    (Operation::Home, 50),
+    (Operation::UserFeed, 15),
+    (Operation::Search, 10),
+    (Operation::Post, 20),
+    (Operation::Message, 5),
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Act {
+enum Operation {
     Home,
     UserFeed,
     Search,
@@ -55,10 +66,10 @@ enum Act {
     Message,
 }
 
-/// One request: what it was, whether it was answered with 200, and how long that took.
-type Answered = (Act, bool, Duration);
+/// One request: its operation, whether the response was 200, and the time until the response.
+type Sample = (Operation, bool, Duration);
 
-/// Numbers that are the same in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Random(u64);
 
 impl Random {
@@ -67,7 +78,7 @@ impl Random {
         (self.0 >> 33) % bound
     }
 
-    fn of<'a>(&mut self, list: &[&'a str]) -> &'a str {
+    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
         list[self.below(list.len() as u64) as usize]
     }
 }
@@ -79,69 +90,69 @@ struct User<'a> {
 
 fn main() {
     let options = Options::from_arguments(std::env::args().skip(1));
-    let server = Server::of(&options);
+    let server = Server::start(&options);
     let mut client = Client::new(server.address);
     let users: Vec<User> = USERS.iter().map(|handle| sign_in(&mut client, options.client, handle)).collect();
     let mut posts = Vec::new();
     let mut random = Random(7);
     for _ in 0..POSTS {
         let user = &users[random.below(users.len() as u64) as usize];
-        let answer = client.send("POST", "/api/activities", user.token.as_deref(), &post(&mut random));
-        let answer = answer.expect("the server answers");
-        assert_eq!(answer.status, 200, "a post is answered {}", answer.body);
-        posts.push(field(&answer.body, "uuid").expect("an id"));
+        let response = client.send("POST", "/api/activities", user.token.as_deref(), &post(&mut random));
+        let response = response.expect("the server responds");
+        assert_eq!(response.status, 200, "creating a post failed: {}", response.body);
+        posts.push(field(&response.body, "uuid").expect("an id"));
     }
     let before = server.memory();
     let started = Instant::now();
     let end = started + WARM_UP + options.time;
-    let answered: Vec<Answered> = thread::scope(|scope| {
+    let samples: Vec<Sample> = thread::scope(|scope| {
         let threads: Vec<_> = (0..options.connections)
             .map(|number| {
                 let (user, posts, server) = (&users[number % users.len()], &posts, server.address);
-                let mixture: &[(Act, u64)] = if options.client == Kind::Later { &LATER } else { &WEEK2 };
+                let mix: &[(Operation, u64)] = if options.client == Kind::Later { &LATER } else { &WEEK2 };
                 scope.spawn(move || {
                     let (mut client, mut random) = (Client::new(server), Random(number as u64 + 100));
-                    let mut answered = Vec::new();
+                    let mut samples = Vec::new();
                     while Instant::now() < end {
-                        let act = draw(mixture, &mut random);
+                        let operation = draw(mix, &mut random);
                         let begin = Instant::now();
-                        let good = send(&mut client, act, user, posts, &mut random);
+                        let succeeded = send(&mut client, operation, user, posts, &mut random);
                         if begin >= started + WARM_UP {
-                            answered.push((act, good, begin.elapsed()));
+                            samples.push((operation, succeeded, begin.elapsed()));
                         }
                     }
-                    answered
+                    samples
                 })
             })
             .collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("a thread ends")).collect()
     });
-    let table = table(&options, &answered, before, server.memory());
+    let table = table(&options, &samples, before, server.memory());
     print!("{table}");
     if let Some(file) = &options.write {
         write(file, &table);
     }
 }
 
-/// Puts the table between the two marks of the file, or makes a file of it.
+/// Replaces the table between the two markers of the file, or creates the file.
 fn write(file: &str, table: &str) {
     const MARKS: [&str; 2] = ["<!-- begin: make load -->\n", "<!-- end: make load -->\n"];
     let text = fs::read_to_string(file).unwrap_or_else(|_| MARKS.concat());
-    let (before, rest) = text.split_once(MARKS[0]).expect("the mark where the table begins");
-    let (_, after) = rest.split_once(MARKS[1]).expect("the mark where the table ends");
-    fs::write(file, format!("{before}{}\n{table}\n{}{after}", MARKS[0], MARKS[1])).expect("a file that can be written");
+    let (before, rest) = text.split_once(MARKS[0]).expect("the marker before the table");
+    let (_, after) = rest.split_once(MARKS[1]).expect("the marker after the table");
+    fs::write(file, format!("{before}{}\n{table}\n{}{after}", MARKS[0], MARKS[1])).expect("a writable file");
 }
 
 fn sign_in<'a>(client: &mut Client, kind: Kind, handle: &'a str) -> User<'a> {
     if kind == Kind::Week2 {
         return User { handle, token: None };
     }
-    let answer = client.send("POST", "/local/sign-in", None, &format!("{{\"handle\": \"{handle}\"}}"));
-    let answer = answer.expect("the server answers");
-    User { handle, token: Some(field(&answer.body, "access_token").expect("a token")) }
+    let response = client.send("POST", "/local/sign-in", None, &format!("{{\"handle\": \"{handle}\"}}"));
+    let response = response.expect("the server responds");
+    User { handle, token: Some(field(&response.body, "access_token").expect("a token")) }
 }
 
-/// The first text of that name in the JSON, whatever it belongs to.
+/// Returns the first string of that name in the JSON text, at any depth.
 fn field(json: &str, name: &str) -> Option<String> {
     let (_, rest) = json.split_once(&format!("\"{name}\":"))?;
     Some(rest.trim_start().strip_prefix('"')?.split('"').next()?.to_owned())
@@ -152,73 +163,75 @@ fn post(random: &mut Random) -> String {
 }
 
 fn text(random: &mut Random) -> String {
-    let words: Vec<&str> = (0..12).map(|_| random.of(&WORDS)).collect();
+    let words: Vec<&str> = (0..12).map(|_| random.pick(&WORDS)).collect();
     words.join(" ")
 }
 
-fn draw(mixture: &[(Act, u64)], random: &mut Random) -> Act {
-    let mut drawn = random.below(mixture.iter().map(|(_, share)| share).sum());
-    for (act, share) in mixture {
+fn draw(mix: &[(Operation, u64)], random: &mut Random) -> Operation {
+    let mut drawn = random.below(mix.iter().map(|(_, share)| share).sum());
+    for (operation, share) in mix {
         if drawn < *share {
-            return *act;
+            return *operation;
         }
         drawn -= share;
     }
-    Act::Home
+    Operation::Home
 }
 
-fn send(client: &mut Client, act: Act, user: &User, posts: &[String], random: &mut Random) -> bool {
+fn send(client: &mut Client, operation: Operation, user: &User, posts: &[String], random: &mut Random) -> bool {
     let token = user.token.as_deref();
-    let answer = match act {
-        Act::Home => client.send("GET", "/api/activities/home", token, ""),
-        Act::UserFeed => client.send("GET", &format!("/api/activities/@{}", random.of(&USERS)), token, ""),
-        Act::Search => client.send("GET", &format!("/api/activities/search?term={}", random.of(&WORDS)), token, ""),
-        Act::Post => client.send("POST", "/api/activities", token, &post(random)),
-        Act::Like => {
+    let response = match operation {
+        Operation::Home => client.send("GET", "/api/activities/home", token, ""),
+        Operation::UserFeed => client.send("GET", &format!("/api/activities/@{}", random.pick(&USERS)), token, ""),
+        Operation::Search => {
+            client.send("GET", &format!("/api/activities/search?term={}", random.pick(&WORDS)), token, "")
+        }
+        Operation::Post => client.send("POST", "/api/activities", token, &post(random)),
+        Operation::Like => {
             let id = &posts[random.below(posts.len() as u64) as usize];
             let method = if random.below(2) == 0 { "PUT" } else { "DELETE" };
             client.send(method, &format!("/api/activities/{id}/like"), token, "")
         }
-        Act::Message => {
-            // Where nobody signs in, everybody is andrewbrown.
+        Operation::Message => {
+            // Without sign-in, every request acts as andrewbrown.
             let me = if token.is_some() { user.handle } else { USERS[0] };
             let others: Vec<&str> = USERS.into_iter().filter(|handle| *handle != me).collect();
-            let (other, text) = (random.of(&others), text(random));
+            let (other, text) = (random.pick(&others), text(random));
             let body = format!("{{\"message\": \"{text}\", \"user_receiver_handle\": \"{other}\"}}");
             client.send("POST", "/api/messages", token, &body)
         }
     };
-    answer.is_ok_and(|answer| answer.status == 200)
+    response.is_ok_and(|response| response.status == 200)
 }
 
-fn table(options: &Options, answered: &[Answered], before: Option<(u64, u64)>, after: Option<(u64, u64)>) -> String {
+fn table(options: &Options, samples: &[Sample], before: Option<(u64, u64)>, after: Option<(u64, u64)>) -> String {
     let seconds = options.time.as_secs_f64();
     let mut text = format!("{}\n\n", machine(options));
-    text += "| request | answered | per second | p50 | p99 | longest | not 200 |\n|---|---|---|---|---|---|---|\n";
-    for (name, act) in [
-        ("home", Some(Act::Home)),
-        ("user feed", Some(Act::UserFeed)),
-        ("search", Some(Act::Search)),
-        ("post", Some(Act::Post)),
-        ("like and unlike", Some(Act::Like)),
-        ("message", Some(Act::Message)),
+    text += "| request | count | per second | p50 | p99 | max | not 200 |\n|---|---|---|---|---|---|---|\n";
+    for (name, operation) in [
+        ("home", Some(Operation::Home)),
+        ("user feed", Some(Operation::UserFeed)),
+        ("search", Some(Operation::Search)),
+        ("post", Some(Operation::Post)),
+        ("like and unlike", Some(Operation::Like)),
+        ("message", Some(Operation::Message)),
         ("**all**", None),
     ] {
-        let of_it: Vec<&Answered> = answered.iter().filter(|(of, ..)| act.is_none_or(|act| act == *of)).collect();
-        let mut times: Vec<f64> = of_it.iter().map(|(_, _, time)| time.as_secs_f64() * 1000.0).collect();
+        let selected: Vec<&Sample> =
+            samples.iter().filter(|(kind, ..)| operation.is_none_or(|operation| operation == *kind)).collect();
+        let mut times: Vec<f64> = selected.iter().map(|(_, _, time)| time.as_secs_f64() * 1000.0).collect();
         times.sort_by(f64::total_cmp);
-        if let Some(longest) = times.last() {
+        if let Some(max) = times.last() {
             let quantile = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
-            let bad = of_it.iter().filter(|(_, good, _)| !good).count();
+            let failed = selected.iter().filter(|(_, succeeded, _)| !succeeded).count();
             let (count, rate) = (times.len(), times.len() as f64 / seconds);
             let (p50, p99) = (quantile(0.5), quantile(0.99));
-            writeln!(text, "| {name} | {count} | {rate:.0} | {p50:.1} ms | {p99:.1} ms | {longest:.1} ms | {bad} |")
+            writeln!(text, "| {name} | {count} | {rate:.0} | {p50:.1} ms | {p99:.1} ms | {max:.1} ms | {failed} |")
                 .expect("a String");
         }
     }
-    if let (Some((before, _)), Some((after, most))) = (before, after) {
-        writeln!(text, "\nMemory of the server: {before} MB before, {after} MB after, {most} MB at most.")
-            .expect("a String");
+    if let (Some((before, _)), Some((after, peak))) = (before, after) {
+        writeln!(text, "\nServer memory: {before} MB before, {after} MB after, {peak} MB peak.").expect("a String");
     }
     text
 }
@@ -231,8 +244,8 @@ fn machine(options: &Options) -> String {
     let date = Command::new("date").args(["-u", "+%F"]).output().map(|output| output.stdout).unwrap_or_default();
     let date = String::from_utf8_lossy(&date).trim().to_owned();
     format!(
-        "{date}, {cores} cores ({model}), which the load shares with the server; {} connections, {} seconds after {} \
-         to warm up.",
+        "{date}, {cores} cores ({model}), shared by the load generator and the server; {} connections, {} seconds after {} \
+         seconds of warm-up.",
         options.connections,
         options.time.as_secs(),
         WARM_UP.as_secs(),

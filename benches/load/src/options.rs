@@ -1,23 +1,23 @@
-//! The arguments.
+//! The command line.
 
 use std::time::Duration;
 
-/// Whose requests are sent.
+/// The web client whose requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Of the original's last client: users sign in.
+    /// The original's final client, with sign-in.
     Later,
-    /// Of the original's weeks 0 to 2: nobody signs in, and nothing can be liked.
+    /// The original's client of weeks 0 to 2, without sign-in and likes.
     Week2,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// The program that is started; none where a server runs already.
+    /// The program to start, unless a server is running already.
     pub(crate) server: Option<String>,
-    /// Host and port of a server that runs already.
+    /// Host and port of a running server.
     pub(crate) address: Option<String>,
-    /// Its process, to read its memory.
+    /// The process id of the running server, to read its memory.
     pub(crate) pid: Option<u32>,
     pub(crate) client: Kind,
     pub(crate) connections: usize,
@@ -37,8 +37,8 @@ impl Options {
             write: None,
         };
         while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
-            let number = |text: String| -> u32 { text.parse().unwrap_or_else(|_| panic!("{text} is no number")) };
+            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
+            let number = |text: String| -> u32 { text.parse().unwrap_or_else(|_| panic!("{text} is not a number")) };
             match argument.as_str() {
                 "--server" => options.server = Some(value()),
                 "--address" => options.address = Some(value()),
@@ -50,16 +50,16 @@ impl Options {
                     options.client = match value().as_str() {
                         "later" => Kind::Later,
                         "week2" => Kind::Week2,
-                        other => panic!("{other} is no client: later or week2"),
+                        other => panic!("unknown client {other}; allowed: later, week2"),
                     }
                 }
                 other => panic!(
-                    "{other}: allowed are --server PROGRAM or --address HOST:PORT with --pid N, --client later|week2, \
+                    "unknown option {other}; allowed: --server PROGRAM or --address HOST:PORT with --pid N, --client later|week2, \
                      --connections N, --seconds N, --write FILE"
                 ),
             }
         }
-        assert!(options.server.is_some() != options.address.is_some(), "either --server or --address must be given");
+        assert!(options.server.is_some() != options.address.is_some(), "set either --server or --address");
         options
     }
 }

@@ -1,4 +1,4 @@
-//! The server under load, as a process of its own.
+//! The server process under load.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
@@ -17,8 +17,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the program with a new folder of data, or takes the server that runs.
-    pub(crate) fn of(options: &Options) -> Self {
+    /// Starts the program with a new data directory, or connects to a running server.
+    pub(crate) fn start(options: &Options) -> Self {
         if let Some(address) = &options.address {
             let address = address.to_socket_addrs().expect("HOST:PORT").next().expect("an address");
             return Self { address, pid: options.pid, started: None };
@@ -30,7 +30,7 @@ impl Server {
         if options.client == Kind::Week2 {
             command.args(["--compat", "week2"]);
         }
-        // It draws each trace on its standard error: that it does so is measured, the terminal is not.
+        // The server prints traces to standard error. The measurement includes the formatting but no terminal.
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.expect("the server starts");
         let address = SocketAddr::from(([127, 0, 0, 1], api));
@@ -41,10 +41,10 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(50));
         }
-        panic!("the server does not listen on {address} after half a minute");
+        panic!("the server does not listen on {address} after 30 s");
     }
 
-    /// Megabytes of memory: at present, and at most so far.
+    /// Returns the current and the peak memory in MB.
     pub(crate) fn memory(&self) -> Option<(u64, u64)> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid?)).ok()?;
         let megabytes = |name: &str| -> Option<u64> {

@@ -1,4 +1,4 @@
-//! The handler without any tracing.
+//! The handler without tracing.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ async fn main() -> Result<(), Error> {
         std::thread::spawn(std::thread::park);
     }
     let runtime = Runtime::new(service_fn(subject::handle));
-    // An invocation that waits for something after its response costs more than the waiting: what runs next runs on
-    // cold caches. With this it does so without any tracing.
+    // Waiting after the response costs more than the wait, because the next code runs with cold caches. IDLE_MS reproduces
+    // that cost without tracing.
     let Some(idle) = std::env::var("IDLE_MS").ok().and_then(|idle| idle.parse().ok()) else {
         return runtime.run().await;
     };

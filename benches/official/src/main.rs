@@ -1,5 +1,5 @@
-//! The handler with `lambda_runtime`'s OpenTelemetry layer, as its example has it, and a batch processor for each of
-//! two exporters: OTLP and the X-Ray daemon.
+//! The handler with `lambda_runtime`'s OpenTelemetry layer, configured as in its example, and a batch processor for each
+//! of two exporters: OTLP and the X-Ray daemon.
 
 use lambda_runtime::layers::{OpenTelemetryFaasTrigger, OpenTelemetryLayer};
 use lambda_runtime::{Error, Runtime, service_fn};
@@ -14,7 +14,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-// Its flush blocks the thread whatever the runtime is; one thread is the cheapest.
+// The flush blocks the thread in any runtime, so one thread is the cheapest.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     subject::begin();
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Error> {
         .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("three-spans")))
         .init();
     let flush = || {
-        // A failure is written to the log by the SDK itself.
+        // The SDK logs failures.
         provider.force_flush().ok();
     };
     let layer = OpenTelemetryLayer::new(flush).with_trigger(OpenTelemetryFaasTrigger::Http);

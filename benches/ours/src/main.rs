@@ -1,4 +1,4 @@
-//! The handler with lambda-spans: X-Ray and OTLP, by the environment.
+//! The handler with lambda-spans. The environment selects X-Ray and OTLP.
 
 use lambda_runtime::{Error, service_fn};
 use lambda_spans::{SettingsErrors, Settings, Spans};

@@ -1,4 +1,4 @@
-//! The handler that asks DynamoDB, with lambda-spans.
+//! A handler that calls DynamoDB, with lambda-spans.
 
 use aws_sdk_dynamodb::{Client, config};
 use lambda_runtime::{Error, service_fn};

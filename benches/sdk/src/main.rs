@@ -1,4 +1,4 @@
-//! A handler that asks DynamoDB, without tracing.
+//! A handler that calls DynamoDB, without tracing.
 
 use aws_sdk_dynamodb::Client;
 use lambda_runtime::{Error, Runtime, service_fn};

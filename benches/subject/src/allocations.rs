@@ -1,5 +1,5 @@
-//! An allocator that counts, once it is told to.
-#![expect(unsafe_code, reason = "an allocator cannot be written without")]
+//! An allocator that counts allocations while counting is enabled.
+#![expect(unsafe_code, reason = "implementing `GlobalAlloc` is unsafe")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +13,7 @@ static ALLOCATOR: Counting = Counting;
 
 struct Counting;
 
-pub(crate) fn count() {
+pub(crate) fn start_counting() {
     COUNTING.store(true, Ordering::Relaxed);
 }
 
@@ -28,7 +28,7 @@ fn add(bytes: usize) {
     }
 }
 
-// SAFETY: every call goes to the system's allocator unchanged.
+// SAFETY: every call is forwarded to the system allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());

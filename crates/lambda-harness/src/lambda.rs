@@ -1,6 +1,7 @@
 //! The Runtime API of one execution environment.
 //!
-//! With `AWS_LAMBDA_MAX_CONCURRENCY` it has several invocations at once and is never frozen, as on Managed Instances.
+//! With `AWS_LAMBDA_MAX_CONCURRENCY` the function handles several invocations concurrently and is never frozen, as on
+//! Lambda Managed Instances.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,33 +24,35 @@ use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::within;
+use crate::with_timeout;
 
 const FUNCTION: &str = "cruddur-api";
 
-/// One event for the function.
+/// One invocation's event.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// The event's JSON.
+    /// The payload, as JSON.
     pub payload: String,
-    /// The value of `Lambda-Runtime-Trace-Id`; none is sent where it is empty.
-    pub trace: String,
-    /// From now to the deadline.
+    /// The value of `Lambda-Runtime-Trace-Id`; if empty, the header is omitted.
+    pub trace_header: String,
+    /// The time until the deadline.
     pub timeout: Duration,
 }
 
-/// What the function posted for one event.
+/// The function's response to one event.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    /// Whether it was posted as a response, not as an error.
+pub struct InvocationResult {
+    /// Whether the function posted a response; otherwise it posted an error.
     pub success: bool,
-    /// The body of the post.
+    /// The body of the response or error.
     pub body: String,
-    /// When the post had arrived.
-    pub at: Instant,
+    /// When the Runtime API had received it.
+    pub received_at: Instant,
 }
 
-/// One execution environment: a process of the function and its Runtime API.
+/// One execution environment: the function's process and its Runtime API.
+///
+/// The process is killed when the Tokio runtime shuts down.
 #[derive(Debug)]
 pub struct Lambda {
     shared: Arc<Shared>,
@@ -63,24 +66,24 @@ pub struct Lambda {
 #[derive(Debug)]
 struct Shared {
     pid: Mutex<Option<Pid>>,
-    /// How many events the process asks for at once.
+    /// The maximum number of concurrent invocations.
     concurrency: u64,
-    waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<InvocationResult>>>,
     queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Event)>>,
     polls: watch::Sender<u64>,
-    /// Whether the process is ready to become a snapshot, and whether it was restored from it.
-    ready: watch::Sender<bool>,
+    /// SnapStart: whether the process has finished its init phase, and whether it was restored.
+    initialized: watch::Sender<bool>,
     restored: watch::Sender<bool>,
 }
 
 impl Lambda {
-    /// Starts `binary` with Lambda's own variables and `environment`, and nothing else of this process's.
+    /// Starts `binary` with Lambda's reserved variables and `environment`. It inherits no other variables.
     pub async fn start(binary: impl AsRef<Path>, environment: &[(&str, String)]) -> Self {
-        Self::start_with(binary, &[], environment).await
+        Self::start_with_args(binary, &[], environment).await
     }
 
-    /// The same with arguments.
-    pub async fn start_with(binary: impl AsRef<Path>, arguments: &[&str], environment: &[(&str, String)]) -> Self {
+    /// Like [`start`](Self::start), with command-line arguments.
+    pub async fn start_with_args(binary: impl AsRef<Path>, arguments: &[&str], environment: &[(&str, String)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let address = listener.local_addr().expect("an address").to_string();
         let (events, queue) = mpsc::unbounded_channel();
@@ -93,15 +96,15 @@ impl Lambda {
             waiting: Mutex::default(),
             queue: tokio::sync::Mutex::new(queue),
             polls,
-            ready: watch::Sender::new(false),
+            initialized: watch::Sender::new(false),
             restored: watch::Sender::new(false),
         });
         let router = Router::new()
-            .route("/2018-06-01/runtime/invocation/next", get(next))
-            .route("/2018-06-01/runtime/restore/next", get(restore))
-            .route("/2018-06-01/runtime/invocation/{id}/response", post(responded))
-            .route("/2018-06-01/runtime/invocation/{id}/error", post(failed))
-            .route("/2020-01-01/extension/register", post(registered))
+            .route("/2018-06-01/runtime/invocation/next", get(next_event))
+            .route("/2018-06-01/runtime/restore/next", get(next_restore))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .route("/2020-01-01/extension/register", post(register_extension))
             .route("/2020-01-01/extension/event/next", get(next_extension_event))
             .with_state(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -123,69 +126,72 @@ impl Lambda {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .unwrap_or_else(|error| panic!("{} does not start: {error}", binary.as_ref().display()));
+            .unwrap_or_else(|error| panic!("{} cannot be started: {error}", binary.as_ref().display()));
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         *lock(&shared.pid) = pid;
         let mut stdout = child.stdout.take().expect("a pipe");
-        // Read all the time: a full pipe would stop the process.
+        // Read continuously: a full pipe would block the process.
         let output = tokio::spawn(async move {
             let mut text = String::new();
             stdout.read_to_string(&mut text).await.expect("UTF-8");
             text
         });
-        let ended = shared.clone();
+        let exited = shared.clone();
         let exit = tokio::spawn(async move {
             let status = child.wait().await.expect("the process ends");
-            *lock(&ended.pid) = None;
-            // Whoever waits for an answer learns that there will be none.
-            lock(&ended.waiting).clear();
+            *lock(&exited.pid) = None;
+            // Dropping the senders ends all pending calls of `try_invoke`.
+            lock(&exited.waiting).clear();
             status
         });
         Self { shared, exit, output, events, polls: observed, sent: AtomicU64::new(0) }
     }
 
-    /// Sends an event, and waits for what the function posts.
-    pub async fn invoke(&self, event: Event) -> Answer {
-        self.try_invoke(event).await.expect("the function ended without an answer")
+    /// Sends an event and waits for the function's response or error.
+    pub async fn invoke(&self, event: Event) -> InvocationResult {
+        self.try_invoke(event).await.expect("the function exited without a response")
     }
 
-    /// The same for a function that may end before: then there is no answer.
-    pub async fn try_invoke(&self, event: Event) -> Option<Answer> {
+    /// Like [`invoke`](Self::invoke), but returns `None` if the process exits without a response.
+    pub async fn try_invoke(&self, event: Event) -> Option<InvocationResult> {
         let id = format!("00000000-0000-4000-8000-{:012}", self.sent.fetch_add(1, Ordering::Relaxed) + 1);
-        let (sender, answer) = oneshot::channel();
+        let (sender, result) = oneshot::channel();
         lock(&self.shared.waiting).insert(id.clone(), sender);
-        self.events.send((id, event)).expect("the Runtime API is there");
-        within(answer).await.ok()
+        self.events.send((id, event)).expect("the Runtime API is running");
+        with_timeout(result).await.ok()
     }
 
-    /// Waits until the function has asked for all events that it can have at once, and is stopped if Lambda would.
-    pub async fn frozen(&mut self) {
+    /// Waits until the function has finished all invocations and polls for the next event. Unless it handles several
+    /// invocations concurrently, it is frozen by then.
+    pub async fn wait_until_frozen(&mut self) {
         let polls = self.sent.load(Ordering::Relaxed) + self.shared.concurrency;
-        within(self.polls.wait_for(|seen| *seen >= polls)).await.expect("the Runtime API is there");
+        with_timeout(self.polls.wait_for(|seen| *seen >= polls)).await.expect("the Runtime API is running");
     }
 
-    /// Waits until a function of SnapStart is ready to become a snapshot.
-    pub async fn snapshot(&self) {
-        within(self.shared.ready.subscribe().wait_for(|ready| *ready)).await.expect("the Runtime API is there");
+    /// Waits until a SnapStart function is ready for its snapshot.
+    pub async fn wait_for_snapshot(&self) {
+        with_timeout(self.shared.initialized.subscribe().wait_for(|initialized| *initialized))
+            .await
+            .expect("the Runtime API is running");
     }
 
-    /// Tells a function of SnapStart that it was restored.
+    /// Restores a SnapStart function from its snapshot.
     pub fn restore(&self) {
         self.shared.restored.send_replace(true);
     }
 
-    /// Ends the process without a word to it, as Lambda does after a crash or a timeout.
+    /// Kills the process with SIGKILL, as Lambda does after a timeout. Returns its standard output.
     pub async fn kill(self) -> String {
         self.shared.signal(Signal::SIGKILL);
         self.exit.await.expect("its status");
         self.output.await.expect("its output")
     }
 
-    /// Lets the process go on, tells it to end, and gives what it wrote to standard output.
+    /// Thaws the process and sends SIGTERM. Returns its exit status and standard output.
     pub async fn terminate(self) -> (ExitStatus, String) {
         self.shared.signal(Signal::SIGCONT);
         self.shared.signal(Signal::SIGTERM);
-        let status = within(self.exit).await.expect("its status");
+        let status = with_timeout(self.exit).await.expect("its status");
         (status, self.output.await.expect("its output"))
     }
 }
@@ -201,15 +207,16 @@ impl Shared {
         }
     }
 
-    fn answer(&self, id: &str, success: bool, body: &Bytes) -> StatusCode {
-        let answer = Answer { success, body: String::from_utf8_lossy(body).into_owned(), at: Instant::now() };
+    fn finish(&self, id: &str, success: bool, body: &Bytes) -> StatusCode {
+        let body = String::from_utf8_lossy(body).into_owned();
+        let result = InvocationResult { success, body, received_at: Instant::now() };
         // The test may have stopped waiting.
-        lock(&self.waiting).remove(id).map(|waiting| waiting.send(answer));
+        lock(&self.waiting).remove(id).map(|waiting| waiting.send(result));
         StatusCode::ACCEPTED
     }
 }
 
-async fn next(State(shared): State<Arc<Shared>>) -> Response {
+async fn next_event(State(shared): State<Arc<Shared>>) -> Response {
     if shared.freezes() {
         shared.signal(Signal::SIGSTOP);
     }
@@ -221,7 +228,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     if shared.freezes() {
         shared.signal(Signal::SIGCONT);
     }
-    #[expect(clippy::disallowed_methods, reason = "a deadline is a time of day")]
+    #[expect(clippy::disallowed_methods, reason = "Lambda's deadlines are wall-clock times")]
     let deadline = SystemTime::now() + event.timeout;
     let deadline = deadline.duration_since(UNIX_EPOCH).expect("after 1970").as_millis().to_string();
     let mut response = event.payload.into_response();
@@ -230,34 +237,34 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     set("lambda-runtime-aws-request-id", &id);
     set("lambda-runtime-deadline-ms", &deadline);
     set("lambda-runtime-invoked-function-arn", &format!("arn:aws:lambda:us-east-1:123456789012:function:{FUNCTION}"));
-    if !event.trace.is_empty() {
-        set("lambda-runtime-trace-id", &event.trace);
+    if !event.trace_header.is_empty() {
+        set("lambda-runtime-trace-id", &event.trace_header);
     }
     response
 }
 
-async fn restore(State(shared): State<Arc<Shared>>) -> StatusCode {
-    shared.ready.send_replace(true);
-    within(shared.restored.subscribe().wait_for(|restored| *restored)).await.expect("the Runtime API is there");
+async fn next_restore(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.initialized.send_replace(true);
+    with_timeout(shared.restored.subscribe().wait_for(|restored| *restored)).await.expect("the Runtime API is running");
     StatusCode::OK
 }
 
-async fn registered() -> Response {
+async fn register_extension() -> Response {
     let body = format!(r#"{{"functionName":"{FUNCTION}","functionVersion":"$LATEST","handler":"bootstrap"}}"#);
     ([("lambda-extension-identifier", "00000000-0000-4000-8000-00000000e000")], body).into_response()
 }
 
-/// An extension without subscriptions waits for ever.
+/// Never responds: the extension has subscribed to no events.
 async fn next_extension_event() -> Response {
     std::future::pending().await
 }
 
-async fn responded(State(shared): State<Arc<Shared>>, UrlPath(id): UrlPath<String>, body: Bytes) -> StatusCode {
-    shared.answer(&id, true, &body)
+async fn response(State(shared): State<Arc<Shared>>, UrlPath(id): UrlPath<String>, body: Bytes) -> StatusCode {
+    shared.finish(&id, true, &body)
 }
 
-async fn failed(State(shared): State<Arc<Shared>>, UrlPath(id): UrlPath<String>, body: Bytes) -> StatusCode {
-    shared.answer(&id, false, &body)
+async fn error(State(shared): State<Arc<Shared>>, UrlPath(id): UrlPath<String>, body: Bytes) -> StatusCode {
+    shared.finish(&id, false, &body)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,4 +1,4 @@
-//! A stand-in for the X-Ray daemon.
+//! A UDP receiver, in place of the X-Ray daemon.
 
 use std::sync::Arc;
 
@@ -7,36 +7,38 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
 const HEADER: &[u8] = b"{\"format\": \"json\", \"version\": 1}\n";
+/// Marks the end of the datagrams that one call of [`XrayDaemon::take`] returns.
 const END: &[u8] = b"end";
 
-/// Takes X-Ray's datagrams on a loopback port.
+/// Receives X-Ray segment documents on a loopback UDP port.
 #[derive(Debug)]
 pub struct XrayDaemon {
     address: String,
-    taken: mpsc::UnboundedSender<oneshot::Sender<Vec<Value>>>,
+    takers: mpsc::UnboundedSender<oneshot::Sender<Vec<Value>>>,
 }
 
 impl XrayDaemon {
-    /// Starts it on a free port.
+    /// Starts a receiver on a free port.
     pub async fn start() -> Self {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a loopback port"));
         let address = socket.local_addr().expect("an address").to_string();
-        let (taken, requests) = mpsc::unbounded_channel();
+        let (takers, requests) = mpsc::unbounded_channel();
         tokio::spawn(receive(socket, requests));
-        Self { address, taken }
+        Self { address, takers }
     }
 
-    /// The value for `AWS_XRAY_DAEMON_ADDRESS`.
+    /// Returns the value for `AWS_XRAY_DAEMON_ADDRESS`.
     pub fn address(&self) -> String {
         self.address.clone()
     }
 
-    /// The documents of all spans that were sent before this call, in the order of their arrival: what is inside of
-    /// another document as if it had come by itself.
+    /// Removes and returns all documents that were sent before this call, in order of arrival.
+    ///
+    /// Nested subsegments are returned as separate documents, with the `trace_id` and `parent_id` of their parent.
     pub async fn take(&self) -> Vec<Value> {
         let (sender, documents) = oneshot::channel();
-        self.taken.send(sender).expect("the daemon is there");
-        // Behind everything that was sent before it.
+        self.takers.send(sender).expect("the receiver is running");
+        // Loopback datagrams keep their order: this one arrives after all earlier ones.
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a loopback port");
         socket.send_to(END, &self.address).await.expect("a datagram");
         documents.await.expect("documents")
@@ -56,21 +58,21 @@ async fn receive(socket: Arc<UdpSocket>, mut requests: mpsc::UnboundedReceiver<o
             continue;
         }
         let document = datagram.strip_prefix(HEADER).expect("the daemon's header");
-        unfold(serde_json::from_slice(document).expect("a document"), &mut documents);
+        flatten(serde_json::from_slice(document).expect("a document"), &mut documents);
     }
 }
 
-/// Gives what is inside of a document the trace and the parent that it has there.
-fn unfold(document: Value, documents: &mut Vec<Value>) {
+/// Adds the document and its nested subsegments, each with its trace and parent id.
+fn flatten(document: Value, documents: &mut Vec<Value>) {
     let Value::Object(mut document) = document else { panic!("a document is an object: {document}") };
-    let inside = document.remove("subsegments").unwrap_or_default();
-    let place = [("trace_id", document.get("trace_id").cloned()), ("parent_id", document.get("id").cloned())];
+    let nested = document.remove("subsegments").unwrap_or_default();
+    let ids = [("trace_id", document.get("trace_id").cloned()), ("parent_id", document.get("id").cloned())];
     documents.push(Value::Object(document));
-    for subsegment in inside.as_array().into_iter().flatten() {
+    for subsegment in nested.as_array().into_iter().flatten() {
         let mut subsegment = subsegment.clone();
         let members = subsegment.as_object_mut().expect("an object");
-        members.extend(place.iter().filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?))));
+        members.extend(ids.iter().filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?))));
         members.insert("type".to_owned(), Value::from("subsegment"));
-        unfold(subsegment, documents);
+        flatten(subsegment, documents);
     }
 }

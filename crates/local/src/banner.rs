@@ -1,21 +1,22 @@
-//! What the terminal says at the start.
+//! The text that the local server prints when it is ready.
 
-use crate::options::Client;
-use crate::running::{Running, TABLE};
+use crate::dynamodb::TABLE;
+use crate::local_server::LocalServer;
+use crate::options::LegacyClient;
 use crate::seed::{ANDREW, USERS};
 use crate::sign_in;
 
-/// What listens where, as whom one acts, and what to try next.
-pub fn text(running: &Running) -> String {
-    let api = running.api();
-    let endpoint = running.endpoint();
-    let bridge = running.bridge().map(|address| format!(" and http://{address}")).unwrap_or_default();
-    let folder = running.folder().display();
-    let post = running.post();
+/// Returns the addresses, the user or users, and commands to try.
+pub fn text(server: &LocalServer) -> String {
+    let api = server.api();
+    let endpoint = server.endpoint();
+    let bridge = server.bridge().map(|address| format!(" and http://{address}")).unwrap_or_default();
+    let data_dir = server.data_dir().display();
+    let post = server.post();
     let handle = ANDREW.handle;
     let handles = USERS.map(|user| user.handle).join(", ");
-    let (who, sign_in, token) = match running.compat() {
-        Some(Client::Week2) => {
+    let (users, sign_in, token) = match server.compat() {
+        Some(LegacyClient::Week2) => {
             (format!("Every request acts as the demo user {handle} ({}).", ANDREW.display_name), String::new(), "")
         }
         None => (
@@ -30,11 +31,11 @@ pub fn text(running: &Running) -> String {
         ),
     };
     format!(
-        r#"Cruddur runs on this machine. {who}
+        r#"Cruddur is ready. {users}
 
   API        http://{api}
-  DynamoDB   http://{endpoint}{bridge}, table {TABLE}; Secrets Manager's GetSecretValue too
-  Data       {folder}; remove the folder to begin anew
+  DynamoDB   http://{endpoint}{bridge}, table {TABLE}; also serves Secrets Manager's GetSecretValue
+  Data       {data_dir}; delete this folder to start again with the demo data
 
 Try, in another terminal:
   curl http://{api}/api/activities/home
@@ -43,7 +44,7 @@ Try, in another terminal:
   AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 \
     aws dynamodb scan --table-name {TABLE} --endpoint-url http://{endpoint}
 
-Ctrl-C ends it.
+Press Ctrl-C to stop.
 "#
     )
 }

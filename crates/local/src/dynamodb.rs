@@ -1,4 +1,4 @@
-//! The embedded DynamoDB: its file, its listener and the deletion of what has expired.
+//! The embedded DynamoDB: its file, its listener and the deletion of expired items.
 
 use std::fmt;
 use std::io;
@@ -15,29 +15,32 @@ use tokio::task::JoinHandle;
 use tokio::time::{self, MissedTickBehavior};
 use tracing::subscriber::NoSubscriber;
 
-/// AWS takes up to days to delete what has expired; here it shows at once in `aws dynamodb scan`.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// Name of the application's table.
+pub const TABLE: &str = "cruddur";
 
-/// A database that cannot be opened or reached.
+/// DynamoDB may take days to delete expired items. A short interval makes TTL visible in `aws dynamodb scan`.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The embedded database cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// The file is damaged, or another program's.
-    #[error("the database {} cannot be opened; move it away, and a new one is made", file.display())]
+    /// The file is damaged or is not a database.
+    #[error("the database {} cannot be opened; move the file away to create a new database", file.display())]
     Open {
-        /// The database's file.
+        /// The path of the database.
         file: PathBuf,
-        /// What the database said.
+        /// The cause.
         source: dynoxide::DynoxideError,
     },
-    /// No port of the loopback interface or no thread was to be had.
-    #[error("the embedded database cannot be served")]
+    /// No loopback port or thread is available.
+    #[error("the embedded database cannot listen on a loopback port")]
     Serve(#[from] io::Error),
 }
 
-/// A running DynamoDB on a free port of its own, which is not shown to the user.
+/// A running DynamoDB on a free loopback port. Clients reach it through [`endpoint`](crate::endpoint).
 ///
-/// It has a thread of its own: SQLite blocks, a request that DynamoDB refuses is no log line of ours, and when the
-/// thread has ended the file is certainly closed.
+/// It runs on a separate thread for three reasons: SQLite blocks, its log lines can be suppressed there, and the file is
+/// closed when the thread has ended.
 pub struct DynamoDb {
     address: SocketAddr,
     database: Database,
@@ -53,50 +56,49 @@ impl fmt::Debug for DynamoDb {
 }
 
 impl DynamoDb {
-    /// Opens the database in `file`, or makes it there.
+    /// Opens the database in `file`, or creates it.
     ///
     /// # Errors
-    /// When the file is no database, or there is no port.
+    /// If the file is not a database, or no port is available.
     pub fn start(file: &Path) -> Result<Self, DatabaseError> {
-        let unopened = |source| DatabaseError::Open { file: file.to_owned(), source };
-        let database = Database::new(&file.to_string_lossy()).map_err(unopened)?;
-        let listener = listen()?;
+        let open_error = |source| DatabaseError::Open { file: file.to_owned(), source };
+        let database = Database::new(&file.to_string_lossy()).map_err(open_error)?;
+        let listener = bind()?;
         let address = listener.local_addr()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
 
-        let (kept, swept) = (database.clone(), database.clone());
+        let (handle, swept) = (database.clone(), database.clone());
         let thread =
             thread::Builder::new().name("dynamodb".to_owned()).spawn(|| serve(runtime, listener, database, stopped))?;
         let sweep = tokio::spawn(sweep(swept));
-        Ok(Self { address, database: kept, stop, thread, sweep })
+        Ok(Self { address, database: handle, stop, thread, sweep })
     }
 
-    /// Where it listens.
+    /// Returns the address of its listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The database itself, whose stream no SDK of ours reads. Who has it keeps the file open.
+    /// Returns a handle for reading the stream without an SDK. The file stays open until all handles are dropped.
     pub fn database(&self) -> Database {
         self.database.clone()
     }
 
-    /// Answers what is under way, then closes the file.
+    /// Finishes pending requests, then closes the file.
     pub async fn stop(self) {
         self.sweep.abort();
         drop(self.database);
         drop(self.stop);
-        let ended = tokio::task::spawn_blocking(|| self.thread.join().is_ok()).await;
-        if !matches!(ended, Ok(true)) {
-            tracing::error!("the embedded database broke off");
+        let joined = tokio::task::spawn_blocking(|| self.thread.join().is_ok()).await;
+        if !matches!(joined, Ok(true)) {
+            tracing::error!("the embedded database panicked");
         }
     }
 }
 
-/// A port whose connections send at once what they have. The database accepts them itself; they have what the listener
-/// has.
-fn listen() -> io::Result<TcpListener> {
+/// Binds a port with TCP_NODELAY, which accepted connections inherit. The database accepts them itself.
+fn bind() -> io::Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
     SockRef::from(&listener).set_tcp_nodelay(true)?;
@@ -108,7 +110,7 @@ fn serve(runtime: Runtime, listener: TcpListener, database: Database, stopped: o
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
             let stopped = async {
-                // A sender that is gone says the same as one that speaks.
+                // Dropping the sender is the stop signal.
                 stopped.await.ok();
             };
             dynoxide::server::serve_with_shutdown(listener, database, stopped).await
@@ -120,15 +122,15 @@ fn serve(runtime: Runtime, listener: TcpListener, database: Database, stopped: o
 }
 
 async fn sweep(database: Database) {
-    let mut ticks = time::interval(SWEEP_EVERY);
+    let mut ticks = time::interval(SWEEP_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let database = database.clone();
         match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
-            Ok(Ok(deleted)) => tracing::debug!(deleted, "expired items swept"),
-            Ok(Err(error)) => tracing::warn!(%error, "expired items could not be swept"),
-            Err(error) => tracing::warn!(%error, "the sweep of expired items broke off"),
+            Ok(Ok(deleted)) => tracing::debug!(deleted, "deleted expired items"),
+            Ok(Err(error)) => tracing::warn!(%error, "deleting expired items failed"),
+            Err(error) => tracing::warn!(%error, "deleting expired items panicked"),
         }
     }
 }
@@ -139,11 +141,11 @@ mod tests {
 
     use super::*;
 
-    // Elsewhere a connection may not take after its listener, and is as slow as it was.
+    // Only Linux guarantees that connections inherit the option.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_connection_sends_at_once_what_it_has() {
-        let listener = listen().unwrap();
+    fn accepted_connection_has_nodelay() {
+        let listener = bind().unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (connection, _) = listener.accept().unwrap();
         assert!(connection.nodelay().unwrap());

@@ -1,4 +1,4 @@
-//! The AWS endpoint of this machine: DynamoDB, Secrets Manager and the user pool's key set on one port.
+//! The local AWS endpoint: DynamoDB, Secrets Manager and the user pool's key set on one port.
 
 use std::net::SocketAddr;
 
@@ -12,39 +12,39 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 
 use crate::issuer::Issuer;
-use crate::secret::Secret;
+use crate::secret::MasterSecret;
 use crate::secrets_manager;
 
-/// More than any request for a secret needs.
-const SECRET_REQUEST_BYTES: usize = 64 * 1024;
+/// Limit for request bodies to Secrets Manager.
+const MAX_SECRET_REQUEST_BYTES: usize = 64 * 1024;
 
 #[derive(Clone)]
 struct Endpoint {
     database: SocketAddr,
     client: Client<HttpConnector, Body>,
-    secret: Secret,
+    secret: MasterSecret,
     issuer: Issuer,
 }
 
-/// Answers for Secrets Manager with `secret`, for the user pool with the keys of `issuer`, and sends all else on to the embedded DynamoDB at `database`.
+/// Returns the endpoint's router. It serves `secret` as Secrets Manager and the key set of `issuer` as Cognito, and
+/// forwards all other requests to the embedded DynamoDB at `database`.
 ///
-/// A request from a web page is refused: any page can reach a port of the machine it is read on, and neither service
-/// asks for a password here.
-pub fn router(database: SocketAddr, secret: Secret, issuer: Issuer) -> Router {
+/// It rejects requests from web pages: any page can call loopback ports, and these services need no password here.
+pub fn router(database: SocketAddr, secret: MasterSecret, issuer: Issuer) -> Router {
     let client = Client::builder(TokioExecutor::new()).build(connector());
-    Router::new().fallback(answer).with_state(Endpoint { database, client, secret, issuer })
+    Router::new().fallback(handle).with_state(Endpoint { database, client, secret, issuer })
 }
 
-/// Its connections send at once what they have, as those of [`Server`](crate::server::Server).
+/// Sets TCP_NODELAY, like [`HttpServer`](crate::http_server::HttpServer).
 fn connector() -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector
 }
 
-async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response {
+async fn handle(State(endpoint): State<Endpoint>, request: Request) -> Response {
     if request.headers().contains_key(header::ORIGIN) {
-        return (StatusCode::FORBIDDEN, "This endpoint is for AWS clients, not for web pages.\n").into_response();
+        return (StatusCode::FORBIDDEN, "Requests from web pages are rejected. Use an AWS client.\n").into_response();
     }
     if request.method() == Method::GET && request.uri().path() == Issuer::key_set_path() {
         return Json(endpoint.issuer.key_set()).into_response();
@@ -53,9 +53,9 @@ async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response 
     match target.and_then(|target| target.strip_prefix(secrets_manager::TARGET_PREFIX)) {
         Some(operation) => {
             let operation = operation.to_owned();
-            match to_bytes(request.into_body(), SECRET_REQUEST_BYTES).await {
-                Ok(body) => secrets_manager::answer(&endpoint.secret, &operation, &body),
-                Err(error) => (StatusCode::BAD_REQUEST, format!("The request's body: {error}\n")).into_response(),
+            match to_bytes(request.into_body(), MAX_SECRET_REQUEST_BYTES).await {
+                Ok(body) => secrets_manager::handle(&endpoint.secret, &operation, &body),
+                Err(error) => (StatusCode::BAD_REQUEST, format!("Invalid request body: {error}\n")).into_response(),
             }
         }
         None => endpoint.forward(request).await,
@@ -70,11 +70,13 @@ impl Endpoint {
             Ok(uri) => *request.uri_mut() = uri,
             Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
         }
-        // It is about the caller's connection, not about the one to the database.
+        // `Connection` is hop-by-hop.
         request.headers_mut().remove(header::CONNECTION);
         match self.client.request(request).await {
             Ok(response) => response.map(Body::new),
-            Err(error) => (StatusCode::BAD_GATEWAY, format!("The database did not answer: {error}\n")).into_response(),
+            Err(error) => {
+                (StatusCode::BAD_GATEWAY, format!("The embedded database is unavailable: {error}\n")).into_response()
+            }
         }
     }
 }
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_connections_to_the_database_send_at_once_what_they_have() {
+    async fn database_connection_has_nodelay() {
         let database = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}/", database.local_addr().unwrap()).parse().unwrap();
         let connection = connector().call(uri).await.unwrap();

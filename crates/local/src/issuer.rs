@@ -1,4 +1,4 @@
-//! The user pool of this machine: signs access tokens for the demo users, as Cognito does.
+//! The local user pool. It signs access tokens for the demo users, like Cognito.
 
 use std::fmt;
 use std::fs;
@@ -18,43 +18,45 @@ use cruddur::api::Pool;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::data;
+use crate::data_dir;
 
-/// The pool's id, of the form that Cognito's have; the same binary that runs in AWS is told it as a setting.
+/// The pool's id, in Cognito's format. Functions read it from `COGNITO_USER_POOL_ID`.
 pub const USER_POOL_ID: &str = "us-east-1_local";
-/// The pool's one client.
+/// The id of the pool's only client.
 pub const CLIENT_ID: &str = "local";
-/// How long a token is good for.
-pub const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+/// The lifetime of an access token.
+pub const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
-/// An issuer that cannot start.
+/// The local user pool cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerError {
-    /// This is AWS, where anybody could be anybody.
-    #[error("the local user pool signs in whoever asks, so it does not start in AWS Lambda (AWS_LAMBDA_FUNCTION_NAME)")]
+    /// The process runs in AWS Lambda, where sign-in without a password would be a vulnerability.
+    #[error(
+        "the local user pool needs no passwords, so it does not start in AWS Lambda (AWS_LAMBDA_FUNCTION_NAME is set)"
+    )]
     InLambda,
-    /// The file is there and is no RSA key.
-    #[error("{} is not an RSA key: remove the file, and a new one is made (old tokens then end)", file.display())]
+    /// The file is not an RSA key.
+    #[error("{} is not an RSA key: delete the file to create a new key (old tokens become invalid)", file.display())]
     Damaged {
-        /// The key's file.
+        /// The path of the key.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: KeyRejected,
     },
     /// The file cannot be read or written.
-    #[error("the key's file {} cannot be used; mend its permissions or remove it", file.display())]
+    #[error("the signing key {} cannot be read or written; fix its permissions or delete it", file.display())]
     Unusable {
-        /// The key's file.
+        /// The path of the key.
         file: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: io::Error,
     },
-    /// No key could be made.
-    #[error("no RSA key can be made")]
-    NoKey(#[from] Unspecified),
+    /// Generating or encoding the key failed, or signing with it.
+    #[error("generating or using the RSA key failed")]
+    Crypto(#[from] Unspecified),
 }
 
-/// An RSA key and what is signed with it. Cloning is cheap.
+/// Signs tokens with an RSA key. Cloning is cheap.
 #[derive(Clone)]
 pub struct Issuer {
     key: Arc<RsaKeyPair>,
@@ -62,12 +64,12 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Reads the key from `file`, or makes one there that only its owner can read.
+    /// Reads the key from `file`, or creates a key there that only its owner can read.
     ///
     /// # Errors
-    /// In AWS Lambda; or when the file holds something else, cannot be read or cannot be written.
-    #[expect(clippy::disallowed_methods, reason = "whether this is Lambda, nobody may get wrong")]
-    pub fn read_or_make(file: &Path) -> Result<Self, IssuerError> {
+    /// In AWS Lambda, or if the file has other content or cannot be read or written.
+    #[expect(clippy::disallowed_methods, reason = "no caller can bypass the check for Lambda")]
+    pub fn read_or_create(file: &Path) -> Result<Self, IssuerError> {
         if std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some() {
             return Err(IssuerError::InLambda);
         }
@@ -75,34 +77,34 @@ impl Issuer {
         match fs::read(file) {
             Ok(pkcs8) => {
                 let damaged = |source| IssuerError::Damaged { file: file.to_owned(), source };
-                Ok(Self::of(RsaKeyPair::from_pkcs8(&pkcs8).map_err(damaged)?))
+                Ok(Self::from_key(RsaKeyPair::from_pkcs8(&pkcs8).map_err(damaged)?))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let key = RsaKeyPair::generate(KeySize::Rsa2048)?;
                 let pkcs8: Pkcs8V1Der<'_> = key.as_der()?;
-                data::write_private(file, pkcs8.as_ref()).map_err(unusable)?;
-                Ok(Self::of(key))
+                data_dir::write_private(file, pkcs8.as_ref()).map_err(unusable)?;
+                Ok(Self::from_key(key))
             }
             Err(error) => Err(unusable(error)),
         }
     }
 
-    /// A new key that is kept nowhere.
+    /// Creates an issuer with a new key that is not stored.
     ///
     /// # Errors
-    /// When none can be made.
-    pub fn fleeting() -> Result<Self, IssuerError> {
-        Ok(Self::of(RsaKeyPair::generate(KeySize::Rsa2048)?))
+    /// If generating the key fails.
+    pub fn ephemeral() -> Result<Self, IssuerError> {
+        Ok(Self::from_key(RsaKeyPair::generate(KeySize::Rsa2048)?))
     }
 
-    fn of(key: RsaKeyPair) -> Self {
+    fn from_key(key: RsaKeyPair) -> Self {
         let modulus = key.public_key().modulus();
         let hash = digest::digest(&digest::SHA256, modulus.big_endian_without_leading_zero());
         let kid = URL_SAFE_NO_PAD.encode(hash);
         Self { key: Arc::new(key), kid }
     }
 
-    /// What the API is told about this pool.
+    /// Returns the pool's settings for the API.
     pub fn pool() -> Pool {
         Pool {
             issuer: format!("https://cognito-idp.us-east-1.amazonaws.com/{USER_POOL_ID}"),
@@ -110,17 +112,17 @@ impl Issuer {
         }
     }
 
-    /// The path of the key set, as Cognito has it.
+    /// Returns the path of the key set, which is the same as in Cognito.
     pub fn key_set_path() -> String {
         format!("/{USER_POOL_ID}/.well-known/jwks.json")
     }
 
-    /// The key's id.
+    /// Returns the key id.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The key set of RFC 7517.
+    /// Returns the JSON Web Key Set (RFC 7517).
     pub fn key_set(&self) -> Value {
         let public = self.key.public_key();
         let n = URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero());
@@ -128,7 +130,7 @@ impl Issuer {
         json!({ "keys": [{ "alg": "RS256", "e": e, "kid": self.kid, "kty": "RSA", "n": n, "use": "sig" }] })
     }
 
-    /// The claims of an access token for that user.
+    /// Returns the claims of an access token for the user `sub`.
     pub fn claims(sub: &str, now: Timestamp) -> Value {
         json!({
             "sub": sub,
@@ -138,23 +140,23 @@ impl Issuer {
             "scope": "aws.cognito.signin.user.admin",
             "auth_time": now.as_second(),
             "iat": now.as_second(),
-            "exp": (now + LIFETIME).as_second(),
+            "exp": (now + TOKEN_LIFETIME).as_second(),
             "username": sub,
         })
     }
 
-    /// An access token for that user, good for an hour.
+    /// Returns an access token for the user `sub`, valid for [`TOKEN_LIFETIME`].
     ///
     /// # Errors
-    /// When the key does not sign.
+    /// If signing fails.
     pub fn access_token(&self, sub: &str, now: Timestamp) -> Result<String, IssuerError> {
         self.sign(&json!({ "alg": "RS256", "kid": self.kid }), &Self::claims(sub, now))
     }
 
-    /// Any header and any claims, signed with RS256 whatever they say.
+    /// Signs any header and claims with RS256, even if the header names another algorithm.
     ///
     /// # Errors
-    /// When the key does not sign.
+    /// If signing fails.
     pub fn sign(&self, header: &Value, claims: &Value) -> Result<String, IssuerError> {
         let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", encoded(header), encoded(claims));
@@ -175,12 +177,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_made_once_and_only_its_owner_can_read_it() {
+    fn key_is_created_once_and_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("issuer");
-        let made = Issuer::read_or_make(&file).unwrap();
-        assert_eq!(Issuer::read_or_make(&file).unwrap().key_set(), made.key_set());
-        assert_ne!(Issuer::fleeting().unwrap().kid(), made.kid());
+        let created = Issuer::read_or_create(&file).unwrap();
+        assert_eq!(Issuer::read_or_create(&file).unwrap().key_set(), created.key_set());
+        assert_ne!(Issuer::ephemeral().unwrap().kid(), created.kid());
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -189,19 +191,18 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_neither_used_nor_overwritten() {
+    fn damaged_key_is_rejected_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("issuer");
         fs::write(&file, "hello").unwrap();
-        let error = Issuer::read_or_make(&file).unwrap_err();
-        let told = "is not an RSA key: remove the file, and a new one is made (old tokens then end)";
-        assert_eq!(error.to_string(), format!("{} {told}", file.display()));
+        let error = Issuer::read_or_create(&file).unwrap_err();
+        assert!(matches!(error, IssuerError::Damaged { .. }), "{error}");
         assert_eq!(fs::read(&file).unwrap(), b"hello");
     }
 
     #[test]
     fn debug_output_hides_the_key() {
-        let issuer = Issuer::fleeting().unwrap();
+        let issuer = Issuer::ephemeral().unwrap();
         assert_eq!(format!("{issuer:?}"), format!("Issuer {{ kid: {:?}, .. }}", issuer.kid()));
     }
 }

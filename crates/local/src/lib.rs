@@ -1,22 +1,27 @@
-//! Cruddur on one's own machine.
+//! Runs Cruddur locally, without AWS.
 //!
-//! [`running::Running::start`] puts together what AWS is in the cloud: an [`endpoint`] that answers for DynamoDB
-//! ([`dynamodb`], a database in a [`data`] folder, whose changes [`stream`] follows) and for Secrets Manager
-//! ([`secret`]), a user pool that signs in ([`sign_in`], [`issuer`]) the demo users that [`seed`] makes, and the API
-//! itself.
+//! [`local_server::LocalServer::start`] wires the parts together:
+//!
+//! - the API, served over HTTP ([`http_server`])
+//! - an AWS [`endpoint`] for DynamoDB ([`dynamodb`]), Secrets Manager ([`secrets_manager`]) and the user pool's key set
+//! - a local user pool ([`issuer`], [`sign_in`])
+//! - a stream pump ([`stream`]), which runs the stream consumer
+//! - demo users and posts ([`seed`])
+//!
+//! The database, the master secret and the signing key are files in a data directory ([`data_dir`]).
 
 pub mod aws;
 pub mod banner;
-pub mod data;
+pub mod data_dir;
 pub mod dynamodb;
 pub mod endpoint;
+pub mod http_server;
 pub mod issuer;
 pub mod listen;
+pub mod local_server;
 pub mod options;
-pub mod running;
 pub mod secret;
 pub mod secrets_manager;
 pub mod seed;
-pub mod server;
 pub mod sign_in;
 pub mod stream;

@@ -1,4 +1,4 @@
-//! `cargo run`: Cruddur on this machine.
+//! `cargo run`: starts the local server.
 
 use std::error::Error as _;
 use std::io::{self, Write};
@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use clap::Parser;
 use cruddur::clock::Clock;
+use cruddur_local::banner;
+use cruddur_local::local_server::{LocalServer, StartError};
+use cruddur_local::options::Options;
 use lambda_spans::{InstallError, Settings, SettingsErrors, Spans};
-use local::banner;
-use local::options::Options;
-use local::running::{Running, StartError};
 
-/// Longer than any request of ours; a client that sent half of one does not hold the end up.
-const REQUESTS_END_WITHIN: Duration = Duration::from_secs(3);
-const SPANS_LEAVE_WITHIN: Duration = Duration::from_secs(2);
+/// Longer than any request takes. A client that sent an incomplete request does not delay the shutdown further.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum RunError {
     #[error(transparent)]
     Settings(SettingsErrors),
     #[error(transparent)]
@@ -33,36 +33,36 @@ enum Failure {
 async fn main() -> ExitCode {
     match run(Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            print(io::stderr(), &described(&failure));
+        Err(error) => {
+            print(io::stderr(), &with_causes(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(options: Options) -> Result<(), Failure> {
-    let settings = Settings::from_env().map_err(|faults| Failure::Settings(SettingsErrors(faults)))?;
+async fn run(options: Options) -> Result<(), RunError> {
+    let settings = Settings::from_env().map_err(|errors| RunError::Settings(SettingsErrors(errors)))?;
     let spans = Spans::install(settings.with_terminal().with_default_service_name("cruddur-local"))?;
-    let running = Running::start(&options, Clock::system(), Some(&spans)).await?;
-    print(io::stdout(), &banner::text(&running));
+    let server = LocalServer::start(&options, Clock::system(), Some(&spans)).await?;
+    print(io::stdout(), &banner::text(&server));
 
-    asked_to_end().await.map_err(Failure::Signal)?;
-    if tokio::time::timeout(REQUESTS_END_WITHIN, running.stop()).await.is_err() {
-        print(io::stderr(), "A request was still under way and is cut off.\n");
+    stop_requested().await.map_err(RunError::Signal)?;
+    if tokio::time::timeout(STOP_TIMEOUT, server.stop()).await.is_err() {
+        print(io::stderr(), "Stopped before all requests were finished.\n");
     }
-    spans.shutdown(SPANS_LEAVE_WITHIN).await;
-    print(io::stdout(), "Ended.\n");
+    spans.shutdown(FLUSH_TIMEOUT).await;
+    print(io::stdout(), "Stopped.\n");
     Ok(())
 }
 
-/// Waits for Ctrl-C or, as `kill` and `docker stop` send it, SIGTERM.
-async fn asked_to_end() -> io::Result<()> {
+/// Waits for Ctrl-C or, on Unix, for the SIGTERM of `kill` and `docker stop`.
+async fn stop_requested() -> io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
-            pressed = tokio::signal::ctrl_c() => pressed,
+            result = tokio::signal::ctrl_c() => result,
             _ = terminate.recv() => Ok(()),
         }
     }
@@ -70,14 +70,14 @@ async fn asked_to_end() -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// What went wrong, and beneath it why.
-fn described(failure: &Failure) -> String {
-    let causes = iter::successors(failure.source(), |&cause| cause.source());
-    let causes = causes.map(|cause| format!("  because: {cause}\n"));
-    iter::once(format!("error: {failure}\n")).chain(causes).collect()
+/// Formats the error and, on indented lines, its causes.
+fn with_causes(error: &RunError) -> String {
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    let causes = causes.map(|cause| format!("  caused by: {cause}\n"));
+    iter::once(format!("error: {error}\n")).chain(causes).collect()
 }
 
-/// `cargo run | head` closes the output early, which is no fault.
+/// Ignores write errors: `cargo run | head` closes the pipe early.
 fn print(mut to: impl Write, text: &str) {
     to.write_all(text.as_bytes()).and_then(|()| to.flush()).ok();
 }

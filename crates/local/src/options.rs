@@ -5,50 +5,50 @@ use std::path::PathBuf;
 
 use cruddur::config::is_origin;
 
-/// Runs Cruddur on this machine: the API and an embedded DynamoDB, with demo data.
+/// Runs Cruddur locally: the API and an embedded DynamoDB with demo data.
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "local")]
+#[command(name = "cruddur-local")]
 pub struct Options {
-    /// The API's port on 127.0.0.1; 0 takes a free one
+    /// Port of the API on 127.0.0.1; 0 selects a free port
     #[arg(long, value_name = "PORT", default_value_t = 3000)]
     pub port: u16,
 
-    /// The port of DynamoDB and Secrets Manager on 127.0.0.1; 0 takes a free one
+    /// Port of DynamoDB and Secrets Manager on 127.0.0.1; 0 selects a free port
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     pub dynamodb_port: u16,
 
-    /// The folder of the database and its secret; made when missing
-    #[arg(long, value_name = "FOLDER", default_value = ".data")]
+    /// Directory of the database, the master secret and the signing key; created if missing
+    #[arg(long, value_name = "DIR", default_value = ".data")]
     pub data_dir: PathBuf,
 
-    /// Answer for DynamoDB and Secrets Manager on Docker's bridge too, so that containers (`sam local`) reach them
+    /// Also serve DynamoDB and Secrets Manager on Docker's bridge, for the containers of `sam local`
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "172.17.0.1", value_parser = bridge)]
     pub bridge: Option<Ipv4Addr>,
 
-    /// Serve an old client of the original: nobody signs in, everybody is the demo user andrewbrown
+    /// Serve a legacy web client: without sign-in, every request acts as the demo user andrewbrown
     #[arg(long, value_name = "CLIENT")]
-    pub compat: Option<Client>,
+    pub compat: Option<LegacyClient>,
 
-    /// An origin whose web pages may call the API; may be given several times
-    #[arg(long, value_name = "ORIGIN", value_parser = origin, default_values = PAGES)]
+    /// Origin whose web pages may call the API; repeatable
+    #[arg(long, value_name = "ORIGIN", value_parser = origin, default_values = DEFAULT_ORIGINS)]
     pub allow_origin: Vec<String>,
 }
 
 impl Options {
-    /// Two free ports and a data folder, as without other flags.
+    /// Returns the default options with free ports and this data directory.
     pub fn on_free_ports(data_dir: PathBuf) -> Self {
-        let allow_origin = PAGES.map(str::to_owned).into();
+        let allow_origin = DEFAULT_ORIGINS.map(str::to_owned).into();
         Self { port: 0, dynamodb_port: 0, data_dir, bridge: None, compat: None, allow_origin }
     }
 }
 
-/// Where the original's web client is served by default.
-const PAGES: [&str; 2] = ["http://localhost:3000", "http://127.0.0.1:3000"];
+/// The default address of the original web client's development server.
+const DEFAULT_ORIGINS: [&str; 2] = ["http://localhost:3000", "http://127.0.0.1:3000"];
 
-/// A client of the original that is older than what the API speaks by default.
+/// A web client of the original that needs older response bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Client {
-    /// That of the weeks 0 to 2
+pub enum LegacyClient {
+    /// The client of weeks 0 to 2
     Week2,
 }
 
@@ -56,17 +56,17 @@ fn origin(text: &str) -> Result<String, String> {
     if is_origin(text) {
         Ok(text.to_owned())
     } else {
-        Err("it is not an origin such as http://localhost:3000: scheme, host and port, nothing after them".to_owned())
+        Err("an origin is a scheme, a host and an optional port, such as http://localhost:3000".to_owned())
     }
 }
 
-/// Only addresses that no router passes on: the database has no password.
+/// Accepts private addresses only, because the database has no password.
 fn bridge(text: &str) -> Result<Ipv4Addr, String> {
     let address: Ipv4Addr = text.parse().map_err(|error: AddrParseError| error.to_string())?;
     if address.is_private() {
         Ok(address)
     } else {
-        Err("it is not an address of a private network; `ip -4 addr show docker0` shows the bridge's".to_owned())
+        Err("the bridge must have a private address; `ip -4 addr show docker0` prints it".to_owned())
     }
 }
 
@@ -74,10 +74,11 @@ fn bridge(text: &str) -> Result<Ipv4Addr, String> {
 mod tests {
     use super::*;
     use clap::Parser;
+    use clap::error::ErrorKind;
 
     #[test]
-    fn without_flags_the_ports_are_3000_and_8000_and_nothing_but_loopback_is_listened_on() {
-        let options = Options::try_parse_from(["local"]).unwrap();
+    fn default_ports_are_3000_and_8000_on_loopback_only() {
+        let options = Options::try_parse_from(["cruddur-local"]).unwrap();
         assert_eq!(options.port, 3000);
         assert_eq!(options.dynamodb_port, 8000);
         assert_eq!(options.data_dir, PathBuf::from(".data"));
@@ -85,18 +86,18 @@ mod tests {
     }
 
     #[test]
-    fn the_bridge_is_dockers_own_address_unless_one_is_named() {
-        let default = Options::try_parse_from(["local", "--bridge"]).unwrap();
+    fn bridge_defaults_to_dockers_address() {
+        let default = Options::try_parse_from(["cruddur-local", "--bridge"]).unwrap();
         assert_eq!(default.bridge, Some(Ipv4Addr::new(172, 17, 0, 1)));
-        let named = Options::try_parse_from(["local", "--bridge", "10.1.2.3"]).unwrap();
+        let named = Options::try_parse_from(["cruddur-local", "--bridge", "10.1.2.3"]).unwrap();
         assert_eq!(named.bridge, Some(Ipv4Addr::new(10, 1, 2, 3)));
     }
 
     #[test]
-    fn an_address_that_others_can_reach_is_refused_as_a_bridge() {
+    fn public_or_loopback_bridge_address_is_rejected() {
         for address in ["0.0.0.0", "8.8.8.8", "127.0.0.1"] {
-            let error = Options::try_parse_from(["local", "--bridge", address]).unwrap_err();
-            assert!(error.to_string().contains("it is not an address of a private network"), "{error}");
+            let error = Options::try_parse_from(["cruddur-local", "--bridge", address]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ValueValidation, "{address}: {error}");
         }
     }
 }

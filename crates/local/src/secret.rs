@@ -1,63 +1,63 @@
-//! The master secret: made once, kept beside the data, never printed.
+//! The master secret: created once, stored in the data directory, never printed.
 
 use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::data;
+use crate::data_dir;
 
 const BYTES: usize = 64;
 
-/// A master secret that can be neither read nor made.
+/// The master secret cannot be read or created.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The file is there and is not what was written to it.
+    /// The file has other content.
     #[error(
-        "{} does not hold {} hexadecimal digits: remove the file, and a new secret is made (old cursors then end)",
+        "{} does not contain {} hexadecimal digits: delete the file to create a new secret (old cursors become invalid)",
         file.display(), 2 * BYTES
     )]
     Damaged {
-        /// The secret's file.
+        /// The path of the secret.
         file: PathBuf,
     },
     /// The file cannot be read or written.
-    #[error("the secret's file {} cannot be used; mend its permissions or remove it", file.display())]
+    #[error("the master secret {} cannot be read or written; fix its permissions or delete it", file.display())]
     Unusable {
-        /// The secret's file.
+        /// The path of the secret.
         file: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: io::Error,
     },
-    /// The system gave no random bytes.
-    #[error("the system gives no random bytes to make a secret of")]
+    /// The operating system's random number generator failed.
+    #[error("the operating system's random number generator failed")]
     NoRandomness(#[source] getrandom::Error),
 }
 
 /// 64 random bytes as 128 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct MasterSecret(String);
 
-impl Secret {
-    /// Reads the secret from `file`, or makes one there that only its owner can read.
+impl MasterSecret {
+    /// Reads the secret from `file`, or creates a secret there that only its owner can read.
     ///
     /// # Errors
-    /// When the file holds something else, cannot be read or cannot be written.
-    pub fn read_or_make(file: &Path) -> Result<Self, SecretError> {
+    /// If the file has other content, or cannot be read or written.
+    pub fn read_or_create(file: &Path) -> Result<Self, SecretError> {
         let unusable = |source| SecretError::Unusable { file: file.to_owned(), source };
         match fs::read_to_string(file) {
-            Ok(digits) if is_whole(&digits) => Ok(Self(digits)),
+            Ok(digits) if is_complete(&digits) => Ok(Self(digits)),
             Ok(_) => Err(SecretError::Damaged { file: file.to_owned() }),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let secret = Self::random()?;
-                data::write_private(file, secret.0.as_bytes()).map_err(unusable)?;
+                data_dir::write_private(file, secret.0.as_bytes()).map_err(unusable)?;
                 Ok(secret)
             }
             Err(error) => Err(unusable(error)),
         }
     }
 
-    /// The secret itself, for keys to be derived from and for Secrets Manager's answer.
+    /// Returns the digits, from which the API derives its keys.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -69,13 +69,13 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for MasterSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(hidden)")
+        f.write_str("MasterSecret(hidden)")
     }
 }
 
-fn is_whole(digits: &str) -> bool {
+fn is_complete(digits: &str) -> bool {
     digits.len() == 2 * BYTES && digits.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
@@ -84,45 +84,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_made_once_and_is_another_in_another_folder() {
+    fn secret_is_created_once_per_directory() {
         let folder = tempfile::tempdir().unwrap();
-        let made = Secret::read_or_make(&folder.path().join("secret")).unwrap();
-        let read = Secret::read_or_make(&folder.path().join("secret")).unwrap();
-        let other = Secret::read_or_make(&folder.path().join("other")).unwrap();
-        assert_eq!(made.expose().len(), 128);
-        assert!(made == read);
-        assert!(made != other);
+        let created = MasterSecret::read_or_create(&folder.path().join("secret")).unwrap();
+        let read = MasterSecret::read_or_create(&folder.path().join("secret")).unwrap();
+        let other = MasterSecret::read_or_create(&folder.path().join("other")).unwrap();
+        assert_eq!(created.expose().len(), 128);
+        assert!(created == read);
+        assert!(created != other);
     }
 
     #[cfg(unix)]
     #[test]
-    fn only_the_owner_can_read_the_file() {
+    fn secret_file_is_readable_by_its_owner_only() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secret");
-        Secret::read_or_make(&file).unwrap();
+        MasterSecret::read_or_create(&file).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
-    fn a_damaged_file_is_neither_used_nor_overwritten() {
+    fn damaged_secret_is_rejected_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secret");
         fs::write(&file, "hello").unwrap();
-        let error = Secret::read_or_make(&file).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!(
-                "{} does not hold 128 hexadecimal digits: \
-                 remove the file, and a new secret is made (old cursors then end)",
-                file.display()
-            )
-        );
+        let error = MasterSecret::read_or_create(&file).unwrap_err();
+        assert!(matches!(error, SecretError::Damaged { .. }), "{error}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "hello");
     }
 
     #[test]
-    fn debug_output_hides_it() {
-        assert_eq!(format!("{:?}", Secret::random().unwrap()), "Secret(hidden)");
+    fn debug_output_hides_the_secret() {
+        assert_eq!(format!("{:?}", MasterSecret::random().unwrap()), "MasterSecret(hidden)");
     }
 }

@@ -1,16 +1,16 @@
-//! AWS Secrets Manager's `GetSecretValue`, for the one secret there is.
+//! `GetSecretValue` of AWS Secrets Manager, for the master secret.
 
 use axum::http::{StatusCode, header::CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::secret::Secret;
+use crate::secret::MasterSecret;
 
-/// What `X-Amz-Target` begins with for this service.
+/// The prefix of `X-Amz-Target` for this service.
 pub const TARGET_PREFIX: &str = "secretsmanager.";
 
-/// A name for the secret; any other reaches it too, since `sam local` passes the template's logical id.
+/// The secret's ARN. Any other id returns the same secret, because `sam local` passes the template's logical id.
 pub const SECRET_ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:cruddur-local";
 
 #[derive(Deserialize)]
@@ -20,17 +20,17 @@ struct GetSecretValue {
     version_stage: Option<String>,
 }
 
-/// Answers `operation` in the service's JSON 1.1 protocol.
-pub fn answer(secret: &Secret, operation: &str, body: &[u8]) -> Response {
+/// Handles `operation` in the service's JSON 1.1 protocol.
+pub fn handle(secret: &MasterSecret, operation: &str, body: &[u8]) -> Response {
     if operation != "GetSecretValue" {
-        return failure("UnknownOperationException", &format!("only GetSecretValue is answered here, not {operation}"));
+        return error_response("UnknownOperationException", "the local endpoint supports only GetSecretValue");
     }
     let request: GetSecretValue = match serde_json::from_slice(body) {
         Ok(request) => request,
-        Err(error) => return failure("SerializationException", &format!("the request's body: {error}")),
+        Err(error) => return error_response("SerializationException", &format!("invalid request body: {error}")),
     };
     match (request.version_id, request.version_stage.as_deref()) {
-        (None, None | Some("AWSCURRENT")) => respond(
+        (None, None | Some("AWSCURRENT")) => json_response(
             StatusCode::OK,
             json!({
                 "ARN": SECRET_ARN,
@@ -39,16 +39,17 @@ pub fn answer(secret: &Secret, operation: &str, body: &[u8]) -> Response {
                 "VersionStages": ["AWSCURRENT"],
             }),
         ),
-        (None, Some(stage)) => failure("ResourceNotFoundException", &format!("the secret has no version {stage}")),
-        (Some(id), _) => failure("ResourceNotFoundException", &format!("the secret has no version {id}")),
+        (Some(_), _) | (None, Some(_)) => {
+            error_response("ResourceNotFoundException", "the only version of the secret is the stage AWSCURRENT")
+        }
     }
 }
 
-fn failure(kind: &str, message: &str) -> Response {
-    respond(StatusCode::BAD_REQUEST, json!({ "__type": kind, "Message": message }))
+fn error_response(kind: &str, message: &str) -> Response {
+    json_response(StatusCode::BAD_REQUEST, json!({ "__type": kind, "Message": message }))
 }
 
-fn respond(status: StatusCode, body: Value) -> Response {
+fn json_response(status: StatusCode, body: Value) -> Response {
     let content_type = [(CONTENT_TYPE, "application/x-amz-json-1.1")];
     (status, content_type, body.to_string()).into_response()
 }

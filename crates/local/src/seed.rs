@@ -6,26 +6,26 @@ use cruddur::store::{Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use uuid::{Uuid, uuid};
 
-/// Demo data that cannot be stored.
+/// The demo data cannot be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
-    /// The store refused.
+    /// The store failed.
     #[error("the demo data cannot be stored")]
     Store(#[from] StoreError),
-    /// Somebody else has removed the demo post at once.
-    #[error("the demo post is gone again")]
+    /// The demo post was deleted right after its creation.
+    #[error("the demo post was deleted right after its creation")]
     Gone,
-    /// A demo user is not one by the domain's rules.
-    #[error("a demo user has no valid name")]
+    /// A demo user's handle is invalid.
+    #[error("a demo user's handle is invalid")]
     Handle(#[from] InvalidHandle),
 }
 
-/// One of the users that are always there.
+/// A user that the local server creates.
 #[derive(Clone, Copy, Debug)]
 pub struct DemoUser {
-    /// The unique name.
+    /// The unique handle.
     pub handle: &'static str,
-    /// The name as shown.
+    /// The display name.
     pub display_name: &'static str,
     uuid: Uuid,
 }
@@ -34,7 +34,7 @@ const fn user(handle: &'static str, display_name: &'static str, uuid: Uuid) -> D
     DemoUser { handle, display_name, uuid }
 }
 
-/// Whom the local server acts as.
+/// The user of all requests with `--compat week2`.
 pub const ANDREW: DemoUser = user("andrewbrown", "Andrew Brown", uuid!("0c0d3a4e-6f0b-4b52-9d5c-7a1f2e8b6a01"));
 const ALT: DemoUser = user("altbrown", "Alt Brown", uuid!("4b8f1d2a-93c7-4e0d-8a6b-1c5d7e9f0b02"));
 const BAYKO: DemoUser = user("bayko", "Andrew Bayko", uuid!("7e2c9b60-15ad-4f38-b1e4-6d0a8c3f5e03"));
@@ -46,12 +46,12 @@ const GAREK: DemoUser = user("garek", "Garek", uuid!("e16b0c88-7f32-4d5a-8c49-0a
 pub const USERS: [DemoUser; 6] = [ANDREW, ALT, BAYKO, LONDO, WORF, GAREK];
 
 impl DemoUser {
-    /// What an identity provider would call the user.
+    /// Returns the user's subject (`sub`) in the user pool.
     pub fn sub(self) -> String {
         format!("demo-{}", self.handle)
     }
 
-    /// The user makes no two posts at one moment, so that these bytes need not be random; another user's are others.
+    /// Returns an id whose random part is fixed per user: a demo user creates at most one post at a time.
     fn id(self, at: Timestamp) -> Id {
         let [_, _, _, _, _, _, bytes @ ..] = self.uuid.into_bytes();
         Id::new(at, bytes)
@@ -98,12 +98,12 @@ const TAILOR: DemoPost = DemoPost {
 };
 const HONOR: &str = "This post has no honor!";
 
-/// Makes the demo users that are missing, and the demo posts when nobody would see a post.
+/// Creates the missing demo users, and the demo posts if the home feed is empty.
 ///
-/// Returns the id of a post that can be seen.
+/// Returns the id of a visible post.
 ///
 /// # Errors
-/// When the store fails.
+/// If the store fails.
 pub async fn seed(store: &Store, clock: &Clock) -> Result<Id, SeedError> {
     for user in USERS {
         if store.profile(&user.sub()).await?.is_none() {
@@ -113,11 +113,11 @@ pub async fn seed(store: &Store, clock: &Clock) -> Result<Id, SeedError> {
     let now = clock.now();
     match store.home(now, 1, None).await?.rows.first() {
         Some(post) => Ok(post.id),
-        None => posts(store, now).await,
+        None => create_posts(store, now).await,
     }
 }
 
-async fn posts(store: &Store, now: Timestamp) -> Result<Id, SeedError> {
+async fn create_posts(store: &Store, now: Timestamp) -> Result<Id, SeedError> {
     for post in [PRUNE_JUICE, TAILOR] {
         store.create_post(&post.author.profile()?, &post.activity(now)?, None).await?;
     }

@@ -1,4 +1,4 @@
-//! `POST /local/sign-in`: a token for a demo user, for whoever asks.
+//! `POST /local/sign-in`: returns an access token for a demo user, without a password.
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
@@ -10,10 +10,10 @@ use cruddur::clock::Clock;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::issuer::{Issuer, LIFETIME};
+use crate::issuer::{Issuer, TOKEN_LIFETIME};
 use crate::seed::USERS;
 
-/// Where it is.
+/// The path of the route.
 pub const PATH: &str = "/local/sign-in";
 
 #[derive(Deserialize)]
@@ -22,7 +22,7 @@ struct SignInRequest {
     handle: String,
 }
 
-/// The route, which is not one of the API: no deployed system has it.
+/// Returns the route. It exists on the local server only and is not part of the API.
 pub fn router(issuer: Issuer, clock: Clock) -> Router {
     Router::new().route(PATH, post(sign_in)).with_state((issuer, clock))
 }
@@ -37,11 +37,12 @@ async fn sign_in(
     };
     let Some(user) = USERS.iter().find(|user| user.handle == handle) else {
         let handles = USERS.map(|user| user.handle).join(", ");
-        return problem(StatusCode::NOT_FOUND, &format!("There is no such demo user; there are {handles}."));
+        return problem(StatusCode::NOT_FOUND, &format!("`handle` must be the handle of a demo user: {handles}."));
     };
     match issuer.access_token(&user.sub(), clock.now()) {
         Ok(token) => {
-            let body = json!({ "access_token": token, "token_type": "Bearer", "expires_in": LIFETIME.as_secs() });
+            let expires_in = TOKEN_LIFETIME.as_secs();
+            let body = json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in });
             Json(body).into_response()
         }
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),

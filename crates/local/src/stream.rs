@@ -1,4 +1,4 @@
-//! Takes the changes of the embedded database to the code that AWS runs as the `stream` function.
+//! The stream pump: passes the embedded database's changes to the stream consumer, like Lambda's event source mapping.
 
 use std::fs;
 use std::future::Future;
@@ -21,13 +21,15 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time;
 use tracing::info_span;
 
-/// How often the stream is looked at while nothing happens.
-const EVERY: Duration = Duration::from_millis(200);
-const BATCH: usize = 100;
-/// As long as the function has in AWS.
-const BATCH_TAKES_AT_MOST: Duration = Duration::from_secs(30);
-/// A record that fails so often for another reason than its own is logged and left behind. AWS tries it for a day.
-const ATTEMPTS: usize = 3;
+use crate::dynamodb::TABLE;
+
+/// The polling interval while the stream is empty.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+const BATCH_SIZE: usize = 100;
+/// The same as the timeout of the `stream` function in AWS.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(30);
+/// A record that fails this often is logged and skipped. Lambda retries for 22 hours instead.
+const MAX_ATTEMPTS: usize = 3;
 
 #[derive(Debug, thiserror::Error)]
 enum PumpError {
@@ -37,87 +39,88 @@ enum PumpError {
     Stream(#[from] DynoxideError),
     #[error("a record of the stream cannot be read")]
     Record(#[from] serde_json::Error),
-    #[error("the place in the stream cannot be kept in {}", file.display())]
+    #[error("the stream's checkpoint {} cannot be written", file.display())]
     Checkpoint { file: PathBuf, source: io::Error },
-    #[error("the reading of the stream broke off")]
-    Broken(#[from] JoinError),
+    #[error("reading the stream panicked")]
+    Panicked(#[from] JoinError),
 }
 
-/// The running pump. Where it is in the stream is kept beside the data, so that nothing is left out between two runs; a
-/// batch that was under way when a process ended is done again.
+/// The running stream pump.
+///
+/// The checkpoint file stores its position in the stream, so that no record is lost between two runs. A batch that was
+/// interrupted is processed again.
 #[derive(Debug)]
-pub struct Pump {
+pub struct StreamPump {
     stop: watch::Sender<bool>,
-    /// How often there was nothing new.
-    looks: watch::Receiver<u64>,
+    /// Counts the polls that returned no records.
+    empty_polls: watch::Receiver<u64>,
     task: JoinHandle<()>,
 }
 
-impl Pump {
-    /// Begins where the last one ended, as `checkpoint` says; at the beginning of the stream if there is no such file.
-    /// With `spans`, each batch is a trace.
+impl StreamPump {
+    /// Starts at the position in the `checkpoint` file, or at the beginning of the stream without such a file. If `spans`
+    /// is set, each batch is a trace.
     pub fn start(database: Database, store: Store, checkpoint: PathBuf, spans: Option<Spans>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let (looked, looks) = watch::channel(0);
-        let source =
-            Source { database, consumer: Consumer { store, dead_letters: DeadLetters::log() }, checkpoint, spans };
-        Self { stop, looks, task: tokio::spawn(source.run(stopped, looked)) }
+        let (polled, empty_polls) = watch::channel(0);
+        let worker = Worker { database, consumer: Consumer { store, dead_letters: DeadLetters::log() }, checkpoint, spans };
+        Self { stop, empty_polls, task: tokio::spawn(worker.run(stopped, polled)) }
     }
 
-    /// Returns when all that follows from the changes so far is done.
-    pub async fn settled(&self) {
-        let mut looks = self.looks.clone();
-        // The look that is under way may have begun before the last change.
-        let enough = *looks.borrow() + 2;
-        // A pump that is gone does nothing more.
-        looks.wait_for(|looks| *looks >= enough).await.ok();
+    /// Waits until all changes so far are processed.
+    pub async fn wait_until_idle(&self) {
+        let mut empty_polls = self.empty_polls.clone();
+        // The current poll may have started before the last change.
+        let enough = *empty_polls.borrow() + 2;
+        // An error means that the pump has stopped.
+        empty_polls.wait_for(|count| *count >= enough).await.ok();
     }
 
-    /// Returns when the batch under way is done.
+    /// Finishes the current batch, then stops.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "the stream's pump broke off");
+            tracing::error!(%error, "the stream pump panicked");
         }
     }
 }
 
-struct Source {
+struct Worker {
     database: Database,
     consumer: Consumer,
     checkpoint: PathBuf,
     spans: Option<Spans>,
 }
 
-impl Source {
-    async fn run(self, mut stopped: watch::Receiver<bool>, looked: watch::Sender<u64>) {
+impl Worker {
+    async fn run(self, mut stopped: watch::Receiver<bool>, polled: watch::Sender<u64>) {
         while !*stopped.borrow() {
             let pause = match self.step().await {
                 Ok(0) => {
-                    looked.send_modify(|looks| *looks += 1);
-                    EVERY
+                    polled.send_modify(|count| *count += 1);
+                    POLL_INTERVAL
                 }
                 Ok(_) => Duration::ZERO,
                 Err(error) => {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::error!(%error, cause, "what follows from the last changes has to wait");
-                    EVERY * 10
+                    tracing::error!(%error, cause, "the stream batch failed; retrying");
+                    POLL_INTERVAL * 10
                 }
             };
-            // A sender that is gone says the same as one that speaks.
+            // Dropping the sender ends the wait too.
             time::timeout(pause, stopped.changed()).await.ok();
         }
     }
 
-    /// One batch. Returns how many records were read.
+    /// Processes one batch. Returns the number of records.
     async fn step(&self) -> Result<usize, PumpError> {
         let (database, checkpoint) = (self.database.clone(), self.checkpoint.clone());
         let (records, next) = tokio::task::spawn_blocking(move || read(&database, &checkpoint)).await??;
         let count = records.len();
         if count > 0 {
             self.consume(records.into_iter().filter(stream::has_side_effects).collect()).await;
-            let keep = |source| PumpError::Checkpoint { file: self.checkpoint.clone(), source };
-            write(&self.checkpoint, &next).map_err(keep)?;
+            let write_error = |source| PumpError::Checkpoint { file: self.checkpoint.clone(), source };
+            write_checkpoint(&self.checkpoint, &next).map_err(write_error)?;
         }
         Ok(count)
     }
@@ -126,15 +129,18 @@ impl Source {
         let mut attempts = 0;
         while !records.is_empty() {
             let batch = StreamEvent { records };
-            let failures = self.traced(&batch, self.consumer.consume(&batch, BATCH_TAKES_AT_MOST)).await;
+            let failures = self.traced(&batch, self.consumer.consume(&batch, BATCH_TIMEOUT)).await;
             let Some(failure) = failures.batch_item_failures.first() else { return };
             records = batch.records;
             let failed = records.iter().position(|record| sequence_number(record) == failure.item_identifier);
             let failed = failed.unwrap_or_default();
             attempts = if failed == 0 { attempts + 1 } else { 1 };
             records.drain(..failed);
-            if attempts == ATTEMPTS {
-                tracing::error!(app.sequence_number = failure.item_identifier, "the record is left out");
+            if attempts == MAX_ATTEMPTS {
+                tracing::error!(
+                    app.sequence_number = failure.item_identifier,
+                    "skipping the record after repeated failures"
+                );
                 records.remove(0);
                 attempts = 0;
             }
@@ -146,7 +152,7 @@ impl Source {
         let span = info_span!(
             parent: None,
             "process",
-            otel.name = format!("process {}", crate::running::TABLE),
+            otel.name = format!("process {}", TABLE),
             otel.kind = "consumer",
             faas.trigger = "datasource",
             messaging.batch.message_count = batch.records.len(),
@@ -160,12 +166,12 @@ fn sequence_number(record: &Value) -> &str {
 }
 
 fn read(database: &Database, checkpoint: &Path) -> Result<(Vec<Value>, String), PumpError> {
-    let kept = fs::read_to_string(checkpoint).ok().filter(|kept| !kept.is_empty());
-    let iterator = kept.map_or_else(|| beginning(database), Ok)?;
-    let request = |shard_iterator| GetRecordsRequest { shard_iterator, limit: Some(BATCH) };
+    let stored = fs::read_to_string(checkpoint).ok().filter(|stored| !stored.is_empty());
+    let iterator = stored.map_or_else(|| beginning(database), Ok)?;
+    let request = |shard_iterator| GetRecordsRequest { shard_iterator, limit: Some(BATCH_SIZE) };
     let page = match database.get_records(request(iterator)) {
         Ok(page) => page,
-        // The file is another database's, or damaged: to do everything again does no harm.
+        // The checkpoint is damaged or belongs to another database. Processing is idempotent, so start again.
         Err(DynoxideError::ValidationException(_)) => database.get_records(request(beginning(database)?))?,
         Err(error) => return Err(error.into()),
     };
@@ -184,9 +190,9 @@ fn beginning(database: &Database) -> Result<String, PumpError> {
     database.get_shard_iterator(request)?.shard_iterator.ok_or(PumpError::NoStream)
 }
 
-/// Written under another name first, so that a crash leaves no half of a place.
-fn write(checkpoint: &Path, iterator: &str) -> io::Result<()> {
-    let unfinished = checkpoint.with_extension("unfinished");
-    fs::write(&unfinished, iterator)?;
-    fs::rename(unfinished, checkpoint)
+/// Writes the checkpoint atomically: a temporary file is renamed.
+fn write_checkpoint(checkpoint: &Path, iterator: &str) -> io::Result<()> {
+    let temporary = checkpoint.with_extension("unfinished");
+    fs::write(&temporary, iterator)?;
+    fs::rename(temporary, checkpoint)
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use cruddur::clock::Clock;
+use cruddur_local::issuer;
 use jiff::SignedDuration;
-use lambda_harness::{Event, Fault, FaultProxy, Lambda, Request};
-use local::issuer;
+use lambda_harness::{Event, Fault, FaultProxy, Lambda, ProxiedRequest};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -44,7 +44,7 @@ impl Proxied {
 
     /// Starts a process and waits until it polls for its first event.
     pub(crate) async fn function(&self, binary: &str) -> Lambda {
-        self.proxy.obey(|request| aws(request, |_| Fault::None));
+        self.proxy.set_plan(|request| aws(request, |_| Fault::None));
         let environment = [
             ("TABLE_NAME", TABLE.to_owned()),
             ("SECRET_ARN", "test".to_owned()),
@@ -55,24 +55,24 @@ impl Proxied {
             ("RUST_LOG", "off".to_owned()),
         ];
         let mut lambda = Lambda::start(binary, &environment).await;
-        lambda.frozen().await;
+        lambda.wait_until_frozen().await;
         lambda
     }
 
     /// Sets the fault for all further requests to DynamoDB.
-    pub(crate) fn obey(&self, plan: impl Fn(&Request) -> Fault + Send + Sync + 'static) {
-        self.proxy.obey(move |request| aws(request, &plan));
+    pub(crate) fn set_plan(&self, plan: impl Fn(&ProxiedRequest) -> Fault + Send + Sync + 'static) {
+        self.proxy.set_plan(move |request| aws(request, &plan));
     }
 }
 
 /// Faults apply to DynamoDB only.
-fn aws(request: &Request, dynamodb: impl Fn(&Request) -> Fault) -> Fault {
+fn aws(request: &ProxiedRequest, dynamodb: impl Fn(&ProxiedRequest) -> Fault) -> Fault {
     if request.line.starts_with("GET /keys") {
-        return Fault::Answer(200, ISSUER.key_set().to_string());
+        return Fault::Respond(200, ISSUER.key_set().to_string());
     }
     match request.service.as_deref() {
         Some("secretsmanager") => {
-            Fault::Answer(200, json!({ "SecretString": String::from_utf8_lossy(SECRET) }).to_string())
+            Fault::Respond(200, json!({ "SecretString": String::from_utf8_lossy(SECRET) }).to_string())
         }
         _ => dynamodb(request),
     }
@@ -94,5 +94,5 @@ pub(crate) fn event(sub: &str, method: &str, path: &str, key: Option<&str>, body
     if let Some(key) = key {
         set("Idempotency-Key", key.to_owned());
     }
-    Event { payload: event.to_string(), trace: String::new(), timeout }
+    Event { payload: event.to_string(), trace_header: String::new(), timeout }
 }

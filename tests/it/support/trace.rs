@@ -100,7 +100,7 @@ impl Tracing {
 
     async fn draw(&mut self, title: &str) {
         self.requests += 1;
-        self.otlp.arrived(self.requests).await;
+        self.otlp.wait_for_requests(self.requests).await;
         let spans: Vec<Span> = self.otlp.collected().spans.into_iter().skip(self.taken).map(|(_, span)| span).collect();
         self.taken += spans.len();
         let roots: Vec<&Span> = spans.iter().filter(|span| span.parent_span_id.is_empty()).collect();

@@ -1,4 +1,4 @@
-//! One event, and Lambda's trace context of it.
+//! One event and its trace context.
 
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,9 +10,9 @@ pub(super) const REGISTERED: &str =
 
 const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:three-spans";
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// An event of API Gateway, as the application's tests have it.
+/// An API Gateway event that the application's tests use too.
 const EVENT: &str = include_str!("../../../../events/api/home.json");
-/// The trace in that event; each invocation has its own.
+/// The trace id in that event, which each invocation replaces.
 const ROOT_IN_EVENT: &str = "1-69210002-5f84c7e13a9d0b62e8000002";
 
 static COMPACT: LazyLock<String> =
@@ -29,12 +29,12 @@ impl Invocation {
         Self { number, began: SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970") }
     }
 
-    /// The trace's id in 32 hexadecimal digits.
+    /// Returns the trace id as 32 hexadecimal digits.
     pub(crate) fn trace_id(&self) -> String {
         format!("{:08x}{:024x}", self.began.as_secs(), 0xbe00_0000 + self.number)
     }
 
-    /// The id of the segment that Lambda makes for the function.
+    /// Returns the id of Lambda's segment for the function.
     pub(crate) fn parent(&self) -> String {
         format!("{:016x}", 0x1a3b_da00_0000_0000_u64 + self.number as u64)
     }
@@ -56,7 +56,7 @@ impl Invocation {
         (self.began + TIMEOUT).as_millis().to_string()
     }
 
-    /// What the runtime gets.
+    /// Returns the response to the runtime's poll.
     pub(super) fn event(&self) -> Vec<u8> {
         let headers = [
             ("content-type", "application/json"),
@@ -68,7 +68,7 @@ impl Invocation {
         http::response("200 OK", &headers, &COMPACT.replace(ROOT_IN_EVENT, &self.root()))
     }
 
-    /// What an extension gets.
+    /// Returns the response to an extension's poll.
     pub(super) fn notice(&self) -> Vec<u8> {
         let body = serde_json::json!({
             "eventType": "INVOKE",

@@ -1,4 +1,4 @@
-//! What no HTTP server can be brought to say.
+//! Responses that no HTTP server can produce: malformed, truncated or endless.
 
 use std::sync::Arc;
 
@@ -7,59 +7,59 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Shared, collect};
+use super::inbox::Inbox;
 
-/// What is done on each connection instead of an answer by the rules.
+/// The bytes to send on each connection.
 #[derive(Clone, Debug)]
-pub struct Raw {
-    /// Whether a request is read before.
-    pub reads: bool,
-    /// Written as it is. Where it says 2xx, what was read is collected.
-    pub says: Vec<u8>,
-    /// What follows.
-    pub then: Then,
+pub struct RawResponse {
+    /// Whether to read one request first.
+    pub reads_request: bool,
+    /// The bytes, sent unchanged. If they contain a 2xx status line, the request is collected.
+    pub bytes: Vec<u8>,
+    /// What to do after sending the bytes.
+    pub then: AfterResponse,
 }
 
-/// What follows upon the bytes of a [`Raw`].
+/// What happens after the bytes of a [`RawResponse`] are sent.
 #[derive(Clone, Copy, Debug)]
-pub enum Then {
-    /// The connection is closed.
-    Closes,
-    /// Nothing more comes, and the connection stays.
-    Waits,
-    /// Zeros come for as long as they are taken.
-    GoesOn,
+pub enum AfterResponse {
+    /// Closes the connection.
+    Close,
+    /// Keeps the connection open without sending anything.
+    KeepOpen,
+    /// Sends zero bytes until the client closes the connection.
+    SendZeros,
 }
 
-impl Raw {
-    pub(super) async fn serve(self, listener: TcpListener, shared: Arc<Shared>) {
+impl RawResponse {
+    pub(super) async fn serve(self, listener: TcpListener, inbox: Arc<Inbox>) {
         while let Ok((stream, _)) = listener.accept().await {
-            let (raw, shared) = (self.clone(), shared.clone());
-            // The other side may go away at any moment, which ends it.
-            tokio::spawn(async move { raw.answer(stream, &shared).await });
+            let (response, inbox) = (self.clone(), inbox.clone());
+            // The client may close the connection at any time, which ends this task.
+            tokio::spawn(async move { response.send(stream, &inbox).await });
         }
     }
 
-    async fn answer(&self, mut stream: TcpStream, shared: &Shared) -> Option<()> {
-        if self.reads {
-            let (headers, body) = request(&mut stream).await?;
-            if self.says.windows(10).any(|said| said == b"HTTP/1.1 2") {
-                collect(shared, headers, &body);
+    async fn send(&self, mut stream: TcpStream, inbox: &Inbox) -> Option<()> {
+        if self.reads_request {
+            let (headers, body) = read_request(&mut stream).await?;
+            if self.bytes.windows(10).any(|window| window == b"HTTP/1.1 2") {
+                inbox.accept(headers, &body);
             }
-            shared.note_arrival();
+            inbox.record_arrival();
         }
-        stream.write_all(&self.says).await.ok()?;
+        stream.write_all(&self.bytes).await.ok()?;
         match self.then {
-            Then::Closes => {}
-            Then::Waits => drop(stream.read_to_end(&mut Vec::new()).await),
-            Then::GoesOn => while stream.write_all(&[0; 16 * 1024]).await.is_ok() {},
+            AfterResponse::Close => {}
+            AfterResponse::KeepOpen => drop(stream.read_to_end(&mut Vec::new()).await),
+            AfterResponse::SendZeros => while stream.write_all(&[0; 16 * 1024]).await.is_ok() {},
         }
         Some(())
     }
 }
 
-/// The headers and the body of one request that says how long it is.
-async fn request(stream: &mut TcpStream) -> Option<(HeaderMap, Bytes)> {
+/// Reads the headers and body of one request with `Content-Length`.
+async fn read_request(stream: &mut TcpStream) -> Option<(HeaderMap, Bytes)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);

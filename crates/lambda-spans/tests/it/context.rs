@@ -108,12 +108,12 @@ async fn asked(mode: &str, concurrency: usize) -> Vec<(String, (Value, Value))> 
     let invocations = (1..=concurrency).map(|n| {
         lambda.invoke(Event {
             payload: HTTP.replace("/items/42", "/trace").replace(CLIENT_TRACE_ID, &client(n)),
-            trace: format!("Root=1-6925a400-{n:024x};Parent={PARENT};Sampled=1"),
+            trace_header: format!("Root=1-6925a400-{n:024x};Parent={PARENT};Sampled=1"),
             timeout: std::time::Duration::from_secs(10),
         })
     });
     let answers = futures_util::future::join_all(invocations).await;
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let log = lambda.kill().await;
     let mut lines: Vec<_> = log
         .lines()

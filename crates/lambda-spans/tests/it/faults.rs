@@ -9,7 +9,9 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
-use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, Raw, Reply, Then, XrayDaemon};
+use lambda_harness::{
+    AfterResponse, Event, InvocationResult, Lambda, OtlpReceiver, OtlpResponse, RawResponse, XrayDaemon,
+};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
@@ -33,7 +35,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// The server at the OTLP endpoint.
 enum Otlp {
     /// Gives this reply to each request.
-    Says(Reply),
+    Says(OtlpResponse),
     /// Reads requests and never responds.
     Hangs,
     /// Never accepts connections.
@@ -41,7 +43,7 @@ enum Otlp {
     /// Has no listener.
     Closed,
     /// Violates HTTP.
-    Raw(Raw),
+    Raw(RawResponse),
     /// Speaks plain HTTP at an `https` endpoint.
     NoTls,
     /// Never continues the TLS handshake.
@@ -93,27 +95,31 @@ fn otlp(fault: &'static str, otlp: Otlp, budget: u64, otlp_ledger: [u64; 6], req
 
 /// A fault of X-Ray alone.
 fn xray(fault: &'static str, xray: Xray, xray_ledger: [u64; 6], logged: usize) -> Row {
-    let otlp = Otlp::Says(Reply::status(200));
+    let otlp = Otlp::Says(OtlpResponse::status(200));
     let (otlp_ledger, arrived, logged) = (EXPORTED, 4, (0, logged));
     Row { fault, otlp, xray, budget: LONG, otlp_ledger, xray_ledger, requests: 3..=3, arrived, logged }
 }
 
 fn status(status: u16) -> Otlp {
-    Otlp::Says(Reply::status(status))
+    Otlp::Says(OtlpResponse::status(status))
 }
 
 fn retry_after(status: u16, seconds: u64) -> Otlp {
-    Otlp::Says(Reply { retry_after: Some(seconds), ..Reply::status(status) })
+    Otlp::Says(OtlpResponse { retry_after: Some(seconds), ..OtlpResponse::status(status) })
 }
 
-fn raw(reads: bool, says: &str, then: Then) -> Otlp {
-    Otlp::Raw(Raw { reads, says: says.as_bytes().to_vec(), then })
+fn raw(reads: bool, says: &str, then: AfterResponse) -> Otlp {
+    Otlp::Raw(RawResponse { reads_request: reads, bytes: says.as_bytes().to_vec(), then })
 }
 
 /// A 200 whose body has this encoding and this beginning.
 fn bomb(encoding: &str, begin: &[u8]) -> Otlp {
     let head = format!("HTTP/1.1 200 OK\r\n{encoding}content-length: 1099511627776\r\n\r\n");
-    Otlp::Raw(Raw { reads: true, says: [head.as_bytes(), begin].concat(), then: Then::GoesOn })
+    Otlp::Raw(RawResponse {
+        reads_request: true,
+        bytes: [head.as_bytes(), begin].concat(),
+        then: AfterResponse::SendZeros,
+    })
 }
 
 #[rustfmt::skip]
@@ -130,7 +136,7 @@ fn matrix() -> Vec<Row> {
         otlp("401, with a key from the environment", status(401), LONG, REFUSED, 3..=3),
         otlp("413", status(413), LONG, REFUSED, 3..=3),
         otlp("500", status(500), LONG, REFUSED, 3..=3),
-        Row { arrived: 4, ..otlp("200 that rejects a span of each", Otlp::Says(Reply { rejected: 1, ..Reply::status(200) }),
+        Row { arrived: 4, ..otlp("200 that rejects a span of each", Otlp::Says(OtlpResponse { rejected: 1, ..OtlpResponse::status(200) }),
             LONG, [1, 0, 0, 3, 0, 0], 3..=3) }.silent(),
         // The receiver is busy: three retries, then the breaker's pause.
         otlp("429", status(429), LONG, CARRIED, 4..=6),
@@ -145,20 +151,20 @@ fn matrix() -> Vec<Row> {
         otlp("a closed port", Otlp::Closed, LONG, CARRIED, 0..=0),
         otlp("no answer", Otlp::Hangs, SHORT, CARRIED, 1..=3).taken(),
         otlp("a slow start", Otlp::Unaccepted, SHORT, CARRIED, 0..=0),
-        otlp("a connection that is closed at once", raw(false, "", Then::Closes), LONG, CARRIED, 0..=0),
-        otlp("a connection that is closed after the request", raw(true, "", Then::Closes), LONG, CARRIED, 2..=6),
-        otlp("an answer that breaks off in its head", raw(true, CUT, Then::Closes), LONG, CARRIED, 2..=6).taken(),
-        otlp("garbage", raw(true, "\0\r\n\r\ngarbage\r\n\r\n", Then::Waits), LONG, CARRIED, 2..=6),
+        otlp("a connection that is closed at once", raw(false, "", AfterResponse::Close), LONG, CARRIED, 0..=0),
+        otlp("a connection that is closed after the request", raw(true, "", AfterResponse::Close), LONG, CARRIED, 2..=6),
+        otlp("an answer that breaks off in its head", raw(true, CUT, AfterResponse::Close), LONG, CARRIED, 2..=6).taken(),
+        otlp("garbage", raw(true, "\0\r\n\r\ngarbage\r\n\r\n", AfterResponse::KeepOpen), LONG, CARRIED, 2..=6),
         otlp("no TLS where TLS is expected", Otlp::NoTls, LONG, CARRIED, 0..=0),
         otlp("a TLS handshake that never ends", Otlp::TlsHangs, SHORT, CARRIED, 0..=0),
         otlp("a name that does not resolve", Otlp::NoSuchHost, SHORT, CARRIED, 0..=0),
         // The status alone decides; the body does not matter.
-        otlp("100 before the answer", raw(true, CONTINUE, Then::Waits), LONG, EXPORTED, 3..=3),
+        otlp("100 before the answer", raw(true, CONTINUE, AfterResponse::KeepOpen), LONG, EXPORTED, 3..=3),
         otlp("an answer that is larger than any answer", bomb("", b""), LONG, EXPORTED, 3..=3),
         otlp("a gzip bomb", bomb("content-encoding: gzip\r\n", GZIP), LONG, EXPORTED, 3..=3),
-        otlp("200 whose body breaks off", raw(true, ENDLESS, Then::Closes), LONG, EXPORTED, 3..=3),
-        otlp("200 whose body never comes", raw(true, ENDLESS, Then::Waits), SHORT, [2, 0, 2, 0, 0, 0], 1..=3),
-        otlp("503 whose body never comes", raw(true, BUSY, Then::Waits), SHORT, CARRIED, 1..=3),
+        otlp("200 whose body breaks off", raw(true, ENDLESS, AfterResponse::Close), LONG, EXPORTED, 3..=3),
+        otlp("200 whose body never comes", raw(true, ENDLESS, AfterResponse::KeepOpen), SHORT, [2, 0, 2, 0, 0, 0], 1..=3),
+        otlp("503 whose body never comes", raw(true, BUSY, AfterResponse::KeepOpen), SHORT, CARRIED, 1..=3),
         // UDP reports no reader: documents count as exported once the socket accepts them.
         xray("X-Ray: a closed port", Xray::Closed, EXPORTED, 1),
         xray("X-Ray: a socket that is never read", Xray::Unread, EXPORTED, 0),
@@ -206,13 +212,13 @@ impl Stage {
         let daemon = XrayDaemon::start().await;
         let receiver = match otlp {
             Otlp::Raw(raw) => OtlpReceiver::start_raw(raw.clone()).await,
-            Otlp::Unaccepted | Otlp::TlsHangs => OtlpReceiver::closed().await,
+            Otlp::Unaccepted | Otlp::TlsHangs => OtlpReceiver::bind().await,
             Otlp::Says(_) | Otlp::Hangs | Otlp::Closed | Otlp::NoTls | Otlp::NoSuchHost => OtlpReceiver::start().await,
         };
         if let Otlp::Says(reply) = otlp {
-            receiver.reply(vec![reply.clone(); 100]);
+            receiver.respond_with(vec![reply.clone(); 100]);
         }
-        receiver.answer(!matches!(otlp, Otlp::Hangs));
+        receiver.set_responding(!matches!(otlp, Otlp::Hangs));
         let endpoint = match otlp {
             Otlp::Says(_) | Otlp::Hangs | Otlp::Unaccepted | Otlp::Raw(_) => receiver.endpoint(),
             Otlp::Closed => format!("http://{}", port.local_addr().unwrap()),
@@ -235,11 +241,11 @@ impl Stage {
         Self { lambda, otlp: receiver, xray: daemon, sampled: 1, _closed: (port, unread) }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> InvocationResult {
         self.lambda
             .invoke(Event {
                 payload: HTTP.replace("/items/42", path),
-                trace: format!("Root={ROOT};Parent={PARENT};Sampled={}", self.sampled),
+                trace_header: format!("Root={ROOT};Parent={PARENT};Sampled={}", self.sampled),
                 timeout: Duration::from_secs(60),
             })
             .await
@@ -273,11 +279,11 @@ async fn hold(row: Row) {
         let answer = stage.get("/items/42").await;
         assert!(answer.success, "{fault}");
         assert_eq!(answer.body, RESPONSE, "{fault}");
-        stage.lambda.frozen().await;
-        let until_poll = Instant::now() - answer.at;
+        stage.lambda.wait_until_frozen().await;
+        let until_poll = Instant::now() - answer.received_at;
         assert!(until_poll < Duration::from_millis(row.budget) + MARGIN, "{fault}: {until_poll:?}");
         let arrivals = stage.otlp.collected().arrivals.split_off(known);
-        assert!(arrivals.iter().all(|arrival| *arrival >= answer.at), "{fault}: exported before the response");
+        assert!(arrivals.iter().all(|arrival| *arrival >= answer.received_at), "{fault}: exported before the response");
     }
     let collected = stage.otlp.collected();
     assert!(row.requests.contains(&collected.arrivals.len()), "{fault}: {} requests", collected.arrivals.len());
@@ -292,7 +298,7 @@ async fn hold(row: Row) {
     // The span of this invocation is created but not ended.
     let expected = json!({ "created": SPANS + 1, "otlp": row.otlp_ledger, "xray": row.xray_ledger });
     assert_eq!(ledger, expected, "{fault}");
-    stage.lambda.frozen().await;
+    stage.lambda.wait_until_frozen().await;
     let log = stage.lambda.kill().await;
     let lines = |text| log.matches(text).count();
     let logged = (lines("spans could not be exported by OTLP"), lines("spans cannot be sent to the X-Ray daemon"));
@@ -323,7 +329,7 @@ async fn balance(row: Row, mode: (&'static str, String)) {
     for _ in 0..INVOCATIONS {
         assert_eq!(stage.get("/items/42").await.body, RESPONSE, "{fault}");
     }
-    stage.lambda.frozen().await;
+    stage.lambda.wait_until_frozen().await;
     let took = start.elapsed();
     assert!(took < 3 * Duration::from_millis(SHORT) + MARGIN, "{fault}: {took:?}");
     let ledger = stage.ledger().await;
@@ -332,7 +338,7 @@ async fn balance(row: Row, mode: (&'static str, String)) {
         let counts: Vec<u64> = serde_json::from_value(ledger[destination].clone()).unwrap();
         assert_eq!(counts.iter().sum::<u64>(), SPANS, "{fault}: {ledger}");
     }
-    stage.lambda.frozen().await;
+    stage.lambda.wait_until_frozen().await;
     let (status, log) = stage.lambda.terminate().await;
     assert!(status.success(), "{fault}: {status}: {log}");
     if let Xray::Well = row.xray {
@@ -349,7 +355,7 @@ async fn late_receiver_gets_every_span() {
     for _ in 0..INVOCATIONS {
         stage.get("/items/42").await;
     }
-    stage.lambda.frozen().await;
+    stage.lambda.wait_until_frozen().await;
     stage.otlp.open();
     let (status, log) = stage.lambda.terminate().await;
     assert!(status.success(), "{log}");
@@ -365,7 +371,7 @@ async fn unreachable_receiver_backlog_is_bounded_in_spans() {
     for _ in 0..200 {
         stage.get("/spans/40/1").await;
     }
-    stage.lambda.frozen().await;
+    stage.lambda.wait_until_frozen().await;
     let ledger = stage.ledger().await;
     // 99 invocations of 41 spans are 4,059 spans; 100 would exceed 4,096.
     assert_eq!(ledger["otlp"], json!([0, 0, 4_059, 0, 4_142, 0]));
@@ -388,7 +394,7 @@ async fn unreachable_receiver_backlog_is_bounded_in_bytes() {
             resident.push(ledger["resident"].as_u64().unwrap());
         }
     }
-    stage.lambda.frozen().await;
+    stage.lambda.wait_until_frozen().await;
     stage.lambda.kill().await;
     let [before, after] = resident[..] else { panic!("{resident:?}") };
     // Without a bound it would grow by 9,600 KiB.
@@ -400,10 +406,10 @@ async fn oversized_batches_are_split_without_loss() {
     let long = ("LAMBDA_SPANS_BUDGET_MS", LONG.to_string());
     for (spans, compression, requests) in [("/spans/300/8192", "none", 3), ("/spans/6000/100", "gzip", 2)] {
         let environment = [long.clone(), ("OTEL_EXPORTER_OTLP_COMPRESSION", compression.to_owned())];
-        let mut stage = Stage::new(&Otlp::Says(Reply::status(200)), Xray::Well, &environment).await;
+        let mut stage = Stage::new(&Otlp::Says(OtlpResponse::status(200)), Xray::Well, &environment).await;
         stage.sampled = 0;
         stage.get(spans).await;
-        stage.lambda.frozen().await;
+        stage.lambda.wait_until_frozen().await;
         let collected = stage.otlp.collected();
         let ledger = stage.ledger().await;
         stage.lambda.kill().await;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::HeaderMap;
-use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, Reply, XrayDaemon};
+use lambda_harness::{Event, InvocationResult, Lambda, OtlpReceiver, OtlpResponse, XrayDaemon};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use lambda_spans::{Ledger, Settings, Spans};
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ impl Stage {
         ];
         environment.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let this = std::env::current_exe().unwrap();
-        Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await
+        Lambda::start_with_args(this, &["freeze::function", "--exact", "--nocapture"], &environment).await
     }
 
     /// The OTLP spans of each trace.
@@ -111,7 +111,7 @@ impl Stage {
 fn event(n: usize, payload: &Value) -> Event {
     Event {
         payload: payload.to_string(),
-        trace: format!("Root=1-6925a400-{n:024x};Parent={PARENT};Sampled=1"),
+        trace_header: format!("Root=1-6925a400-{n:024x};Parent={PARENT};Sampled=1"),
         timeout: Duration::from_secs(10),
     }
 }
@@ -120,7 +120,7 @@ fn ok(n: usize) -> Event {
     event(n, &json!({}))
 }
 
-fn ledger(answer: &Answer) -> Value {
+fn ledger(answer: &InvocationResult) -> Value {
     assert!(answer.success, "{}", answer.body);
     serde_json::from_str(&answer.body).unwrap()
 }
@@ -139,7 +139,7 @@ async fn spans_arrive_before_the_freeze_despite_kills() {
     for n in 1..=20 {
         ledger(&lambda.invoke(ok(n)).await);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     lambda.kill().await;
     complete(&stage.traces(), 20);
     assert_eq!(stage.otlp.collected().requests.len(), 20);
@@ -153,7 +153,7 @@ async fn bursts_share_exports_and_sigterm_flushes_the_rest() {
     for n in 1..=200 {
         ledger(&lambda.invoke(ok(n)).await);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     // X-Ray exports are never held back.
     assert_eq!(stage.xray.take().await.len(), 601);
     let (status, log) = lambda.terminate().await;
@@ -172,7 +172,7 @@ async fn failed_invocation_in_a_burst_flushes_at_once() {
     }
     let answer = lambda.invoke(event(4, &json!({ "fail": true }))).await;
     assert!(!answer.success);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     complete(&stage.traces(), 4);
     lambda.kill().await;
 }
@@ -180,11 +180,11 @@ async fn failed_invocation_in_a_burst_flushes_at_once() {
 #[tokio::test]
 async fn ledger_balances_after_every_invocation() {
     let stage = Stage::new().await;
-    stage.otlp.reply([
-        Reply::status(200),
-        Reply { rejected: 2, ..Reply::status(200) },
-        Reply::status(400),
-        Reply { retry_after: Some(60), ..Reply::status(429) },
+    stage.otlp.respond_with([
+        OtlpResponse::status(200),
+        OtlpResponse { rejected: 2, ..OtlpResponse::status(200) },
+        OtlpResponse::status(400),
+        OtlpResponse { retry_after: Some(60), ..OtlpResponse::status(429) },
     ]);
     let lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
     // Exported, sampled out, carried, dropped: for the invocations before this one.
@@ -203,12 +203,16 @@ async fn ledger_balances_after_every_invocation() {
 #[tokio::test]
 async fn carried_spans_are_sent_later_once_and_in_order() {
     let stage = Stage::new().await;
-    stage.otlp.reply([Reply::status(503), Reply::status(502), Reply { retry_after: Some(0), ..Reply::status(429) }]);
+    stage.otlp.respond_with([
+        OtlpResponse::status(503),
+        OtlpResponse::status(502),
+        OtlpResponse { retry_after: Some(0), ..OtlpResponse::status(429) },
+    ]);
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
     for n in 1..=3 {
         ledger(&lambda.invoke(ok(n)).await);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     complete(&stage.traces(), 3);
     lambda.kill().await;
 }
@@ -216,14 +220,14 @@ async fn carried_spans_are_sent_later_once_and_in_order() {
 #[tokio::test]
 async fn silent_receiver_is_skipped_after_the_first_timeout() {
     let stage = Stage::new().await;
-    stage.otlp.answer(false);
+    stage.otlp.set_responding(false);
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end"), ("LAMBDA_SPANS_BUDGET_MS", "50")]).await;
     for n in 1..=100 {
         ledger(&lambda.invoke(ok(n)).await);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     // One attempt during the breaker's pause.
-    stage.otlp.arrived(1).await;
+    stage.otlp.wait_for_requests(1).await;
     let ledger_before = ledger(&lambda.invoke(ok(101)).await);
     assert_eq!(ledger_before["otlp"], json!([0, 0, 301, 0]));
     let log = lambda.kill().await;
@@ -233,12 +237,12 @@ async fn silent_receiver_is_skipped_after_the_first_timeout() {
 #[tokio::test]
 async fn recovered_receiver_gets_missed_spans_at_shutdown() {
     let stage = Stage::new().await;
-    stage.otlp.reply([Reply { retry_after: Some(60), ..Reply::status(503) }]);
+    stage.otlp.respond_with([OtlpResponse { retry_after: Some(60), ..OtlpResponse::status(503) }]);
     let mut lambda = stage.function(&[]).await;
     for n in 1..=3 {
         ledger(&lambda.invoke(ok(n)).await);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     assert!(stage.traces().is_empty());
     lambda.terminate().await;
     complete(&stage.traces(), 3);
@@ -254,7 +258,7 @@ async fn sampled_spans_carry_their_sample_rate() {
     let failed = lambda.invoke(event(51, &json!({ "fail": true }))).await;
     assert!(!failed.success);
     let ledger_before = ledger(&lambda.invoke(ok(52)).await);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     lambda.kill().await;
 
     let rate = |span: &opentelemetry_proto::tonic::trace::v1::Span| {
@@ -291,7 +295,7 @@ async fn disabled_sdk_records_no_spans() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("OTEL_SDK_DISABLED", "true")]).await;
     assert_eq!(ledger(&lambda.invoke(ok(1)).await)["created"], 0);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     lambda.kill().await;
     assert!(stage.otlp.collected().requests.is_empty());
     assert!(stage.xray.take().await.is_empty());
@@ -304,7 +308,7 @@ async fn hung_invocation_is_exported_before_its_deadline() {
     let hanging = Event { timeout: Duration::from_secs(2), ..event(1, &json!({ "hang": true })) };
     tokio::select! {
         answer = lambda.invoke(hanging) => panic!("{answer:?}"),
-        () = stage.otlp.arrived(1) => {}
+        () = stage.otlp.wait_for_requests(1) => {}
     }
     // Lambda kills the process at the deadline.
     lambda.kill().await;
@@ -328,7 +332,7 @@ async fn rescued_invocation_is_exported_once_to_otlp() {
     let late = Event { timeout: Duration::from_secs(4), ..event(1, &json!({ "late": true })) };
     ledger(&lambda.invoke(late).await);
     let ledger_before = ledger(&lambda.invoke(ok(2)).await);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     lambda.kill().await;
     let traces = stage.traces();
     // Root, init phase, two children, the late child.
@@ -347,7 +351,7 @@ async fn init_phase_is_a_span_of_the_first_invocation() {
     for n in 1..=2 {
         ledger(&lambda.invoke(ok(n)).await);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     lambda.terminate().await;
     let spans = stage.otlp.collected().spans;
     let init: Vec<_> = spans.iter().filter(|(_, span)| span.name == "init").collect();
@@ -364,7 +368,7 @@ async fn init_phase_is_a_span_of_the_first_invocation() {
 async fn snapstart_copies_restart_the_init_phase_and_the_key() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("of-the-publication").await);
     let mut lambda = parameters.function_of("snap-start", &stage).await;
-    lambda.snapshot().await;
+    lambda.wait_for_snapshot().await;
     assert!(parameters.asked.lock().unwrap().is_empty());
     *parameters.key.lock().unwrap() = "of-the-copy";
     let restored = nanoseconds();
@@ -372,7 +376,7 @@ async fn snapstart_copies_restart_the_init_phase_and_the_key() {
     for n in 1..=2 {
         ledger(&lambda.invoke(ok(n)).await);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     lambda.kill().await;
     complete(&stage.traces(), 2);
     let collected = stage.otlp.collected();
@@ -403,7 +407,7 @@ async fn eight_concurrent_invocations_are_eight_traces() {
         }
     }
     // All eight poll again: no invocation is between its response and its export.
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let (status, log) = lambda.terminate().await;
     assert!(status.success(), "{status}: {log}");
     let traces = stage.traces();
@@ -421,7 +425,7 @@ async fn panics_are_logged_without_their_message() {
     let mut lambda = stage.function(&[]).await;
     let answer = lambda.invoke(event(1, &json!({ "panic": true }))).await;
     assert!(!answer.success);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let log = lambda.kill().await;
     let spans = stage.otlp.collected().spans;
     let (_, root) = spans.iter().find(|(_, span)| span.name == "cruddur-api").unwrap();
@@ -439,7 +443,7 @@ async fn buffered_logs_are_written_only_on_failure() {
     let mut lambda = stage.function(&[("LAMBDA_SPANS_LOG_BUFFER", "debug")]).await;
     ledger(&lambda.invoke(ok(1)).await);
     assert!(!lambda.invoke(event(2, &json!({ "fail": true }))).await.success);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let log = lambda.kill().await;
     let details: Vec<Value> =
         log.lines().filter(|line| line.contains("a detail")).map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -489,7 +493,7 @@ impl Parameters {
             ("LAMBDA_SPANS_BUDGET_MS", "5000".to_owned()),
         ];
         let this = std::env::current_exe().unwrap();
-        Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await
+        Lambda::start_with_args(this, &["freeze::function", "--exact", "--nocapture"], &environment).await
     }
 }
 
@@ -498,7 +502,7 @@ async fn honeycomb_key_is_read_before_the_first_event() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("the-key").await);
     let mut lambda = parameters.function(&stage).await;
     ledger(&lambda.invoke(ok(1)).await);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let log = lambda.kill().await;
 
     assert_eq!(stage.otlp.collected().requests[0]["x-honeycomb-team"], "the-key");
@@ -518,11 +522,11 @@ async fn rotated_honeycomb_key_loses_no_span() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("old-key").await);
     let mut lambda = parameters.function(&stage).await;
     ledger(&lambda.invoke(ok(1)).await);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     *parameters.key.lock().unwrap() = "new-key";
-    stage.otlp.reply([Reply::status(401)]);
+    stage.otlp.respond_with([OtlpResponse::status(401)]);
     ledger(&lambda.invoke(ok(2)).await);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     complete(&stage.traces(), 2);
     let ledger_before = ledger(&lambda.invoke(ok(3)).await);
     assert_eq!(ledger_before["otlp"], json!([7, 0, 0, 0]));
@@ -539,13 +543,13 @@ async fn rotated_honeycomb_key_loses_no_span() {
 #[tokio::test]
 async fn unread_honeycomb_key_is_read_on_demand() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("").await);
-    stage.otlp.reply([Reply::status(401)]);
+    stage.otlp.respond_with([OtlpResponse::status(401)]);
     let mut lambda = parameters.function(&stage).await;
     // The init phase has ended.
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     *parameters.key.lock().unwrap() = "the-key";
     ledger(&lambda.invoke(ok(1)).await);
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let log = lambda.kill().await;
     assert!(log.contains("ThrottlingException"), "{log}");
     assert_eq!(stage.otlp.collected().requests[0]["x-honeycomb-team"], "the-key");
@@ -555,12 +559,12 @@ async fn unread_honeycomb_key_is_read_on_demand() {
 #[tokio::test]
 async fn wrong_honeycomb_key_is_reread_every_five_minutes() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("wrong-key").await);
-    stage.otlp.reply(vec![Reply::status(401); 100]);
+    stage.otlp.respond_with(vec![OtlpResponse::status(401); 100]);
     let mut lambda = parameters.function(&stage).await;
     for n in 1..=5 {
         ledger(&lambda.invoke(ok(n)).await);
     }
-    lambda.frozen().await;
+    lambda.wait_until_frozen().await;
     let ledger_before = ledger(&lambda.invoke(ok(6)).await);
     assert_eq!(ledger_before["otlp"], json!([0, 0, 16, 0]));
     assert_eq!(parameters.asked.lock().unwrap().len(), 2);
@@ -578,7 +582,7 @@ async fn unreadable_honeycomb_key_stops_only_honeycomb() {
         ("AWS_ENDPOINT_URL_SSM", format!("http://{closed}")),
     ];
     let this = std::env::current_exe().unwrap();
-    let lambda = Lambda::start_with(this, &["freeze::function", "--exact", "--nocapture"], &environment).await;
+    let lambda = Lambda::start_with_args(this, &["freeze::function", "--exact", "--nocapture"], &environment).await;
     ledger(&lambda.invoke(ok(1)).await);
     let log = lambda.kill().await;
     assert!(log.contains("HONEYCOMB_API_KEY_PARAMETER") && log.contains("/cruddur/honeycomb"), "{log}");

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lambda_harness::{Answer, Event, Lambda, OtlpReceiver, XrayDaemon};
+use lambda_harness::{Event, InvocationResult, Lambda, OtlpReceiver, XrayDaemon};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 pub(crate) use opentelemetry_proto::tonic::trace::v1::Span;
@@ -23,7 +23,7 @@ pub(crate) struct Stack {
 
 /// One invocation: its response and the spans that arrived.
 pub(crate) struct Trace {
-    pub(crate) answer: Answer,
+    pub(crate) answer: InvocationResult,
     pub(crate) spans: Vec<Span>,
     pub(crate) documents: Vec<Value>,
 }
@@ -51,9 +51,10 @@ impl Stack {
 
     pub(crate) async fn invoke_with(&mut self, payload: &str, trace: &str) -> Trace {
         let known = self.otlp.collected().spans.len();
-        let event = Event { payload: payload.to_owned(), trace: trace.to_owned(), timeout: Duration::from_secs(10) };
+        let event =
+            Event { payload: payload.to_owned(), trace_header: trace.to_owned(), timeout: Duration::from_secs(10) };
         let answer = self.lambda.invoke(event).await;
-        self.lambda.frozen().await;
+        self.lambda.wait_until_frozen().await;
         let spans = self.otlp.collected().spans.into_iter().skip(known).map(|(_, span)| span).collect();
         Trace { answer, spans, documents: self.xray.take().await }
     }

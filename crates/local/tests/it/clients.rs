@@ -1,5 +1,6 @@
-//! What the original's two web clients send, page by page, and what they read of each answer; sent as a browser does for
-//! a page of another origin.
+//! The requests of the original's two web clients, page by page, and the fields that each page reads from the responses.
+//!
+//! Requests are sent as a browser sends them for a page of another origin, with preflights.
 
 use std::net::SocketAddr;
 
@@ -7,32 +8,32 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
 use clap::Parser;
 use cruddur::clock::Clock;
+use cruddur_local::local_server::LocalServer;
+use cruddur_local::options::Options;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use local::options::Options;
-use local::running::Running;
 use serde_json::{Value, json};
 
-/// Where the clients' own development server serves their pages.
-const PAGE: &str = "http://localhost:3000";
+/// The origin of the clients' development server.
+const ORIGIN: &str = "http://localhost:3000";
 const JSON: (&str, &str) = ("content-type", "application/json");
 const ACCEPT: (&str, &str) = ("accept", "application/json");
 
-/// Fields by their paths: `[]` stands for each row of a list that is not empty.
+/// Paths of fields. `[]` means every element of a non-empty list.
 const POST: &[&str] = &["[].uuid", "[].handle", "[].display_name", "[].message", "[].created_at", "[].expires_at"];
 const COUNTS: &[&str] = &["[].replies_count", "[].reposts_count", "[].likes_count"];
-const MADE: &[&str] = &["uuid", "handle", "display_name", "message", "created_at", "expires_at"];
+const CREATED: &[&str] = &["uuid", "handle", "display_name", "message", "created_at", "expires_at"];
 const GROUPS: &[&str] = &["[].uuid", "[].handle", "[].display_name", "[].message", "[].created_at"];
 const SENT: &[&str] = &["uuid", "handle", "display_name", "message", "created_at"];
 
-/// A request of a page. `{…}` in its path and its body are ids that came before.
+/// A page's request. `{…}` in its path, headers and body is replaced with a value from an earlier response.
 struct Call {
     page: &'static str,
     request: (&'static str, &'static str),
     headers: Vec<(&'static str, &'static str)>,
     body: Option<Value>,
     reads: Vec<&'static [&'static str]>,
-    /// The answer's part that later calls name: the name, and where it is.
+    /// The name and JSON pointer of the response field that later requests use.
     keep: Option<(&'static str, &'static str)>,
 }
 
@@ -60,7 +61,7 @@ impl Call {
     }
 }
 
-/// A page that is open in a browser.
+/// A browser with an open page.
 struct Browser {
     api: SocketAddr,
     kept: Vec<(&'static str, String)>,
@@ -78,42 +79,45 @@ impl Browser {
         (parts.status.as_u16(), parts.headers, serde_json::from_slice(&body).unwrap_or_default())
     }
 
-    async fn make(&mut self, call: Call) {
+    async fn perform(&mut self, call: Call) {
         let Call { page, request: (method, path), headers, body, reads, keep } = call;
-        let told = format!("{page}: {method} {path}");
+        let context = format!("{page}: {method} {path}");
         let url = format!("http://{}{}", self.api, self.filled(path));
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, self.filled(value))).collect();
 
-        // What is not as simple as a form's request, a browser asks for first.
-        let mut asked: Vec<_> = headers.iter().map(|(name, _)| *name).filter(|name| *name != ACCEPT.0).collect();
-        asked.sort_unstable();
-        if !asked.is_empty() || !["GET", "POST"].contains(&method) {
+        // Browsers send a preflight for every request that is not a simple one.
+        let mut custom: Vec<_> = headers.iter().map(|(name, _)| *name).filter(|name| *name != ACCEPT.0).collect();
+        custom.sort_unstable();
+        if !custom.is_empty() || !["GET", "POST"].contains(&method) {
             let preflight =
-                Request::options(&url).header("origin", PAGE).header("access-control-request-method", method);
-            let preflight = preflight.header("access-control-request-headers", asked.join(","));
+                Request::options(&url).header("origin", ORIGIN).header("access-control-request-method", method);
+            let preflight = preflight.header("access-control-request-headers", custom.join(","));
             let (status, answer, _) = self.send(preflight.body(Body::empty()).unwrap()).await;
-            assert!((200..300).contains(&status), "{told}: {status}");
+            assert!((200..300).contains(&status), "{context}: {status}");
             let allowed = |name: &str| answer.get(name).unwrap().to_str().unwrap().to_lowercase();
-            assert_eq!(allowed("access-control-allow-origin"), PAGE, "{told}");
+            assert_eq!(allowed("access-control-allow-origin"), ORIGIN, "{context}");
             let methods = allowed("access-control-allow-methods");
-            assert!(methods.split(',').any(|allowed| allowed.trim().eq_ignore_ascii_case(method)), "{told}: {methods}");
+            assert!(
+                methods.split(',').any(|allowed| allowed.trim().eq_ignore_ascii_case(method)),
+                "{context}: {methods}"
+            );
             let names = allowed("access-control-allow-headers");
-            for name in asked {
-                assert!(names.split(',').any(|allowed| allowed.trim() == name), "{told}: {names}");
+            for name in custom {
+                assert!(names.split(',').any(|allowed| allowed.trim() == name), "{context}: {names}");
             }
         }
 
-        let mut request = Request::builder().method(method).uri(&url).header("origin", PAGE);
+        let mut request = Request::builder().method(method).uri(&url).header("origin", ORIGIN);
         for (name, value) in headers {
             request = request.header(name, value);
         }
         let body = body.map(|body| self.filled(&body.to_string()));
         let request = request.body(body.map_or_else(Body::empty, Body::from)).unwrap();
         let (status, answer, body) = self.send(request).await;
-        assert_eq!(status, 200, "{told}: {body}");
-        assert_eq!(answer.get("access-control-allow-origin").unwrap(), PAGE, "{told}");
+        assert_eq!(status, 200, "{context}: {body}");
+        assert_eq!(answer.get("access-control-allow-origin").unwrap(), ORIGIN, "{context}");
         for field in reads.into_iter().flatten() {
-            has(&body, field).unwrap_or_else(|fault| unreachable!("{told}: `{field}` {fault}, of {body}"));
+            check_field(&body, field).unwrap_or_else(|error| unreachable!("{context}: `{field}` {error}, of {body}"));
         }
         if let Some((name, at)) = keep {
             self.kept.push((name, body.pointer(at).and_then(Value::as_str).unwrap().to_owned()));
@@ -121,43 +125,44 @@ impl Browser {
     }
 }
 
-/// Whether what a page shows is there: a text or a number.
-fn has(value: &Value, path: &str) -> Result<(), String> {
+/// Checks that the field is a string, a number or a list.
+fn check_field(value: &Value, path: &str) -> Result<(), String> {
     let (first, rest) = path.split_once('.').unwrap_or((path, ""));
     if first == "[]" {
-        let rows = value.as_array().filter(|rows| !rows.is_empty()).ok_or("is in no list with rows")?;
-        return rows.iter().try_for_each(|row| has(row, rest));
+        let rows = value.as_array().filter(|rows| !rows.is_empty()).ok_or("is not in a non-empty list")?;
+        return rows.iter().try_for_each(|row| check_field(row, rest));
     }
     let found = value.get(first).ok_or_else(|| format!("is missing at `{first}`"))?;
     match rest {
         "" if found.is_string() || found.is_number() || found.is_array() => Ok(()),
         "" => Err(format!("is {found}")),
-        rest => has(found, rest),
+        rest => check_field(found, rest),
     }
 }
 
-async fn browser(flags: &[&str]) -> (Browser, Running, tempfile::TempDir) {
+async fn browser(flags: &[&str]) -> (Browser, LocalServer, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let always = ["local", "--port", "0", "--dynamodb-port", "0", "--data-dir", folder.path().to_str().unwrap()];
+    let defaults =
+        ["cruddur-local", "--port", "0", "--dynamodb-port", "0", "--data-dir", folder.path().to_str().unwrap()];
     let running =
-        Running::start(&Options::parse_from(always.iter().chain(flags)), Clock::system(), None).await.unwrap();
+        LocalServer::start(&Options::parse_from(defaults.iter().chain(flags)), Clock::system(), None).await.unwrap();
     (Browser { api: running.api(), kept: Vec::new() }, running, folder)
 }
 
 #[tokio::test]
-async fn every_page_of_the_client_of_the_first_weeks_finds_what_it_reads() {
+async fn week2_client_pages_find_their_fields() {
     let (mut browser, running, _folder) = browser(&["--compat", "week2"]).await;
     let home = || call("home", "GET", "/api/activities/home").reads(POST).reads(COUNTS);
     let groups = || call("messages", "GET", "/api/message_groups");
     let direct = || call("messages with bayko", "GET", "/api/messages/@bayko");
     for call in [
-        // The reply that is sent is added to the list of the post's replies, which each post must have.
+        // The client appends a new reply to the post's `replies`, so every post needs that list.
         home().reads(&["[].replies"]),
         call("user", "GET", "/api/activities/@andrewbrown").reads(POST),
         call("the form for posts", "POST", "/api/activities")
             .with(&[ACCEPT, JSON])
             .sends(json!({ "message": "A crud", "ttl": "7-days" }))
-            .reads(MADE)
+            .reads(CREATED)
             .keeps("post", "/uuid"),
         call("the form for replies", "POST", "/api/activities/{post}/reply")
             .with(&[ACCEPT, JSON])
@@ -172,45 +177,45 @@ async fn every_page_of_the_client_of_the_first_weeks_finds_what_it_reads() {
         groups().reads(GROUPS),
         direct().reads(GROUPS),
     ] {
-        browser.make(call).await;
+        browser.perform(call).await;
     }
-    // As shown below the post when the page is loaded again.
+    // Reloading the page shows the reply below its post.
     let url = format!("http://{}/api/activities/home", browser.api);
     let (_, _, rows) = browser.send(Request::get(url).body(Body::empty()).unwrap()).await;
     assert_eq!((&rows[0]["message"], &rows[0]["replies"][0]["message"]), (&json!("A crud"), &json!("A reply")));
-    for field in MADE.iter().filter(|field| **field != "expires_at") {
-        has(&rows[0]["replies"][0], field).unwrap();
+    for field in CREATED.iter().filter(|field| **field != "expires_at") {
+        check_field(&rows[0]["replies"][0], field).unwrap();
     }
-    // Somebody else writes to the user as whom the page is: what it shows under notifications has the same fields.
-    running.settled().await;
+    // The notifications of the user have the same fields.
+    running.wait_until_idle().await;
     let call = call("notifications", "GET", "/api/activities/notifications");
-    browser.make(call.reads(&["[].uuid", "[].handle", "[].display_name", "[].message", "[].created_at"])).await;
+    browser.perform(call.reads(&["[].uuid", "[].handle", "[].display_name", "[].message", "[].created_at"])).await;
     running.stop().await;
 }
 
 #[tokio::test]
-async fn every_page_of_the_last_weeks_client_finds_what_it_reads() {
+async fn final_client_pages_find_their_fields() {
     const TOKEN: (&str, &str) = ("authorization", "Bearer {token}");
-    // It sends the type of a body with every request, and this token when nobody is signed in.
-    const NOBODY: &[(&str, &str)] = &[JSON, ("authorization", "Bearer null")];
+    // The client sends Content-Type with every request, and this token while signed out.
+    const SIGNED_OUT: &[(&str, &str)] = &[JSON, ("authorization", "Bearer null")];
     const SIGNED_IN: &[(&str, &str)] = &[JSON, TOKEN];
     let (mut browser, running, _folder) = browser(&[]).await;
-    // Its pages sign in at Cognito.
+    // The client signs in with Cognito, so the test creates the token.
     let token = running.issuer().access_token("demo-worf", Clock::system().now()).unwrap();
     browser.kept.push(("token", token));
     let groups = || call("messages", "GET", "/api/message_groups").with(SIGNED_IN);
     for call in [
-        call("home, signed out", "GET", "/api/activities/home").with(NOBODY).reads(POST).reads(COUNTS),
+        call("home, signed out", "GET", "/api/activities/home").with(SIGNED_OUT).reads(POST).reads(COUNTS),
         call("home", "GET", "/api/activities/home").with(SIGNED_IN).reads(POST).reads(COUNTS),
         call("the form for posts", "POST", "/api/activities")
             .with(SIGNED_IN)
             .sends(json!({ "message": "A crud for @worf", "ttl": "30-days" }))
-            .reads(MADE)
+            .reads(CREATED)
             .keeps("post", "/uuid"),
         call("the form for replies", "POST", "/api/activities/{post}/reply")
             .with(SIGNED_IN)
             .sends(json!({ "activity_uuid": "{post}", "message": "A reply" }))
-            .reads(MADE),
+            .reads(CREATED),
         call("user", "GET", "/api/activities/@worf").with(&[JSON]).reads(&[
             "profile.handle",
             "profile.display_name",
@@ -249,7 +254,7 @@ async fn every_page_of_the_last_weeks_client_finds_what_it_reads() {
             "handle",
             "display_name",
         ]),
-        // The page then goes to that conversation.
+        // The client opens the new conversation after this request.
         call("the form of a new conversation", "POST", "/api/messages")
             .with(&[ACCEPT])
             .with(SIGNED_IN)
@@ -264,7 +269,7 @@ async fn every_page_of_the_last_weeks_client_finds_what_it_reads() {
             .reads(SENT),
         call("notifications", "GET", "/api/activities/notifications").with(SIGNED_IN),
     ] {
-        browser.make(call).await;
+        browser.perform(call).await;
     }
     running.stop().await;
 }

@@ -1,10 +1,10 @@
-//! The local server through real clients, over loopback.
+//! Tests of the local server over loopback, with real clients.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where what it needs is missing")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod clients;
 mod endpoint;
-mod running;
+mod local_server;
 mod seed;
 mod stream;
 mod support;

@@ -1,15 +1,15 @@
-//! The demo data, through the store.
+//! The demo data, read through the store.
 
 use cruddur::clock::Clock;
 use cruddur::domain::Id;
 use cruddur::store::{self, Store};
+use cruddur_local::aws;
+use cruddur_local::seed::{USERS, seed};
 use jiff::{SignedDuration, Timestamp};
-use local::aws;
-use local::seed::{USERS, seed};
 
 use crate::support::Fixture;
 
-/// Later than the database's own clock, which would sweep what has expired by it.
+/// In the database's future, so that it does not delete posts that are expired in the test.
 const NOW: &str = "2100-01-08T12:00:00Z";
 
 fn now() -> Timestamp {
@@ -21,7 +21,7 @@ fn clock(now: Timestamp) -> Clock {
 }
 
 async fn empty_store(fixture: &Fixture) -> Store {
-    let client = store::client(&aws::settings(fixture.server.address()));
+    let client = store::client(&aws::sdk_config(fixture.server.address()));
     store::create_table(&client, "cruddur").await.unwrap();
     Store::new(client, "cruddur")
 }
@@ -39,7 +39,7 @@ fn post(handle: &str, created_at: &str, expires_at: &str) -> (String, String, St
 }
 
 #[tokio::test]
-async fn demo_posts_are_as_old_as_they_were_and_expire_when_they_did() {
+async fn demo_posts_have_relative_creation_and_expiry() {
     let fixture = Fixture::start().await;
     let store = empty_store(&fixture).await;
     seed(&store, &clock(now())).await.unwrap();
@@ -64,7 +64,7 @@ async fn seeding_twice_adds_nothing() {
 }
 
 #[tokio::test]
-async fn when_all_posts_have_expired_there_are_new_ones() {
+async fn expired_demo_posts_are_replaced() {
     let fixture = Fixture::start().await;
     let store = empty_store(&fixture).await;
     seed(&store, &clock(now())).await.unwrap();
@@ -75,7 +75,7 @@ async fn when_all_posts_have_expired_there_are_new_ones() {
 }
 
 #[tokio::test]
-async fn the_reply_is_worfs_and_is_counted() {
+async fn reply_and_likes_are_counted() {
     let fixture = Fixture::start().await;
     let store = empty_store(&fixture).await;
     let id = seed(&store, &clock(now())).await.unwrap();
@@ -88,7 +88,7 @@ async fn the_reply_is_worfs_and_is_counted() {
 }
 
 #[tokio::test]
-async fn every_demo_user_has_a_profile() {
+async fn demo_users_have_profiles() {
     let fixture = Fixture::start().await;
     let store = empty_store(&fixture).await;
     seed(&store, &clock(now())).await.unwrap();

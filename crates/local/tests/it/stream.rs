@@ -1,4 +1,4 @@
-//! What follows from changes, on this machine.
+//! The stream pump, from the database to the consumer's side effects.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use cruddur::clock::Clock;
 use cruddur::domain::{Post, PostDraft, SearchTerm};
 use cruddur::store::{self, Store};
+use cruddur_local::seed;
+use cruddur_local::stream::StreamPump;
 use jiff::Timestamp;
-use local::seed;
-use local::stream::Pump;
 use tokio::time::timeout;
 
 use crate::support::Fixture;
@@ -22,12 +22,12 @@ async fn store(fixture: &Fixture) -> Store {
     store
 }
 
-fn pump(fixture: &Fixture, store: &Store, checkpoint: &Path) -> Pump {
-    Pump::start(fixture.database.database(), store.clone(), checkpoint.to_owned(), None)
+fn pump(fixture: &Fixture, store: &Store, checkpoint: &Path) -> StreamPump {
+    StreamPump::start(fixture.database.database(), store.clone(), checkpoint.to_owned(), None)
 }
 
-async fn settled(pump: &Pump) {
-    timeout(Duration::from_secs(20), pump.settled()).await.unwrap();
+async fn wait_until_idle(pump: &StreamPump) {
+    timeout(Duration::from_secs(20), pump.wait_until_idle()).await.unwrap();
 }
 
 async fn post(store: &Store, message: &str) {
@@ -43,7 +43,7 @@ async fn found(store: &Store, term: &str) -> Vec<String> {
     found.rows.iter().map(|activity| activity.message.as_str().to_owned()).collect()
 }
 
-async fn told(store: &Store) -> usize {
+async fn notification_count(store: &Store) -> usize {
     store.notifications("demo-worf", now(), 10, None).await.unwrap().rows.len()
 }
 
@@ -52,62 +52,62 @@ fn now() -> Timestamp {
 }
 
 #[tokio::test]
-async fn a_post_is_found_and_who_is_mentioned_is_told() {
+async fn post_is_indexed_and_mentioned_user_notified() {
     let fixture = Fixture::start().await;
     let store = store(&fixture).await;
     let pump = pump(&fixture, &store, &fixture.folder.path().join("stream"));
     post(&store, "Prune juice for @worf").await;
-    settled(&pump).await;
+    wait_until_idle(&pump).await;
     assert_eq!(found(&store, "prune jui").await, ["Prune juice for @worf", "I am out of prune juice"]);
-    assert_eq!(told(&store).await, 1);
+    assert_eq!(notification_count(&store).await, 1);
     pump.stop().await;
     fixture.stop().await;
 }
 
 #[tokio::test]
-async fn what_happens_between_two_runs_is_made_up_for_and_what_was_done_is_not_done_again() {
+async fn restarted_pump_continues_at_its_checkpoint() {
     let fixture = Fixture::start().await;
     let store = store(&fixture).await;
     let checkpoint = fixture.folder.path().join("stream");
     let first = pump(&fixture, &store, &checkpoint);
     post(&store, "before").await;
-    settled(&first).await;
+    wait_until_idle(&first).await;
     first.stop().await;
-    let place = std::fs::read_to_string(&checkpoint).unwrap();
+    let position = std::fs::read_to_string(&checkpoint).unwrap();
     post(&store, "between").await;
     assert_eq!(found(&store, "between").await, [""; 0]);
 
     let second = pump(&fixture, &store, &checkpoint);
-    settled(&second).await;
+    wait_until_idle(&second).await;
     assert_eq!(found(&store, "between").await, ["between"]);
-    assert_ne!(std::fs::read_to_string(&checkpoint).unwrap(), place);
+    assert_ne!(std::fs::read_to_string(&checkpoint).unwrap(), position);
     second.stop().await;
     fixture.stop().await;
 }
 
 #[tokio::test]
-async fn a_lost_or_damaged_place_begins_at_the_beginning() {
+async fn damaged_checkpoint_restarts_the_stream() {
     let fixture = Fixture::start().await;
     let store = store(&fixture).await;
     let checkpoint = fixture.folder.path().join("stream");
     std::fs::write(&checkpoint, "nonsense").unwrap();
     post(&store, "again").await;
     let pump = pump(&fixture, &store, &checkpoint);
-    settled(&pump).await;
+    wait_until_idle(&pump).await;
     assert_eq!(found(&store, "again").await, ["again"]);
     pump.stop().await;
     fixture.stop().await;
 }
 
 #[tokio::test]
-async fn the_file_is_free_when_pump_and_database_have_ended() {
+async fn stopped_pump_and_database_release_the_file() {
     let fixture = Fixture::start().await;
     let store = store(&fixture).await;
     let pump = pump(&fixture, &store, &fixture.folder.path().join("stream"));
-    settled(&pump).await;
+    wait_until_idle(&pump).await;
     pump.stop().await;
     let folder = fixture.stop().await;
     let again = Fixture::start_in(folder).await;
-    assert_eq!(told(&Store::new(again.dynamodb(), TABLE)).await, 0);
+    assert_eq!(notification_count(&Store::new(again.dynamodb(), TABLE)).await, 0);
     again.stop().await;
 }

@@ -1,17 +1,17 @@
-//! The AWS endpoint with a database and a secret of its own.
+//! A local AWS endpoint with a new database and secret.
 
-use local::dynamodb::DynamoDb;
-use local::issuer::Issuer;
-use local::secret::Secret;
-use local::server::Server;
-use local::{aws, endpoint};
+use cruddur_local::dynamodb::DynamoDb;
+use cruddur_local::http_server::HttpServer;
+use cruddur_local::issuer::Issuer;
+use cruddur_local::secret::MasterSecret;
+use cruddur_local::{aws, endpoint};
 use tempfile::TempDir;
 
 pub(crate) struct Fixture {
     pub(crate) folder: TempDir,
-    pub(crate) secret: Secret,
+    pub(crate) secret: MasterSecret,
     pub(crate) database: DynamoDb,
-    pub(crate) server: Server,
+    pub(crate) server: HttpServer,
 }
 
 impl Fixture {
@@ -20,11 +20,11 @@ impl Fixture {
     }
 
     pub(crate) async fn start_in(folder: TempDir) -> Self {
-        let secret = Secret::read_or_make(&folder.path().join("secret")).unwrap();
+        let secret = MasterSecret::read_or_create(&folder.path().join("secret")).unwrap();
         let database = DynamoDb::start(&folder.path().join("dynamodb.sqlite")).unwrap();
-        let issuer = Issuer::fleeting().unwrap();
-        let listener = local::listen::on_loopback(0, "--dynamodb-port").await.unwrap();
-        let server = Server::start(listener, endpoint::router(database.address(), secret.clone(), issuer)).unwrap();
+        let issuer = Issuer::ephemeral().unwrap();
+        let listener = cruddur_local::listen::on_loopback(0, "--dynamodb-port").await.unwrap();
+        let server = HttpServer::start(listener, endpoint::router(database.address(), secret.clone(), issuer)).unwrap();
         Self { folder, secret, database, server }
     }
 
@@ -35,10 +35,10 @@ impl Fixture {
     }
 
     pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        aws_sdk_dynamodb::Client::new(&aws::settings(self.server.address()))
+        aws_sdk_dynamodb::Client::new(&aws::sdk_config(self.server.address()))
     }
 
     pub(crate) fn secrets(&self) -> aws_sdk_secretsmanager::Client {
-        aws_sdk_secretsmanager::Client::new(&aws::settings(self.server.address()))
+        aws_sdk_secretsmanager::Client::new(&aws::sdk_config(self.server.address()))
     }
 }

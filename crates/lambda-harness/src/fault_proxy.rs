@@ -1,4 +1,4 @@
-//! A proxy in front of a service of AWS, which fails as a test says.
+//! A proxy in front of an AWS service that injects faults.
 
 use std::fmt;
 use std::io;
@@ -10,55 +10,55 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::within;
+use crate::with_timeout;
 
-/// A request on its way to the service.
+/// A request that the proxy received.
 #[derive(Clone, Debug)]
-pub struct Request {
-    /// Method and path, as in the request's first line.
+pub struct ProxiedRequest {
+    /// The request line, such as `POST / HTTP/1.1`.
     pub line: String,
-    /// What follows the dot of `X-Amz-Target`.
+    /// The operation: the part of `X-Amz-Target` after the dot, such as `PutItem`.
     pub operation: Option<String>,
-    /// The service, as it is named before the dot.
+    /// The service: the part of `X-Amz-Target` before the dot, such as `DynamoDB_20120810`.
     pub service: Option<String>,
 }
 
-/// What becomes of a request.
+/// What the proxy does with a request.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// It goes on, and its answer back.
+    /// Forwards the request and the response.
     None,
-    /// The same, later.
+    /// Forwards both after a delay.
     Delay(Duration),
-    /// The connection is reset, and the service never hears of it.
+    /// Resets the connection without forwarding the request.
     Reset,
-    /// It is taken and never answered, and the service never hears of it.
-    Silence,
-    /// The proxy itself answers, in JSON.
-    Answer(u16, String),
-    /// It goes on, and of its answer the head comes back and some of the body, never the rest.
-    SlowBody,
-    /// It goes on, and its answer is lost: the connection is reset.
-    LoseAnswer,
-    /// As silence; and [`FaultProxy::reached`] says so.
-    StopBefore,
-    /// It goes on, and its answer is held back for ever; and [`FaultProxy::reached`] says so.
-    StopAfter,
+    /// Reads the request, does not forward it, and never responds.
+    Hang,
+    /// Responds with this status and JSON body without forwarding the request.
+    Respond(u16, String),
+    /// Forwards the request, returns the response without its last byte, and keeps the connection open.
+    StallBody,
+    /// Forwards the request, then resets the connection instead of returning the response.
+    LoseResponse,
+    /// Holds the request for ever without forwarding it, and wakes [`FaultProxy::wait_until_held`].
+    HoldRequest,
+    /// Forwards the request, holds the response for ever, and wakes [`FaultProxy::wait_until_held`].
+    HoldResponse,
 }
 
-type Plan = Box<dyn Fn(&Request) -> Fault + Send + Sync>;
+type Plan = Box<dyn Fn(&ProxiedRequest) -> Fault + Send + Sync>;
 
-/// Takes HTTP/1.1 requests whose bodies say their length, as the AWS SDK's do.
+/// A proxy for HTTP/1.1 requests with `Content-Length`, such as those of the AWS SDK.
 pub struct FaultProxy {
     address: SocketAddr,
     shared: Arc<Shared>,
-    stops: watch::Receiver<u64>,
+    held: watch::Receiver<u64>,
 }
 
 struct Shared {
     upstream: SocketAddr,
     plan: Mutex<Arc<Plan>>,
-    stopped: watch::Sender<u64>,
+    held: watch::Sender<u64>,
 }
 
 impl fmt::Debug for FaultProxy {
@@ -68,37 +68,37 @@ impl fmt::Debug for FaultProxy {
 }
 
 impl FaultProxy {
-    /// Stands before `upstream`, and does to each request what `plan` says.
-    pub async fn start(upstream: SocketAddr, plan: impl Fn(&Request) -> Fault + Send + Sync + 'static) -> Self {
+    /// Starts a proxy in front of `upstream`; `plan` decides the fault of each request.
+    pub async fn start(upstream: SocketAddr, plan: impl Fn(&ProxiedRequest) -> Fault + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let address = listener.local_addr().expect("an address");
-        let (stopped, stops) = watch::channel(0);
-        let shared = Arc::new(Shared { upstream, plan: Mutex::new(Arc::new(Box::new(plan))), stopped });
-        let served = shared.clone();
+        let (sender, held) = watch::channel(0);
+        let shared = Arc::new(Shared { upstream, plan: Mutex::new(Arc::new(Box::new(plan))), held: sender });
+        let accepting = shared.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let shared = served.clone();
-                // A client that goes away ends its own connection alone.
+                let shared = accepting.clone();
+                // An I/O error ends this connection only.
                 tokio::spawn(async move { shared.serve(client).await.ok() });
             }
         });
-        Self { address, shared, stops }
+        Self { address, shared, held }
     }
 
-    /// Where clients find it.
+    /// Returns the URL for clients, such as the value of `AWS_ENDPOINT_URL`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// From the next request on.
-    pub fn obey(&self, plan: impl Fn(&Request) -> Fault + Send + Sync + 'static) {
+    /// Replaces the plan, starting with the next request.
+    pub fn set_plan(&self, plan: impl Fn(&ProxiedRequest) -> Fault + Send + Sync + 'static) {
         *self.shared.plan.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Box::new(plan));
     }
 
-    /// Waits until a request has been stopped that was not waited for before.
-    pub async fn reached(&mut self) {
-        within(self.stops.changed()).await.expect("the proxy is there");
+    /// Waits until the proxy holds a request or a response; each call waits for another one.
+    pub async fn wait_until_held(&mut self) {
+        with_timeout(self.held.changed()).await.expect("the proxy is running");
     }
 }
 
@@ -106,37 +106,37 @@ impl Shared {
     async fn serve(&self, mut client: TcpStream) -> io::Result<()> {
         while let Some(message) = read_message(&mut client).await? {
             let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            match plan(&to_request(&message)) {
+            match plan(&parse_request(&message)) {
                 Fault::None => client.write_all(&self.forward(&message).await?).await?,
                 Fault::Delay(time) => {
                     tokio::time::sleep(time).await;
                     client.write_all(&self.forward(&message).await?).await?;
                 }
                 Fault::Reset => return reset(client),
-                Fault::Silence => return until_closed(&mut client).await,
-                Fault::Answer(status, body) => {
+                Fault::Hang => return until_closed(&mut client).await,
+                Fault::Respond(status, body) => {
                     let length = body.len();
                     let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\n");
-                    let answer = format!("{head}content-length: {length}\r\n\r\n{body}");
-                    client.write_all(answer.as_bytes()).await?;
+                    let response = format!("{head}content-length: {length}\r\n\r\n{body}");
+                    client.write_all(response.as_bytes()).await?;
                 }
-                Fault::SlowBody => {
-                    let answer = self.forward(&message).await?;
-                    let some = answer.len().saturating_sub(1);
-                    client.write_all(answer.get(..some).unwrap_or_default()).await?;
+                Fault::StallBody => {
+                    let mut response = self.forward(&message).await?;
+                    response.pop();
+                    client.write_all(&response).await?;
                     return until_closed(&mut client).await;
                 }
-                Fault::LoseAnswer => {
+                Fault::LoseResponse => {
                     self.forward(&message).await?;
                     return reset(client);
                 }
-                Fault::StopBefore => {
-                    self.stopped.send_modify(|stops| *stops += 1);
+                Fault::HoldRequest => {
+                    self.held.send_modify(|count| *count += 1);
                     return until_closed(&mut client).await;
                 }
-                Fault::StopAfter => {
+                Fault::HoldResponse => {
                     self.forward(&message).await?;
-                    self.stopped.send_modify(|stops| *stops += 1);
+                    self.held.send_modify(|count| *count += 1);
                     return until_closed(&mut client).await;
                 }
             }
@@ -151,30 +151,30 @@ impl Shared {
     }
 }
 
-/// Head and body; nothing where the connection has ended before.
+/// Reads the head and body of one HTTP message; `None` if the connection is already closed.
 async fn read_message(from: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     let mut message = Vec::new();
-    let mut whole = None;
-    while whole.is_none_or(|whole| message.len() < whole) {
+    let mut expected = None;
+    while expected.is_none_or(|expected| message.len() < expected) {
         if from.read_buf(&mut message).await? == 0 {
             return if message.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
         }
-        if whole.is_none()
+        if expected.is_none()
             && let Some(head) = message.windows(4).position(|end| end == b"\r\n\r\n")
         {
             let text = String::from_utf8_lossy(message.get(..head).unwrap_or_default()).into_owned();
             let length = header(&text, "content-length").map_or(0, |length| length.parse().expect("a length"));
-            whole = Some(head + 4 + length);
+            expected = Some(head + 4 + length);
         }
     }
     Ok(Some(message))
 }
 
-fn to_request(message: &[u8]) -> Request {
+fn parse_request(message: &[u8]) -> ProxiedRequest {
     let text = String::from_utf8_lossy(message);
     let head = text.split("\r\n\r\n").next().unwrap_or_default();
     let target = header(head, "x-amz-target").and_then(|target| target.split_once('.'));
-    Request {
+    ProxiedRequest {
         line: head.lines().next().unwrap_or_default().to_owned(),
         operation: target.map(|(_, operation)| operation.to_owned()),
         service: target.map(|(service, _)| service.to_owned()),
@@ -186,7 +186,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     headers.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
-/// Closed at once, without the end that a peer takes for one.
+/// Sends a TCP reset: without lingering, closing the socket does not send FIN.
 fn reset(client: TcpStream) -> io::Result<()> {
     client.set_zero_linger()
 }

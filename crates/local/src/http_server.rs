@@ -1,4 +1,4 @@
-//! One listening HTTP server that can be ended.
+//! An HTTP server with graceful shutdown.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,51 +9,51 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// A server that runs on a task of its own; one that is dropped stops by itself.
+/// An HTTP server on a Tokio task. Dropping it stops the server.
 #[derive(Debug)]
-pub struct Server {
+pub struct HttpServer {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<io::Result<()>>,
 }
 
-impl Server {
+impl HttpServer {
     /// Serves `router` on `listener`.
     ///
     /// # Errors
-    /// When the listener has no address.
+    /// If the listener has no local address.
     pub fn start(listener: TcpListener, router: Router) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let serve = axum::serve(prompt(listener), router).with_graceful_shutdown(async {
-            // A sender that is gone says the same as one that speaks.
+        let serve = axum::serve(with_nodelay(listener), router).with_graceful_shutdown(async {
+            // Dropping the sender is the stop signal.
             stopped.await.ok();
         });
         Ok(Self { address, stop, task: tokio::spawn(serve.into_future()) })
     }
 
-    /// The address it listens on, with the real port where 0 was asked for.
+    /// Returns the address it listens on, with the actual port if port 0 was requested.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Accepts nothing more, and returns when the requests under way are answered.
+    /// Stops accepting connections, and returns when all pending requests are finished.
     pub async fn stop(self) {
         drop(self.stop);
         match self.task.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "a server failed"),
-            Err(error) => tracing::error!(%error, "a server broke off"),
+            Err(error) => tracing::error!(%error, "a server panicked"),
         }
     }
 }
 
-/// Its connections send at once what they have: else the rest of an answer in several parts may wait some 40 ms for the
-/// client to say that it has the first.
-fn prompt(listener: TcpListener) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
+/// Sets TCP_NODELAY on connections. Otherwise the second part of a response may wait 40 ms for the client's delayed ACK
+/// of the first.
+fn with_nodelay(listener: TcpListener) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
     listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection may be slow");
+            tracing::debug!(%error, "setting TCP_NODELAY failed");
         }
     })
 }
@@ -72,32 +72,32 @@ mod tests {
     use crate::listen;
 
     #[tokio::test]
-    async fn a_request_under_way_is_answered_before_the_server_ends() {
-        let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    async fn pending_request_is_finished_before_the_server_stops() {
+        let (started, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let handler = {
-            let (begun, go_on) = (begun.clone(), go_on.clone());
+            let (started, release) = (started.clone(), release.clone());
             || async move {
-                begun.notify_one();
-                go_on.notified().await;
+                started.notify_one();
+                release.notified().await;
                 "done"
             }
         };
         let listener = listen::on_loopback(0, "--port").await.unwrap();
-        let server = Server::start(listener, Router::new().route("/", get(handler))).unwrap();
+        let server = HttpServer::start(listener, Router::new().route("/", get(handler))).unwrap();
         let url = format!("http://{}/", server.address()).parse().unwrap();
 
         let client = Client::builder(TokioExecutor::new()).build_http::<Body>();
-        let answer = tokio::spawn(async move { client.get(url).await.unwrap().status() });
-        begun.notified().await;
-        let ended = tokio::spawn(server.stop());
-        go_on.notify_one();
-        assert_eq!(answer.await.unwrap(), 200);
-        ended.await.unwrap();
+        let response = tokio::spawn(async move { client.get(url).await.unwrap().status() });
+        started.notified().await;
+        let stopped = tokio::spawn(server.stop());
+        release.notify_one();
+        assert_eq!(response.await.unwrap(), 200);
+        stopped.await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_connection_sends_at_once_what_it_has() {
-        let mut listener = prompt(listen::on_loopback(0, "--port").await.unwrap());
+    async fn accepted_connection_has_nodelay() {
+        let mut listener = with_nodelay(listen::on_loopback(0, "--port").await.unwrap());
         let address = listener.local_addr().unwrap();
         let _client = TcpStream::connect(address).await.unwrap();
         let (connection, _) = listener.accept().await;
@@ -105,9 +105,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_has_ended_gives_its_port_back() {
+    async fn stopped_server_releases_its_port() {
         let listener = listen::on_loopback(0, "--port").await.unwrap();
-        let server = Server::start(listener, Router::new()).unwrap();
+        let server = HttpServer::start(listener, Router::new()).unwrap();
         let port = server.address().port();
         server.stop().await;
         listen::on_loopback(port, "--port").await.unwrap();

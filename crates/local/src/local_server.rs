@@ -1,0 +1,164 @@
+//! Wires and starts all parts of the local server.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use cruddur::api::{self, AppState, Compat, Identity, Keys};
+use cruddur::clock::Clock;
+use cruddur::domain::Id;
+use cruddur::store::{self, Store, StoreError};
+use lambda_spans::Spans;
+
+use crate::data_dir::{DataDir, DataError};
+use crate::dynamodb::{DatabaseError, DynamoDb, TABLE};
+use crate::http_server::HttpServer;
+use crate::issuer::{Issuer, IssuerError};
+use crate::listen::{self, ListenError};
+use crate::options::{LegacyClient, Options};
+use crate::secret::{MasterSecret, SecretError};
+use crate::seed::{self, SeedError};
+use crate::stream::StreamPump;
+use crate::{aws, endpoint, sign_in};
+
+/// The local server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port cannot be bound.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The master secret cannot be read or created.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The user pool cannot start.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The table cannot be created.
+    #[error("the table {TABLE} cannot be created")]
+    Table(#[source] StoreError),
+    /// The demo data cannot be stored.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    /// A listener has no local address.
+    #[error("a listening port is no longer available")]
+    Listener(#[from] io::Error),
+}
+
+/// The running API, AWS endpoint, database and stream pump.
+#[derive(Debug)]
+pub struct LocalServer {
+    api: HttpServer,
+    endpoint: HttpServer,
+    bridge: Option<HttpServer>,
+    pump: StreamPump,
+    database: DynamoDb,
+    data_dir: DataDir,
+    issuer: Issuer,
+    compat: Option<LegacyClient>,
+    post: Id,
+}
+
+impl LocalServer {
+    /// Starts everything. If `spans` is set, requests and stream batches are traced.
+    ///
+    /// # Errors
+    /// If a port is in use, or the data directory cannot be used.
+    pub async fn start(options: &Options, clock: Clock, spans: Option<&Spans>) -> Result<Self, StartError> {
+        let api = listen::on_loopback(options.port, "--port").await?;
+        let endpoint = listen::on_loopback(options.dynamodb_port, "--dynamodb-port").await?;
+        let bridge = match options.bridge {
+            Some(address) => Some(listen::on_bridge(address, endpoint.local_addr()?.port(), "--dynamodb-port").await?),
+            None => None,
+        };
+
+        let data_dir = DataDir::open(&options.data_dir)?;
+        let secret = MasterSecret::read_or_create(&data_dir.secret_file())?;
+        let database = DynamoDb::start(&data_dir.database_file())?;
+        let issuer = Issuer::read_or_create(&data_dir.signing_key_file())?;
+        let aws = endpoint::router(database.address(), secret.clone(), issuer.clone());
+        let bridge = bridge.map(|listener| HttpServer::start(listener, aws.clone())).transpose()?;
+        let endpoint = HttpServer::start(endpoint, aws)?;
+
+        let client = store::client(&aws::sdk_config(endpoint.address()));
+        let store = Store::new(client.clone(), TABLE);
+        store::create_table(&client, TABLE).await.map_err(StartError::Table)?;
+        let post = seed::seed(&store, &clock).await?;
+        let pump = StreamPump::start(database.database(), store.clone(), data_dir.checkpoint_file(), spans.cloned());
+
+        let keys = Keys::new(secret.expose().as_bytes(), None);
+        let (identity, compat) = match options.compat {
+            Some(LegacyClient::Week2) => (Identity::fixed(seed::ANDREW.sub()), Compat::Week2),
+            None => (verified_tokens(issuer.clone()), Compat::Later),
+        };
+        let sign_in = sign_in::router(issuer.clone(), clock.clone());
+        let origins = options.allow_origin.iter().cloned().collect();
+        let router = api::router(AppState { store, clock, keys, identity, origins, compat }).merge(sign_in);
+        let api = HttpServer::start(api, spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone())))?;
+        Ok(Self { api, pump, endpoint, bridge, database, data_dir, issuer, compat: options.compat, post })
+    }
+
+    /// Returns the address of the API.
+    pub fn api(&self) -> SocketAddr {
+        self.api.address()
+    }
+
+    /// Returns the address of DynamoDB and Secrets Manager.
+    pub fn endpoint(&self) -> SocketAddr {
+        self.endpoint.address()
+    }
+
+    /// Returns the address of DynamoDB and Secrets Manager on Docker's bridge, if enabled.
+    pub fn bridge(&self) -> Option<SocketAddr> {
+        self.bridge.as_ref().map(HttpServer::address)
+    }
+
+    /// Returns the absolute path of the data directory.
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir.path()
+    }
+
+    /// Returns the local user pool.
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// Returns the legacy client that is served, if any.
+    pub fn compat(&self) -> Option<LegacyClient> {
+        self.compat
+    }
+
+    /// Returns the id of a post that was visible at the start.
+    pub fn post(&self) -> Id {
+        self.post
+    }
+
+    /// Waits until the stream consumer has processed all changes so far.
+    pub async fn wait_until_idle(&self) {
+        self.pump.wait_until_idle().await;
+    }
+
+    /// Finishes pending requests, closes the database and unlocks the data directory.
+    pub async fn stop(self) {
+        self.api.stop().await;
+        self.pump.stop().await;
+        self.endpoint.stop().await;
+        if let Some(bridge) = self.bridge {
+            bridge.stop().await;
+        }
+        self.database.stop().await;
+    }
+}
+
+/// Verifies tokens with the same code as in AWS, and the local user pool's keys.
+fn verified_tokens(issuer: Issuer) -> Identity {
+    Identity::tokens(Issuer::pool(), move || {
+        let key_set = issuer.key_set().to_string().into_bytes();
+        async { Ok(key_set) }
+    })
+}
