@@ -1,12 +1,11 @@
-//! AWS X-Ray, through the daemon's UDP protocol: one document in one datagram, with all spans of an invocation where
-//! it is not too large for them.
+//! AWS X-Ray, by the daemon's UDP protocol: one document per datagram, with all spans of an invocation if they fit.
 //!
-//! Whatever a span holds, it becomes a document that X-Ray takes:
-//! - `place`: its ids, times and name, and what X-Ray's map draws of it.
+//! Every span becomes a document that X-Ray accepts:
+//! - `place`: ids, times, name and the node on X-Ray's map.
 //! - `http_block`, `aws_block`, `sql_block`: what X-Ray filters by. Their attributes are not repeated in the metadata.
-//! - `failure`, `annotations`, `metadata`: all else, so that nothing is left out.
-//! - `document`: these in one, and the spans below it, within X-Ray's limit.
-//! - `daemon`: to the daemon, no faster than it reads.
+//! - `failure`, `annotations`, `metadata`: everything else, so that nothing is lost.
+//! - `document`: all of these and the child spans, within X-Ray's limit.
+//! - `daemon`: sends documents no faster than the daemon reads.
 
 mod annotations;
 mod aws_block;
@@ -46,13 +45,12 @@ pub(crate) struct Xray {
 }
 
 impl Xray {
-    /// `annotate`: the attributes that can be searched for in X-Ray, by their keys, or by beginnings of keys
-    /// that end with `.` or `*`.
+    /// `annotate` lists the attributes that X-Ray indexes, as keys or as key prefixes that end with `.` or `*`.
     pub(crate) fn new(address: String, resource: &Resource, annotate: Vec<String>) -> Self {
         Self { documents: Documents::new(resource, AnnotationKeys::new(annotate)), daemon: Daemon::new(address) }
     }
 
-    /// The documents of all spans that X-Ray samples.
+    /// Returns the documents of all spans that X-Ray samples.
     pub(crate) fn documents(&self, finished: &[FinishedSpans], account: &Account) -> Vec<Document> {
         let mut documents = Vec::new();
         let finished = finished.iter().filter(|finished| finished.destinations.contains(Destination::Xray));
@@ -66,13 +64,13 @@ impl Xray {
         documents
     }
 
-    /// The documents of an invocation's open spans. In X-Ray the document of a span that has ended replaces them.
+    /// Returns documents for an invocation's open spans. The final document of a span replaces its earlier one.
     pub(crate) fn in_progress(&self, open: &[SpanData], context: XrayContext) -> Vec<Document> {
         let open = open.iter().filter(|_| context.sampled);
         open.map(|span| self.documents.single(span, context.parent, Form::Open)).collect()
     }
 
-    /// A way to the same daemon for a thread without a runtime.
+    /// Returns a sender to the same daemon for a thread without a runtime.
     pub(crate) fn blocking_daemon(&self) -> BlockingDaemon {
         BlockingDaemon::new(self.daemon.address().to_owned())
     }

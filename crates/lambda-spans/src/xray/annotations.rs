@@ -1,16 +1,16 @@
-//! The attributes that can be searched for in X-Ray.
+//! Annotations: the attributes that X-Ray indexes for search.
 
 use opentelemetry::Value;
 
 use super::json::Members;
 use super::span_attributes::SpanAttributes;
 
-/// What X-Ray indexes at most.
+/// X-Ray's limit for annotations of a trace.
 const MAX: usize = 50;
-/// Bytes of a text; X-Ray allows as many characters.
+/// The maximum length of a text in bytes. X-Ray allows that many characters.
 const MAX_TEXT: usize = 1000;
 
-/// Which attributes become annotations.
+/// The attributes that become annotations.
 #[derive(Debug)]
 pub(super) struct AnnotationKeys {
     keys: Vec<String>,
@@ -18,7 +18,7 @@ pub(super) struct AnnotationKeys {
 }
 
 impl AnnotationKeys {
-    /// Keys, and beginnings of keys that end with `.` or `*`.
+    /// Keys, and key prefixes that end with `.` or `*`.
     pub(super) fn new(names: Vec<String>) -> Self {
         let (prefixes, keys) = names.into_iter().partition(|name: &String| name.ends_with(['.', '*']));
         let prefixes = Vec::into_iter(prefixes).map(|prefix: String| prefix.trim_end_matches('*').to_owned());
@@ -29,7 +29,7 @@ impl AnnotationKeys {
         self.prefixes.iter().any(|prefix| key.starts_with(prefix)) || self.keys.iter().any(|known| known == key)
     }
 
-    /// Writes the annotations. What X-Ray cannot take as one, or not as a whole, stays for the metadata.
+    /// Writes the annotations. An attribute that X-Ray would reject or cut stays in the metadata.
     pub(super) fn write(&self, document: &mut Members<'_>, attributes: &mut SpanAttributes<'_>) {
         let mut written: Vec<&str> = Vec::new();
         document.object("annotations", |annotations| {
@@ -38,7 +38,7 @@ impl AnnotationKeys {
                     && !key.is_empty()
                     && self.names(key)
                     && is_indexed(value)
-                    // X-Ray cannot tell `a.b` from `a_b`; both would be one key, twice in one object.
+                    // In X-Ray, `a.b` and `a_b` are the same key, and an object must not contain a key twice.
                     && !written.iter().any(|other| xray_key(other).eq(xray_key(key)));
                 if one_more {
                     written.push(key);
@@ -56,7 +56,7 @@ fn is_indexed(value: &Value) -> bool {
     matches!(value, Value::Bool(_) | Value::I64(_) | Value::String(_))
 }
 
-/// The key in X-Ray's letters.
+/// Returns the key with only the characters that X-Ray allows.
 fn xray_key(key: &str) -> impl Iterator<Item = char> {
     key.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' })
 }

@@ -1,4 +1,4 @@
-//! The `aws` block: of a call the service's side, of an invocation the function's.
+//! The `aws` block: the called service for a client span, the function for an invocation.
 
 use std::slice;
 
@@ -12,14 +12,14 @@ use crate::attributes::{
     CLOUD_ACCOUNT_ID, CLOUD_REGION, CLOUD_RESOURCE_ID, FAAS_INVOCATION_ID, RPC_METHOD, RPC_SYSTEM_NAME, former,
 };
 
-/// The tables of one call: a transaction has a hundred items at most.
+/// The maximum number of tables of one call: a transaction has at most 100 items.
 const MAX_TABLES: usize = 100;
 
 pub(super) fn is_call(attributes: &SpanAttributes<'_>) -> bool {
     attributes.first_text(&[RPC_SYSTEM_NAME, former::RPC_SYSTEM]).is_some_and(|(_, system)| system == "aws-api")
 }
 
-/// `DynamoDB` of the method `DynamoDB/Query`, or what older conventions say by itself.
+/// Returns the service: `DynamoDB` of the method `DynamoDB/Query`, or the attribute of older conventions.
 pub(super) fn service<'a>(attributes: &SpanAttributes<'a>) -> Option<&'a str> {
     let of_method = || attributes.text(RPC_METHOD)?.rsplit_once('/').map(|(service, _)| service);
     attributes.text(former::RPC_SERVICE).or_else(of_method).or_else(|| attributes.text(former::AWS_SERVICE))
@@ -33,14 +33,14 @@ pub(super) fn write(role: Role, form: Form, attributes: &mut SpanAttributes<'_>,
             Role::Aws => write_call(attributes, aws),
             Role::Sql | Role::Remote | Role::Local => {}
         }
-        // Of the whole document.
+        // Only the outermost document has these.
         if form != Form::Inside {
             aws.object("xray", |xray| xray.word("sdk", "opentelemetry for rust"));
         }
     });
 }
 
-/// The function and the request, which X-Ray does not search for: the attributes stay, with their own names.
+/// X-Ray cannot search for the function and the request here, so the attributes also stay under their own names.
 fn write_invocation(attributes: &SpanAttributes<'_>, aws: &mut Members<'_>) {
     if let Some((_, arn)) = attributes.first_text(&[AWS_LAMBDA_INVOKED_ARN, CLOUD_RESOURCE_ID]) {
         aws.text("function_arn", arn, MAX_TEXT);
@@ -83,7 +83,7 @@ fn put(attributes: &mut SpanAttributes<'_>, block: &mut Members<'_>, place: &str
     attributes.write_first(block, place, keys, MAX_TEXT);
 }
 
-/// The names of the tables, also where the attribute is one name: a field of `tracing` cannot be a list.
+/// Returns the table names. The attribute may be a single name, because a `tracing` field cannot be a list.
 fn tables(value: &Value) -> Option<&[StringValue]> {
     let names = if let Value::String(name) = value {
         slice::from_ref(name)

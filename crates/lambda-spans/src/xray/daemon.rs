@@ -1,4 +1,4 @@
-//! The X-Ray daemon's UDP protocol: one datagram for each document.
+//! The X-Ray daemon's UDP protocol: one datagram per document.
 
 pub(super) mod blocking;
 mod pace;
@@ -18,13 +18,13 @@ use crate::trace::accounting::{Account, DropReason};
 use pace::Pace;
 use socket::{SendOutcome, Socket};
 
-/// How long a name that could not be resolved is not asked for again: each time costs the whole budget where
-/// the resolver does not answer.
+/// How long a failed name resolution is not retried. If the resolver does not answer, each attempt costs the whole
+/// budget.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
-/// How long to wait for a send buffer that is full.
+/// How long to wait if the send buffer is full.
 const FULL: Duration = Duration::from_millis(1);
 
-/// Where the documents go.
+/// Sends documents to the daemon.
 #[derive(Debug)]
 pub(super) struct Daemon {
     address: String,
@@ -51,8 +51,8 @@ impl Daemon {
         &self.address
     }
 
-    /// Sends each document as one datagram. A document that cannot be sent takes no other with it. Each span of it is
-    /// counted once, as exported or as dropped, also where the caller stops waiting.
+    /// Sends each document as one datagram. A document that cannot be sent does not affect the others. Each span counts
+    /// once, as exported or as dropped, even if the caller stops waiting.
     pub(super) async fn send(&self, documents: Vec<Document>, limit: Duration, account: &Account) {
         if documents.is_empty() {
             return;
@@ -107,7 +107,7 @@ impl Daemon {
             Connection::FailedUntil(then) if Instant::now() < *then => return Err(io::ErrorKind::NotConnected.into()),
             Connection::FailedUntil(_) | Connection::Unresolved => {}
         }
-        // Stands where the caller does not wait for the end of this.
+        // Remains in effect if the caller stops waiting during the resolution.
         *connection = Connection::FailedUntil(Instant::now() + AFTER_FAILURE);
         let socket = Arc::new(Socket::connected(tokio::net::lookup_host(&self.address).await?)?);
         socket.never_wait()?;
@@ -115,9 +115,9 @@ impl Daemon {
         Ok(socket)
     }
 
-    /// A daemon that was started anew may have another address under its name.
+    /// A restarted daemon may have another address under the same name.
     fn resolve_again(&self) {
-        // Where it is locked, it is resolved at this time.
+        // If it is locked, another task is resolving the name.
         if let Ok(mut connection) = self.connection.try_lock()
             && matches!(*connection, Connection::Connected(_))
         {
@@ -125,7 +125,7 @@ impl Daemon {
         }
     }
 
-    /// One line at each change of state.
+    /// Logs one line per change of state.
     fn log_change(&self, sent: io::Result<()>) {
         let failed = self.failing.swap(sent.is_err(), Ordering::Relaxed);
         match sent {
@@ -140,7 +140,7 @@ impl Daemon {
     }
 }
 
-/// Spans whose documents are not sent yet. What is left of them when this is dropped is lost.
+/// Spans whose documents have not been sent. Dropping this counts the remaining spans as dropped.
 struct Unsent<'a> {
     spans: usize,
     account: &'a Account,

@@ -1,4 +1,4 @@
-//! One span's document, in the datagram that it travels in.
+//! One span's document and its datagram.
 
 use opentelemetry::SpanId;
 use opentelemetry_sdk::Resource;
@@ -14,15 +14,15 @@ use super::span_attributes::SpanAttributes;
 use super::{aws_block, http_block, metadata, name, sql_block};
 use crate::attributes::{CLOUD_PLATFORM, LAMBDA_SPANS_TRUNCATED, SERVICE_NAME};
 
-/// More spans than these are written one by one.
+/// An invocation with more spans is written as one document per span.
 const MAX_COMBINED: usize = 64;
-/// What most documents need, in bytes.
+/// The usual size of a document in bytes.
 const USUAL: usize = 2048;
 
-/// The beginning of every datagram.
+/// The header of every datagram.
 pub(super) const HEADER: &[u8] = b"{\"format\": \"json\", \"version\": 1}\n";
 
-/// One document, in its datagram.
+/// One document with its datagram header.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Document {
     pub(super) datagram: Vec<u8>,
@@ -30,17 +30,17 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// How many spans it tells.
+    /// Returns the number of spans in the document.
     pub(crate) fn spans(&self) -> usize {
         self.spans
     }
 }
 
-/// Makes documents.
+/// Writes documents.
 #[derive(Debug)]
 pub(super) struct Documents {
     service: String,
-    /// Where a segment ran. A subsegment's place is its segment's.
+    /// Where a segment ran, such as `AWS::Lambda::Function`. Subsegments inherit it.
     origin: Option<&'static str>,
     annotated: AnnotationKeys,
 }
@@ -52,8 +52,8 @@ impl Documents {
         Self { service: name::clean(&of(SERVICE_NAME)).into_owned(), origin, annotated }
     }
 
-    /// The documents of the spans that an invocation has finished: with each span all that is below it, if that is
-    /// small enough; else of each span one. `parent` is the segment that X-Ray already holds for the root span.
+    /// Returns the documents of an invocation's finished spans: one document with all descendants of a span if it is
+    /// small enough, else one document per span. `parent` is the segment that X-Ray already has for the root span.
     pub(super) fn for_invocation(&self, spans: &[SpanData], parent: Option<SpanId>, documents: &mut Vec<Document>) {
         let mut written = [false; MAX_COMBINED];
         if spans.len() <= MAX_COMBINED {
@@ -65,7 +65,7 @@ impl Documents {
         documents.extend(left.map(|(_, span)| self.single(span, parent, Form::Finished)));
     }
 
-    /// The document of one span.
+    /// Returns the document of one span.
     pub(super) fn single(&self, span: &SpanData, parent: Option<SpanId>, form: Form) -> Document {
         let written = SizeLimits::LEVELS.iter().find_map(|limits| {
             let datagram = datagram(|document| self.write(document, span, parent, form, limits));
@@ -74,7 +74,7 @@ impl Documents {
         Document { datagram: written.unwrap_or_else(|| self.minimal(span, parent, form)), spans: 1 }
     }
 
-    /// None where it is too large; then nothing is written.
+    /// Returns `None` and writes nothing if the document is too large.
     fn combined(
         &self,
         spans: &[SpanData],
@@ -131,7 +131,7 @@ impl Documents {
         metadata::write(document, span, &place, &mut attributes, failure, limits);
     }
 
-    /// The last resort: what the trace is drawn by.
+    /// The last resort: only the fields that draw the trace.
     fn minimal(&self, span: &SpanData, parent: Option<SpanId>, form: Form) -> Vec<u8> {
         let attributes = SpanAttributes::new(span);
         datagram(|document| {

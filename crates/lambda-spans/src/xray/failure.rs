@@ -1,4 +1,4 @@
-//! What failed, as X-Ray tells it: whose fault it was, and the cause.
+//! Failures in X-Ray's terms: error, fault or throttle, and the cause.
 
 mod stack;
 
@@ -15,10 +15,10 @@ use crate::attributes::{
 
 const EXCEPTION: &str = "exception";
 
-/// Bytes of an exception's type.
+/// The maximum length of an exception type in bytes.
 const MAX_TYPE: usize = 250;
 
-/// The error codes by which services of AWS say that they were asked too often.
+/// The error codes by which AWS services report throttling.
 const THROTTLES: [&str; 10] = [
     "BandwidthLimitExceeded",
     "EC2ThrottledException",
@@ -32,12 +32,13 @@ const THROTTLES: [&str; 10] = [
     "TooManyRequestsException",
 ];
 
-/// X-Ray's three flags. More than one can be up.
+/// X-Ray's three flags. Several can be set. X-Ray's console counts by flag, so a 4xx sets `error` although
+/// OpenTelemetry does not call it an error.
 #[derive(Clone, Copy)]
 pub(super) struct SpanFailure {
-    /// The server's.
+    /// The server failed.
     fault: bool,
-    /// The client's.
+    /// The client's request was wrong.
     error: bool,
     throttle: bool,
     from_status: bool,
@@ -49,7 +50,7 @@ impl SpanFailure {
             attributes.integer(HTTP_RESPONSE_STATUS_CODE).or_else(|| attributes.integer(former::HTTP_STATUS_CODE));
         let throttle = code == Some(429) || attributes.text(ERROR_TYPE).is_some_and(is_throttle);
         let of_server = code.is_some_and(|code| (500..600).contains(&code));
-        // A service of AWS says with a 400 that it was asked too often.
+        // AWS services report throttling with status 400.
         let error = throttle || code.is_some_and(|code| (400..500).contains(&code));
         let failed = matches!(span.status, Status::Error { .. });
         let fault = of_server || (failed && !error);
@@ -61,12 +62,12 @@ impl SpanFailure {
         self.fault || self.error || self.throttle
     }
 
-    /// Whether the cause is made of the span's status, for want of an exception.
+    /// Returns whether the cause comes from the span's status because there is no exception event.
     pub(super) fn is_from_status(self) -> bool {
         self.from_status
     }
 
-    /// Whether `event` is an exception of which the cause says everything.
+    /// Returns whether `event` is an exception that the cause describes completely.
     pub(super) fn covers(self, event: &Event) -> bool {
         let is_covered = |attribute: &KeyValue| match attribute.key.as_str() {
             EXCEPTION_TYPE | EXCEPTION_MESSAGE => true,
@@ -84,8 +85,8 @@ impl SpanFailure {
         }
     }
 
-    /// Writes the flags and the cause. An exception on a span that did not fail was handled: it is no cause,
-    /// but an event. `remote`: what failed is at the other end of a call.
+    /// Writes the flags and the cause. An exception on a span that did not fail was handled: it is an event, not a
+    /// cause. `remote` says that the failure happened at the other end of a call.
     pub(super) fn write(
         self,
         document: &mut Members<'_>,
@@ -118,7 +119,7 @@ fn is_throttle(error_type: &str) -> bool {
     error_type.starts_with("Throttl") || THROTTLES.contains(&error_type)
 }
 
-/// Unique within the trace as the span's own id is, and the same however often the document is made.
+/// Unique within the trace like the span's id, and the same each time the document is written.
 fn exception_id(span: &SpanData, index: u64) -> SpanId {
     let id = u64::from_be_bytes(span.span_context.span_id().to_bytes());
     SpanId::from(id ^ (index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))

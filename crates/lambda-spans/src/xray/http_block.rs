@@ -10,12 +10,12 @@ use crate::attributes::{
     SERVER_PORT, URL_FULL, URL_PATH, URL_SCHEME, USER_AGENT_ORIGINAL, former,
 };
 
-/// The parts of a URL.
+/// The attributes that form a URL.
 const PARTS: [&str; 4] = [URL_SCHEME, SERVER_ADDRESS, SERVER_PORT, URL_PATH];
 
 pub(super) fn write(role: Role, attributes: &mut SpanAttributes<'_>, document: &mut Members<'_>) {
     document.object("http", |http| {
-        // A query of a database and a call of AWS have an address, but no URL.
+        // A database query and an AWS call have an address but no URL.
         if !matches!(role, Role::Sql | Role::Aws) {
             http.object("request", |request| write_request(attributes, request));
         }

@@ -1,4 +1,4 @@
-//! JSON, written straight into a datagram.
+//! JSON, written directly into a datagram.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,27 +6,27 @@ use opentelemetry::trace::TraceId;
 use opentelemetry::{Array, StringValue, Value};
 use serde::Serialize;
 
-/// Stands where something was cut off.
+/// Marks a cut text.
 const MARK: &str = "…";
 
-/// The members of an object under way.
+/// The members of an object that is being written.
 pub(super) struct Members<'a> {
     out: &'a mut Vec<u8>,
     empty: bool,
 }
 
 impl<'a> Members<'a> {
-    /// The first members of an object that the caller began and ends.
+    /// Starts the members of an object that the caller opens and closes.
     pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
         Self { out, empty: true }
     }
 
-    /// Bytes of the whole text so far.
+    /// Returns the number of bytes written so far.
     pub(super) fn len(&self) -> usize {
         self.out.len()
     }
 
-    /// Begins a member; the caller writes its value.
+    /// Starts a member; the caller writes its value.
     fn member(&mut self, key: &str) -> &mut Vec<u8> {
         if !self.empty {
             self.out.push(b',');
@@ -44,12 +44,12 @@ impl<'a> Members<'a> {
         self.out
     }
 
-    /// A text of at most `limit` bytes. False where it had to be cut.
+    /// Writes a text of at most `limit` bytes. Returns false if it was cut.
     pub(super) fn text(&mut self, key: &str, text: &str, limit: usize) -> bool {
         write_string(self.member(key), text, limit)
     }
 
-    /// A text of ours that needs no escapes.
+    /// Writes a constant text that needs no escapes.
     pub(super) fn word(&mut self, key: &str, word: &str) {
         let out = self.member(key);
         out.push(b'"');
@@ -64,7 +64,7 @@ impl<'a> Members<'a> {
         out.push(b'"');
     }
 
-    /// A trace id in X-Ray's form: the time and the rest.
+    /// Writes a trace id in X-Ray's form: version, time, random part.
     pub(super) fn trace_id(&mut self, key: &str, id: TraceId) {
         let id = id.to_bytes();
         let (time, rest) = id.split_at(4);
@@ -95,12 +95,12 @@ impl<'a> Members<'a> {
         write_json(self.member(key), since.as_secs_f64());
     }
 
-    /// An attribute's value of at most `limit` bytes. False where it had to be cut.
+    /// Writes an attribute value of at most `limit` bytes. Returns false if it was cut.
     pub(super) fn value(&mut self, key: &str, value: &Value, limit: usize) -> bool {
         write_value(self.member(key), value, limit)
     }
 
-    /// An object, left out when nothing is in it.
+    /// Writes an object, unless it is empty.
     pub(super) fn object(&mut self, key: &str, fill: impl FnOnce(&mut Members<'_>)) {
         let (start, empty) = (self.out.len(), self.empty);
         if !write_object(self.member(key), fill) {
@@ -109,7 +109,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Objects, one after another, until `write` says that it has written none. Left out when there is none.
+    /// Writes objects until `write` returns false, or no member if there is none.
     pub(super) fn objects(&mut self, key: &str, mut write: impl FnMut(&mut Members<'_>) -> bool) {
         let (before, empty) = (self.out.len(), self.empty);
         let out = self.member(key);
@@ -132,7 +132,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// The first of `items` that fit into `limit` bytes, as objects. The number of those that did not.
+    /// Writes as many of `items` as fit into `limit` bytes. Returns the number of the others.
     pub(super) fn list<T>(
         &mut self,
         key: &str,
@@ -168,7 +168,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// False for an object without members.
+/// Returns false if the object has no members.
 fn write_object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Members<'_>)) -> bool {
     out.push(b'{');
     let mut members = Members { out, empty: true };
@@ -185,7 +185,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value, limit: usize) -> bool {
         Value::F64(value) => write_float(out, *value),
         Value::String(text) => return write_string(out, text.as_str(), limit),
         Value::Array(values) => return write_array(out, values, limit),
-        // Other kinds may come.
+        // The enum is non-exhaustive.
         _ => return write_string(out, &value.as_str(), limit),
     }
     true
@@ -211,7 +211,7 @@ fn write_list<T>(out: &mut Vec<u8>, values: &[T], limit: usize, write: impl Fn(&
         if start > first {
             out.push(b',');
         }
-        // One byte more than is left: an element that had to be cut does not fit.
+        // One byte more than is left: a cut element does not fit.
         write(out, value, limit.saturating_sub(start - first) + 1);
         if out.len() - first > limit {
             out.truncate(start);
@@ -223,7 +223,7 @@ fn write_list<T>(out: &mut Vec<u8>, values: &[T], limit: usize, write: impl Fn(&
     true
 }
 
-/// JSON has no word for NaN and the infinities.
+/// JSON has no NaN and no infinities.
 fn write_float(out: &mut Vec<u8>, value: f64) {
     if value.is_finite() {
         write_json(out, value);
@@ -232,7 +232,7 @@ fn write_float(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-/// Writes `text`, or its beginning and a mark, in `limit` bytes. False where it had to be cut.
+/// Writes `text`, or its beginning and a mark, in `limit` bytes. Returns false if it was cut.
 fn write_string(out: &mut Vec<u8>, text: &str, limit: usize) -> bool {
     if text.len() <= limit {
         write_json(out, text);
@@ -245,7 +245,7 @@ fn write_string(out: &mut Vec<u8>, text: &str, limit: usize) -> bool {
     false
 }
 
-/// The first `limit` bytes of `text`, or a little less: no character is cut in two.
+/// Returns at most the first `limit` bytes of `text` without splitting a character.
 pub(super) fn beginning(text: &str, limit: usize) -> &str {
     text.split_at(text.floor_char_boundary(limit)).0
 }
@@ -256,7 +256,7 @@ fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn write_json(out: &mut Vec<u8>, value: impl Serialize) {
-    // Memory takes all that is written.
+    // Writing to memory cannot fail.
     serde_json::to_writer(out, &value).ok();
 }
 

@@ -1,26 +1,26 @@
-//! How much of a span fits into a document.
+//! How many bytes of a span are written into a document.
 
-/// X-Ray's limit for a document is 64 KB. This limit includes the header, holds for each definition of a KB, and is
-/// below the limit of UDP.
+/// X-Ray's limit for a document is 64 KB. This value includes the header, is below both definitions of 64 KB and below
+/// the limit of UDP.
 pub(super) const MAX_DATAGRAM: usize = 64_000;
 
-/// How much of a span is written, in bytes.
+/// Limits of a span's parts, in bytes.
 #[derive(Debug)]
 pub(super) struct SizeLimits {
-    /// Of the value of an attribute that a trace is read for.
+    /// For the value of an attribute that readers of a trace need most.
     pub(super) kept: usize,
-    /// Of the value of any other attribute; 0 leaves it out.
+    /// For the value of any other attribute; 0 omits it.
     pub(super) other: usize,
-    /// Of all exceptions, of all events and of all links.
+    /// For all exceptions, for all events and for all links.
     pub(super) list: usize,
-    /// Less than everything.
+    /// Whether something is omitted.
     pub(super) cut: bool,
 }
 
 impl SizeLimits {
     pub(super) const WHOLE: Self = Self { kept: MAX_DATAGRAM, other: MAX_DATAGRAM, list: usize::MAX, cut: false };
 
-    /// Tried in this order until the document is small enough, so that the largest parts are cut first.
+    /// The steps, tried in this order until the document is small enough. The largest parts are cut first.
     pub(super) const LEVELS: [Self; 7] = [
         Self::WHOLE,
         Self { kept: MAX_DATAGRAM, other: 4096, list: 16 * 1024, cut: true },
@@ -31,7 +31,7 @@ impl SizeLimits {
         Self { kept: 128, other: 0, list: 0, cut: true },
     ];
 
-    /// Of a text that is no attribute of the span.
+    /// For a text that is not an attribute of the span.
     pub(super) fn inner(&self) -> usize {
         if self.cut { self.list / 4 } else { MAX_DATAGRAM }
     }

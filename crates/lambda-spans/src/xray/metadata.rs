@@ -1,4 +1,4 @@
-//! All that X-Ray keeps and does not index: the other attributes, events, links.
+//! Metadata: what X-Ray keeps without an index, such as other attributes, events and links.
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, Link, Status};
@@ -11,7 +11,7 @@ use super::place::Place;
 use super::span_attributes::{MAX as MAX_ATTRIBUTES, SpanAttributes, bounded_key};
 use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_TRUNCATED};
 
-/// SpanAttributes of one event or link.
+/// The maximum number of attributes of one event or link.
 const MAX_INNER: usize = 32;
 
 pub(super) fn write(
@@ -23,7 +23,7 @@ pub(super) fn write(
     limits: &SizeLimits,
 ) {
     document.object("metadata", |metadata| {
-        // SpanAttributes have a namespace of their own: no key of theirs is another's.
+        // Attributes have a namespace, so that their keys cannot collide with others.
         metadata.object("default", |members| write_attributes(members, attributes, limits));
         if limits.cut {
             metadata.bool_true(LAMBDA_SPANS_TRUNCATED);
@@ -54,7 +54,7 @@ pub(super) fn write(
 fn write_attributes(members: &mut Members<'_>, attributes: &mut SpanAttributes<'_>, limits: &SizeLimits) {
     attributes.for_each_unwritten(|key, value| {
         let limit = if is_kept(key) { limits.kept } else { limits.other };
-        // What is too large by now is written anew within lower limits.
+        // A document that is too large is written again with lower limits.
         if limit > 0 && members.len() <= MAX_DATAGRAM {
             members.value(key, value, limit);
         }
@@ -62,7 +62,7 @@ fn write_attributes(members: &mut Members<'_>, attributes: &mut SpanAttributes<'
     });
 }
 
-/// What a trace is read for is cut last.
+/// The attributes that readers of a trace need most are cut last.
 fn is_kept(key: &str) -> bool {
     key == ERROR_TYPE || ["app.", "http.", "aws."].iter().any(|prefix| key.starts_with(prefix))
 }
@@ -92,7 +92,7 @@ fn write_inner(members: &mut Members<'_>, attributes: &[KeyValue], dropped: u32,
     write_count(members, "dropped_attributes", dropped, attributes.len() - written.len());
 }
 
-/// What is not there: what the span dropped itself, and what is left out here.
+/// Writes the number of omitted parts: those that the span dropped, and those that this document omits.
 fn write_count(members: &mut Members<'_>, key: &str, dropped: u32, left_out: usize) {
     let count = i64::from(dropped).saturating_add(i64::try_from(left_out).unwrap_or(i64::MAX));
     if count > 0 {

@@ -1,4 +1,4 @@
-//! The name of a document: a service's for a segment and for what draws a node, else the span's own.
+//! A document's name: the service for a segment and for nodes of the map, else the span's name.
 
 use std::borrow::Cow;
 
@@ -7,11 +7,11 @@ use super::role::Role;
 use super::span_attributes::SpanAttributes;
 use crate::attributes::{DB_NAMESPACE, MESSAGING_SYSTEM, SERVER_ADDRESS, SERVICE_PEER_NAME, URL_FULL, former};
 
-/// Bytes that X-Ray allows for the name of a segment; a subsegment may have 250.
+/// X-Ray's limit for a segment's name in bytes. A subsegment may have 250.
 const MAX: usize = 200;
 const NAMELESS: &str = "unnamed";
 
-/// The name that is not the span's own.
+/// Returns the name if it is not the span's name.
 pub(super) fn not_of_span<'a>(role: Role, attributes: &SpanAttributes<'a>, service: &'a str) -> Option<Cow<'a, str>> {
     match role {
         Role::Segment => Some(Cow::Borrowed(service)),
@@ -22,7 +22,7 @@ pub(super) fn not_of_span<'a>(role: Role, attributes: &SpanAttributes<'a>, servi
     }
 }
 
-/// A remote node has the name of its host, so that all calls of it are one node.
+/// A remote node is named after its host, so that all calls to the host share one node.
 fn remote<'a>(attributes: &SpanAttributes<'a>) -> Option<&'a str> {
     peer(attributes)
         .or_else(|| attributes.text(SERVER_ADDRESS))
@@ -30,7 +30,7 @@ fn remote<'a>(attributes: &SpanAttributes<'a>) -> Option<&'a str> {
         .or_else(|| attributes.text(MESSAGING_SYSTEM))
 }
 
-/// `database@host`, as X-Ray's own SDKs have it.
+/// Returns `database@host`, as X-Ray's own SDKs name it.
 fn database<'a>(attributes: &SpanAttributes<'a>) -> Option<Cow<'a, str>> {
     let name = peer(attributes).map(Cow::Borrowed);
     name.or_else(|| {
@@ -43,7 +43,7 @@ fn database<'a>(attributes: &SpanAttributes<'a>) -> Option<Cow<'a, str>> {
     })
 }
 
-/// The name of the called service, where the application knows it.
+/// Returns the name of the called service if the application knows it.
 fn peer<'a>(attributes: &SpanAttributes<'a>) -> Option<&'a str> {
     attributes.text(SERVICE_PEER_NAME).or_else(|| attributes.text(former::PEER_SERVICE))
 }
@@ -54,7 +54,8 @@ fn host_of(url: &str) -> Option<&str> {
     (!host.is_empty()).then_some(host)
 }
 
-/// `name` in X-Ray's characters: letters, numbers, blanks and `_.:/%&#=+-@`. A route's `{id}` becomes `:id`.
+/// Replaces characters that X-Ray rejects. It allows letters, numbers, blanks and `_.:/%&#=+-@`. A route's `{id}`
+/// becomes `:id`.
 pub(super) fn clean(name: &str) -> Cow<'_, str> {
     if name.len() <= MAX && !name.trim().is_empty() && name.chars().all(is_allowed) {
         return Cow::Borrowed(name);
@@ -85,8 +86,8 @@ fn is_allowed(character: char) -> bool {
         || is_letter(character)
 }
 
-/// Letters beyond ASCII that are letters to everyone: Latin, Greek, Cyrillic, kana, Chinese, Korean.
-/// What else counts as one depends on the version of Unicode, and X-Ray loses the span over it.
+/// Letters beyond ASCII that every Unicode version accepts: Latin, Greek, Cyrillic, kana, Chinese, Korean. X-Ray drops
+/// a span whose name contains any other.
 fn is_letter(character: char) -> bool {
     matches!(
         character,

@@ -1,4 +1,4 @@
-//! A span's place: in the trace, in time, and on X-Ray's map.
+//! A span's position: in the trace, in time, and on X-Ray's map.
 
 use std::borrow::Cow;
 use std::time::UNIX_EPOCH;
@@ -15,13 +15,13 @@ use super::{aws_block, name, sql_block};
 pub(super) struct Place<'a> {
     pub(super) role: Role,
     pub(super) name: Cow<'a, str>,
-    /// The document's name does not come from the span's.
+    /// Whether the document's name differs from the span's.
     pub(super) is_renamed: bool,
     parent: Option<SpanId>,
 }
 
 impl<'a> Place<'a> {
-    /// `parent` is the segment that X-Ray already holds for the root span.
+    /// `parent` is the segment that X-Ray already has for the root span.
     pub(super) fn new(
         span: &'a SpanData,
         parent: Option<SpanId>,
@@ -31,7 +31,7 @@ impl<'a> Place<'a> {
         let parent = parent_of(span, parent);
         let role = role(span, parent, attributes);
         let another = name::not_of_span(role, attributes, service);
-        // A call of AWS says its operation elsewhere; its own name would repeat both.
+        // An AWS call has its operation in the `aws` block.
         let is_renamed = role != Role::Aws && another.as_ref().is_some_and(|another| *another != span.name);
         let name = match another.unwrap_or(Cow::Borrowed(&span.name)) {
             Cow::Borrowed(name) => name::clean(name),
@@ -44,7 +44,7 @@ impl<'a> Place<'a> {
         document.text("name", &self.name, usize::MAX);
         let (trace_id, span_id) = valid(span);
         document.hex("id", &span_id.to_bytes());
-        // What is inside of another document has its trace and its parent.
+        // A nested document inherits the trace and the parent.
         if form != Form::Inside {
             document.trace_id("trace_id", trace_id);
             if let Some(parent) = self.parent {
@@ -54,7 +54,7 @@ impl<'a> Place<'a> {
                 document.word("origin", origin);
             }
         }
-        // A clock that was set back, or a process that slept through a change of it.
+        // The clock may have been set back.
         let start = span.start_time.max(UNIX_EPOCH);
         document.time("start_time", start);
         match form {
@@ -89,7 +89,7 @@ fn parent_of(span: &SpanData, parent: Option<SpanId>) -> Option<SpanId> {
     if is_root(span) { parent.filter(|parent| *parent != SpanId::INVALID) } else { Some(span.parent_span_id) }
 }
 
-/// X-Ray takes no id of zeros.
+/// X-Ray rejects ids that consist of zeros.
 fn valid(span: &SpanData) -> (TraceId, SpanId) {
     let (trace_id, span_id) = (span.span_context.trace_id(), span.span_context.span_id());
     (

@@ -1,15 +1,15 @@
-//! What a span is to X-Ray, and the form of its document.
+//! The role of a span in X-Ray, and the form of its document.
 
-/// What a span is to X-Ray.
+/// The role of a span in X-Ray.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// A root without a segment above it: a node of the trace map.
     Segment,
-    /// The root under Lambda's own segment. It is no node: the map draws Lambda's.
+    /// The root below Lambda's own segment. The map draws Lambda's segment as the node.
     Invocation,
-    /// A call of an AWS service: draws its node.
+    /// A call of an AWS service: draws the service as a node.
     Aws,
-    /// A query of an SQL database: draws its node.
+    /// A query of an SQL database: draws the database as a node.
     Sql,
     /// Another call: draws a remote node.
     Remote,
@@ -18,7 +18,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// Whether a failure happened at the other end of a call.
+    /// Returns whether a failure happened at the other end of a call.
     pub(super) fn is_call(self) -> bool {
         matches!(self, Self::Aws | Self::Sql | Self::Remote)
     }
@@ -35,8 +35,8 @@ impl Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Finished,
-    /// Without an end; a later document of the same span replaces this one.
+    /// Without an end. A later document of the same span replaces it.
     Open,
-    /// Finished, and within the document of the span above it.
+    /// Finished, and nested in the document of its parent.
     Inside,
 }

@@ -1,16 +1,16 @@
-//! A span's attributes, and which of them its document says already.
+//! A span's attributes, and which of them the document already contains.
 
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::json::{Members, beginning};
 
-/// The most that is looked at: twice of what a span keeps by itself.
+/// The maximum number of attributes: twice what a span keeps.
 pub(super) const MAX: usize = 256;
-/// Bytes of a key; what is longer is cut.
+/// The maximum length of a key in bytes; longer keys are cut.
 const MAX_KEY: usize = 500;
 
-/// Bytes that X-Ray allows for a text of its own.
+/// X-Ray's limit for its own texts in bytes.
 pub(super) const MAX_TEXT: usize = 250;
 
 pub(super) struct SpanAttributes<'a> {
@@ -24,7 +24,7 @@ impl<'a> SpanAttributes<'a> {
         Self { all: all.get(..MAX).unwrap_or(all), written: [false; MAX] }
     }
 
-    /// The attribute's value. Of several with one key, the last counts.
+    /// Returns the attribute's value. If a key occurs several times, the last value counts.
     pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
         self.all.iter().rfind(|attribute| attribute.key.as_str() == key).map(|attribute| &attribute.value)
     }
@@ -45,14 +45,14 @@ impl<'a> SpanAttributes<'a> {
         keys.iter().find_map(|key| Some((*key, self.text(key)?)))
     }
 
-    /// The document says it in a place of its own: it needs no further one.
+    /// Marks an attribute as written, so that it is not repeated in the metadata.
     pub(super) fn mark_written(&mut self, key: &str) {
         let written = self.all.iter().zip(&mut self.written).filter(|(attribute, _)| attribute.key.as_str() == key);
         written.for_each(|(_, written)| *written = true);
     }
 
-    /// Writes the first of `keys` that there is into `place` of a block, in at most `limit` bytes. As a whole it says
-    /// the attribute; else that stays for the metadata. False where there is none.
+    /// Writes the first existing attribute of `keys` into the member `place` of a block, in at most `limit` bytes. A
+    /// value that was cut also stays in the metadata. Returns false if no attribute exists.
     pub(super) fn write_first(
         &mut self,
         block: &mut Members<'_>,
@@ -67,8 +67,8 @@ impl<'a> SpanAttributes<'a> {
         true
     }
 
-    /// Calls `each` with every attribute that is not written yet, under a key that no other has. What `each`
-    /// says itself, by answering true, is not seen again.
+    /// Calls `each` with every attribute that is not written yet, under a unique key. `each` returns true for an
+    /// attribute that it has written.
     pub(super) fn for_each_unwritten(&mut self, mut each: impl FnMut(&'a str, &'a Value) -> bool) {
         for (index, (attribute, written)) in self.all.iter().zip(&mut self.written).enumerate() {
             if !*written {

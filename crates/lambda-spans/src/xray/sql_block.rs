@@ -1,14 +1,14 @@
-//! The `sql` block, of queries to databases that speak SQL and of nothing else.
+//! The `sql` block, for queries of databases that speak SQL.
 
 use super::json::Members;
 use super::span_attributes::{MAX_TEXT, SpanAttributes};
 use crate::attributes::{DB_NAMESPACE, DB_QUERY_TEXT, DB_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT, former};
 
-/// Bytes of a query.
+/// The maximum length of a query in bytes.
 const MAX_QUERY: usize = 2000;
 const SYSTEM: [&str; 2] = [DB_SYSTEM_NAME, former::DB_SYSTEM];
 
-/// The databases of the semantic conventions that speak SQL, under their present and their former names.
+/// The databases of the semantic conventions that speak SQL, under their current and former names.
 const SQL: [&str; 38] = [
     "actian.ingres",
     "aws.redshift",

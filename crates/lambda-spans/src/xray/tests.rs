@@ -84,7 +84,7 @@ fn read(datagram: &[u8]) -> Json {
     serde_json::from_slice(datagram.strip_prefix(super::document::HEADER).unwrap()).unwrap()
 }
 
-/// The document of a span that X-Ray holds `parent` above.
+/// Returns the document of a span below the segment `parent`.
 fn document_below(span: SpanData, parent: Option<u64>) -> Json {
     let account = Account::default();
     let finished = FinishedSpans {

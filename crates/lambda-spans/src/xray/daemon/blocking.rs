@@ -1,4 +1,4 @@
-//! The same from a thread that has no runtime.
+//! The same protocol for a thread without a runtime.
 
 use std::net::ToSocketAddrs as _;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ use super::pace::Pace;
 use super::socket::{SendOutcome, Socket};
 use crate::xray::document::Document;
 
-/// Sends to the daemon while the runtime's own thread is not to be had, with a socket of its own.
+/// Sends to the daemon through its own socket while the runtime's thread is blocked.
 #[derive(Debug)]
 pub(crate) struct BlockingDaemon {
     address: String,
@@ -21,7 +21,7 @@ impl BlockingDaemon {
         Self { address, connection: Mutex::new(None) }
     }
 
-    /// Resolves the address before there is haste. A failure is no more than that: `send` tries again.
+    /// Resolves the address in advance. After a failure, `send` tries again.
     pub(crate) fn connect(&self) {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         if connection.is_none() {
@@ -30,7 +30,7 @@ impl BlockingDaemon {
         }
     }
 
-    /// Sends each document; the number of spans in those that were sent.
+    /// Sends each document. Returns the number of spans in the documents that were sent.
     pub(crate) fn send(&self, documents: &[Document]) -> usize {
         self.connect();
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,21 +1,20 @@
-//! How fast datagrams may follow each other.
+//! Limits how fast datagrams follow each other.
 //!
-//! A receiver's buffer cannot be seen, and what does not fit into it is lost without a word. Linux gives it
-//! 208 KiB by default, and takes more than a datagram's bytes from it for each. So a burst may have less than
-//! that; what is longer than a burst waits for a reader to come by.
+//! The fill level of the receiver's buffer is unknown, and the kernel drops datagrams that do not fit. Linux gives it
+//! 208 KiB by default and charges more than the datagram's bytes. A burst may therefore fill only a part of it, and
+//! later datagrams wait until a reader has had time.
 
 use std::time::{Duration, Instant};
 
-/// Bytes of the buffer that a burst may fill: about half of it.
+/// The bytes of the buffer that a burst may fill: about half.
 const BURST: u64 = 104 * 1024;
-/// Bytes that follow after each pause: so few that a reader may be kept from its turn for 20 ms.
+/// The bytes allowed after each pause: few enough for a reader that gets no CPU for 20 ms.
 const SLICE: u64 = 6 * 1024;
 const PAUSE: Duration = Duration::from_millis(1);
-/// Bytes that a reader takes in each millisecond between two exports: some 13 documents. A daemon reads faster, and
-/// where invocations follow each other, the processes of both have their turns.
+/// The bytes that a reader takes per millisecond between two exports: some 13 documents. A daemon reads faster.
 const READ: u64 = 32 * 1024;
 
-/// What the receiver's buffer may hold at this time.
+/// An estimate of the room in the receiver's buffer.
 #[derive(Debug)]
 pub(super) struct Pace {
     held: u64,
@@ -27,20 +26,19 @@ impl Pace {
         Self { held: 0, since: now }
     }
 
-    /// An export begins: since the last one, a reader had all the time.
+    /// Starts an export: the reader had the time since the last one.
     pub(super) fn begin(&mut self, now: Instant) {
         self.read(now.saturating_duration_since(self.since), READ);
         self.since = now;
     }
 
-    /// How long to wait before a datagram of `bytes` is asked for again; without a wait it counts as sent.
+    /// Returns how long to wait before asking again for a datagram of `bytes`; without a wait it counts as sent.
     pub(super) fn pause(&mut self, bytes: usize, now: Instant) -> Option<Duration> {
-        // A pause that took longer than it should counts as one: where this process waits for its turn, so does
-        // the reader.
+        // A pause that took too long counts once: if this process waited for the CPU, the reader probably did too.
         self.read(now.saturating_duration_since(self.since).min(PAUSE), SLICE);
         self.since = now;
         let cost = cost(bytes);
-        // The largest datagram alone is more than a burst.
+        // The largest datagram alone exceeds a burst.
         if self.held > 0 && self.held + cost > BURST {
             return Some(PAUSE);
         }
@@ -48,14 +46,14 @@ impl Pace {
         None
     }
 
-    /// At `rate` bytes in a millisecond.
+    /// Adds room at `rate` bytes per millisecond.
     fn read(&mut self, time: Duration, rate: u64) {
         let bytes = time.as_micros() * u128::from(rate) / 1000;
         self.held = self.held.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 }
 
-/// What a datagram takes of the buffer: the kernel rounds up, and adds what it keeps of each.
+/// Returns what a datagram takes of the buffer: the kernel rounds up and adds its own header.
 fn cost(bytes: usize) -> u64 {
     (bytes as u64).saturating_mul(2) + 1024
 }

@@ -6,19 +6,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 #[derive(Debug)]
 pub(super) struct Socket(UdpSocket);
 
-/// What became of one datagram.
+/// The result of sending one datagram.
 #[derive(Debug)]
 pub(super) enum SendOutcome {
     Sent,
-    /// It was sent, but one before it had found nobody.
+    /// It was sent, but an earlier datagram had no receiver.
     SentAfter(io::Error),
-    /// The send buffer has no room; only of a socket that never waits.
+    /// The send buffer is full; only for a non-blocking socket.
     Full,
     Failed(io::Error),
 }
 
 impl Socket {
-    /// Of a name's addresses the first of IPv4, which is what the daemon listens on where nothing else is said.
+    /// Prefers IPv4 among a name's addresses, because the daemon listens on IPv4 by default.
     pub(super) fn connected(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<Self> {
         let mut addresses: Vec<_> = addresses.collect();
         addresses.sort_by_key(SocketAddr::is_ipv6);
@@ -37,7 +37,7 @@ impl Socket {
         match self.0.send(datagram) {
             Ok(_) => SendOutcome::Sent,
             Err(error) if error.kind() == ErrorKind::WouldBlock => SendOutcome::Full,
-            // The report of an earlier datagram's fate: this one has not been sent yet.
+            // This error reports an earlier datagram: the current one has not been sent.
             Err(refusal) if refusal.kind() == ErrorKind::ConnectionRefused => match self.0.send(datagram) {
                 Ok(_) => SendOutcome::SentAfter(refusal),
                 Err(error) => SendOutcome::Failed(error),

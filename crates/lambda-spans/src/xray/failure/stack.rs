@@ -3,7 +3,7 @@
 use crate::xray::json::Members;
 use crate::xray::limits::SizeLimits;
 
-/// Bytes of a function's name and of a path.
+/// The maximum length of a function name and of a path in bytes.
 const MAX_TEXT: usize = 500;
 
 #[derive(Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Spans of every shape, more often of the shapes that hurt.
+//! Spans of every shape, with more of the difficult ones.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-/// The keys that something is made of.
+/// The keys to choose from.
 const KEYS: [&str; 57] = [
     "",
     "annotation.http.url",
@@ -92,7 +92,7 @@ const TEXTS: [&str; 16] = [
 pub(super) fn span() -> impl Strategy<Value = SpanData> {
     let place = (context(), id(), any::<bool>(), kind());
     let times = (time(), time(), status());
-    // More than one span keeps, for those that another library made.
+    // More than a span keeps, for spans that another library created.
     let attributes = prop_oneof![30 => attributes(20), 1 => vec(attribute(), 100..300)];
     let rest = (attributes, events(), links(), any::<u32>());
     (place, text(), times, rest).prop_map(|(place, name, times, rest)| {
@@ -121,7 +121,7 @@ pub(super) fn parent() -> impl Strategy<Value = Option<SpanId>> {
     option::of(id())
 }
 
-/// Names of attributes that become annotations, as a setting may have them.
+/// Names of attributes that become annotations, as in the setting.
 pub(super) fn annotate() -> impl Strategy<Value = Vec<String>> {
     prop_oneof![Just(vec!["app.".to_owned()]), Just(vec!["*".to_owned()]), vec(key(), 0..4)]
 }
@@ -168,7 +168,7 @@ fn text() -> impl Strategy<Value = String> {
         40 => prop::sample::select(TEXTS.to_vec()).prop_map(str::to_owned),
         20 => ".{0,20}",
         20 => "[a-zA-Z{}/: .ÀßΣж一가]{0,30}",
-        // A little or much too long, of characters that are one, two and six bytes in JSON.
+        // Slightly or far too long, of characters with one, two and six bytes in JSON.
         10 => (1..300_usize, prop::sample::select(vec!["a", "é", "\u{1}"])).prop_map(|(n, unit)| unit.repeat(n)),
         1 => (300..80_000_usize, prop::sample::select(vec!["a", "é", "\u{1}"])).prop_map(|(n, unit)| unit.repeat(n)),
     ]

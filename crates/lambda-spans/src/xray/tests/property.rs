@@ -1,4 +1,4 @@
-//! Any span becomes exactly one valid document. `PROPTEST_CASES` says how many spans are tried.
+//! Every span becomes exactly one valid document. `PROPTEST_CASES` sets the number of spans.
 
 use std::slice;
 
@@ -57,7 +57,7 @@ proptest! {
         long in any::<bool>(),
     ) {
         let mut spans = spans;
-        // Ids of their own, and parents among them, in circles too.
+        // Their own ids, with parents among them, including circles.
         let id = |index: usize| SpanId::from(index as u64 + 1);
         let count = spans.len();
         for (index, (span, above)) in spans.iter_mut().zip(above).enumerate() {
@@ -84,7 +84,7 @@ proptest! {
     }
 }
 
-/// The ids of the spans in a document.
+/// Returns the ids of the spans in a document.
 fn tell(document: &Value, told: &mut Vec<String>) {
     told.push(document["id"].as_str().unwrap().to_owned());
     for below in document["subsegments"].as_array().into_iter().flatten() {

@@ -7,7 +7,7 @@ use crate::{Counts, Dropped};
 
 const BUDGET: Duration = Duration::from_secs(10);
 
-/// Reads as many datagrams as it is told to, or as come within two seconds of each other.
+/// Reads `count` datagrams, or those that arrive within two seconds of each other.
 fn receiver(expected: usize) -> (String, JoinHandle<usize>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();

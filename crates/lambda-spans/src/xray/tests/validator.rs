@@ -1,4 +1,4 @@
-//! What X-Ray's documentation says of a segment document, written down without a look at what makes ours.
+//! X-Ray's documentation of a segment document as code, written independently of the translator.
 //!
 //! <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>
 
@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// JSON in which no object has a key twice.
+/// JSON without duplicate keys in objects.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Json {
     Null,
@@ -103,7 +103,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 }
 
-/// Everything that is wrong with a datagram.
+/// Returns everything that is wrong with a datagram.
 pub(super) fn faults(datagram: &[u8]) -> Vec<String> {
     let mut faults = Faults(Vec::new());
     let Some(document) = datagram.strip_prefix(b"{\"format\": \"json\", \"version\": 1}\n") else {
@@ -127,7 +127,7 @@ impl Faults {
         }
     }
 
-    /// `inside`: of the `subsegments` of another.
+    /// `inside` says that the document is in the `subsegments` of another.
     fn of_document(&mut self, document: &Json, inside: bool) {
         self.unless(matches!(document, Json::Object(_)), || "it is no object".to_owned());
         self.unless(!document.has_null(), || "null".to_owned());
@@ -206,7 +206,7 @@ impl Faults {
         let namespace = document.get("namespace").map(Json::text);
         self.unless(matches!(namespace, None | Some(Some("aws" | "remote"))), || format!("namespace {namespace:?}"));
         if inside {
-            // It has these from the document that it is in.
+            // A nested document inherits these.
             let own = ["type", "trace_id", "parent_id", "origin", "in_progress"];
             return self.unless(own.iter().all(|key| document.get(key).is_none()), || "a place of its own".to_owned());
         }
