@@ -63,7 +63,8 @@ impl StreamPump {
     pub fn start(database: Database, store: Store, checkpoint: PathBuf, spans: Option<Spans>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (polled, empty_polls) = watch::channel(0);
-        let worker = Worker { database, consumer: Consumer { store, dead_letters: DeadLetters::log() }, checkpoint, spans };
+        let worker =
+            Worker { database, consumer: Consumer { store, dead_letters: DeadLetters::log() }, checkpoint, spans };
         Self { stop, empty_polls, task: tokio::spawn(worker.run(stopped, polled)) }
     }
 
