@@ -1,4 +1,4 @@
-//! From finished invocations to the destinations.
+//! Exports finished invocations to the destinations.
 
 pub(crate) mod health;
 pub(crate) mod outbox;

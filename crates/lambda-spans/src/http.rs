@@ -1,6 +1,6 @@
-//! The inner layer: the request and its response, in the terms of the HTTP semantic conventions.
+//! The inner layer: records the request and its response by the HTTP semantic conventions.
 //!
-//! Where Lambda's own layer stands, the response is already sent and an error is already an answer.
+//! In the outer layer, the response has already been sent and errors have become responses.
 
 pub(crate) mod body;
 mod request;
@@ -25,9 +25,9 @@ use crate::trace::inbound;
 use crate::trace::invocation::Invocation;
 use crate::trace::outcome::HandlerOutcome;
 
-/// A response extension: what failed, as `error.type` on the request's span.
+/// A response extension that sets `error.type` on the request's span.
 ///
-/// A low-cardinality word such as `conflict` or a type's name, never a message.
+/// Use a low-cardinality word such as `conflict` or the name of a type, never a message.
 ///
 /// ```
 /// use axum::response::IntoResponse;
@@ -39,11 +39,11 @@ use crate::trace::outcome::HandlerOutcome;
 #[derive(Clone, Debug)]
 pub struct ErrorType(pub Cow<'static, str>);
 
-/// Describes a request on its invocation's span: method, route, status, sizes, and what failed.
+/// Records a request on its invocation's span: method, route, status, sizes and error.
 ///
-/// [`Spans::run`](crate::Spans::run) and [`Spans::server`](crate::Spans::server) put it around the whole
-/// service, and into a plain axum router. Where something stands between them and the router, give it to
-/// `Router::layer` as well: there it knows the route that matched.
+/// [`Spans::run`](crate::Spans::run) and [`Spans::server`](crate::Spans::server) wrap the service, and each route of a
+/// plain axum router, with this layer. If other services wrap the router, also pass it to `Router::layer`: only there
+/// the matched route is known.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -60,22 +60,22 @@ pub struct HttpLayer {
 }
 
 impl HttpLayer {
-    /// A layer that keeps the client's address out of the span.
+    /// Creates a layer that does not record the client's address.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether the client's address goes into the span, as `client.address`. It is personal data in many places.
+    /// Sets whether to record the client's address as `client.address`. It is personal data in many jurisdictions.
     #[must_use]
     pub fn with_client_address(mut self, recorded: bool) -> Self {
         self.client_address = recorded;
         self
     }
 
-    /// Keeps out of the span what callers write into paths. In `url.path`, `REDACTED` stands for the value of each of the
-    /// route's parameters, and for the whole of a path that no route matches.
+    /// Redacts what callers write into paths. In `url.path`, `REDACTED` replaces the value of each route parameter, and
+    /// the whole path if no route matches.
     ///
-    /// For the layer that is given to `Router::layer`: only there the route is known.
+    /// Only for a layer that is passed to `Router::layer`, where the route is known.
     #[must_use]
     pub fn with_redacted_path(mut self) -> Self {
         self.redacted_path = true;
@@ -116,10 +116,10 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let span = Invocation::current().and_then(|invocation| {
             let context = Context::current();
-            // The outermost layer describes the request; one inside of the router adds the route.
+            // The outermost layer records the request; a layer inside the router adds the route.
             let outermost = invocation.inbound().mark_reached();
             if outermost {
-                // An HTTP event is read by its adapter; what came is not needed again.
+                // The adapter reads HTTP events, so the raw event is not needed any more.
                 drop(invocation.inbound().take_event());
                 request::describe(&context, &request, self.layer.client_address);
                 invocation.inbound().accept_caller(&context, request.headers());
@@ -152,7 +152,7 @@ fn record_response<R: Body>(context: &Context, response: &Response<R>) {
     if let Some(ErrorType(error_type)) = error_type {
         span.set_attribute(KeyValue::new(ERROR_TYPE, error_type.clone()));
     }
-    // A client's mistake is no error of the server's.
+    // A 4xx status is not an error of the server.
     if status.is_server_error() {
         span.set_status(Status::error(""));
         if error_type.is_none() {

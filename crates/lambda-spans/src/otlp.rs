@@ -30,16 +30,16 @@ use response::ExportOutcome;
 use settings::OtlpSettings;
 use transport::Transport;
 
-/// An attempt after a failure gets less time than the first: it only asks whether the receiver is back.
+/// A probe after a failure gets less time than the first attempt: it only checks whether the receiver is back.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(100);
-/// The init phase is longer, but nothing depends on what is prepared.
+/// The init phase lasts longer, but nothing depends on the preparation.
 const PREPARATION: Duration = Duration::from_millis(500);
-/// What one export asks of a receiver that says that it is busy, after the first attempt.
+/// The maximum number of retries in one export if the receiver is busy.
 const MAX_RETRIES: u32 = 3;
-/// The shortest time in which an attempt can be worth its cost.
+/// The shortest time in which an attempt can succeed.
 const MIN_ATTEMPT: Duration = Duration::from_millis(2);
 
-/// Sends spans by OTLP/HTTP in protobuf; what cannot be sent now waits, within bounds, for the next time.
+/// Sends spans by OTLP/HTTP in protobuf. Spans that cannot be sent now wait, within bounds, for a later export.
 #[derive(Debug)]
 pub(crate) struct Otlp {
     encoder: Encoder,
@@ -49,7 +49,7 @@ pub(crate) struct Otlp {
     stack: HttpStack,
     over_tls: bool,
     queue: Mutex<RequestQueue>,
-    /// One sender at a time: a second would send the same requests.
+    /// One sender at a time: a second one would send the same requests.
     sender: tokio::sync::Mutex<Sender>,
 }
 
@@ -78,8 +78,8 @@ impl Otlp {
         })
     }
 
-    /// What can be done before there is anything to send: the key is read, and a connection with its TLS handshake
-    /// is opened by a request without spans.
+    /// Prepares the first export: reads the key, and opens a connection with its TLS handshake by a request without
+    /// spans.
     pub(crate) async fn prepare(&self) {
         if let Some(key) = &self.key {
             match key.fetch(&self.stack).await {
@@ -101,7 +101,7 @@ impl Otlp {
         }
     }
 
-    /// Reads the key's parameter again, if it is time. Whether it holds another key.
+    /// Reads the key's parameter again if enough time has passed. Returns whether the key has changed.
     async fn renew(&self, key: &KeyParameter, renewal: &mut Renewal, until: Instant) -> bool {
         if !renewal.is_due(Instant::now()) {
             return false;
@@ -112,20 +112,20 @@ impl Otlp {
                 warn!(variable = "HONEYCOMB_API_KEY_PARAMETER", problem, "Honeycomb's key is still the one it refuses");
                 false
             }
-            // No time is left for another attempt either.
+            // No time is left for another attempt.
             Err(_) => false,
         }
     }
 
-    /// Encodes `spans` to be sent. All of them, and what waits already, get one chance before any is given up.
+    /// Encodes `spans` for sending. All waiting spans get one attempt before any is dropped.
     pub(crate) fn enqueue(&self, spans: Vec<SpanData>) {
         for batch in self.encoder.encode(spans) {
             self.queue().push(batch);
         }
     }
 
-    /// Sends what is enqueued, for no longer than `limit`. What is left waits on, within bounds: the oldest goes first.
-    /// Cancelling it loses nothing else.
+    /// Sends the queued requests within `limit`. The rest waits, within bounds: the oldest is dropped first. Cancelling
+    /// the future loses no other request.
     pub(crate) async fn send(&self, limit: Duration, account: &Account) {
         if self.queue().is_empty() {
             return;
@@ -137,15 +137,15 @@ impl Otlp {
         }
     }
 
-    /// Forgets why the receiver was left alone: there will be no later time to come back to it.
+    /// Closes the breaker, because this is the last export.
     pub(crate) fn try_again(&self) {
-        // Whoever is sending at this moment found it closed.
+        // The current sender has found the breaker closed.
         if let Ok(mut sender) = self.sender.try_lock() {
             sender.breaker = Breaker::default();
         }
     }
 
-    /// Whether requests are being sent at this moment.
+    /// Returns whether a request is being sent.
     pub(crate) fn is_sending(&self) -> bool {
         self.sender.try_lock().is_err()
     }
@@ -164,7 +164,7 @@ impl Otlp {
             match self.transport.send(&request, limit).await {
                 ExportOutcome::Accepted { rejected, unfinished } => {
                     let rejected = usize::try_from(rejected).unwrap_or(spans).min(spans);
-                    // Where it was given up meanwhile, it is counted already.
+                    // If the batch was dropped meanwhile, it is already counted.
                     if self.queue().remove(ticket) {
                         account.exported(spans - rejected);
                         account.dropped(DropReason::Refused, rejected);
@@ -185,7 +185,7 @@ impl Otlp {
                         continue;
                     };
                     if !self.renew(key, &mut sender.renewal, until).await {
-                        // Spans wait for the right key as for a receiver that is away.
+                        // Spans wait for the right key as for an unreachable receiver.
                         sender.breaker.failed(Instant::now(), None);
                         return;
                     }
@@ -196,7 +196,7 @@ impl Otlp {
                     sender.breaker.refused(Instant::now());
                 }
                 ExportOutcome::Retry { after, problem } => {
-                    // `Retry-After: 0` asks for no haste.
+                    // `Retry-After: 0` must not cause a busy loop.
                     let pause = breaker::pause(attempts).max(after.unwrap_or_default());
                     attempts += 1;
                     if probing || attempts > MAX_RETRIES || Instant::now() + pause + MIN_ATTEMPT >= until {
@@ -226,7 +226,7 @@ impl Otlp {
     }
 }
 
-/// What an export leaves behind. It is bounded also where nobody waits for the export's end.
+/// Bounds what an export leaves behind, even if the caller stops waiting.
 struct TrimOnDrop<'a> {
     otlp: &'a Otlp,
     account: &'a Account,
@@ -238,7 +238,7 @@ impl Drop for TrimOnDrop<'_> {
     }
 }
 
-// One line at each change of state: a dead receiver must not fill the log.
+// One line per change of state, so that a dead receiver does not fill the log.
 impl Sender {
     fn failed(&mut self, problem: &str) {
         if !self.failing {

@@ -12,10 +12,10 @@ use opentelemetry::trace::{SpanId, TraceId};
 
 use tracestate::Tracestate;
 
-/// Whose trace an HTTP request belongs to over OTLP. In X-Ray it is always the one that Lambda names.
+/// The trace that an HTTP request belongs to over OTLP. In X-Ray it is always Lambda's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ContextMode {
-    /// Lambda's trace. A caller's `traceparent` becomes a link: right for callers from the internet.
+    /// Lambda's trace. A caller's `traceparent` becomes a link. Right for callers from the internet.
     #[default]
     Xray,
     /// The caller's trace, with the caller's span as parent. For trusted callers, such as your own web page.
@@ -27,6 +27,6 @@ pub enum ContextMode {
 pub(crate) struct Caller {
     pub(crate) trace_id: TraceId,
     pub(crate) span_id: SpanId,
-    /// Passed on to the services that this one calls, never exported.
+    /// For outgoing requests, never exported.
     pub(crate) state: Option<Tracestate>,
 }

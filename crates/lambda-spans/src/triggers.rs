@@ -1,4 +1,4 @@
-//! The inner layer of functions that are not behind HTTP: what invoked them, and how each batch went.
+//! The inner layer of functions that are not behind HTTP: the event source and the result of each batch.
 
 mod batch;
 mod cognito;
@@ -28,7 +28,7 @@ use crate::trace::invocation::Invocation;
 use crate::trace::outcome::HandlerOutcome;
 use batch::RecordBatch;
 
-/// Describes an invocation by its event: name, kind, `faas.trigger`, links to what caused it, failed records.
+/// Records an invocation's event: name, kind, `faas.trigger`, links to the senders, failed records.
 ///
 /// | trigger | span | `faas.trigger` | links |
 /// |---|---|---|---|
@@ -41,8 +41,8 @@ use batch::RecordBatch;
 /// | Cognito user pools | server, the trigger's name | `other` | |
 /// | any other event | server, the function's name | `other` | |
 ///
-/// A response with `batchItemFailures` gives `faas.batch.failures`, the number of records that come again; the
-/// span fails when all do. [`Spans::run_event`](crate::Spans::run_event) has the layer in place.
+/// A response with `batchItemFailures` sets `faas.batch.failures`, the number of records that Lambda will retry. The
+/// span fails if all of them do. [`Spans::run_event`](crate::Spans::run_event) installs this layer.
 ///
 /// ```no_run
 /// use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use tracing_subscriber::filter::Targets;
 
-/// The value of an environment variable of this process.
+/// Returns the value of an environment variable.
 #[expect(clippy::disallowed_methods, reason = "the one place where this library reads the environment")]
 pub(crate) fn process_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
@@ -28,7 +28,7 @@ impl<'a> Reader<'a> {
         if self.errors.is_empty() { Ok(settings) } else { Err(self.errors) }
     }
 
-    /// A setting that is well-formed and cannot be used all the same.
+    /// Records an error for a setting that is well-formed but unusable.
     pub(crate) fn unusable(&mut self, name: &'static str, problem: &str) {
         self.error(name, problem.to_owned());
     }
@@ -37,12 +37,12 @@ impl<'a> Reader<'a> {
         self.errors.push(SettingsError { name, problem });
     }
 
-    /// The value of a variable; an empty one is none.
+    /// Returns the value of a variable; an empty value counts as unset.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         (self.get)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// The first of several variables that is set.
+    /// Returns the first of several variables that is set.
     fn first(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
         names.iter().find_map(|name| Some((*name, self.text(name)?)))
     }
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         self.text(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// One of a few words, each with its meaning.
+    /// Parses one of several words into its meaning.
     pub(crate) fn choice<T: Copy>(&mut self, names: &[&'static str], choices: &[(&str, T)]) -> Option<T> {
         let (name, value) = self.first(names)?;
         if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == value) {
@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A whole number from 1.
+    /// Parses an integer of at least 1.
     pub(crate) fn count(&mut self, name: &'static str) -> Option<u64> {
         let value = self.text(name)?;
         match value.parse() {
@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Standard variables that are set and mean nothing here, each with ours that does what they are for.
+    /// Rejects standard variables that have no effect here, each with the variable that does the same.
     pub(crate) fn without_effect(&self, variables: &[(&str, &str)]) -> Vec<String> {
         let set = variables.iter().filter(|(theirs, _)| self.text(theirs).is_some());
         set.map(|(theirs, ours)| format!("{theirs} has no effect here; see {ours}")).collect()
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// `key=value,key=value`, values percent-encoded. A faulty value is not shown: it may be a secret.
+    /// Parses `key=value,key=value` with percent-encoded values. Errors omit the value, because it may be a secret.
     pub(crate) fn pairs(&mut self, name: &'static str) -> HashMap<String, String> {
         let mut pairs = HashMap::new();
         let entries = self.text(name).unwrap_or_default();
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         pairs
     }
 
-    /// `host:port`, or the daemon's other form `tcp:host:port udp:host:port`.
+    /// Parses `host:port`, or the daemon's other form `tcp:host:port udp:host:port`.
     pub(crate) fn daemon_address(&mut self, name: &'static str) -> Option<String> {
         let value = self.text(name)?;
         let address = value.split_whitespace().find_map(|part| part.strip_prefix("udp:")).unwrap_or(&value);
@@ -134,10 +134,10 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Levels by target. Filters by span or field would bring a whole engine of regular expressions.
+    /// Parses levels by target. Filters by span or field would need a regular expression engine.
     pub(crate) fn log_filter(&mut self) -> Option<Targets> {
         let (name, value) = self.first(&["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"])?;
-        // Lambda's own levels have one that `tracing` does not know.
+        // Lambda has levels that `tracing` does not know.
         let value = if value.eq_ignore_ascii_case("fatal") { "error".to_owned() } else { value };
         match value.parse() {
             Ok(filter) => Some(filter),
@@ -150,10 +150,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// One setting that cannot be used.
+/// An invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError {
-    /// The variable's name.
+    /// The name of the variable.
     pub name: &'static str,
     /// What was found and what is allowed.
     pub problem: String,
@@ -165,7 +165,7 @@ impl fmt::Display for SettingsError {
     }
 }
 
-/// All settings that cannot be used, as one error.
+/// All invalid settings as one error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsErrors(pub Vec<SettingsError>);
 

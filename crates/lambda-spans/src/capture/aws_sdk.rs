@@ -27,13 +27,13 @@ use crate::attributes::{
 use crate::capture::inject::xray_header;
 use crate::propagation::trace_header::XRAY_HEADER;
 
-/// An interceptor that makes one client span of every operation of an AWS SDK client.
+/// An interceptor that creates one client span for every operation of an AWS SDK client.
 ///
-/// Give it to the `interceptor` function of a client's `config::Builder`. The span, of level INFO, carries the
-/// service, operation, region, request id, status, number of attempts and error code; with the feature
-/// `dynamodb` also tables, index, item counts and consumed capacity. Never a key or a value.
+/// Pass it to the `interceptor` function of a client's `config::Builder`. The span has level INFO. It records the
+/// service, operation, region, request id, status, number of attempts and error code. With the feature `dynamodb` it
+/// also records tables, index, item counts and consumed capacity. It never records a key or a value.
 ///
-/// Requests carry the span's id in `X-Amzn-Trace-Id`, so that a service that traces by itself has it as parent.
+/// Requests carry the span's id in `X-Amzn-Trace-Id`, so that it becomes the parent of the service's own spans.
 ///
 /// ```
 /// use aws_sdk_dynamodb::config::{BehaviorVersion, Config};
@@ -45,10 +45,10 @@ use crate::propagation::trace_header::XRAY_HEADER;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AwsSdkSpans;
 
-/// The span of an operation under way.
+/// The span of an operation in progress.
 #[derive(Debug)]
 struct Operation {
-    // Keeps the span open; what it records goes to its context.
+    // Keeps the span open; attributes are recorded through its context.
     _span: Span,
     context: Context,
 }
@@ -59,7 +59,7 @@ impl Storable for Operation {
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        // A second end is none: this one is for an operation that was dropped before it was answered.
+        // A second end has no effect. This one ends the span of an operation that was dropped before its response.
         self.context.span().set_attribute(KeyValue::new(ERROR_TYPE, "cancelled"));
         self.context.span().set_status(Status::error("cancelled before it was answered"));
         self.context.span().end();
@@ -71,8 +71,7 @@ impl Intercept for AwsSdkSpans {
         "AwsSdkSpans"
     }
 
-    // Not before execution: an interceptor of the client is called there before the operation's own
-    // configuration, its name included, is known.
+    // Not before execution: a client interceptor runs there before the operation's configuration and name are known.
     fn read_before_serialization(
         &self,
         context: &BeforeSerializationInterceptorContextRef<'_>,
@@ -97,8 +96,8 @@ impl Intercept for AwsSdkSpans {
         Ok(())
     }
 
-    // The SDK's own interceptor puts the function's segment there, from an environment variable, but only where no
-    // header is yet.
+    // The SDK's own interceptor would set the function's segment from an environment variable, but only if the header
+    // is missing.
     fn modify_before_signing(
         &self,
         context: &mut BeforeTransmitInterceptorContextMut<'_>,
@@ -147,7 +146,8 @@ impl Intercept for AwsSdkSpans {
     }
 }
 
-/// The service's own error code, or what kept the service from answering. Messages may quote values: none is kept.
+/// Returns the service's error code, or the kind of failure without a response. Messages may quote values and are
+/// ignored.
 fn error_code(error: &OrchestratorError<Error>, response: Option<&HttpResponse>) -> String {
     if error.is_timeout_error() {
         return "timeout".to_owned();

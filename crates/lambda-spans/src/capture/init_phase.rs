@@ -1,6 +1,6 @@
-//! The init phase: from the installation of tracing to the first poll, and what ran in it.
+//! The init phase, from the installation of tracing to the first poll, and the spans that ran in it.
 //!
-//! It belongs to the trace of the first invocation, whose caller waited for it.
+//! It belongs to the trace of the first invocation, because that caller waited for it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -20,14 +20,14 @@ pub(crate) struct InitPhase(Mutex<Phase>);
 
 #[derive(Debug)]
 enum Phase {
-    /// The process is starting, or waits for its first event.
+    /// The process is starting, or is waiting for its first event.
     UnderWay(Box<UnderWay>),
     Over,
 }
 
 #[derive(Debug)]
 struct UnderWay {
-    /// Gathers the spans. Its trace has no name yet: the first invocation brings it.
+    /// Collects the spans. The first invocation supplies the trace id.
     invocation: Invocation,
     root: SpanContext,
     start: SystemTime,
@@ -35,7 +35,7 @@ struct UnderWay {
 }
 
 impl InitPhase {
-    /// Begins it. A process that is no function has none: no invocation would ever take its spans.
+    /// Starts the phase. A process outside of Lambda has no init phase, because no invocation would collect its spans.
     pub(crate) fn begin(sink: Arc<dyn SpanSink>, in_lambda: bool) -> Self {
         if !in_lambda {
             return Self(Mutex::new(Phase::Over));
@@ -47,7 +47,7 @@ impl InitPhase {
         Self(Mutex::new(Phase::UnderWay(Box::new(UnderWay { invocation, root, start: time::now(), polled: None }))))
     }
 
-    /// Where a span without an invocation belongs, while the phase is under way.
+    /// Returns the parent for a span without an invocation while the phase lasts.
     pub(crate) fn under_way(&self) -> Option<(Invocation, SpanContext)> {
         match &*self.lock() {
             Phase::UnderWay(phase) => Some((phase.invocation.clone(), phase.root.clone())),
@@ -55,15 +55,15 @@ impl InitPhase {
         }
     }
 
-    /// The function is about to ask for its first event.
+    /// Records that the function is about to poll for its first event.
     pub(crate) fn polled(&self) {
         if let Phase::UnderWay(phase) = &mut *self.lock() {
             phase.polled = Some(time::now());
         }
     }
 
-    /// The process is a copy of a snapshot. What ran before it ran once for all copies, at another time: it belongs to
-    /// none of their traces. The phase begins anew.
+    /// Restarts the phase in a copy of a SnapStart snapshot. Earlier spans ran once for all copies, at another time, so
+    /// they belong to none of their traces.
     pub(crate) fn restored(&self) {
         if let Phase::UnderWay(phase) = &mut *self.lock() {
             phase.invocation.sample_out_finished();
@@ -71,7 +71,7 @@ impl InitPhase {
         }
     }
 
-    /// Ends the phase. The first caller gets its spans, as children of `root`, the first invocation's span.
+    /// Ends the phase. The first caller receives its spans as children of `root`, the first invocation's span.
     pub(crate) fn hand_over(&self, root: &SpanContext, kind: Option<&str>) -> Vec<SpanData> {
         let Phase::UnderWay(phase) = std::mem::replace(&mut *self.lock(), Phase::Over) else { return Vec::new() };
         let mut spans = phase.invocation.take_finished();

@@ -1,4 +1,4 @@
-//! Log lines: JSON that names the trace, the span and the request it belongs to.
+//! Log lines: JSON with the trace, span and request ids.
 
 use std::fmt;
 use std::io::Write as _;
@@ -17,7 +17,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::propagation::trace_header::xray_form;
 use crate::trace::invocation::Invocation;
 
-/// JSON lines on standard output, where Lambda collects them; for a terminal, text on standard error.
+/// JSON lines on standard output, which Lambda collects; on a terminal, text on standard error.
 pub(crate) fn layer<S>(terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
@@ -29,7 +29,7 @@ where
     }
 }
 
-/// Not `tracing-subscriber`'s own layer: that formats the fields of every span, which no line shows.
+/// Replaces the layer of `tracing-subscriber`, which formats the fields of every span although no line shows them.
 struct JsonLines;
 
 impl<S: Subscriber> Layer<S> for JsonLines {
@@ -41,13 +41,13 @@ impl<S: Subscriber> Layer<S> for JsonLines {
     }
 }
 
-/// One event as one line of JSON.
+/// Formats one event as one line of JSON.
 #[expect(clippy::disallowed_methods, reason = "a line says when it was written")]
 fn write_line(writer: &mut dyn fmt::Write, event: &Event<'_>) -> fmt::Result {
     let mut fields = Fields::default();
     event.record(&mut fields);
     let metadata = event.metadata();
-    // Written by hand, since the order of a line's fields is what makes it readable.
+    // Written by hand, because the order of the fields makes a line readable.
     write!(writer, "{{\"timestamp\":\"{:.3}\",\"level\":\"{}\"", Timestamp::now(), metadata.level())?;
     write!(writer, ",\"message\":{}", json(&fields.message))?;
     write!(writer, ",\"target\":{}", json(metadata.target()))?;
@@ -63,14 +63,14 @@ fn write_line(writer: &mut dyn fmt::Write, event: &Event<'_>) -> fmt::Result {
     writeln!(writer, "}}")
 }
 
-/// Keeps the lines that are not written, with their invocation, which writes them if it fails.
+/// Buffers the lines below the log level in their invocation, which writes them if it fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Buffer {
     written: LevelFilter,
 }
 
 impl Buffer {
-    /// Lines down to `written` are written anyway; those beyond are kept.
+    /// Lines at `written` or above are written anyway; only the others are buffered.
     pub(crate) fn new(written: LevelFilter) -> Self {
         Self { written }
     }
@@ -90,7 +90,7 @@ impl<S: Subscriber> Layer<S> for Buffer {
     }
 }
 
-/// Writes lines to standard output, where Lambda collects them.
+/// Writes lines to standard output, which Lambda collects.
 pub(crate) fn release(lines: impl IntoIterator<Item = String>) {
     let mut stdout = std::io::stdout().lock();
     for line in lines {

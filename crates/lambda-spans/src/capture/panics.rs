@@ -1,10 +1,10 @@
-//! A panic as a log line: where it was, in which request, and not what it said.
+//! Logs a panic as JSON with its location and request, but without its message.
 
 use std::panic;
 
 use tracing::error;
 
-/// Replaces the standard report of a panic, which is no JSON and may quote what a request said.
+/// Replaces the standard panic report, which is not JSON and may quote private data.
 pub(crate) fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

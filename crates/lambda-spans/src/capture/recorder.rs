@@ -1,7 +1,7 @@
-//! The OpenTelemetry tracer under `tracing`: a span that ends is handed to the invocation that it began in.
+//! The OpenTelemetry tracer behind `tracing`: passes each ended span to the invocation in which it started.
 //!
-//! The SDK's own tracer hands spans to processors that know nothing of the context a span came from, and to
-//! which several invocations of one process look alike.
+//! The SDK's own tracer passes spans to processors, which do not see the context of a span and cannot separate
+//! concurrent invocations.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::trace::accounting::Accounts;
 use crate::trace::invocation::Invocation;
 use crate::trace::open_span::OpenSpan;
 
-/// The most attributes, events and links that one span keeps each: the OpenTelemetry default.
+/// The maximum number of attributes, events and links of one span, each: the OpenTelemetry default.
 const LIMIT: usize = 128;
 
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Tracer for Recorder {
     fn build_with_context(&self, builder: SpanBuilder, context: &Context) -> RecordedSpan {
         let mut parent = context.span().span_context().clone();
         let invocation = context.get::<Invocation>().cloned().or_else(|| {
-            // What runs before the first invocation belongs to the cold start.
+            // Work before the first invocation belongs to the cold start.
             let (invocation, root) = self.init.under_way()?;
             if !parent.is_valid() {
                 parent = root;
@@ -143,7 +143,7 @@ impl Span for RecordedSpan {
     /// Sets an attribute; a later value replaces an earlier one.
     fn set_attribute(&mut self, attribute: KeyValue) {
         self.record(|data| {
-            // What an event is, is known when its span has begun; OpenTelemetry sets kinds before only.
+            // The kind is known only after the span has started, but OpenTelemetry sets kinds at the start.
             if attribute.key.as_str() == OTEL_KIND {
                 data.span_kind = SpanKind::Consumer;
             } else if let Some(known) = data.attributes.iter_mut().find(|known| known.key == attribute.key) {
@@ -158,7 +158,7 @@ impl Span for RecordedSpan {
 
     fn set_status(&mut self, status: Status) {
         self.record(|data| {
-            // Ok outranks Error, which outranks Unset.
+            // `Ok` overrides `Error`, which overrides `Unset`.
             if status > data.status {
                 data.status = status;
             }

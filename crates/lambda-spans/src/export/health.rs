@@ -1,4 +1,4 @@
-//! The health of the telemetry itself, as CloudWatch metrics: a log line in the embedded metric format.
+//! Metrics of the telemetry itself, as log lines in CloudWatch's embedded metric format.
 
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 
 use crate::trace::accounting::{Counts, Ledger};
 
-/// CloudWatch's own resolution.
+/// CloudWatch's standard resolution.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Writes what became of the spans since the last time, at most once a minute.
+/// Writes the changes of the span counts, at most once a minute.
 #[derive(Debug)]
 pub(crate) struct Health {
     namespace: Option<String>,
@@ -58,7 +58,7 @@ fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, no
         values.insert(format!("{name}Carried"), json!(now.carried));
     }
     let metrics: Vec<Value> = values.keys().map(|name| json!({ "Name": name, "Unit": "Count" })).collect();
-    // Why is for whoever reads the line that an alarm led to; as metrics, the reasons would only cost.
+    // The reasons are fields of the line for its readers; as metrics they would only add cost.
     for (name, before, now) in [("XRay", before.xray, now.xray), ("Otlp", before.otlp, now.otlp)] {
         let since = |of: fn(&Counts) -> u64| json!(of(&now) - of(&before));
         values.insert(format!("{name}Refused"), since(|counts| counts.dropped.refused));

@@ -1,4 +1,4 @@
-//! A trace on the terminal: a tree of spans, when each began, how long it took, and a bar that shows both.
+//! Prints a trace as a tree of spans with start, duration and a bar for both.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use crate::trace::finished::FinishedSpans;
 const BAR: usize = 24;
 const NAME_WIDTH: usize = 44;
 
-/// Attributes that tell the story of a span at a glance; the application's own are always shown.
+/// The attributes that summarize a span. The application's own attributes are always shown.
 const SHOWN: [&str; 7] = [
     HTTP_RESPONSE_STATUS_CODE,
     ERROR_TYPE,
@@ -65,7 +65,7 @@ impl TraceView<'_> {
         }
     }
 
-    /// Where in the trace the span lies.
+    /// The position of the span in the trace.
     fn bar(&self, span: &SpanData) -> String {
         let cells = |duration: Duration| {
             let share = duration.as_secs_f64() / self.length.as_secs_f64().max(f64::EPSILON);

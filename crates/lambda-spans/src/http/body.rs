@@ -1,4 +1,4 @@
-//! A response body that several threads may hold, whatever body it was.
+//! A response body that is `Sync`, whatever its inner body is.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use http_body::{Body, Frame, SizeHint};
 use sync_wrapper::SyncWrapper;
 
-/// The concurrent runtime keeps a handler on several threads and asks that its response be `Sync`; axum's body is not.
+/// The concurrent runtime requires a `Sync` response, but axum's body is not `Sync`.
 pub(crate) struct SyncBody<B> {
     body: SyncWrapper<B>,
     size: SizeHint,

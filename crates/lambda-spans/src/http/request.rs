@@ -1,4 +1,4 @@
-//! What a request says of itself. All of it comes from the caller: bounded, and checked before it is kept.
+//! Attributes of the request. The caller controls all of them, so they are checked and bounded.
 
 use http::{HeaderMap, Method, Request, Version, header};
 use http_body::Body;
@@ -14,7 +14,7 @@ use crate::attributes::{
 const MAX_PATH: usize = 1024;
 const MAX_HOST: usize = 253;
 const MAX_USER_AGENT: usize = 256;
-/// An IPv6 address with a zone.
+/// The maximum length of an IPv6 address with a zone.
 const MAX_ADDRESS: usize = 64;
 
 pub(super) fn describe<B: Body>(context: &Context, request: &Request<B>, client_address: bool) {
@@ -43,14 +43,14 @@ pub(super) fn describe<B: Body>(context: &Context, request: &Request<B>, client_
             span.set_attribute(KeyValue::new(key, value));
         }
     }
-    // A body that is empty says so, but not its size.
+    // An empty body reports that it has ended, but no size.
     let size = if request.body().is_end_stream() { Some(0) } else { request.body().size_hint().exact() };
     if let Some(size) = size.and_then(|size| i64::try_from(size).ok()) {
         span.set_attribute(KeyValue::new(HTTP_REQUEST_BODY_SIZE, size));
     }
 }
 
-/// The methods of the semantic conventions; any other would let a caller make up span names.
+/// The methods of the semantic conventions. Any other method would let a caller invent span names.
 pub(super) fn method_name(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -67,8 +67,8 @@ pub(super) fn method_name(method: &Method) -> &'static str {
     }
 }
 
-/// The address that AWS saw. A load balancer tells it last in `X-Forwarded-For`; what comes before is the client's
-/// own claim.
+/// Returns the address that AWS saw. A load balancer appends it to `X-Forwarded-For`; earlier entries are the client's
+/// claim.
 fn client(event: Option<&RequestContext>, headers: &HeaderMap) -> Option<String> {
     match event? {
         RequestContext::ApiGatewayV1(context) => context.identity.source_ip.clone(),
@@ -100,7 +100,7 @@ fn header_text(headers: &HeaderMap, name: header::HeaderName, limit: usize) -> O
     headers.get(name)?.to_str().ok().map(|text| clip(text, limit))
 }
 
-/// What the client spoke. The request that is made of an event has a version of its own, which says nothing.
+/// Returns the client's protocol version. The version of the request built from an event is meaningless.
 fn version(event: Option<&RequestContext>, version: Version) -> Option<&'static str> {
     let protocol = match event {
         None => return version_number(version),
@@ -127,7 +127,7 @@ fn version_number(version: Version) -> Option<&'static str> {
     }
 }
 
-/// The beginning of `text`, at most `limit` bytes.
+/// Returns the first `limit` bytes of `text` at most.
 fn clip(text: &str, limit: usize) -> String {
     let mut end = text.len().min(limit);
     while !text.is_char_boundary(end) {

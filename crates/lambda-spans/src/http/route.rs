@@ -1,4 +1,4 @@
-//! The route of a request: of low cardinality, and without the stage.
+//! The route of a request: low cardinality, without the stage.
 
 use http::{Extensions, Method, Request};
 use lambda_http::RequestExt as _;
@@ -9,7 +9,7 @@ use opentelemetry::{Context, KeyValue};
 use super::request::method_name;
 use crate::attributes::{HTTP_ROUTE, URL_PATH};
 
-/// What the conventions put in the place of a value that is not to be seen.
+/// The conventions' replacement for a redacted value.
 const REDACTED: &str = "REDACTED";
 
 pub(super) fn record(context: &Context, method: &Method, route: &str) {
@@ -19,7 +19,7 @@ pub(super) fn record(context: &Context, method: &Method, route: &str) {
     span.update_name(format!("{} {route}", if method == "_OTHER" { "HTTP" } else { method }));
 }
 
-/// Takes the values of the route's parameters out of the path; a route without any has none to take out.
+/// Replaces the values of the route's parameters in the path.
 pub(super) fn redact(context: &Context, route: Option<&str>) {
     let path = match route {
         None => format!("/{REDACTED}"),
@@ -35,21 +35,21 @@ fn redacted(route: &str) -> String {
     parts.fold(first, |path, part| path + REDACTED + part.split_once('}').map_or("", |(_, rest)| rest))
 }
 
-/// The route that API Gateway matched. A router of the function's own knows better, and comes later.
+/// Returns the route that API Gateway matched. The function's own router is more precise and overrides it.
 pub(super) fn matched_by_gateway(extensions: &Extensions) -> Option<&str> {
     let route = match extensions.get::<RequestContext>()? {
         RequestContext::ApiGatewayV1(context) => context.resource_path.as_deref()?,
-        // `GET /items/{id}`, or `$default`, which a function URL has always.
+        // `GET /items/{id}`, or `$default`, which a function URL always has.
         RequestContext::ApiGatewayV2(context) => context.route_key.as_deref()?.split_once(' ')?.1,
         RequestContext::Alb(_) | _ => return None,
     };
     route.starts_with('/').then_some(route)
 }
 
-/// `route` as the application means it.
+/// Returns `route` without the stage.
 ///
-/// `lambda_http` puts the stage before the path unless it is told not to; a router behind it then has routes such
-/// as `/prod/items`, or `/{stage}/items`.
+/// `lambda_http` prefixes the path with the stage by default, so that the router behind it has routes such as
+/// `/prod/items` or `/{stage}/items`.
 pub(super) fn without_stage<'a, B>(route: &'a str, request: &Request<B>) -> &'a str {
     let Some(stage) = stage(request.extensions()) else { return route };
     let raw = request.raw_http_path();

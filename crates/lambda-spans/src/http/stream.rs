@@ -1,6 +1,6 @@
-//! A response that is streamed: its body is still made while the runtime sends it.
+//! A streamed response: its body is still being produced while the runtime sends it.
 //!
-//! The runtime polls such a body in a task of its own, which knows nothing of the invocation.
+//! The runtime polls such a body in a separate task, outside of the invocation's context.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,11 +20,11 @@ use crate::attributes::{HTTP_RESPONSE_BODY_SIZE, HTTP_RESPONSE_TIME_TO_FIRST_BYT
 use crate::trace::invocation::Invocation;
 use crate::trace::outcome::HandlerOutcome;
 
-/// Takes the invocation's span along into a streamed response. Outside of [`HttpLayer`](crate::HttpLayer).
+/// Extends the invocation's span over a streamed response. Place it outside of [`HttpLayer`](crate::HttpLayer).
 ///
-/// Spans made while the body streams are children of the invocation's span, and that span learns when the first
-/// byte left (`http.response.time_to_first_byte_ms`), how many there were, and whether the stream broke.
-/// [`Spans::run_streaming`](crate::Spans::run_streaming) has it in place.
+/// Spans that start while the body streams are children of the invocation's span. That span records the time to the
+/// first byte (`http.response.time_to_first_byte_ms`), the number of bytes, and whether the stream failed.
+/// [`Spans::run_streaming`](crate::Spans::run_streaming) installs this layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StreamLayer;
 
@@ -95,7 +95,7 @@ where
     }
 }
 
-/// The body of a streamed response, within its invocation's span.
+/// The body of a streamed response, inside its invocation's span.
 #[derive(Debug)]
 pub struct TracedBody<B> {
     body: B,
@@ -148,7 +148,7 @@ where
                 if let Some(data) = frame.data_ref() {
                     this.sent(data.remaining());
                 }
-                // Nobody asks for another frame of a body that says that it is over.
+                // A body that reports its end is not polled again.
                 if this.body.is_end_stream() {
                     this.ended();
                 }

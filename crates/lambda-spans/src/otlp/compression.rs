@@ -29,7 +29,7 @@ pub(super) enum Compressor {
 }
 
 impl Compressor {
-    /// The compressed body and its `Content-Encoding`. `None` if the body is to be sent as it is.
+    /// Returns the compressed body and its `Content-Encoding`, or `None` to send the body unchanged.
     pub(super) fn compress(&self, body: &[u8]) -> Option<(Vec<u8>, &'static str)> {
         match self {
             Self::Gzip(gzip) => Some((gzip.compress(body)?, "gzip")),

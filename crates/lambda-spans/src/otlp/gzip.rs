@@ -1,5 +1,4 @@
-//! gzip with one compressor for the life of the process: making its tables anew costs more than compressing a
-//! few spans.
+//! gzip with one compressor for the life of the process: creating its tables costs more than compressing a few spans.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,7 +6,7 @@ use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 /// Deflate, no name, no time, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
-/// What a trailer takes: checksum and length.
+/// The size of a trailer: checksum and length.
 const TRAILER: usize = 8;
 
 #[derive(Debug)]
@@ -15,11 +14,11 @@ pub(super) struct Gzip(Mutex<Compress>);
 
 impl Gzip {
     pub(super) fn new() -> Self {
-        // Spans are mostly the same keys again and again: the fastest level finds them.
+        // Spans repeat the same keys, which the fastest level already finds.
         Self(Mutex::new(Compress::new(Compression::fast(), false)))
     }
 
-    /// `plain` as a gzip member. `None` if the compressor cannot go on; the plain bytes serve then.
+    /// Returns `plain` as a gzip member, or `None` if the compressor fails; the caller then sends it uncompressed.
     pub(super) fn compress(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let mut compressor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         compressor.reset();

@@ -1,4 +1,4 @@
-//! The process's one HTTP and TLS stack: the AWS SDK's, for the SDK, for OTLP and for the key's parameter.
+//! The process's only HTTP and TLS stack. The AWS SDK, OTLP and the request for the Honeycomb key share it.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,13 +11,13 @@ use aws_smithy_runtime_api::client::http::{
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A connection that was idle longer may have slept through a freeze, at whose end its peer is gone.
+/// A connection that was idle for longer may have been closed by its peer during a freeze.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Connectors with their connections. Clones share them.
 ///
-/// Each is made when it is first asked for: reading the trusted roots takes milliseconds, and what goes over plain
-/// HTTP does not need them.
+/// Each is created on first use: reading the trusted root certificates takes milliseconds, and plain HTTP does not need
+/// them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HttpStack(Arc<Connectors>);
 
@@ -28,13 +28,14 @@ struct Connectors {
 }
 
 impl HttpStack {
-    /// The connector for `url`.
+    /// Returns the connector for `url`.
     pub(crate) fn connector(&self, url: &str) -> SharedHttpConnector {
         if url.starts_with("http:") { self.plain() } else { self.tls() }
     }
 
     pub(crate) fn plain(&self) -> SharedHttpConnector {
-        // One for TLS that trusts nobody: a connector without TLS would be a second HTTP stack in the binary.
+        // A TLS connector without trusted roots, because a connector without TLS would add a second HTTP stack to the
+        // binary.
         let nobody = || TlsContext::builder().with_trust_store(TrustStore::empty()).build().unwrap_or_default();
         self.0.plain.get_or_init(|| connector(nobody())).clone()
     }
@@ -43,7 +44,7 @@ impl HttpStack {
         self.0.tls.get_or_init(|| connector(TlsContext::default())).clone()
     }
 
-    /// A client for the AWS SDK.
+    /// Returns a client for the AWS SDK.
     pub(crate) fn client(&self) -> SharedHttpClient {
         let stack = self.clone();
         http_client_fn(move |_, _| stack.tls())

@@ -1,4 +1,4 @@
-//! Requests that are not accepted yet: bounded, the oldest is given up first.
+//! Encoded requests that no receiver has accepted yet. Bounded: the oldest is dropped first.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use opentelemetry_http::Bytes;
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 const MAX_SPANS: usize = 4096;
 
-/// An encoded request and how many spans it carries.
+/// An encoded request and the number of its spans.
 #[derive(Debug)]
 pub(super) struct EncodedRequest {
     pub(super) request: Request<Bytes>,
@@ -20,34 +20,34 @@ pub(super) struct RequestQueue {
     requests: VecDeque<EncodedRequest>,
     bytes: usize,
     spans: usize,
-    /// How many batches have left: the place of the first, counted from the beginning of time.
+    /// The number of batches removed so far, which is the position of the first one.
     left: u64,
 }
 
 impl RequestQueue {
-    /// Adds a batch at the end.
+    /// Appends a batch.
     pub(super) fn push(&mut self, batch: EncodedRequest) {
         self.bytes += batch.request.body().len();
         self.spans += batch.spans;
         self.requests.push_back(batch);
     }
 
-    /// Gives up what is more than may be carried. Returns the number of its spans.
+    /// Drops the oldest batches above the bounds. Returns the number of dropped spans.
     pub(super) fn trim(&mut self) -> usize {
         let mut dropped = 0;
-        // The newest stays: one batch is always within what a receiver takes.
+        // The newest batch stays: one batch never exceeds what a receiver accepts.
         while (self.bytes > MAX_BYTES || self.spans > MAX_SPANS) && self.requests.len() > 1 {
             dropped += self.pop();
         }
         dropped
     }
 
-    /// The oldest batch: a ticket to remove it by, its request, the number of its spans.
+    /// Returns the oldest batch: a ticket for removing it, its request and the number of its spans.
     pub(super) fn front(&self) -> Option<(u64, Request<Bytes>, usize)> {
         self.requests.front().map(|batch| (self.left, batch.request.clone(), batch.spans))
     }
 
-    /// Removes the batch of a ticket, if it is still there.
+    /// Removes the batch of a ticket if it still exists.
     pub(super) fn remove(&mut self, ticket: u64) -> bool {
         let there = ticket == self.left && !self.requests.is_empty();
         if there {

@@ -1,4 +1,4 @@
-//! What an answer to an OTLP request means, by the protocol's rules.
+//! Interprets responses to OTLP requests by the protocol's rules.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use http::{HeaderMap, StatusCode};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 
-/// What became of one attempt.
+/// The result of one attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ExportOutcome {
-    /// Taken, but for `rejected` spans, which sending again would not change. `unfinished` where the answer does not
-    /// end: a receiver to be left alone for a while.
+    /// Accepted, except `rejected` spans, which a retry would not change. `unfinished` if the response does not end:
+    /// the receiver is left alone for a while.
     Accepted { rejected: u64, unfinished: Option<String> },
-    /// Sending again may help, `after` at the earliest.
+    /// A retry may help, at the earliest after `after`.
     Retry { after: Option<Duration>, problem: String },
-    /// The receiver does not know the key. Sending again helps where there is another.
+    /// The receiver does not know the key. A retry helps with another key.
     Unauthorized { problem: String },
-    /// Sending again would not help.
+    /// A retry would not help.
     Refused { problem: String },
-    /// No answer in time. The receiver may have taken the spans.
+    /// No response in time. The receiver may have accepted the spans.
     NoResponse { problem: String },
 }
 
@@ -28,7 +28,7 @@ impl ExportOutcome {
             return Self::Accepted { rejected: rejected(body), unfinished: None };
         }
         let problem = format!("the receiver answered {status}");
-        // The protocol's own list; any other status says that the request itself is at fault.
+        // The statuses that the protocol lists as retryable. Any other status means that the request is wrong.
         match status.as_u16() {
             429 | 502 | 503 | 504 => Self::Retry { after: retry_after(headers), problem },
             401 => Self::Unauthorized { problem: format!("{problem}: it does not know the key") },
@@ -38,14 +38,14 @@ impl ExportOutcome {
     }
 }
 
-/// Partial success: counted, never sent again.
+/// Partial success: counted, never retried.
 fn rejected(body: &[u8]) -> u64 {
     let response = ExportTraceServiceResponse::decode(body).unwrap_or_default();
     let rejected = response.partial_success.map_or(0, |partial| partial.rejected_spans);
     u64::try_from(rejected).unwrap_or(0)
 }
 
-/// In seconds; the header's other form, a date, is not worth a parser of dates.
+/// In seconds. The header's other form, a date, is not supported.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))

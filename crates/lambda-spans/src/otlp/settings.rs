@@ -1,4 +1,4 @@
-//! Where spans go by OTLP.
+//! The settings of the OTLP destination.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,12 +18,12 @@ pub(crate) struct OtlpSettings {
     pub(crate) headers: HashMap<String, String>,
     pub(crate) compression: Compression,
     pub(crate) timeout: Duration,
-    /// Where the key is, if it is not among the headers.
+    /// Where to read the key if it is not among the headers.
     pub(crate) key: Option<KeyParameter>,
 }
 
 impl OtlpSettings {
-    /// The OTLP destination that the environment names, if any.
+    /// Reads the OTLP destination from the environment, if there is one.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let honeycomb_endpoint = reader.url("HONEYCOMB_API_ENDPOINT");
         let honeycomb_key = reader.text("HONEYCOMB_API_KEY");
@@ -61,7 +61,7 @@ fn traces_url(base: &str) -> String {
     format!("{}{TRACES_PATH}", base.trim_end_matches('/'))
 }
 
-/// The key is a secret of its owner and Honeycomb; another receiver never gets it.
+/// The key is shared with Honeycomb only; another receiver never gets it.
 fn is_honeycomb(endpoint: &str) -> bool {
     endpoint.parse::<http::Uri>().is_ok_and(|uri| {
         uri.scheme_str() == Some("https") && uri.host().is_some_and(|host| host.ends_with(".honeycomb.io"))

@@ -9,11 +9,11 @@ use crate::propagation::Caller;
 use crate::propagation::trace_header::xray_form;
 use crate::trace::finished::FinishedSpans;
 
-/// Columns of Honeycomb: an attribute with one of these keys would overwrite the span's own value.
+/// Columns of Honeycomb that an attribute with the same key would overwrite.
 const RESERVED: [&str; 4] = ["name", "error", "type", "duration_ms"];
 
-/// The spans as OTLP receivers get them. Lambda's own segment, the parent in X-Ray, never arrives there, so the
-/// invocation is the root, or a child of the caller whose trace is continued.
+/// Returns the spans for OTLP receivers. Lambda's own segment, the parent in X-Ray, never arrives there. The invocation
+/// is the root, or a child of the caller whose trace is continued.
 pub(crate) fn adapted(finished: FinishedSpans, rate: u64) -> Vec<SpanData> {
     let FinishedSpans { caller, mut spans, .. } = finished;
     for span in &mut spans {

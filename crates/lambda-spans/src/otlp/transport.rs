@@ -1,4 +1,4 @@
-//! One exchange with an OTLP receiver.
+//! One request to an OTLP receiver.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::response::ExportOutcome;
 use super::settings::HONEYCOMB_HEADER;
 
-/// Answers of OTLP receivers are a few hundred bytes; a larger one is not worth its memory.
+/// Responses of OTLP receivers have a few hundred bytes; larger ones are not read.
 const MAX_ANSWER: usize = 64 * 1024;
 
 #[derive(Debug)]
@@ -24,9 +24,9 @@ pub(super) struct Transport {
 }
 
 enum RequestError {
-    /// The request or its answer cannot be used; another attempt would not change that.
+    /// The request or its response is unusable; a retry would not change that.
     Unusable(String),
-    /// The connection could not be made or broke off.
+    /// The connection failed or broke.
     Connection(String),
 }
 
@@ -35,7 +35,7 @@ impl Transport {
         Self { connector, key: Mutex::default() }
     }
 
-    /// The key that goes with every request from now on. Whether it is another than before.
+    /// Sets the key for later requests. Returns whether it is new.
     pub(super) fn set_key(&self, key: HeaderValue) -> bool {
         let mut current = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         let before = current.replace(key);
@@ -46,7 +46,7 @@ impl Transport {
         self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// One attempt. A connection that turns out to be gone is replaced by a new one, once.
+    /// Makes one attempt. Replaces a stale connection by a new one, once.
     pub(super) async fn send(&self, request: &Request<Bytes>, limit: Duration) -> ExportOutcome {
         let until = Instant::now() + limit;
         let silence = || format!("no answer within {} ms", limit.as_millis());
@@ -62,7 +62,7 @@ impl Transport {
             Ok(Err(RequestError::Unusable(problem))) => return ExportOutcome::Refused { problem },
             Err(_) => return ExportOutcome::NoResponse { problem: silence() },
         };
-        // From here on the status has said what became of the spans: sending them again would double them.
+        // From here on, the status has decided about the spans: a retry would duplicate them.
         let body = timeout_at(until, Limited::new(body, MAX_ANSWER).collect()).await;
         let unfinished = body.is_err().then(silence);
         let body = body.ok().and_then(Result::ok).map(Collected::to_bytes).unwrap_or_default();

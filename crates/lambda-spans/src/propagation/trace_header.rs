@@ -1,29 +1,28 @@
-//! The value of `X-Amzn-Trace-Id`, as Lambda's Runtime API hands it over and as AWS services take it.
+//! The value of `X-Amzn-Trace-Id`, as in Lambda's Runtime API and in AWS services.
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
 pub(crate) const XRAY_HEADER: &str = "x-amzn-trace-id";
 
-/// AWS's own values stay below 200 bytes.
+/// AWS's own values are shorter than 200 bytes.
 const MAX_LENGTH: usize = 512;
 const MAX_LINEAGE: usize = 256;
 
-/// What an `X-Amzn-Trace-Id` says.
+/// The content of an `X-Amzn-Trace-Id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TraceHeader<'a> {
     pub(crate) root: TraceId,
     pub(crate) parent: Option<SpanId>,
-    /// `Sampled=1`. A value without the field, or with `?`, is not sampled: X-Ray holds no parent of it.
+    /// `Sampled=1`. A value without the field, or with `?`, is not sampled: X-Ray has no parent for it.
     pub(crate) sampled: bool,
-    /// Which functions the event came through: how AWS finds a loop. It is for AWS only.
+    /// The functions that the event passed through. AWS detects loops with it. Sent to AWS only.
     pub(crate) lineage: Option<&'a str>,
 }
 
 impl<'a> TraceHeader<'a> {
-    /// Reads a header. `None` for one that is too long, repeats a field, or holds no valid root.
+    /// Parses a header. Returns `None` if it is too long, repeats a field or has no valid root.
     ///
-    /// Fields may come in any order and case. What AWS puts beside `Root`, `Parent`, `Sampled` and `Lineage` is
-    /// passed over, and kept nowhere.
+    /// Fields may have any order and case. Fields other than `Root`, `Parent`, `Sampled` and `Lineage` are ignored.
     pub(crate) fn parse(value: &'a str) -> Option<Self> {
         if value.len() > MAX_LENGTH || !value.is_ascii() {
             return None;
@@ -43,7 +42,7 @@ impl<'a> TraceHeader<'a> {
             parent: parent.map_or(Some(None), |parent| parse_parent(parent).map(Some))?,
             sampled: match sampled {
                 Some("1") => true,
-                // `?` leaves the decision to whoever reads it.
+                // `?` leaves the decision to the receiver.
                 None | Some("0" | "?") => false,
                 Some(_) => return None,
             },
@@ -51,13 +50,13 @@ impl<'a> TraceHeader<'a> {
         })
     }
 
-    /// The span that a message was sent from; `None` without a parent.
+    /// Returns the span that sent a message; `None` without a parent.
     pub(crate) fn span_context(&self) -> Option<SpanContext> {
         let flags = if self.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
         Some(SpanContext::new(self.root, self.parent?, flags, true, TraceState::NONE))
     }
 
-    /// The header's text.
+    /// Formats the header.
     pub(crate) fn format(&self) -> String {
         let mut text = format!("Root={}", xray_form(self.root));
         if let Some(parent) = self.parent {
@@ -87,7 +86,7 @@ fn parse_parent(value: &str) -> Option<SpanId> {
     u64::try_from(id).ok().map(SpanId::from).filter(|id| *id != SpanId::INVALID)
 }
 
-/// Digits alone: no sign, no blank.
+/// Only digits: no sign, no blank.
 fn parse_hex(digits: &str) -> Option<u128> {
     digits.chars().try_fold(0, |number, digit| Some(number << 4 | u128::from(digit.to_digit(16)?)))
 }

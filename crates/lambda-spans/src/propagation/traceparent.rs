@@ -1,9 +1,9 @@
-//! `traceparent` of W3C Trace Context.
+//! The W3C `traceparent` header.
 
 use http::{HeaderMap, HeaderName};
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
-/// What a version to come may add is not read; it may not be without end either.
+/// The maximum length. A later version may append fields, which are ignored.
 const MAX_LENGTH: usize = 256;
 const LENGTH: usize = 55;
 
@@ -11,8 +11,8 @@ pub(crate) const HEADER: HeaderName = HeaderName::from_static("traceparent");
 
 /// Parses `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`.
 ///
-/// `None` for version `ff`, capital letters, an id of zeros, and anything behind the fields of version 00. A
-/// later version is read as far as version 00 goes.
+/// Returns `None` for version `ff`, uppercase letters, an id of zeros, and extra text in version 00. Reads only the
+/// fields of version 00 of a later version.
 pub(crate) fn parse(value: &str) -> Option<SpanContext> {
     if value.len() > MAX_LENGTH || !value.is_ascii() {
         return None;
@@ -43,14 +43,14 @@ pub(crate) fn parse(value: &str) -> Option<SpanContext> {
     context.is_valid().then_some(context)
 }
 
-/// The span that a request's header names. `None` if there are two headers: they contradict each other.
+/// Returns the span in a request's header, or `None` if there are two headers, which contradict each other.
 pub(crate) fn from_headers(headers: &HeaderMap) -> Option<SpanContext> {
     let mut values = headers.get_all(HEADER).iter();
     let value = values.next()?.to_str().ok()?;
     if values.next().is_some() { None } else { parse(value) }
 }
 
-/// The trace id that a `traceparent` names: 32 lower-case hexadecimal digits. `None` if `traceparent` is invalid.
+/// Returns the trace id in a `traceparent`: 32 lowercase hexadecimal digits. Returns `None` if it is invalid.
 #[must_use]
 pub fn trace_id_of(traceparent: &str) -> Option<String> {
     parse(traceparent).map(|writer| writer.trace_id().to_string())

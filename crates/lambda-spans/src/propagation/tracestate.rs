@@ -1,10 +1,10 @@
-//! `tracestate` of W3C Trace Context: of a trusted caller, for the services that are called in turn.
+//! The W3C `tracestate` of a trusted caller, for outgoing requests.
 
 use http::HeaderName;
 
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("tracestate");
 
-/// What the specification asks everyone to pass on.
+/// The size that the specification requires everyone to propagate.
 const MAX_LENGTH: usize = 512;
 const MAX_MEMBERS: usize = 32;
 const MAX_PART: usize = 256;
@@ -14,10 +14,10 @@ const MAX_PART: usize = 256;
 pub(crate) struct Tracestate(String);
 
 impl Tracestate {
-    /// Reads the headers together. `None` when one member is not valid, a key comes twice, it is too long, or
+    /// Parses all headers together. Returns `None` if a member is invalid, a key is repeated, the result is too long or
     /// nothing is left.
     ///
-    /// `ot` is left out: it would weigh the caller's sampling into the receiver's counts.
+    /// Omits `ot`, which would add the caller's sampling weight to the receiver's counts.
     pub(crate) fn parse<'a>(headers: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let mut kept: Vec<(&str, &str)> = Vec::new();
         let (mut length, mut members) = (0, 0);

@@ -1,28 +1,28 @@
-//! When OTLP gets what is finished: after each response, or several invocations' at once beside a later one.
+//! Decides when spans are sent over OTLP: after each response, or in batches during later invocations.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::trace::sampling::Verdict;
 
-/// Invocations that follow each other faster than this are a burst: the next will take the spans of this one along.
+/// Invocations at shorter intervals are a burst: the next one exports the spans of this one.
 const BURST: Duration = Duration::from_millis(500);
 
-/// When spans leave by OTLP. X-Ray's datagrams always leave after the response: they cost microseconds.
+/// When spans are sent over OTLP. X-Ray's datagrams are always sent after the response, because they cost microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlushMode {
-    /// After every response. Nothing waits when the process is frozen.
+    /// After every response. No span waits while the process is frozen.
     End,
-    /// After the response while traffic is slow, or when the invocation failed or was slow. In a burst, together
-    /// and beside a later invocation.
+    /// After the response if invocations are rare, or if the invocation failed or was slow. In a burst, in batches
+    /// during a later invocation.
     #[default]
     Adaptive,
-    /// By a task of its own. For processes that are never frozen.
+    /// In a background task. For processes that are never frozen.
     Background,
 }
 
-/// How closely invocations follow each other.
+/// The intervals between invocations.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     mode: FlushMode,
@@ -38,7 +38,7 @@ impl Traffic {
         self.mode
     }
 
-    /// Whether an invocation that begins at `now` is one of a burst.
+    /// Returns whether an invocation that starts at `now` belongs to a burst.
     pub(crate) fn is_burst(&self, now: Instant) -> bool {
         let last_end = *self.last_end.lock().unwrap_or_else(PoisonError::into_inner);
         last_end.is_some_and(|end| now.saturating_duration_since(end) < BURST)
@@ -48,7 +48,7 @@ impl Traffic {
         *self.last_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    /// Whether the spans of an invocation must leave before the next event is asked for.
+    /// Returns whether the spans of an invocation must be sent before the next poll.
     pub(crate) fn must_flush(&self, burst: bool, verdict: Verdict) -> bool {
         match self.mode {
             FlushMode::End => true,

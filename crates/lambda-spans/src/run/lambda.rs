@@ -1,7 +1,7 @@
 //! The outer layer: one invocation as Lambda sees it.
 //!
-//! The runtime posts the response inside of this layer's service and polls for the next event after it, so
-//! that what happens between keeps no caller waiting and is over before Lambda freezes the process.
+//! Inside this layer's service, the runtime posts the response; after it, the runtime polls for the next event. Work in
+//! between delays no caller and ends before Lambda freezes the process.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,19 +30,19 @@ use crate::trace::inbound::Inbound;
 use crate::trace::invocation::{Invocation, new_trace_id};
 use crate::trace::outcome::record_error;
 
-/// What is left to Lambda between the end of an export and the deadline.
+/// The reserve between the end of an export and the deadline.
 const MARGIN: Duration = Duration::from_millis(50);
 
 const MIN_RESCUE: Duration = Duration::from_millis(250);
 const MAX_RESCUE: Duration = Duration::from_millis(500);
 
-/// Whether this process has handled an invocation yet.
+/// Whether this process has handled an invocation.
 static WARM: AtomicBool = AtomicBool::new(false);
 
 /// Traces each invocation and exports after its response. The outermost layer of a `lambda_runtime::Runtime`.
 ///
-/// What the request or the event was, only a layer around the handler can tell: [`HttpLayer`](crate::HttpLayer)
-/// or [`EventLayer`](crate::EventLayer).
+/// Only a layer around the handler can record the request or the event: [`HttpLayer`](crate::HttpLayer) or
+/// [`EventLayer`](crate::EventLayer).
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
@@ -71,8 +71,8 @@ impl<S> Layer<S> for LambdaLayer {
 }
 
 impl Spans {
-    /// The outer layer of your own `lambda_runtime::Runtime`. The inner layer is [`HttpLayer`](crate::HttpLayer) or
-    /// [`EventLayer`](crate::EventLayer).
+    /// Returns the outer layer for your own `lambda_runtime::Runtime`. The inner layer is
+    /// [`HttpLayer`](crate::HttpLayer) or [`EventLayer`](crate::EventLayer).
     pub fn lambda_layer(&self) -> LambdaLayer {
         LambdaLayer { spans: self.clone() }
     }
@@ -102,7 +102,7 @@ where
             return LambdaFuture::handling(self.inner.call(event).instrument(Span::none()), None, None);
         }
         let lambda = &event.context;
-        // Without Lambda's own context, as in an emulator, nothing is above the root span in any destination.
+        // Without Lambda's context, as in some emulators, the root span has no parent in any destination.
         let header = lambda.xray_trace_id.as_deref().and_then(TraceHeader::parse);
         let inbound =
             Inbound::new(self.spans.context).with_event(event.body.clone(), header.and_then(|header| header.lineage));
@@ -116,7 +116,7 @@ where
         self.spans.pipeline.send_if_due();
         let span =
             info_span!(parent: None, "invocation", otel.name = lambda.env_config.function_name, otel.kind = "server");
-        // Fails only for a span that nobody records.
+        // Fails only for a span that is not recorded.
         span.set_parent(invocation.context()).ok();
         let root = span.context();
         describe(&root, lambda);
@@ -154,27 +154,27 @@ fn describe(root: &Context, lambda: &LambdaContext) {
     }
 }
 
-/// An invocation that is under way.
+/// An invocation in progress.
 struct InFlight {
     invocation: Invocation,
     root: Context,
-    // What is found out behind the handler still goes into the span: it may not end with the handler's future.
+    // Keeps the span open after the handler, because later results are recorded on it.
     _span: Span,
     deadline: u64,
-    /// Whether it followed closely upon another.
+    /// Whether it started soon after another.
     burst: bool,
     spans: Spans,
 }
 
 impl InFlight {
-    /// Sends what is known of this invocation, in case that it does not end in time.
+    /// Exports the current state of this invocation shortly before its deadline.
     fn rescue(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let (invocation, pipeline) = (self.invocation.clone(), self.spans.pipeline.clone());
         let limit = budget(self.spans.budget, self.deadline, wall_clock());
         Box::pin(async move { pipeline.rescue(invocation, limit).await })
     }
 
-    /// Ends the trace of this invocation and sends it.
+    /// Ends the trace of this invocation and exports it.
     fn finish(self, failure: Option<&lambda_runtime::Error>) -> impl Future<Output = ()> + Send + use<> {
         if let Some(error) = failure {
             self.root.span().set_status(Status::error(error.to_string()));
@@ -182,7 +182,7 @@ impl InFlight {
         } else if self.invocation.inbound().was_refused() {
             record_error(&self.root, "event_refused");
         }
-        // By itself it would stay open as long as any span below it, such as one of a detached task.
+        // Otherwise the span would stay open as long as any of its children, such as one of a detached task.
         self.root.span().end();
         let Self { invocation, deadline, burst, spans, .. } = self;
         spans.watchdog.forget();
@@ -214,13 +214,12 @@ fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
-/// How long to wait before an invocation that is still under way is saved.
+/// How long to wait before a running invocation is rescued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rescue {
-    /// By a timer of the runtime: until a tenth of the time is left, for a round trip at least, for half a second at
-    /// most.
+    /// By a timer of the runtime: when a tenth of the time is left, at least a round trip and at most half a second.
     timer: Duration,
-    /// By the thread, where the timer had no turn: half of that.
+    /// By the thread, if the timer did not run: at half of that.
     thread: Duration,
 }
 
@@ -230,10 +229,10 @@ fn rescue_at(deadline: u64, now: SystemTime) -> Option<Rescue> {
     Some(Rescue { timer: left.checked_sub(reserve)?, thread: left - reserve / 2 })
 }
 
-/// The least of the setting and what the deadline, in milliseconds since the epoch, leaves.
+/// Returns the lower of the setting and the time until the deadline, which is in milliseconds since the epoch.
 fn budget(setting: Duration, deadline: u64, now: SystemTime) -> Duration {
     let left = (UNIX_EPOCH + Duration::from_millis(deadline)).duration_since(now);
-    // Some emulators send a deadline that has passed before the handler began: it says nothing.
+    // Some emulators send deadlines in the past; such a deadline is ignored.
     left.map_or(setting, |left| setting.min(left.saturating_sub(MARGIN)))
 }
 
@@ -279,7 +278,7 @@ where
                 }
                 return Poll::Pending;
             };
-            // A span that the handler still holds ends here, inside of its invocation.
+            // A span that the handler still holds ends here, inside its invocation.
             this.handler.set(None);
             *this.export = this.in_flight.take().map(|in_flight| {
                 Box::pin(in_flight.finish(result.as_ref().err())) as Pin<Box<dyn Future<Output = ()> + Send>>

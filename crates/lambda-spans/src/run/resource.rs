@@ -1,4 +1,4 @@
-//! Who makes the spans: the resource of the semantic conventions.
+//! The resource of the semantic conventions: the service and its function.
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
@@ -20,7 +20,7 @@ pub(crate) struct ResourceSettings {
     region: Option<String>,
 }
 
-/// What Lambda tells a function of itself.
+/// The variables by which Lambda describes a function.
 #[derive(Clone, Debug)]
 struct FunctionSettings {
     name: String,
@@ -54,7 +54,7 @@ impl ResourceSettings {
         }
     }
 
-    /// The resource as OTLP gets it.
+    /// Returns the resource for OTLP.
     pub(crate) fn resource(&self) -> Resource {
         let mut attributes = self.service_attributes();
         if let Some(function) = &self.function {
@@ -72,7 +72,7 @@ impl ResourceSettings {
         Resource::builder_empty().with_attributes(attributes).build()
     }
 
-    /// The few attributes that an X-Ray document has a place for.
+    /// Returns the attributes that an X-Ray document has fields for.
     pub(crate) fn xray_resource(&self) -> Resource {
         Resource::builder_empty().with_attributes(self.service_attributes()).build()
     }

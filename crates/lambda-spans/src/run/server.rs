@@ -55,11 +55,11 @@ where
             return Box::pin(self.inner.call(request));
         }
         let trace_id = new_trace_id();
-        // A server has no id for a request but its trace's.
+        // A server has no request id other than the trace id.
         let inbound = Inbound::new(self.spans.context);
         let invocation = Invocation::root(trace_id, trace_id.to_string(), self.spans.pipeline.outbox.clone(), inbound);
         let span = info_span!(parent: None, "request", otel.kind = "server");
-        // Fails only for a span that nobody records.
+        // Fails only for a span that is not recorded.
         span.set_parent(invocation.context()).ok();
         let root = span.context();
         let handler = span.in_scope(|| self.inner.call(request)).instrument(span);
@@ -74,7 +74,7 @@ where
 }
 
 impl Spans {
-    /// Wraps the router of a long-running server: one trace for each request, exported in the background.
+    /// Wraps the router of a long-running server: one trace per request, exported in the background.
     ///
     /// Must be called within a tokio runtime.
     ///
@@ -97,8 +97,8 @@ impl Spans {
             .layer(ServerLayer { spans: self.clone() })
     }
 
-    /// Runs what a long-running process does besides answering requests, such as a batch from a queue, as a trace of
-    /// its own. `span` is its root: made with `parent: None`, and not entered yet.
+    /// Runs work of a long-running process that is not a request, such as a batch from a queue, as its own trace.
+    /// `span` is the root: created with `parent: None` and not entered yet.
     ///
     /// It is exported like the requests of [`Spans::server`], which must have been called.
     pub async fn trace<F: Future>(&self, span: tracing::Span, work: F) -> F::Output {
@@ -108,7 +108,7 @@ impl Spans {
         let trace_id = new_trace_id();
         let inbound = Inbound::new(self.context);
         let invocation = Invocation::root(trace_id, trace_id.to_string(), self.pipeline.outbox.clone(), inbound);
-        // Fails only for a span that nobody records.
+        // Fails only for a span that is not recorded.
         span.set_parent(invocation.context()).ok();
         let open = OpenRequest { invocation, pipeline: self.pipeline.clone(), root: span.context() };
         let output = work.instrument(span).await;

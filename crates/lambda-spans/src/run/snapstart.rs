@@ -1,10 +1,10 @@
-//! SnapStart: this process becomes a snapshot before its first event, and what serves events are copies of it.
+//! SnapStart: Lambda makes a snapshot of this process before its first event, and copies of it handle the events.
 
 use lambda_runtime::{BoxFuture, Error, SnapStartResource};
 
 use super::spans::Spans;
 
-/// What a copy does before its first event.
+/// Runs in a copy before its first event.
 pub(super) struct Restored(pub(super) Spans);
 
 impl SnapStartResource for Restored {

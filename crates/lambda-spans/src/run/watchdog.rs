@@ -1,6 +1,6 @@
-//! A thread that saves an invocation whose handler blocks the runtime, where no timer of the runtime can.
+//! A thread that rescues an invocation whose handler blocks the runtime, so that the runtime's timers cannot run.
 //!
-//! It reaches X-Ray alone: a datagram needs no runtime.
+//! It sends to X-Ray only, because a datagram needs no runtime.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -24,7 +24,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Watch {
     watched: Option<(Instant, Invocation)>,
-    /// When the thread wakes by itself. It need not be woken for what comes later.
+    /// When the thread wakes. Later deadlines need no wake-up.
     wakes: Option<Instant>,
 }
 
@@ -33,11 +33,11 @@ impl Watchdog {
         Self { shared: Arc::default(), thread: OnceLock::new() }
     }
 
-    /// Saves `invocation` at `at`, unless it is over by then.
+    /// Rescues `invocation` at `at` unless it has ended by then.
     pub(crate) fn watch(&self, at: Instant, invocation: Invocation, pipeline: &Arc<Pipeline>) {
         self.thread.get_or_init(|| {
             let (shared, pipeline) = (self.shared.clone(), pipeline.clone());
-            // Without the thread, an invocation that blocks the runtime leaves no trace of its end.
+            // Without the thread, an invocation that blocks the runtime leaves no trace.
             thread::Builder::new().name("lambda-spans".to_owned()).spawn(move || shared.guard(&pipeline)).ok();
         });
         let mut watch = self.shared.lock();

@@ -1,4 +1,4 @@
-//! What came in with an invocation, for the layers inside of it.
+//! The inbound context of an invocation, for its inner layers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -12,10 +12,10 @@ use crate::attributes::CLIENT_TRACE_ID;
 use crate::propagation::tracestate::{self, Tracestate};
 use crate::propagation::{Caller, ContextMode, traceparent};
 
-/// Whether this process has an inner layer at all. Without one, nothing tells whether a handler was reached.
+/// Whether this process has an inner layer. Without one, it is unknown whether a handler was reached.
 static INNER_LAYER: AtomicBool = AtomicBool::new(false);
 
-/// Says that a layer around the handler exists.
+/// Records that a layer around the handler exists.
 pub(crate) fn inner_layer_built() {
     INNER_LAYER.store(true, Ordering::Relaxed);
 }
@@ -34,7 +34,7 @@ impl Inbound {
         Self { mode, ..Self::default() }
     }
 
-    /// The event as it came, and the `Lineage` of Lambda's own trace header.
+    /// Keeps the raw event, and the `Lineage` of Lambda's trace header.
     pub(crate) fn with_event(mut self, event: Bytes, lineage: Option<&str>) -> Self {
         self.event = Mutex::new(Some(event));
         self.lineage = lineage.map(str::to_owned);
@@ -45,17 +45,17 @@ impl Inbound {
         self.lineage.as_deref()
     }
 
-    /// The event, once. Whoever takes it lets go of it soon: it may be large.
+    /// Takes the event. Callers should drop it soon, because it may be large.
     pub(crate) fn take_event(&self) -> Option<Bytes> {
         self.event.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// True for the first caller only: the outermost inner layer describes the invocation.
+    /// Returns true to the first caller only: the outermost inner layer describes the invocation.
     pub(crate) fn mark_reached(&self) -> bool {
         !self.reached.swap(true, Ordering::Relaxed)
     }
 
-    /// Whether the event never came to a handler, such as one that cannot be deserialised.
+    /// Returns whether the event never reached a handler, for example because it could not be deserialized.
     pub(crate) fn was_refused(&self) -> bool {
         INNER_LAYER.load(Ordering::Relaxed) && !self.reached.load(Ordering::Relaxed)
     }

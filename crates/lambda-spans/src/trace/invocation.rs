@@ -1,4 +1,4 @@
-//! One unit of work, an invocation or a served request, and the spans that it made.
+//! One unit of work, an invocation or a served request, and its spans.
 //!
 //! It travels as a value of the OpenTelemetry context, so that no global state ties a span to its invocation.
 
@@ -20,7 +20,7 @@ use crate::trace::inbound::Inbound;
 use crate::trace::open_span::OpenSpan;
 use crate::trace::sampling::{Decision, Sampler, Verdict};
 
-/// The most bytes of log lines that an invocation buffers.
+/// The maximum size of the log lines that an invocation buffers, in bytes.
 const MAX_BUFFERED_LOGS: usize = 64 * 1024;
 
 /// A handle to the current unit of work.
@@ -41,14 +41,14 @@ struct State {
 struct Collected {
     finished: Vec<SpanData>,
     open: Vec<(SpanId, Weak<OpenSpan>)>,
-    /// Spans that were exported over OTLP while they were open: their ends go to X-Ray alone.
+    /// Spans that were exported over OTLP while open. Their ends go to X-Ray only.
     already_exported: Vec<SpanId>,
     interrupted: bool,
     logs: BufferedLogs,
     closed: Option<Decision>,
 }
 
-/// Log lines that are written only if the invocation fails: bounded, the oldest go first.
+/// Log lines that are written only if the invocation fails. Bounded: the oldest lines are dropped first.
 #[derive(Debug, Default)]
 struct BufferedLogs {
     lines: VecDeque<String>,
@@ -67,7 +67,7 @@ impl BufferedLogs {
 }
 
 impl Invocation {
-    /// An invocation of Lambda, whose trace is the one that Lambda names.
+    /// Creates a Lambda invocation in the trace of Lambda's header.
     pub(crate) fn from_lambda(
         header: TraceHeader<'_>,
         request_id: String,
@@ -78,7 +78,7 @@ impl Invocation {
         Self::new(header.root, xray, request_id, sink, inbound)
     }
 
-    /// A unit of work without a caller's context: its root span is the trace's root everywhere.
+    /// Creates a unit of work without a caller: its root span is the root of the trace in every destination.
     pub(crate) fn root(trace_id: TraceId, request_id: String, sink: Arc<dyn SpanSink>, inbound: Inbound) -> Self {
         Self::new(trace_id, XrayContext { parent: None, sampled: true }, request_id, sink, inbound)
     }
@@ -93,15 +93,15 @@ impl Invocation {
         Self(Arc::new(State { trace_id, request_id, xray, inbound, spans: Mutex::default(), sink }))
     }
 
-    /// The invocation that the calling code runs in.
+    /// Returns the invocation of the calling code.
     pub(crate) fn current() -> Option<Self> {
         Context::map_current(|context| context.get::<Self>().cloned())
     }
 
-    /// A context for the root span: this invocation, and a remote parent that carries the trace id.
+    /// Returns a context for the root span, with this invocation and a remote parent that carries the trace id.
     pub(crate) fn context(&self) -> Context {
-        // A context without a parent id is invalid and would lose the trace id. Each destination gets the
-        // root span with the parent that is right there, so that this id is seen by none.
+        // A context without a parent id is invalid and would lose the trace id. Each destination replaces this id by
+        // the right parent.
         let parent = self.0.xray.parent.unwrap_or(SpanId::from(u64::MAX));
         Context::new().with_value(self.clone()).with_remote_span_context(SpanContext::new(
             self.0.trace_id,
@@ -116,7 +116,7 @@ impl Invocation {
         self.0.trace_id
     }
 
-    /// The id under which the trace is found over OTLP: the caller's, where its trace goes on.
+    /// Returns the trace id over OTLP: the caller's if its trace is continued.
     pub(crate) fn otlp_trace_id(&self) -> TraceId {
         self.0.inbound.caller().map_or(self.0.trace_id, |caller| caller.trace_id)
     }
@@ -129,17 +129,17 @@ impl Invocation {
         self.0.xray
     }
 
-    /// What came in with it.
+    /// Returns the inbound context.
     pub(crate) fn inbound(&self) -> &Inbound {
         &self.0.inbound
     }
 
-    /// Remembers a span that has begun.
+    /// Registers an open span.
     pub(crate) fn add_open(&self, id: SpanId, span: Weak<OpenSpan>) {
         self.lock().open.push((id, span));
     }
 
-    /// Takes a span that has ended. One that ends after its invocation goes out with a later export.
+    /// Records an ended span. A span that ends after its invocation is sent by a later export.
     pub(crate) fn record(&self, span: SpanData) {
         let mut collected = self.lock();
         let id = span.span_context.span_id();
@@ -164,12 +164,12 @@ impl Invocation {
         mem::take(&mut self.lock().logs).lines
     }
 
-    /// The spans that have ended, without ending the invocation.
+    /// Takes the ended spans without ending the invocation.
     pub(crate) fn take_finished(&self) -> Vec<SpanData> {
         mem::take(&mut self.lock().finished)
     }
 
-    /// Puts what has ended into no trace, without ending the invocation.
+    /// Discards the ended spans as not sampled, without ending the invocation.
     pub(crate) fn sample_out_finished(&self) {
         let spans = self.take_finished();
         if !spans.is_empty() {
@@ -179,7 +179,7 @@ impl Invocation {
         }
     }
 
-    /// Ends the invocation: what it recorded is ready for export. Says what the root span shows of it.
+    /// Ends the invocation: its spans become ready for export. Returns the verdict on its root span.
     pub(crate) fn close(&self, sampler: &Sampler) -> Verdict {
         let mut collected = self.lock();
         let spans = mem::take(&mut collected.finished);
@@ -196,10 +196,10 @@ impl Invocation {
         verdict
     }
 
-    /// Makes what is known of the invocation ready for export although it is not over. The spans that are still
-    /// open go to OTLP as they are; X-Ray gets the returned copies as spans in progress, and their ends if they come.
+    /// Makes the spans of an invocation that is still running ready for export. OTLP receives its open spans in their
+    /// current state. X-Ray receives the returned copies as spans in progress, and their ends later.
     ///
-    /// Only the first call does something.
+    /// Only the first call has an effect.
     pub(crate) fn interrupt(&self, now: SystemTime) -> Vec<SpanData> {
         let mut collected = self.lock();
         if collected.closed.is_some() || mem::replace(&mut collected.interrupted, true) {
@@ -233,22 +233,22 @@ impl Invocation {
     }
 }
 
-/// A new trace id in X-Ray's form.
+/// Returns a new trace id in X-Ray's form.
 pub(crate) fn new_trace_id() -> TraceId {
     XrayIdGenerator::default().new_trace_id()
 }
 
-/// The trace id of the current invocation or request: 32 lower-case hexadecimal digits.
+/// Returns the trace id of the current invocation or request: 32 lowercase hexadecimal digits.
 ///
-/// It is the id under which the trace is found over OTLP: Lambda's own, or the caller's where its trace goes on
-/// ([`ContextMode::Caller`](crate::ContextMode::Caller)). `None` outside of an invocation.
+/// It identifies the trace over OTLP: Lambda's own id, or the caller's id if its trace is continued
+/// ([`ContextMode::Caller`](crate::ContextMode::Caller)). Returns `None` outside of an invocation.
 pub fn trace_id() -> Option<String> {
     Invocation::current().map(|invocation| invocation.otlp_trace_id().to_string())
 }
 
-/// The id that Lambda gave to the current invocation, as its own log lines show it.
+/// Returns the request id that Lambda gave to the current invocation, as in its own log lines.
 ///
-/// `None` outside of an invocation.
+/// Returns `None` outside of an invocation.
 pub fn request_id() -> Option<String> {
     Invocation::current().map(|invocation| invocation.request_id().to_owned())
 }

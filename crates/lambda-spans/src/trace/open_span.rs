@@ -14,7 +14,7 @@ impl OpenSpan {
         Self(Mutex::new(Some(data)))
     }
 
-    /// The span as it would be if it ended at `now`.
+    /// Returns the span as if it ended at `now`.
     pub(crate) fn snapshot(&self, now: SystemTime) -> Option<SpanData> {
         let mut data = self.lock().clone()?;
         data.end_time = now;

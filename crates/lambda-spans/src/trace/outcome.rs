@@ -1,4 +1,4 @@
-//! How the work of a handler ended, on its invocation's span.
+//! Records on the invocation's span how its handler ended.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use opentelemetry::{Context, KeyValue};
 
 use crate::attributes::ERROR_TYPE;
 
-/// The span that is told how its work ended, once. Dropped untold, the work was cancelled.
+/// A span whose result is recorded once. Dropped without a result, the work was cancelled.
 #[derive(Debug)]
 pub(crate) struct HandlerOutcome(Option<Context>);
 
@@ -16,7 +16,7 @@ impl HandlerOutcome {
         Self(context)
     }
 
-    /// The context to tell a regular end to.
+    /// Returns the context for recording a regular end.
     pub(crate) fn complete(&mut self) -> Option<Context> {
         self.0.take()
     }
@@ -27,15 +27,16 @@ impl HandlerOutcome {
         }
     }
 
-    /// The handler gave an error of type `E`. Its message may hold what is private: the type's name is kept.
+    /// Records an error of type `E` by the type's name. Its message may contain private data.
     pub(crate) fn failed_with<E>(&mut self, _: &E) {
         let name = std::any::type_name::<E>();
-        // A box hides what is in it.
+        // A box hides the type of its content.
         let boxed = name.contains("Box<") || name.starts_with('&');
         self.failed(if boxed { "handler_error" } else { name });
     }
 
-    /// Does a piece of the work. Whoever catches a panic of it drops the rest much later: it is told here.
+    /// Polls the handler once and records a panic at once, because the code that catches it drops the future much
+    /// later.
     pub(crate) fn watch<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let guard = PanicGuard(self);
         let result = work();

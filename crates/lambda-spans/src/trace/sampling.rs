@@ -1,4 +1,4 @@
-//! Which traces OTLP gets, decided when the invocation is over: all that failed or were slow, and one in N of the rest.
+//! Decides after an invocation whether OTLP receives its trace: failed or slow ones always, one in N of the others.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -7,20 +7,20 @@ use opentelemetry::trace::{Status, TraceId};
 use opentelemetry_sdk::trace::SpanData;
 use siphasher::sip::SipHasher13;
 
-/// The setting of the OTLP destination's share.
+/// The sampling settings of the OTLP destination.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SamplingSettings {
-    /// One trace in this many is kept; 0 and 1 keep all.
+    /// One in this many traces is kept; 0 and 1 keep all.
     pub(crate) one_in: u64,
     pub(crate) keep_slower_than: Option<Duration>,
-    /// Without a key, a caller who may choose trace ids could choose those that are kept.
+    /// Without a key, callers who choose trace ids could choose kept ones.
     pub(crate) key: Option<String>,
 }
 
-/// What was decided for one trace.
+/// The decision for one trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// Sent, and stands for this many like it.
+    /// Sent, and represents `rate` similar traces.
     Keep {
         rate: u64,
     },
@@ -31,11 +31,11 @@ pub(crate) enum Decision {
 pub(crate) struct Sampler {
     one_in: u64,
     keep_slower_than: Option<Duration>,
-    /// Empty as long as a key may still come.
+    /// Empty until a key is set.
     hasher: OnceLock<SipHasher13>,
 }
 
-/// What an invocation's root span says of it.
+/// The sampling-relevant properties of an invocation's root span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) failed: bool,
@@ -52,7 +52,7 @@ impl Sampler {
         }
     }
 
-    /// The settings' key stays.
+    /// Keeps a key from the settings.
     pub(crate) fn set_key(&self, key: &[u8]) {
         self.hasher.get_or_init(|| keyed(key));
     }

@@ -1,4 +1,4 @@
-//! A batch of records, and which of them come again.
+//! A batch of records, and the records that Lambda will retry.
 
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, KeyValue};
@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::attributes::FAAS_BATCH_FAILURES;
 use crate::trace::outcome::record_error;
 
-/// The records' ids, in the order of their arrival.
+/// The ids of the records, in order of arrival.
 #[derive(Debug)]
 pub(super) struct RecordBatch {
     ids: Vec<String>,
-    /// Of a stream: all from the first failed record on come again.
+    /// For a stream: Lambda retries all records from the first failed one.
     ordered: bool,
 }
 
@@ -29,14 +29,14 @@ impl RecordBatch {
         i64::try_from(self.ids.len()).unwrap_or(i64::MAX)
     }
 
-    /// The id of a batch of one.
+    /// Returns the id of a batch of one.
     pub(super) fn only(&self) -> Option<&str> {
         if let [only] = self.ids.as_slice() { Some(only) } else { None }
     }
 
-    /// Records what a response says of the batch. A response without failures says nothing.
+    /// Records the batch failures of a response. A response without failures records nothing.
     pub(super) fn record_response(&self, context: &Context, response: &impl Serialize) {
-        // A response that cannot be serialised fails where the runtime serialises it.
+        // If the response cannot be serialized, the runtime reports it.
         let failures = serde_json::to_value(response).ok().map_or(0, |response| self.failures(&response));
         if failures > 0 {
             context
@@ -48,7 +48,7 @@ impl RecordBatch {
         }
     }
 
-    /// How many records come again. Lambda takes a failure that names no record of the batch as all of them.
+    /// Returns how many records Lambda will retry. It retries all of them if a failure names an unknown record.
     fn failures(&self, response: &Value) -> usize {
         let failed = response.get("batchItemFailures").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let mut positions = Vec::with_capacity(failed.len());

@@ -1,4 +1,4 @@
-//! Amazon Cognito user pools: a step of signing up or in. What it says of the user is not read.
+//! Amazon Cognito user pools: a step of signing up or in. User data is not read.
 
 use super::event::{EventFields, text};
 use super::trigger::Trigger;

@@ -1,4 +1,4 @@
-//! Which service an event comes from.
+//! Detects which service an event comes from.
 
 use super::event::{EventFields, RecordFields};
 use super::trigger::Trigger;
@@ -7,7 +7,7 @@ use super::{cognito, dynamodb, eventbridge, json_scan, kinesis, s3, sns, sqs};
 /// Each of these names identifies a kind of event.
 const IDENTIFYING: [&[u8]; 4] = [b"Records", b"detail-type", b"requestContext", b"triggerSource"];
 
-/// What invoked the function. An event of an unknown service is `other`.
+/// Returns the trigger. An event of an unknown service is `other`.
 pub(super) fn trigger(event: &[u8]) -> Trigger {
     known_trigger(event).unwrap_or_else(|| Trigger::faas("other"))
 }

@@ -13,7 +13,7 @@ use super::trigger::Trigger;
 use crate::attributes::{FAAS_DOCUMENT_COLLECTION, FAAS_DOCUMENT_OPERATION};
 use crate::propagation::traceparent;
 
-/// The attribute of an item that holds the `traceparent` of whoever wrote it.
+/// The item attribute that holds the writer's `traceparent`.
 const TRACE_ATTRIBUTE: &str = "trace_context";
 
 #[derive(Default, Deserialize)]
@@ -50,11 +50,11 @@ fn writer(change: &Change<'_>) -> Option<SpanContext> {
 /// `arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026-11-22T12:00:00.000`
 fn table(arn: &str) -> Option<&str> {
     let name = arn.split_once(":table/")?.1.split('/').next()?;
-    // DynamoDB allows no longer one.
+    // DynamoDB's limit for a table name.
     (1..=255).contains(&name.len()).then_some(name)
 }
 
-/// What happened to all of them, if it is the same.
+/// Returns the operation if all records have the same.
 fn operation(records: &[RecordFields<'_>]) -> Option<&'static str> {
     let first = &records.first()?.event_name;
     let operation = match first.as_str() {

@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-/// A name of AWS's in an attribute; ARNs stay below.
+/// The maximum length of an AWS name in an attribute; ARNs are shorter.
 const MAX_TEXT: usize = 256;
 
-/// Nothing is required and nothing has a type: a function's own events may use the same names.
+/// Every field is optional and untyped, because a function's own events may use the same names.
 #[derive(Deserialize)]
 pub(super) struct EventFields<'a> {
     #[serde(borrow, rename = "Records")]
@@ -53,19 +53,19 @@ pub(super) struct RecordFields<'a> {
     pub(super) event_time: Option<&'a RawValue>,
 }
 
-/// A value of another shape is as good as none.
+/// Ignores a value of another shape.
 pub(super) fn part<T: DeserializeOwned>(value: Option<&RawValue>) -> Option<T> {
     serde_json::from_str(value?.get()).ok()
 }
 
-/// A short text without blanks at its ends and without control characters.
+/// A short text without surrounding blanks and control characters.
 pub(super) fn text(value: Option<&RawValue>) -> Option<String> {
     part(value).filter(|text: &String| {
         (1..=MAX_TEXT).contains(&text.len()) && !text.chars().any(char::is_control) && text.trim() == text
     })
 }
 
-/// The name at the end of `arn:aws:sqs:eu-west-1:123456789012:orders`.
+/// Returns the name at the end of `arn:aws:sqs:eu-west-1:123456789012:orders`.
 pub(super) fn last_of_arn(arn: &str) -> &str {
     let name = arn.rsplit(':').next().unwrap_or(arn);
     if name.is_empty() || name.len() > MAX_TEXT { "unknown" } else { name }

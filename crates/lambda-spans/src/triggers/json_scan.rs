@@ -1,9 +1,9 @@
-//! The names of a JSON object's members, without reading their values: most events are told apart by one name.
+//! Finds the member names of a JSON object without parsing the values: one name identifies most events.
 
 use memchr::memchr2;
 
-/// The first member's name of which `known` says that it is enough. Nothing where the text is no object; what is not
-/// JSON in other ways is for whoever reads it.
+/// Returns the first member name that `known` accepts, or `None` if the text is not an object. Malformed JSON is
+/// reported by the later parser.
 pub(super) fn member(object: &[u8], known: impl Fn(&[u8]) -> bool) -> Option<&[u8]> {
     let mut rest = object.trim_ascii_start().strip_prefix(b"{")?;
     loop {
@@ -16,7 +16,7 @@ pub(super) fn member(object: &[u8], known: impl Fn(&[u8]) -> bool) -> Option<&[u
     }
 }
 
-/// What is between the quotes, and what follows.
+/// Returns the text between the quotes, and the rest.
 fn text(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let inside = rest.strip_prefix(b"\"")?;
     let mut end = 0;
@@ -25,7 +25,7 @@ fn text(rest: &[u8]) -> Option<(&[u8], &[u8])> {
         if inside.get(end) == Some(&b'"') {
             return Some((inside.get(..end)?, inside.get(end + 1..)?));
         }
-        // The escape and what is escaped.
+        // Skips the backslash and the escaped character.
         end += 2;
     }
 }

@@ -13,7 +13,7 @@ struct KinesisData {
     sequence_number: String,
 }
 
-/// A record has no place for a context but its data, whose form is its producer's own.
+/// A record can carry a context only in its data, whose format belongs to the producer.
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let stream = records.first().and_then(|record| stream(&record.arn)).unwrap_or("unknown");
     let entries = records.iter().map(|record| part(record.kinesis).unwrap_or_default());
@@ -24,9 +24,9 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     trigger.with_batch(RecordBatch::ordered(entries.map(|entry: KinesisData| entry.sequence_number)))
 }
 
-/// `arn:aws:kinesis:eu-west-1:123456789012:stream/clicks`, with the name of a consumer behind it or without.
+/// `arn:aws:kinesis:eu-west-1:123456789012:stream/clicks`, optionally with a consumer's name.
 fn stream(arn: &str) -> Option<&str> {
     let name = arn.split_once(":stream/")?.1.split('/').next()?;
-    // Kinesis allows no longer one.
+    // Kinesis's limit for a stream name.
     (1..=128).contains(&name.len()).then_some(name)
 }

@@ -1,4 +1,4 @@
-//! Amazon S3: what happened to an object. Its key is not told: applications put names of people and files into it.
+//! Amazon S3: a change of an object. Its key is omitted, because applications put personal data into keys.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -40,7 +40,7 @@ fn bucket(record: &RecordFields<'_>) -> Option<String> {
     text(bucket.name)
 }
 
-/// S3 does not tell a new object from one that takes another's place.
+/// S3 does not distinguish a new object from a replaced one.
 fn operation(event: &str) -> Option<&'static str> {
     match event.split_once(':')?.0 {
         "ObjectCreated" => Some("insert"),

@@ -1,4 +1,4 @@
-//! Amazon SNS: a notification, alone in its event.
+//! Amazon SNS: one notification per event.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,7 +23,7 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let message = batch.only().map(str::to_owned);
     let topics = notifications.iter().map(|notification| notification.topic_arn.as_str());
     let mut trigger = Trigger::messages("aws.sns", topics, batch);
-    // SNS asks nobody for failures of single records.
+    // SNS does not support partial batch failures.
     trigger.batch = None;
     if let Some(message) = message {
         trigger.set(MESSAGING_MESSAGE_ID, message);

@@ -27,7 +27,7 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     trigger.link_to(records.iter().filter_map(context))
 }
 
-/// What SQS itself passed on; else what the sender put into a message attribute.
+/// Returns the context that SQS passed on, else the one that the sender put into a message attribute.
 fn context(record: &RecordFields<'_>) -> Option<SpanContext> {
     let attributes: Option<SystemAttributes> = part(record.attributes);
     let sent = attributes.and_then(|attributes| attributes.trace);

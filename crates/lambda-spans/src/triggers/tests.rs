@@ -66,7 +66,7 @@ proptest! {
         prop_assert!(attribute(&detect::trigger(&bytes), "faas.trigger").is_some());
     }
 
-    /// An event with one byte changed anywhere is read, and what is kept of it is bounded.
+    /// An event with one changed byte anywhere is still read, and the result is bounded.
     #[test]
     fn a_damaged_event_is_some_event(event in 0..EVENTS.len(), at: proptest::sample::Index, byte: u8) {
         let mut bytes = EVENTS[event].to_vec();
@@ -78,7 +78,7 @@ proptest! {
         prop_assert!(trigger.attributes.iter().all(|attribute| attribute.value.to_string().len() <= 300));
     }
 
-    /// Any values where a service has its own: nothing is taken for granted.
+    /// Events with arbitrary values in known fields.
     #[test]
     fn values_of_any_shape_are_some_event(source in "aws:(sqs|sns|dynamodb|kinesis|s3)", value in any_json(), other in any_json()) {
         let event = json!({ "Records": [{

@@ -10,13 +10,13 @@ use crate::attributes::{
     MESSAGING_OPERATION_TYPE, MESSAGING_SYSTEM, OTEL_KIND,
 };
 
-/// The most records whose context becomes a link: some receivers bill each link as an event.
+/// The maximum number of records that become links: some receivers bill each link as an event.
 pub(super) const MAX_LINKS: usize = 128;
 
 /// What invoked the function.
 #[derive(Debug, Default)]
 pub(super) struct Trigger {
-    /// `None`: the function's own.
+    /// `None` keeps the function's name.
     pub(super) name: Option<String>,
     pub(super) consumer: bool,
     pub(super) attributes: Vec<KeyValue>,
@@ -33,7 +33,7 @@ impl Trigger {
         Self { name: Some(format!("process {source}")), consumer: true, ..Self::faas(trigger) }
     }
 
-    /// A batch of messages from the queues or topics that `destinations` name.
+    /// Describes a batch of messages from the queues or topics in `destinations`.
     pub(super) fn messages<'a>(
         system: &'static str,
         destinations: impl Iterator<Item = &'a str>,

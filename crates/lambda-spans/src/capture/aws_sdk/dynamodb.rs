@@ -1,4 +1,4 @@
-//! What the operations of Amazon DynamoDB read and write, in the terms of the semantic conventions.
+//! Attributes of Amazon DynamoDB operations, by the semantic conventions.
 
 use std::collections::BTreeSet;
 
@@ -50,7 +50,7 @@ pub(super) fn describe_input(service: &str, operation: &str, input: &Input) -> V
 }
 
 fn tables(input: &Input) -> Vec<String> {
-    /// The table of the first operation in the list that `input` belongs to.
+    /// Returns the table of `input`, from the first matching operation in the list.
     macro_rules! table_of {
         ($($operation:ty),+) => {
             None$(.or_else(|| input.downcast_ref::<$operation>().and_then(|input| input.table_name())))+
@@ -95,7 +95,7 @@ pub(super) fn describe_output(output: &Output) -> Vec<KeyValue> {
     let consumed = consumed(output);
     if !consumed.is_empty() {
         let units: f64 = consumed.iter().filter_map(|consumed| consumed.capacity_units()).sum();
-        // A number can be summed and compared where the conventions' list of JSON texts cannot.
+        // Unlike the conventions' list of JSON texts, a number can be summed and compared.
         attributes.push(KeyValue::new(AWS_DYNAMODB_CONSUMED_CAPACITY_UNITS, units));
         attributes.push(KeyValue::new(AWS_DYNAMODB_CONSUMED_CAPACITY, strings(consumed.iter().map(as_json).collect())));
     }
