@@ -25,7 +25,7 @@ const LAYERS: [(&str, &[&[&str]]); 2] = [
             &["http", "triggers"],
             &["trace"],
             &["propagation"],
-            &["variables"],
+            &["attributes", "variables"],
         ],
     ),
 ];

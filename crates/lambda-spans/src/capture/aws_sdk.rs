@@ -47,17 +47,17 @@ pub struct AwsSdkSpans;
 
 /// The span of an operation in progress.
 #[derive(Debug)]
-struct Operation {
+struct SdkOperation {
     // Keeps the span open; attributes are recorded through its context.
     _span: Span,
     context: Context,
 }
 
-impl Storable for Operation {
+impl Storable for SdkOperation {
     type Storer = StoreReplace<Self>;
 }
 
-impl Drop for Operation {
+impl Drop for SdkOperation {
     fn drop(&mut self) {
         // A second end has no effect. This one ends the span of an operation that was dropped before its response.
         self.context.span().set_attribute(KeyValue::new(ERROR_TYPE, "cancelled"));
@@ -92,7 +92,7 @@ impl Intercept for AwsSdkSpans {
         dynamodb::describe_input(&service, &operation, context.input()).into_iter().for_each(set);
         #[cfg(not(feature = "dynamodb"))]
         let _ = context;
-        config.interceptor_state().store_put(Operation { _span: span, context: otel });
+        config.interceptor_state().store_put(SdkOperation { _span: span, context: otel });
         Ok(())
     }
 
@@ -104,7 +104,7 @@ impl Intercept for AwsSdkSpans {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let operation = config.load::<Operation>();
+        let operation = config.load::<SdkOperation>();
         if let Some(header) = operation.and_then(|operation| xray_header(&operation.context)) {
             context.request_mut().headers_mut().try_insert(XRAY_HEADER, header)?;
         }
@@ -117,7 +117,7 @@ impl Intercept for AwsSdkSpans {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(Operation { context: otel, .. }) = config.load::<Operation>() else { return Ok(()) };
+        let Some(SdkOperation { context: otel, .. }) = config.load::<SdkOperation>() else { return Ok(()) };
         let span = otel.span();
         if let Some(attempts) = config.load::<RequestAttempts>() {
             span.set_attribute(KeyValue::new(AWS_SDK_ATTEMPTS, i64::from(attempts.attempts())));

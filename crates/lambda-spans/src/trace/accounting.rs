@@ -59,10 +59,10 @@ pub struct Ledger {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Accounts(Arc<Counters>);
+pub(crate) struct Accounts(Arc<LedgerCounters>);
 
 #[derive(Debug, Default)]
-struct Counters {
+struct LedgerCounters {
     created: AtomicU64,
     xray: Account,
     otlp: Account,

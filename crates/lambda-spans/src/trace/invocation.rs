@@ -33,12 +33,12 @@ struct State {
     request_id: String,
     xray: XrayContext,
     inbound: Inbound,
-    spans: Mutex<Collected>,
+    spans: Mutex<SpanState>,
     sink: Arc<dyn SpanSink>,
 }
 
 #[derive(Debug, Default)]
-struct Collected {
+struct SpanState {
     finished: Vec<SpanData>,
     open: Vec<(SpanId, Weak<OpenSpan>)>,
     /// Spans that were exported over OTLP while open. Their ends go to X-Ray only.
@@ -141,17 +141,17 @@ impl Invocation {
 
     /// Records an ended span. A span that ends after its invocation is sent by a later export.
     pub(crate) fn record(&self, span: SpanData) {
-        let mut collected = self.lock();
+        let mut state = self.lock();
         let id = span.span_context.span_id();
-        if let Some(place) = collected.open.iter().position(|(open, _)| *open == id) {
-            collected.open.swap_remove(place);
+        if let Some(place) = state.open.iter().position(|(open, _)| *open == id) {
+            state.open.swap_remove(place);
         }
-        if let Some(otlp) = collected.closed {
-            let already_exported = collected.already_exported.contains(&id);
-            drop(collected);
+        if let Some(otlp) = state.closed {
+            let already_exported = state.already_exported.contains(&id);
+            drop(state);
             self.send(otlp, if already_exported { Destinations::XRAY } else { Destinations::ALL }, vec![span]);
         } else {
-            collected.finished.push(span);
+            state.finished.push(span);
         }
     }
 
@@ -181,16 +181,16 @@ impl Invocation {
 
     /// Ends the invocation: its spans become ready for export. Returns the verdict on its root span.
     pub(crate) fn close(&self, sampler: &Sampler) -> Verdict {
-        let mut collected = self.lock();
-        let spans = mem::take(&mut collected.finished);
+        let mut state = self.lock();
+        let spans = mem::take(&mut state.finished);
         let root = spans.iter().find(|span| span.parent_span_is_remote);
         let mut verdict = root.map(|root| sampler.verdict(root)).unwrap_or_default();
-        verdict.slow |= collected.interrupted;
+        verdict.slow |= state.interrupted;
         let otlp = sampler.decide(self.0.trace_id, verdict);
-        collected.closed = Some(otlp);
+        state.closed = Some(otlp);
         let (already_exported, new): (Vec<_>, Vec<_>) =
-            spans.into_iter().partition(|span| collected.already_exported.contains(&span.span_context.span_id()));
-        drop(collected);
+            spans.into_iter().partition(|span| state.already_exported.contains(&span.span_context.span_id()));
+        drop(state);
         self.send(otlp, Destinations::XRAY, already_exported);
         self.send(otlp, Destinations::ALL, new);
         verdict
@@ -201,14 +201,14 @@ impl Invocation {
     ///
     /// Only the first call has an effect.
     pub(crate) fn interrupt(&self, now: SystemTime) -> Vec<SpanData> {
-        let mut collected = self.lock();
-        if collected.closed.is_some() || mem::replace(&mut collected.interrupted, true) {
+        let mut state = self.lock();
+        if state.closed.is_some() || mem::replace(&mut state.interrupted, true) {
             return Vec::new();
         }
-        let finished = mem::take(&mut collected.finished);
-        let open: Vec<SpanData> = collected.open.iter().filter_map(|(_, span)| span.upgrade()?.snapshot(now)).collect();
-        collected.already_exported = open.iter().map(|span| span.span_context.span_id()).collect();
-        drop(collected);
+        let finished = mem::take(&mut state.finished);
+        let open: Vec<SpanData> = state.open.iter().filter_map(|(_, span)| span.upgrade()?.snapshot(now)).collect();
+        state.already_exported = open.iter().map(|span| span.span_context.span_id()).collect();
+        drop(state);
         let keep = Decision::Keep { rate: 1 };
         self.send(keep, Destinations::ALL, finished);
         let interrupted = open.iter().cloned().map(|mut span| {
@@ -228,7 +228,7 @@ impl Invocation {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Collected> {
+    fn lock(&self) -> MutexGuard<'_, SpanState> {
         self.0.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

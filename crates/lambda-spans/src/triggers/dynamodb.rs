@@ -17,7 +17,7 @@ use crate::propagation::traceparent;
 const TRACE_ATTRIBUTE: &str = "trace_context";
 
 #[derive(Default, Deserialize)]
-struct Change<'a> {
+struct StreamChange<'a> {
     #[serde(rename = "SequenceNumber", default)]
     sequence_number: String,
     #[serde(borrow, rename = "NewImage")]
@@ -25,7 +25,7 @@ struct Change<'a> {
 }
 
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
-    let changes: Vec<Change<'_>> = records.iter().map(change).collect();
+    let changes: Vec<StreamChange<'_>> = records.iter().map(change).collect();
     let table = records.first().and_then(|record| table(&record.arn)).unwrap_or("unknown");
     let mut trigger = Trigger::consumer("datasource", table);
     trigger.set(FAAS_DOCUMENT_COLLECTION, table.to_owned());
@@ -37,11 +37,11 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
         .link_to(changes.iter().filter_map(writer))
 }
 
-fn change<'a>(record: &RecordFields<'a>) -> Change<'a> {
+fn change<'a>(record: &RecordFields<'a>) -> StreamChange<'a> {
     record.dynamodb.and_then(|change| serde_json::from_str(change.get()).ok()).unwrap_or_default()
 }
 
-fn writer(change: &Change<'_>) -> Option<SpanContext> {
+fn writer(change: &StreamChange<'_>) -> Option<SpanContext> {
     let image: HashMap<String, Box<RawValue>> = part(change.new_image)?;
     let attribute: Value = part(Some(image.get(TRACE_ATTRIBUTE)?))?;
     traceparent::parse(attribute.get("S")?.as_str()?)

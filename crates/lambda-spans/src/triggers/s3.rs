@@ -8,7 +8,7 @@ use super::trigger::Trigger;
 use crate::attributes::{AWS_S3_BUCKET, FAAS_DOCUMENT_COLLECTION, FAAS_DOCUMENT_OPERATION, FAAS_DOCUMENT_TIME};
 
 #[derive(Deserialize)]
-struct Notification<'a> {
+struct S3Notification<'a> {
     #[serde(borrow)]
     bucket: Option<&'a RawValue>,
 }
@@ -35,7 +35,7 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
 }
 
 fn bucket(record: &RecordFields<'_>) -> Option<String> {
-    let notification: Notification<'_> = serde_json::from_str(record.s3?.get()).ok()?;
+    let notification: S3Notification<'_> = serde_json::from_str(record.s3?.get()).ok()?;
     let bucket: Bucket<'_> = serde_json::from_str(notification.bucket?.get()).ok()?;
     text(bucket.name)
 }

@@ -11,14 +11,15 @@ use crate::propagation::traceparent;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Notification {
+struct SnsNotification {
     message_id: String,
     topic_arn: String,
     message_attributes: Value,
 }
 
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
-    let notifications: Vec<Notification> = records.iter().map(|record| part(record.sns).unwrap_or_default()).collect();
+    let notifications: Vec<SnsNotification> =
+        records.iter().map(|record| part(record.sns).unwrap_or_default()).collect();
     let batch = RecordBatch::unordered(notifications.iter().map(|notification| notification.message_id.clone()));
     let message = batch.only().map(str::to_owned);
     let topics = notifications.iter().map(|notification| notification.topic_arn.as_str());
