@@ -14,7 +14,15 @@ const LAMBDA_SPANS: &str = "crates/lambda-spans/src/lib.rs";
 
 /// The modules at the top of each crate. A module imports from the rows below its own only.
 const LAYERS: [(&str, &[&[&str]]); 2] = [
-    (CRUDDUR, &[&["api", "config", "signup", "stream"], &["clock", "dead_letters"], &["store"], &["domain", "causes"]]),
+    (
+        CRUDDUR,
+        &[
+            &["api", "config", "signup", "stream"],
+            &["clock", "dead_letters"],
+            &["store"],
+            &["domain", "causes", "error_chain"],
+        ],
+    ),
     (
         LAMBDA_SPANS,
         &[
