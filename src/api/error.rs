@@ -51,7 +51,7 @@ pub(super) enum ApiError {
     OutOfTime,
 }
 
-const INTERNAL_ERROR: &str = "An internal error occurred. Quote `trace_id` when you report it.";
+const INTERNAL_ERROR: &str = "An internal error occurred. `trace_id` identifies this request.";
 
 const TIMED_OUT: &str = "The request timed out. Retry.";
 
