@@ -22,7 +22,6 @@ mod search;
 mod sharded;
 mod table;
 mod transaction;
-mod writes;
 
 use std::sync::Arc;
 

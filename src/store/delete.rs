@@ -1,10 +1,9 @@
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
-use super::batch::delete_request;
+use super::batch::{MAX_WRITES, delete_request};
 use super::items::{self, AUTHOR_SUB, Item, REPLIES, number, string};
 use super::keys::{self, ACTIVITY, Key, PK, REPLY, REPLY_LOCATOR, SK};
 use super::posts::StoredPost;
-use super::writes::WRITES;
 use super::{Store, StoreError};
 use crate::domain::{Id, Post};
 
@@ -115,7 +114,7 @@ impl Store {
             .projection_expression("pk, sk")
             // An eventually consistent read could return items that the previous round deleted.
             .consistent_read(true)
-            .limit(i32::try_from(WRITES * 4).unwrap_or(i32::MAX))
+            .limit(i32::try_from(MAX_WRITES * 4).unwrap_or(i32::MAX))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await?;

@@ -3,10 +3,10 @@ use futures_util::future::try_join_all;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
+use super::batch::MAX_WRITES;
 use super::conversation_items::OTHER_SUB;
 use super::items::{self, DISPLAY_NAME, Item, ItemReader, NAMED_AT, number, string};
 use super::keys::{self, Key, LIST, LISTS, MEMBERSHIP, MEMBERSHIP_PREFIX, SK};
-use super::writes::WRITES;
 use super::{Store, StoreError};
 use crate::domain::{Id, Post, Profile};
 
@@ -128,7 +128,7 @@ impl Store {
             let found = query.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await?;
             let keys: Vec<Key> =
                 found.items().iter().filter_map(|item| key(item).transpose()).collect::<Result<_, _>>()?;
-            for batch in keys.chunks(WRITES) {
+            for batch in keys.chunks(MAX_WRITES) {
                 try_join_all(batch.iter().map(|key| self.update_name(profile, key.clone()))).await?;
             }
             start = found.last_evaluated_key;
