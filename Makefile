@@ -189,14 +189,14 @@ events: ## write events/api from tests/tools/events.py
 
 .PHONY: scale
 scale: ## write the tables of docs/cost.md
-	tests/tools/scale.py
-	tests/tools/bill.py
+	docs/generate/scale.py
+	docs/generate/bill.py
 
 .PHONY: pictures
 pictures: x86_64 ## write the pictures of docs/traces.md from exported traces
 	$(build_tests)
 	"$(rust_targets)/debug/examples/traces" .aws-sam/x86_64/{Api,Stream}Function/bootstrap > docs/traces/data.json
-	tests/tools/pictures.py
+	docs/generate/pictures.py
 
 ##@ Clean
 

@@ -34,16 +34,16 @@ POSTS_A_SECOND = 1_000
 
 # Action, times a day for each user, rows of the measured table, API requests, stream records.
 DAY = [
-    ("looks at the home feed", 10, ["home, 20 of 240 posts in two buckets"], 1, 0),
-    ("looks at a user's page", 3, ["user feed, 20 of 240 posts"], 1, 0),
+    ("reads the home feed", 10, ["home, 20 of 240 posts in two buckets"], 1, 0),
+    ("reads a user's page", 3, ["user feed, 20 of 240 posts"], 1, 0),
     ("searches", 1, ["search, 20 of 100 posts"], 1, 0),
     ("posts", 1, ["a post", "consumer: a post"], 1, 1),
     ("deletes a post", 0.05, ["delete a post", "consumer: a deleted post"], 1, 1),
     ("replies", 0.5, ["a reply", "consumer: a reply"], 1, 1),
     ("likes", 3, ["a like", "consumer: a like"], 1, 1),
     ("sends a message", 1, ["a message", "consumer: a message"], 1, 1),
-    ("looks at the notifications", 3, ["notifications"], 1, 0),
-    ("looks at the messages", 2, ["messages, 20 of 26"], 1, 0),
+    ("reads the notifications", 3, ["notifications"], 1, 0),
+    ("reads the messages", 2, ["messages, 20 of 26"], 1, 0),
 ]
 # Lambda: memory as in the template; assumed durations, which only AWS can confirm; records in one invocation.
 MEMORY_GB = 0.5
@@ -192,7 +192,7 @@ def partitions(costs):
     add(
         "`HOME#<bucket>#<shard>`, reads: every home feed reads every shard",
         PARTITION_READS,
-        per_second["looks at the home feed"] * home_read,
+        per_second["reads the home feed"] * home_read,
     )
     add(
         "`WORD#<letter>*#<bucket>#<shard>`, writes: the most common first letter of a word",
