@@ -68,15 +68,21 @@ def authorize(api, required):
     key = api.get("/1/auth")
     team, environment = key["team"]["slug"], key["environment"]["slug"]
     if key["type"] != "configuration":
-        raise UserError(f"HONEYCOMB_CONFIGURATION_KEY is an {key['type']} key of {team}, which can only send. "
-                        f"Create a configuration key: {KEY_SETTINGS}.")
+        raise UserError(
+            f"HONEYCOMB_CONFIGURATION_KEY is an {key['type']} key of {team}, which can only send. "
+            f"Create a configuration key: {KEY_SETTINGS}."
+        )
     if not environment:
-        raise UserError(f"the key belongs to Honeycomb Classic ({team}), which has no environments. "
-                        "Create an environment, and a configuration key in it.")
+        raise UserError(
+            f"the key belongs to Honeycomb Classic ({team}), which has no environments. "
+            "Create an environment, and a configuration key in it."
+        )
     missing = [PERMISSIONS[access] for access in required if not key["api_key_access"].get(access)]
     if missing:
-        raise UserError(f"the key of {team}/{environment} lacks permissions: {', '.join(missing)}. "
-                        f"Enable them, or create another key: {KEY_SETTINGS}.")
+        raise UserError(
+            f"the key of {team}/{environment} lacks permissions: {', '.join(missing)}. "
+            f"Enable them, or create another key: {KEY_SETTINGS}."
+        )
     return f"{team}/{environment}"
 
 
@@ -97,8 +103,10 @@ def apply_columns(api, dataset, columns, *, required):
         found = {column["key_name"]: column for column in api.get(f"/1/columns/{dataset}")}
     except NotFound:
         if required:
-            raise UserError(f"the environment has no dataset {dataset}; Honeycomb creates it with the first trace. "
-                            "Call the API once, wait a minute, and run this command again.") from None
+            raise UserError(
+                f"the environment has no dataset {dataset}; Honeycomb creates it with the first trace. "
+                "Call the API once, wait a minute, and run this command again."
+            ) from None
         print(f"later   dataset {dataset}: no traces yet; run this command again after the first trace")
         return
     for column in columns:
@@ -116,12 +124,17 @@ def apply_queries(api, queries):
 
     Honeycomb can neither change queries nor list unnamed ones, so this function finds queries by their annotations.
     """
-    saved = [annotation for annotation in api.get(f"/1/query_annotations/{ALL}?include_board_annotations=true")
-             if annotation.get("description", "").endswith(OWNED)]
+    saved = [
+        annotation
+        for annotation in api.get(f"/1/query_annotations/{ALL}?include_board_annotations=true")
+        if annotation.get("description", "").endswith(OWNED)
+    ]
     panels, used = [], set()
     for query in queries:
         named = [annotation for annotation in saved if annotation["name"] == query["name"]]
-        annotation = next((annotation for annotation in named if is_query(api, annotation["query_id"], query["query"])), None)
+        annotation = next(
+            (annotation for annotation in named if is_query(api, annotation["query_id"], query["query"])), None
+        )
         what, body = f"query {query['name']!r}", {"name": query["name"], "description": query["description"] + OWNED}
         if annotation is None:
             query_id = api.post(f"/1/queries/{ALL}", without_empty(query["query"]))["id"]
@@ -130,8 +143,17 @@ def apply_queries(api, queries):
             body["query_id"] = annotation["query_id"]
             annotation = api.put(f"/1/query_annotations/{ALL}/{annotation['id']}", body, what)
         used.add(annotation["id"])
-        panels.append({"type": "query", "position": position(query["at"]), "query_panel": {
-            "query_id": annotation["query_id"], "query_annotation_id": annotation["id"], "query_style": query["style"]}})
+        panels.append(
+            {
+                "type": "query",
+                "position": position(query["at"]),
+                "query_panel": {
+                    "query_id": annotation["query_id"],
+                    "query_annotation_id": annotation["id"],
+                    "query_style": query["style"],
+                },
+            }
+        )
     return panels, [annotation for annotation in saved if annotation["id"] not in used]
 
 
@@ -141,8 +163,14 @@ def is_query(api, query_id, query):
     except NotFound:
         return False
     # Honeycomb omits fields with default values.
-    defaults = {"breakdowns": [], "filters": [], "orders": [], "havings": [], "calculated_fields": [],
-                "filter_combination": "AND"}
+    defaults = {
+        "breakdowns": [],
+        "filters": [],
+        "orders": [],
+        "havings": [],
+        "calculated_fields": [],
+        "filter_combination": "AND",
+    }
     return fits({**defaults, **query}, {**defaults, **{key: value for key, value in found.items() if value}})
 
 
@@ -150,11 +178,20 @@ def apply_board(api, board, query_panels):
     boards = [there for there in api.get("/1/boards") if there["name"] == board["name"]]
     if len(boards) > 1:
         urls = ", ".join(there["links"]["board_url"] for there in boards)
-        raise UserError(f"the environment has {len(boards)} boards named {board['name']!r}: {urls}. "
-                        "Delete or rename all but one.")
-    text = {"type": "text", "position": position(board["text"]["at"]), "text_panel": {"content": board["text"]["content"]}}
-    body = {"name": board["name"], "description": board["description"], "type": "flexible",
-            "panels": [text, *query_panels]}
+        raise UserError(
+            f"the environment has {len(boards)} boards named {board['name']!r}: {urls}. Delete or rename all but one."
+        )
+    text = {
+        "type": "text",
+        "position": position(board["text"]["at"]),
+        "text_panel": {"content": board["text"]["content"]},
+    }
+    body = {
+        "name": board["name"],
+        "description": board["description"],
+        "type": "flexible",
+        "panels": [text, *query_panels],
+    }
     send = {**body, "layout_generation": "manual"}
     what = f"board {board['name']!r}"
     if not boards:
@@ -205,12 +242,14 @@ class Api:
 
     def __init__(self, endpoint, key):
         if not key:
-            raise UserError(f"HONEYCOMB_CONFIGURATION_KEY is not set. Create a configuration key ({KEY_SETTINGS}) with "
-                            f"these permissions: {', '.join(PERMISSIONS.values())}. An ingest key does not work.")
+            raise UserError(
+                f"HONEYCOMB_CONFIGURATION_KEY is not set. Create a configuration key ({KEY_SETTINGS}) with "
+                f"these permissions: {', '.join(PERMISSIONS.values())}. An ingest key does not work."
+            )
         if not key.isascii() or not key.isprintable() or " " in key:
             raise UserError("HONEYCOMB_CONFIGURATION_KEY contains invalid characters. Copy the key again.")
         parts = urllib.parse.urlsplit(endpoint)
-        if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1") or not parts.hostname:
+        if (parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1")) or not parts.hostname:
             raise UserError(f"HONEYCOMB_API_ENDPOINT must be an https URL such as {US}.")
         self.endpoint, self.key, self.changes = endpoint.rstrip("/"), key, 0
         self.opener = urllib.request.build_opener(NoRedirects)
@@ -240,7 +279,9 @@ class Api:
         if body is not None:
             data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
         request = urllib.request.Request(self.endpoint + path, data=data, headers=headers, method=method)
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 with self.opener.open(request, timeout=30) as response:
                     text = response.read()
@@ -252,14 +293,16 @@ class Api:
                 print(f"wait    {wait:.0f} s: Honeycomb responded with {error.code}", file=sys.stderr, flush=True)
                 time.sleep(wait)
             except (OSError, ValueError) as error:
-                raise UserError(f"no response from {self.endpoint} to {method} {path}: {getattr(error, 'reason', error)}. "
-                                "Check HONEYCOMB_API_ENDPOINT and the network.") from error
+                raise UserError(
+                    f"no response from {self.endpoint} to {method} {path}: {getattr(error, 'reason', error)}. "
+                    "Check HONEYCOMB_API_ENDPOINT and the network."
+                ) from error
 
     @staticmethod
     def pause(method, attempt, error):
         """Returns the seconds until a retry, or None for no retry."""
         # A failed write may have succeeded, so it is not repeated.
-        if error.code != 429 and (error.code < 500 or method != "GET") or attempt == ATTEMPTS:
+        if (error.code != 429 and (error.code < 500 or method != "GET")) or attempt == ATTEMPTS:
             return None
         wait = seconds(error.headers.get("Retry-After"), 2 ** (attempt - 1))
         return wait if wait <= MAX_WAIT else None
@@ -268,19 +311,25 @@ class Api:
         reason = error_text(error)
         match error.code:
             case 401 | 403:
-                raise UserError(f"Honeycomb rejects the key ({error.code}: {reason}). Use a configuration key of this "
-                                f"environment ({KEY_SETTINGS}) with these permissions: "
-                                f"{', '.join(PERMISSIONS.values())}. EU keys need HONEYCOMB_API_ENDPOINT="
-                                f"https://api.eu1.honeycomb.io; the endpoint was {self.endpoint}.")
+                raise UserError(
+                    f"Honeycomb rejects the key ({error.code}: {reason}). Use a configuration key of this "
+                    f"environment ({KEY_SETTINGS}) with these permissions: "
+                    f"{', '.join(PERMISSIONS.values())}. EU keys need HONEYCOMB_API_ENDPOINT="
+                    f"https://api.eu1.honeycomb.io; the endpoint was {self.endpoint}."
+                )
             case 404:
                 raise NotFound(path)
             case 429:
                 after = error.headers.get("Retry-After", "unknown")
-                raise UserError(f"Honeycomb limits the request rate (Retry-After: {after}). Run this command again "
-                                "after that time; it continues with the remaining changes.")
+                raise UserError(
+                    f"Honeycomb limits the request rate (Retry-After: {after}). Run this command again "
+                    "after that time; it continues with the remaining changes."
+                )
             case 301 | 302 | 303 | 307 | 308:
-                raise UserError(f"{self.endpoint} redirects ({error.code}), and the key is not sent to other hosts. "
-                                "Set HONEYCOMB_API_ENDPOINT to Honeycomb's address.")
+                raise UserError(
+                    f"{self.endpoint} redirects ({error.code}), and the key is not sent to other hosts. "
+                    "Set HONEYCOMB_API_ENDPOINT to Honeycomb's address."
+                )
         raise UserError(f"{method} {path} failed with {error.code}: {reason}")
 
 
@@ -294,7 +343,7 @@ def seconds(retry_after, default):
         at = email.utils.parsedate_to_datetime(retry_after)
     except ValueError:
         return default
-    return max(0, (at - datetime.datetime.now(datetime.timezone.utc)).total_seconds())
+    return max(0, (at - datetime.datetime.now(datetime.UTC)).total_seconds())
 
 
 def error_text(error):
