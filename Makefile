@@ -21,6 +21,7 @@ auditable2cdx := .tools/auditable2cdx-$(AUDITABLE2CDX)/bin/auditable2cdx
 with_tools := PATH="$(CURDIR)/.tools/python/bin:$(CURDIR)/$(dir $(auditable)):$(CURDIR)/$(dir $(auditable2cdx)):$$PATH" \
   SAM_CLI_TELEMETRY=0
 
+workspaces := . benches benches/load
 rust_targets := $${CARGO_TARGET_DIR:-target}
 pytest := $(with_tools) pytest
 # Builds the local server and the test programs. It builds nothing after `make unit`.
@@ -67,16 +68,16 @@ lint-text: $(lint) ## check Python, shell scripts, Markdown links and spelling
 
 .PHONY: lint-rust
 lint-rust: $(lint) ## check Rust: format, lints, rustdoc, unused dependencies, features
-	cargo fmt --all --check
+	for workspace in $(workspaces); do cargo fmt --manifest-path "$$workspace/Cargo.toml" --all --check; done
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	.tools/lint/bin/cargo-hack hack clippy --locked --package lambda-spans --lib --each-feature --exclude-all-features \
 	  -- -D warnings
-	for workspace in . benches benches/load; do .tools/lint/bin/cargo-shear --locked "$$workspace"; done
+	for workspace in $(workspaces); do .tools/lint/bin/cargo-shear --locked "$$workspace"; done
 
 .PHONY: format
 format: $(lint) ## format Rust, Python and Markdown
-	cargo fmt --all
+	for workspace in $(workspaces); do cargo fmt --manifest-path "$$workspace/Cargo.toml" --all; done
 	.tools/lint/bin/ruff check --fix --quiet
 	.tools/lint/bin/ruff format --quiet
 	.tools/lint/bin/rumdl fmt --quiet .

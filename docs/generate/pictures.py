@@ -115,13 +115,13 @@ def timeline(invocation):
         svg.draw(f'<rect class="added" x="{x:.1f}" y="{y + 6}" width="{end - x:.1f}" height="12" rx="2"/>')
         y += ROW
     for depth, document in documents:
-        colour = {"aws": "aws", "remote": "other"}.get(document.get("namespace"), "api")
+        color = {"aws": "aws", "remote": "other"}.get(document.get("namespace"), "api")
         name, operation = document["name"], document.get("aws", {}).get("operation", "")
         svg.named(20 + 14 * (depth + 3), y + 16, name, operation)
         svg.text(325, y + 16, document.get("http", {}).get("response", {}).get("status", "\N{EN DASH}"), "end dim")
         took = document["end_time"] - document["start_time"]
         svg.text(400, y + 16, milliseconds(took), "end")
-        svg.bar(axis, document["start_time"] - begin, took, y + 6, colour)
+        svg.bar(axis, document["start_time"] - begin, took, y + 6, color)
         y += ROW
     svg.text(20, y + 24, "Dashed: added by API Gateway and Lambda in AWS. Full: sent by the function.", "small dim")
     return svg.done()
@@ -274,9 +274,9 @@ class Svg:
             self.text(round(axis.at(tick), 1), y - 12, f"{tick * 1000:g} ms", "small dim middle")
         return y
 
-    def bar(self, axis, begin, took, y, colour):
+    def bar(self, axis, begin, took, y, color):
         x, width = axis.at(begin), max(took * axis.scale, 2)
-        self.draw(f'<rect class="{colour}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="12" rx="2"/>')
+        self.draw(f'<rect class="{color}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="12" rx="2"/>')
 
     def spans(self, spans, y):
         """Draws a waterfall with its head at `y`. Returns its bottom."""
@@ -292,13 +292,13 @@ class Svg:
             self.text(290, y + 16, span["service"], "dim")
             took = (span["end_ns"] - span["start_ns"]) / 1e9
             self.text(466, y + 16, f"{took * 1000:.3f}", "end")
-            colour = "aws" if span["kind"] == "client" else "stream" if span["service"].endswith("stream") else "api"
-            self.bar(axis, (span["start_ns"] - begin) / 1e9, took, y + 6, colour)
+            color = "aws" if span["kind"] == "client" else "stream" if span["service"].endswith("stream") else "api"
+            self.bar(axis, (span["start_ns"] - begin) / 1e9, took, y + 6, color)
             y += ROW
         return y
 
-    def node(self, x, y, colour, name, kind, *notes):
-        self.draw(f'<circle class="node {colour}" cx="{x}" cy="{y}" r="30"/>')
+    def node(self, x, y, color, name, kind, *notes):
+        self.draw(f'<circle class="node {color}" cx="{x}" cy="{y}" r="30"/>')
         self.label(x, y, name, kind, *notes)
 
     def added(self, x, y, name, kind, note="added by AWS"):
@@ -314,14 +314,14 @@ class Svg:
     def arrow(self, x, y, to, at, *, added=False):
         self.draw(f'<path class="edge{" added" if added else ""}" d="M{x} {y} L{to} {at}"/>')
 
-    def function(self, name, colour, documents, y):
+    def function(self, name, color, documents, y):
         """Draws the node of a function and its calls to the table. Returns the position of the node."""
         documents = [document for _, document in documents]
         request, calls = documents[0], [document for document in documents if document.get("namespace") == "aws"]
         x = 590
         self.draw(f'<circle class="added" cx="{x}" cy="{y}" r="42"/>')
         took = milliseconds(request["end_time"] - request["start_time"])
-        self.node(x, y, colour, name, "AWS::Lambda::Function")
+        self.node(x, y, color, name, "AWS::Lambda::Function")
         self.text(x, y + 5, took, "small middle")
         self.text(x + 52, y - 24, request["name"], "small")
         (table,) = {call["aws"]["table_name"] for call in calls}

@@ -26,7 +26,7 @@ async fn posted(messages: &[&str]) -> TestApp {
 }
 
 #[test]
-fn words_are_normalised_unicode_words() {
+fn words_are_normalized_unicode_words() {
     let cases: [(&str, &[&str]); 8] = [
         ("Cloud is (very) fun!", &["cloud", "is", "very", "fun"]),
         ("fun, FUN, Fun", &["fun"]),

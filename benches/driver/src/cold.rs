@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::binaries::Binaries;
-use crate::collector::Behaviour;
+use crate::collector::Behavior;
 use crate::figures::{median, milliseconds};
 use crate::options::Options;
 use crate::run::{self, Plan, Run};
@@ -52,7 +52,7 @@ fn plan(over_tls: bool) -> Plan {
         invocations: INVOCATIONS,
         limit: Duration::MAX,
         gap: Duration::ZERO,
-        collector: Behaviour::Responds(Duration::ZERO),
+        collector: Behavior::Responds(Duration::ZERO),
         over_tls,
         daemon_listens: true,
         count_allocations: false,

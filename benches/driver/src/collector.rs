@@ -11,7 +11,7 @@ use crate::http::{self, Connection};
 use crate::tls::Tls;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Behaviour {
+pub(crate) enum Behavior {
     /// Responds with 200 after this time.
     Responds(Duration),
     /// Responds with 503 immediately.
@@ -43,13 +43,13 @@ struct Shared {
 }
 
 impl Collector {
-    pub(crate) fn start(behaviour: Behaviour, tls: Option<&'static Tls>) -> Self {
+    pub(crate) fn start(behavior: Behavior, tls: Option<&'static Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::<Shared>::default();
-        if behaviour != Behaviour::Refuses {
+        if behavior != Behavior::Refuses {
             let shared = shared.clone();
-            thread::spawn(move || accept(&listener, behaviour, tls, &shared));
+            thread::spawn(move || accept(&listener, behavior, tls, &shared));
         }
         Self { address, scheme: if tls.is_some() { "https" } else { "http" }, shared }
     }
@@ -72,7 +72,7 @@ impl Drop for Collector {
     }
 }
 
-fn accept(listener: &TcpListener, behaviour: Behaviour, tls: Option<&'static Tls>, shared: &Arc<Shared>) {
+fn accept(listener: &TcpListener, behavior: Behavior, tls: Option<&'static Tls>, shared: &Arc<Shared>) {
     for stream in listener.incoming() {
         if shared.ended.load(Ordering::Acquire) {
             return;
@@ -80,23 +80,23 @@ fn accept(listener: &TcpListener, behaviour: Behaviour, tls: Option<&'static Tls
         let stream = http::accepted(stream);
         let shared = shared.clone();
         thread::spawn(move || match tls {
-            Some(tls) => serve(Connection::new(tls.accept(stream)), behaviour, &shared),
-            None => serve(Connection::new(stream), behaviour, &shared),
+            Some(tls) => serve(Connection::new(tls.accept(stream)), behavior, &shared),
+            None => serve(Connection::new(stream), behavior, &shared),
         });
     }
 }
 
-fn serve<S: Read + Write>(mut connection: Connection<S>, behaviour: Behaviour, shared: &Shared) {
+fn serve<S: Read + Write>(mut connection: Connection<S>, behavior: Behavior, shared: &Shared) {
     while let Some(request) = connection.read() {
-        match behaviour {
-            Behaviour::Responds(after) => {
+        match behavior {
+            Behavior::Responds(after) => {
                 let gzip = request.header("content-encoding") == Some("gzip");
                 shared.bodies.lock().expect("not poisoned").push(Body { gzip, bytes: request.body });
                 thread::sleep(after);
                 connection.write(&http::response("200 OK", &[("content-type", "application/x-protobuf")], ""));
             }
-            Behaviour::Fails => connection.write(&http::response("503 Service Unavailable", &[], "")),
-            Behaviour::Silent | Behaviour::Refuses => {}
+            Behavior::Fails => connection.write(&http::response("503 Service Unavailable", &[], "")),
+            Behavior::Silent | Behavior::Refuses => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::binaries::Binaries;
-use crate::collector::Behaviour;
+use crate::collector::Behavior;
 use crate::figures::{mean, median, milliseconds, percentile};
 use crate::options::Options;
 use crate::run::{self, Plan, Run};
@@ -20,23 +20,23 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DestinationFault {
     pub(crate) name: &'static str,
-    collector: Behaviour,
+    collector: Behavior,
     daemon_listens: bool,
 }
 
-const IMMEDIATE: Behaviour = Behaviour::Responds(Duration::ZERO);
+const IMMEDIATE: Behavior = Behavior::Responds(Duration::ZERO);
 const NO_FAULT: DestinationFault = DestinationFault { name: "no fault", collector: IMMEDIATE, daemon_listens: true };
 pub(crate) const BLACK_HOLE: DestinationFault =
-    DestinationFault { name: "OTLP black hole", collector: Behaviour::Silent, daemon_listens: true };
+    DestinationFault { name: "OTLP black hole", collector: Behavior::Silent, daemon_listens: true };
 pub(crate) const REFUSED: DestinationFault =
-    DestinationFault { name: "OTLP refused", collector: Behaviour::Refuses, daemon_listens: true };
+    DestinationFault { name: "OTLP refused", collector: Behavior::Refuses, daemon_listens: true };
 const FAULTS: [DestinationFault; 6] = [
     NO_FAULT,
     BLACK_HOLE,
     REFUSED,
-    DestinationFault { name: "OTLP 503", collector: Behaviour::Fails, daemon_listens: true },
+    DestinationFault { name: "OTLP 503", collector: Behavior::Fails, daemon_listens: true },
     DestinationFault { name: "X-Ray refused", collector: IMMEDIATE, daemon_listens: false },
-    DestinationFault { name: "OTLP and X-Ray refused", collector: Behaviour::Refuses, daemon_listens: false },
+    DestinationFault { name: "OTLP and X-Ray refused", collector: Behavior::Refuses, daemon_listens: false },
 ];
 
 /// The result of one variant with one fault.

@@ -33,7 +33,7 @@ mod variant;
 use std::fs;
 use std::time::Duration;
 
-use collector::Behaviour;
+use collector::Behavior;
 use options::Options;
 use series::Series;
 
@@ -43,14 +43,14 @@ fn main() {
     let machine = report::machine(&options);
     let far = Series::measure(
         "after 30 ms",
-        Behaviour::Responds(Duration::from_millis(30)),
+        Behavior::Responds(Duration::from_millis(30)),
         options.rounds,
         &options,
         &binaries,
     );
     // These runs take a tenth of the time, so they are repeated more often.
     let near =
-        Series::measure("immediately", Behaviour::Responds(Duration::ZERO), options.rounds * 3, &options, &binaries);
+        Series::measure("immediately", Behavior::Responds(Duration::ZERO), options.rounds * 3, &options, &binaries);
     let cold = cold::measure(&options, &binaries);
     let faults = options.faults.then(|| faults::measure(&options, &binaries));
     let text = report::markdown(&machine, &[&far, &near], &cold, faults.as_deref(), &binaries);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::arrivals::Arrivals;
 use crate::binaries::Binaries;
-use crate::collector::{Behaviour, Collector};
+use crate::collector::{Behavior, Collector};
 use crate::daemon::Daemon;
 use crate::process::Process;
 use crate::runtime_api::{Invocation, RuntimeApi};
@@ -27,7 +27,7 @@ pub(crate) struct Plan {
     /// No invocation starts after this time.
     pub(crate) limit: Duration,
     pub(crate) gap: Duration,
-    pub(crate) collector: Behaviour,
+    pub(crate) collector: Behavior,
     pub(crate) over_tls: bool,
     pub(crate) daemon_listens: bool,
     pub(crate) count_allocations: bool,

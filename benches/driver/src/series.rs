@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::binaries::Binaries;
-use crate::collector::Behaviour;
+use crate::collector::Behavior;
 use crate::options::Options;
 use crate::run::{self, Plan, Run};
 use crate::variant::{ALL, Kind, Variant};
@@ -38,7 +38,7 @@ pub(crate) struct Measured {
 impl Series {
     pub(crate) fn measure(
         name: &'static str,
-        collector: Behaviour,
+        collector: Behavior,
         rounds: usize,
         options: &Options,
         binaries: &Binaries,
@@ -56,7 +56,7 @@ impl Series {
         let counting = Plan { invocations: ALLOCATION_INVOCATIONS, count_allocations: true, ..plan };
         let chosen = ALL.into_iter().filter(|variant| {
             let named = options.only.iter().any(|name| variant.name.starts_with(name.as_str()));
-            let delayed = collector != Behaviour::Responds(Duration::ZERO);
+            let delayed = collector != Behavior::Responds(Duration::ZERO);
             match variant.kind {
                 Kind::None => true,
                 Kind::Idle => delayed,

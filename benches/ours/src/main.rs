@@ -1,7 +1,7 @@
 //! The handler with lambda-spans. The environment selects X-Ray and OTLP.
 
 use lambda_runtime::{Error, service_fn};
-use lambda_spans::{SettingsErrors, Settings, Spans};
+use lambda_spans::{Settings, SettingsErrors, Spans};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

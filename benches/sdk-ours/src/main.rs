@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{Client, config};
 use lambda_runtime::{Error, service_fn};
-use lambda_spans::{AwsSdkSpans, SettingsErrors, Settings, Spans};
+use lambda_spans::{AwsSdkSpans, Settings, SettingsErrors, Spans};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

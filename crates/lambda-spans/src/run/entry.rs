@@ -167,7 +167,7 @@ impl Spans {
 
     /// Serves invocations by any event that `T` can be read from, until the process ends.
     ///
-    /// Amazon SQS, SNS, DynamoDB Streams, EventBridge and Cognito are recognised by the event, whatever `T` is;
+    /// Amazon SQS, SNS, DynamoDB Streams, EventBridge and Cognito are recognized by the event, whatever `T` is;
     /// see [`EventLayer`].
     ///
     /// # Errors

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exporter_none_and_the_switch_are_honoured() {
+    fn the_exporter_none_and_the_switch_are_honored() {
         let settings = read(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_TRACES_EXPORTER", "none")]).expect("valid");
         assert!(settings.otlp.is_none());
         assert!(!read(&[("OTEL_SDK_DISABLED", "True")]).expect("valid").enabled);
