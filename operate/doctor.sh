@@ -63,12 +63,12 @@ compiler() {
 python() {
     local version
     if ! has python3; then
-        missing "Python 3.10 or newer (for the tools of make test and make build): apt-get install python3 python3-venv"
+        missing "Python 3.11 or newer (for the tools of make test and make build): apt-get install python3 python3-venv"
         return
     fi
     version=$(python3 -c 'import sys; print(*sys.version_info[:2], sep=".")' 2> /dev/null)
-    if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2> /dev/null; then
-        missing "Python 3.10 or newer (for the tools of make test and make build); found ${version:-a python3 that does not run}"
+    if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then
+        missing "Python 3.11 or newer (for the tools of make test and make build); found ${version:-a python3 that does not run}"
     elif ! python3 -c 'import ensurepip, venv' 2> /dev/null; then
         missing "Python's venv (for the tools of make test and make build): apt-get install python3-venv"
     else

@@ -59,7 +59,7 @@ def assert_missing(lines, name):
 def test_empty_machine_lacks_every_prerequisite(doctor):
     code, lines = doctor(commands={}, files={**FILES, "home/.aws/config": ""})
     assert (code, len(lines)) == (1, 10)
-    names = "Rust 1.95.0, C compiler, Python 3.10, Linux, Docker engine, busybox, AWS CLI, AWS credentials, AWS region"
+    names = "Rust 1.95.0, C compiler, Python 3.11, Linux, Docker engine, busybox, AWS CLI, AWS credentials, AWS region"
     for name in names.split(", "):
         assert_missing(lines, name)
 
