@@ -16,12 +16,7 @@ const LAMBDA_SPANS: &str = "crates/lambda-spans/src/lib.rs";
 const LAYERS: [(&str, &[&[&str]]); 2] = [
     (
         CRUDDUR,
-        &[
-            &["api", "config", "signup", "stream"],
-            &["clock", "dead_letters"],
-            &["store"],
-            &["domain", "causes", "error_chain"],
-        ],
+        &[&["api", "config", "signup", "stream"], &["clock", "dead_letters"], &["store"], &["domain", "error_chain"]],
     ),
     (
         LAMBDA_SPANS,
@@ -41,7 +36,7 @@ const LAYERS: [(&str, &[&[&str]]); 2] = [
 /// Crates that a module of Cruddur does not name, by the beginning of their names.
 const FOREIGN: [(&str, &[&str]); 7] = [
     ("api", &["aws_", "opentelemetry"]),
-    ("causes", &["aws_", "axum", "http", "lambda_", "opentelemetry"]),
+    ("error_chain", &["aws_", "axum", "http", "lambda_", "opentelemetry"]),
     ("config", &["axum", "opentelemetry"]),
     ("domain", &["aws_", "axum", "http", "lambda_", "opentelemetry", "tokio", "tracing"]),
     ("signup", &["aws_", "axum", "http", "lambda_http", "opentelemetry"]),
