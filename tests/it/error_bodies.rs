@@ -238,11 +238,7 @@ async fn error_in_a_trace_has_the_trace_id() {
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
     let answer = answer(spans.server(app.router()), get("/api/nothing-here")).await;
     let trace_id = answer.header("x-trace-id").unwrap();
-    let expected = json!({
-        "type": "about:blank", "title": "Not Found", "status": 404, "detail": "There is no such route.",
-        "code": "not_found", "trace_id": trace_id,
-    });
-    assert_eq!(answer.body, expected);
+    assert_eq!((&answer.body["code"], &answer.body["trace_id"]), (&json!("not_found"), &json!(trace_id)));
 }
 
 #[test]
