@@ -48,7 +48,6 @@ pub use capture::inject::{inject, link};
 pub use http::stream::{StreamLayer, StreamService, TracedBody};
 pub use http::{ErrorType, HttpLayer, HttpService};
 pub use propagation::ContextMode;
-pub use propagation::baggage::Baggage;
 pub use propagation::traceparent::trace_id_of;
 pub use run::entry::{run, run_event, run_streaming};
 pub use run::flush::FlushMode;
