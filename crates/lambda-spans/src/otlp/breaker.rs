@@ -1,7 +1,6 @@
 //! When to leave a receiver alone: a dead one must cost next to nothing, and one that recovers must not be met by
 //! all execution environments at the same moment.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -37,7 +36,7 @@ impl Breaker {
         let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(5)).min(LONGEST_PAUSE);
         self.failures = self.failures.saturating_add(1);
         // Between half and the whole of it: each environment by itself.
-        let jittered = pause.mul_f64(0.5 + 0.5 * random());
+        let jittered = pause.mul_f64(0.5 + 0.5 * fastrand::f64());
         self.open_until = Some(now + jittered.max(after.unwrap_or_default()));
     }
 
@@ -52,13 +51,7 @@ impl Breaker {
 
 /// How long to wait within one export before the attempt after the n-th.
 pub(super) fn pause(attempts: u32) -> Duration {
-    Duration::from_millis(25).saturating_mul(1 << attempts.min(6)).mul_f64(0.5 + 0.5 * random())
-}
-
-/// From 0 to 1. The standard library seeds each `RandomState` anew.
-fn random() -> f64 {
-    let bits = RandomState::new().hash_one(0_u8) >> 11;
-    bits as f64 / (1_u64 << 53) as f64
+    Duration::from_millis(25).saturating_mul(1 << attempts.min(6)).mul_f64(0.5 + 0.5 * fastrand::f64())
 }
 
 #[cfg(test)]
