@@ -153,6 +153,6 @@ impl Visit for Fields {
 
 /// Returns the messages of an error and its sources, joined by ": ".
 pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
+    let chain = std::iter::successors(Some(error), |&error| error.source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -143,6 +143,7 @@ impl Settings {
     }
 
     /// Records the client's address as `client.address`. It is personal data in many places.
+    #[cfg(feature = "http")]
     #[must_use]
     pub fn with_client_address(mut self) -> Self {
         self.client_address = true;

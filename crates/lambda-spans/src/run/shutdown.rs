@@ -48,7 +48,9 @@ fn sigterm() -> Option<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut signal = signal(SignalKind::terminate()).ok()?;
-    Some(async move { drop(signal.recv().await) })
+    Some(async move {
+        signal.recv().await;
+    })
 }
 
 /// Lambda runs on Linux. On a platform without SIGTERM, spans are exported after each response.
