@@ -19,6 +19,9 @@ const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 
 /// The settings of tracing, read once from the environment.
 ///
+/// The methods `with_…` replace the value of a variable. Only [`with_default_service_name`](Self::with_default_service_name)
+/// yields to it.
+///
 /// | variable | meaning | default |
 /// |---|---|---|
 /// | `OTEL_SERVICE_NAME` | service name | the function's name, or `unknown_service` |
@@ -29,7 +32,7 @@ const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 /// | `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` | `http/protobuf` only | `http/protobuf` |
 /// | `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` | timeout of one export, in milliseconds | 10000; the budget is lower |
 /// | `HONEYCOMB_API_KEY` | Honeycomb ingest key; enough to export to Honeycomb | |
-/// | `HONEYCOMB_API_KEY_PARAMETER` | name of the Systems Manager parameter that holds the key; read in the init phase | |
+/// | `HONEYCOMB_API_KEY_PARAMETER` | name of the Systems Manager parameter that holds the key; read in the init phase; needs the feature `sigv4` | |
 /// | `HONEYCOMB_API_ENDPOINT` | Honeycomb's API, for example `https://api.eu1.honeycomb.io` | `https://api.honeycomb.io` |
 /// | `AWS_XRAY_DAEMON_ADDRESS` | address of the X-Ray daemon; set by Lambda | none: no export to X-Ray |
 /// | `LAMBDA_SPANS_XRAY_ANNOTATIONS` | attributes that X-Ray can search: keys, or prefixes that end with `.` or `*`, separated by commas | `app.`, `client.trace_id` |
@@ -159,35 +162,35 @@ impl Settings {
 }
 
 impl Settings {
-    /// The service's name, whatever the environment says.
+    /// Sets the service's name. Replaces the name from the environment.
     #[must_use]
     pub fn with_service_name(mut self, name: &str) -> Self {
         self.resource.service_name = Some(name.to_owned());
         self
     }
 
-    /// When spans leave by OTLP, whatever the environment says.
+    /// Sets when spans are sent by OTLP. Replaces `LAMBDA_SPANS_FLUSH`.
     #[must_use]
     pub fn with_flush(mut self, mode: FlushMode) -> Self {
         self.flush = mode;
         self
     }
 
-    /// The longest that an export may hold up the next invocation, whatever the environment says.
+    /// Sets how long an export may delay the next invocation. Replaces `LAMBDA_SPANS_BUDGET_MS`.
     #[must_use]
     pub fn with_budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
         self
     }
 
-    /// OTLP gets one trace in this many, beside all that failed or were slow, whatever the environment says.
+    /// Sends one trace in this many by OTLP, and each that failed or was slow. Replaces `LAMBDA_SPANS_SAMPLE_RATE`.
     #[must_use]
     pub fn with_sample_rate(mut self, one_in: u64) -> Self {
         self.sampling.one_in = one_in;
         self
     }
 
-    /// Invocations that took longer are always kept and sent at once, whatever the environment says.
+    /// Keeps and sends at once each invocation that took longer. Replaces `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS`.
     #[must_use]
     pub fn with_keep_slower_than(mut self, limit: Duration) -> Self {
         self.sampling.keep_slower_than = Some(limit);
@@ -309,6 +312,28 @@ mod tests {
         for name in ours.filter(|name| !["OTEL_TRACES_SAMPLER", "OTEL_PROPAGATORS"].contains(&name.as_str())) {
             assert!(documented.iter().any(|row| row.contains(&format!("`{name}`"))), "{name}");
         }
+    }
+
+    #[test]
+    fn builder_methods_replace_variables() {
+        let variables = [
+            ("OTEL_SERVICE_NAME", "variable"),
+            ("LAMBDA_SPANS_FLUSH", "adaptive"),
+            ("LAMBDA_SPANS_BUDGET_MS", "1"),
+            ("LAMBDA_SPANS_SAMPLE_RATE", "1"),
+            ("LAMBDA_SPANS_KEEP_SLOWER_THAN_MS", "1"),
+        ];
+        let two = Duration::from_millis(2);
+        for variables in [&variables[..], &[]] {
+            let settings = read(variables).expect("valid").with_service_name("code").with_flush(FlushMode::End);
+            let settings = settings.with_budget(two).with_sample_rate(2).with_keep_slower_than(two);
+            assert_eq!(settings.resource.service_name.as_deref(), Some("code"));
+            assert_eq!((settings.flush, settings.budget), (FlushMode::End, two));
+            assert_eq!((settings.sampling.one_in, settings.sampling.keep_slower_than), (2, Some(two)));
+        }
+        let named = |variables| read(variables).expect("valid").with_default_service_name("code").resource.service_name;
+        assert_eq!(named(&variables).as_deref(), Some("variable"));
+        assert_eq!(named(&[]).as_deref(), Some("code"));
     }
 
     #[test]
