@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use crate::trace::accounting::{Counts, Ledger};
+use crate::trace::accounting::{Counts, Destination, Ledger};
 
 /// CloudWatch's standard resolution.
 const EVERY: Duration = Duration::from_secs(60);
@@ -50,7 +50,8 @@ impl Health {
 fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, now: &Ledger) -> Value {
     let mut values = Map::new();
     values.insert("SpansCreated".to_owned(), json!(now.created - before.created));
-    for (name, before, now) in [("XRay", before.xray, now.xray), ("Otlp", before.otlp, now.otlp)] {
+    for destination in Destination::ALL {
+        let (name, before, now) = (destination.name(), before.counts(destination), now.counts(destination));
         let since = |of: fn(&Counts) -> u64| json!(of(&now) - of(&before));
         values.insert(format!("{name}Exported"), since(|counts| counts.exported));
         values.insert(format!("{name}SampledOut"), since(|counts| counts.sampled_out));
@@ -59,7 +60,8 @@ fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, no
     }
     let metrics: Vec<Value> = values.keys().map(|name| json!({ "Name": name, "Unit": "Count" })).collect();
     // The reasons are fields of the line for its readers; as metrics they would only add cost.
-    for (name, before, now) in [("XRay", before.xray, now.xray), ("Otlp", before.otlp, now.otlp)] {
+    for destination in Destination::ALL {
+        let (name, before, now) = (destination.name(), before.counts(destination), now.counts(destination));
         let since = |of: fn(&Counts) -> u64| json!(of(&now) - of(&before));
         values.insert(format!("{name}Refused"), since(|counts| counts.dropped.refused));
         values.insert(format!("{name}Overflowed"), since(|counts| counts.dropped.overflowed));

@@ -95,7 +95,7 @@ impl Spans {
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
         // Spans are held back only where a signal will say that the end has come.
-        let holds = self.enabled && self.traffic.mode() != FlushMode::End && self.pipeline.has_otlp();
+        let holds = self.enabled && self.traffic.mode() != FlushMode::End && self.pipeline.carries_spans();
         if holds && !shutdown::export_at_the_end(self.clone()).await && self.traffic.mode() == FlushMode::Adaptive {
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::flush::FlushMode;
-use super::resource::ResourceSettings;
-use crate::attributes::CLIENT_TRACE_ID;
-use crate::otlp::settings::OtlpSettings;
+use crate::export::pipeline::ExportSettings;
+use crate::export::resource::ResourceSettings;
 use crate::propagation::ContextMode;
 use crate::trace::sampling::SamplingSettings;
 use crate::variables::{self, Reader, SettingsError};
@@ -51,9 +50,7 @@ const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 #[derive(Clone)]
 pub struct Settings {
     pub(crate) enabled: bool,
-    pub(crate) otlp: Option<OtlpSettings>,
-    pub(crate) xray_daemon: Option<String>,
-    pub(crate) xray_annotations: Vec<String>,
+    pub(crate) export: ExportSettings,
     pub(crate) resource: ResourceSettings,
     pub(crate) budget: Duration,
     pub(crate) flush: FlushMode,
@@ -61,12 +58,10 @@ pub struct Settings {
     pub(crate) concurrency: u64,
     pub(crate) runtime_api: Option<String>,
     pub(crate) sampling: SamplingSettings,
-    pub(crate) metrics_namespace: Option<String>,
     pub(crate) context: ContextMode,
     pub(crate) client_address: bool,
     pub(crate) log_filter: Targets,
     pub(crate) log_buffer: Option<LevelFilter>,
-    pub(crate) terminal: bool,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -76,8 +71,8 @@ impl fmt::Debug for Settings {
         formatter
             .debug_struct("Settings")
             .field("enabled", &self.enabled)
-            .field("otlp", &self.otlp.as_ref().map(|otlp| &otlp.endpoint))
-            .field("xray_daemon", &self.xray_daemon)
+            .field("otlp", &self.export.otlp.as_ref().map(|otlp| &otlp.endpoint))
+            .field("xray_daemon", &self.export.xray.as_ref().map(|xray| &xray.daemon))
             .field("resource", &self.resource)
             .finish_non_exhaustive()
     }
@@ -102,12 +97,7 @@ impl Settings {
         let mut reader = Reader::new(&get);
         let settings = Self {
             enabled: !reader.flag("OTEL_SDK_DISABLED"),
-            otlp: OtlpSettings::read(&mut reader),
-            xray_daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS"),
-            xray_annotations: reader.text("LAMBDA_SPANS_XRAY_ANNOTATIONS").map_or_else(
-                || vec!["app.".to_owned(), CLIENT_TRACE_ID.to_owned()],
-                |keys| keys.split(',').map(|key| key.trim().to_owned()).collect(),
-            ),
+            export: ExportSettings::read(&mut reader),
             resource: ResourceSettings::read(&mut reader),
             budget: reader.milliseconds(&["LAMBDA_SPANS_BUDGET_MS"]).unwrap_or(DEFAULT_BUDGET),
             flush: reader
@@ -126,10 +116,8 @@ impl Settings {
                 .unwrap_or_default(),
             client_address: false,
             log_filter: reader.log_filter().unwrap_or_else(|| Targets::new().with_default(DEFAULT_LOG_LEVEL)),
-            metrics_namespace: reader.text("LAMBDA_SPANS_METRICS_NAMESPACE"),
             log_buffer: reader
                 .choice(&["LAMBDA_SPANS_LOG_BUFFER"], &[("debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)]),
-            terminal: reader.flag("AWS_SAM_LOCAL"),
             warnings: reader.without_effect(&[
                 ("OTEL_TRACES_SAMPLER", "LAMBDA_SPANS_SAMPLE_RATE"),
                 ("OTEL_PROPAGATORS", "LAMBDA_SPANS_CONTEXT"),
@@ -141,7 +129,7 @@ impl Settings {
     /// Prints each trace as a tree with durations on standard error, and log lines as plain text.
     #[must_use]
     pub fn with_terminal(mut self) -> Self {
-        self.terminal = true;
+        self.export.terminal = true;
         self
     }
 
@@ -201,6 +189,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::otlp::settings::OtlpSettings;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<SettingsError>> {
         Settings::from_lookup(|name| {
@@ -209,14 +198,14 @@ mod tests {
     }
 
     fn otlp(variables: &[(&str, &str)]) -> OtlpSettings {
-        read(variables).expect("valid").otlp.expect("an OTLP destination")
+        read(variables).expect("valid").export.otlp.expect("an OTLP destination")
     }
 
     #[test]
     fn without_variables_there_is_no_destination_and_no_fault() {
         let settings = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).expect("valid");
-        assert!(settings.otlp.is_none());
-        assert!(settings.xray_daemon.is_none());
+        assert!(settings.export.otlp.is_none());
+        assert!(settings.export.xray.is_none());
         assert!(settings.enabled);
         assert_eq!(settings.budget, Duration::from_millis(500));
     }
@@ -271,19 +260,20 @@ mod tests {
     #[test]
     fn the_exporter_none_and_the_switch_are_honoured() {
         let settings = read(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_TRACES_EXPORTER", "none")]).expect("valid");
-        assert!(settings.otlp.is_none());
+        assert!(settings.export.otlp.is_none());
         assert!(!read(&[("OTEL_SDK_DISABLED", "True")]).expect("valid").enabled);
     }
 
     #[test]
     fn traces_are_drawn_under_sam_local_and_nowhere_else_in_lambda() {
-        assert!(read(&[("AWS_SAM_LOCAL", "true")]).expect("valid").terminal);
-        assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).expect("valid").terminal);
+        assert!(read(&[("AWS_SAM_LOCAL", "true")]).expect("valid").export.terminal);
+        assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).expect("valid").export.terminal);
     }
 
     #[test]
     fn both_forms_of_the_daemon_address_are_read() {
-        let address = |value| read(&[("AWS_XRAY_DAEMON_ADDRESS", value)]).expect("valid").xray_daemon;
+        let address =
+            |value| read(&[("AWS_XRAY_DAEMON_ADDRESS", value)]).expect("valid").export.xray.map(|xray| xray.daemon);
         assert_eq!(address("169.254.79.129:2000").as_deref(), Some("169.254.79.129:2000"));
         assert_eq!(address("xray-daemon:2000").as_deref(), Some("xray-daemon:2000"));
         assert_eq!(address("tcp:127.0.0.1:1999 udp:127.0.0.2:2000").as_deref(), Some("127.0.0.2:2000"));
