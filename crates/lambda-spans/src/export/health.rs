@@ -79,18 +79,28 @@ fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, no
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::accounting::Dropped;
+    use crate::trace::accounting::{Accounts, DropReason};
 
     #[test]
     fn a_line_holds_what_happened_since_the_last_one() {
-        let counts = |exported, sampled_out, carried, refused| Counts {
-            exported,
-            sampled_out,
-            carried,
-            dropped: Dropped { refused, ..Dropped::default() },
-        };
-        let before = Ledger { created: 10, xray: counts(10, 0, 0, 0), otlp: counts(4, 2, 4, 0) };
-        let now = Ledger { created: 25, xray: counts(24, 0, 0, 1), otlp: counts(9, 7, 6, 3) };
+        let accounts = Accounts::default();
+        let (xray, otlp) = (accounts.account(Destination::Xray), accounts.account(Destination::Otlp));
+        accounts.created(10);
+        xray.entered(10);
+        xray.exported(10);
+        otlp.entered(10);
+        otlp.exported(4);
+        otlp.sampled_out(2);
+        let before = accounts.ledger();
+        accounts.created(15);
+        xray.entered(15);
+        xray.exported(14);
+        xray.dropped(DropReason::Refused, 1);
+        otlp.entered(15);
+        otlp.exported(5);
+        otlp.sampled_out(5);
+        otlp.dropped(DropReason::Refused, 3);
+        let now = accounts.ledger();
         let line = line("Cruddur", "api", Duration::from_millis(1_700_000_000_123), &before, &now);
         let metrics = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(line["_aws"]["Timestamp"], 1_700_000_000_123_u64);

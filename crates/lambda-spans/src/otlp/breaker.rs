@@ -7,9 +7,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// One answer that says no is about one request; several are about the key, the endpoint or the quota.
 const REFUSALS: u32 = 3;
-
-/// How often it is asked for again where Honeycomb does not know the key: all environments of a function do, and the
-/// calls are limited for the whole account.
+/// Shortest time between two reads of a rejected key. All environments of a function read it, and Systems Manager limits
+/// the calls of an account.
 const RENEWAL: Duration = Duration::from_secs(300);
 
 /// Closed while all is well; after a failure open for a while, then one probe decides.
@@ -58,14 +57,14 @@ pub(super) fn pause(attempts: u32) -> Duration {
     Duration::from_millis(25).saturating_mul(1 << attempts.min(6)).mul_f64(0.5 + 0.5 * fastrand::f64())
 }
 
-/// When a key that is refused is read again. The reading in the init phase does not count.
+/// Limits how often a rejected key is read again. The read in the init phase does not count.
 #[derive(Debug, Default)]
 pub(super) struct Renewal {
     last: Option<Instant>,
 }
 
 impl Renewal {
-    /// Whether the key may be read now. Where it may, this is taken for the time when it was.
+    /// Returns whether the key may be read now. If so, records this read.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let due = self.last.is_none_or(|last| now.saturating_duration_since(last) >= RENEWAL);
         if due {
@@ -115,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_refused_is_read_again_every_five_minutes_at_most() {
+    fn rejected_key_is_read_every_five_minutes_at_most() {
         let (mut renewal, start) = (Renewal::default(), Instant::now());
         let due = [0, 1, 299, 300, 301, 599, 600].map(|second| renewal.is_due(start + Duration::from_secs(second)));
         assert_eq!(due, [true, false, false, true, false, false, true]);

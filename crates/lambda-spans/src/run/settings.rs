@@ -21,32 +21,7 @@ const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 /// The methods `with_…` replace the value of a variable. Only [`with_default_service_name`](Self::with_default_service_name)
 /// yields to it.
 ///
-/// | variable | meaning | default |
-/// |---|---|---|
-/// | `OTEL_SERVICE_NAME` | service name | the function's name, or `unknown_service` |
-/// | `OTEL_RESOURCE_ATTRIBUTES` | additional resource attributes, `key=value,…` | |
-/// | `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | URL of the OTLP/HTTP receiver; `/v1/traces` is appended to the first | none: no OTLP export |
-/// | `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TRACES_HEADERS` | request headers, `key=value,…`, percent-encoded | |
-/// | `OTEL_EXPORTER_OTLP_COMPRESSION`, `OTEL_EXPORTER_OTLP_TRACES_COMPRESSION` | `gzip` or `none` | `gzip` |
-/// | `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` | `http/protobuf` only | `http/protobuf` |
-/// | `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` | timeout of one export, in milliseconds | 10000; the budget is lower |
-/// | `HONEYCOMB_API_KEY` | Honeycomb ingest key; enough to export to Honeycomb | |
-/// | `HONEYCOMB_API_KEY_PARAMETER` | name of the Systems Manager parameter that holds the key; read in the init phase; needs the feature `sigv4` | |
-/// | `HONEYCOMB_API_ENDPOINT` | Honeycomb's API, for example `https://api.eu1.honeycomb.io` | `https://api.honeycomb.io` |
-/// | `AWS_XRAY_DAEMON_ADDRESS` | address of the X-Ray daemon; set by Lambda | none: no export to X-Ray |
-/// | `LAMBDA_SPANS_XRAY_ANNOTATIONS` | attributes that X-Ray can search: keys, or prefixes that end with `.` or `*`, separated by commas | `app.`, `client.trace_id` |
-/// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (no OTLP export) | `otlp` |
-/// | `OTEL_SDK_DISABLED` | `true` disables all spans | `false` |
-/// | `LAMBDA_SPANS_CONTEXT` | `xray`: a caller's `traceparent` becomes a link; `caller`: over OTLP the caller's trace continues | `xray` |
-/// | `LAMBDA_SPANS_BUDGET_MS` | longest time that an export may delay the next invocation, in milliseconds | 500 |
-/// | `LAMBDA_SPANS_FLUSH` | `end`: export to OTLP after each response; `adaptive`: in a burst, export in parallel with a later invocation | `adaptive` |
-/// | `LAMBDA_SPANS_SAMPLE_RATE` | OTLP gets one trace in this many, and every trace that failed or was slow | 1 |
-/// | `LAMBDA_SPANS_SAMPLE_KEY` | secret that makes the sampling decision unpredictable for callers; `Spans::sample_by_key` accepts one read at start | |
-/// | `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS` | invocations that take longer are always kept and sent at once, in milliseconds | none |
-/// | `LAMBDA_SPANS_METRICS_NAMESPACE` | CloudWatch namespace for metrics of the export, written as one log line a minute | none: no metrics |
-/// | `LAMBDA_SPANS_LOG_BUFFER` | `debug` or `trace`: buffer log lines down to this level and write them if the invocation fails | none |
-/// | `AWS_SAM_LOCAL` | `true`, as `sam local` sets it: print each trace as a tree on standard error, and log lines as plain text | `false` |
-/// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | log filter: a level, or `target=level,…` | `info` |
+#[doc = include_str!("../../docs/settings.md")]
 #[derive(Clone)]
 pub struct Settings {
     pub(crate) enabled: bool,
@@ -280,15 +255,8 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_the_table_of_all_variables() {
-        let rows = |text: &str, mark: &str| -> Vec<String> {
-            text.lines().filter_map(|line| line.strip_prefix(mark)).map(|row| format!("|{row}")).collect()
-        };
-        let documented = rows(include_str!("settings.rs"), "/// |");
-        let readme = rows(include_str!("../../README.md"), "|");
-        let begin = readme.iter().position(|row| *row == documented[0]).expect("the table");
-        assert_eq!(readme[begin..begin + documented.len()], documented);
-
+    fn every_variable_is_documented() {
+        let documented = include_str!("../../docs/settings.md");
         let asked = std::cell::RefCell::new(Vec::new());
         let settings = Settings::from_lookup(|name| {
             asked.borrow_mut().push(name.to_owned());
@@ -300,7 +268,7 @@ mod tests {
             !(name.starts_with("AWS_LAMBDA_") && name != "AWS_LAMBDA_LOG_LEVEL" || name == "AWS_REGION")
         });
         for name in ours.filter(|name| !["OTEL_TRACES_SAMPLER", "OTEL_PROPAGATORS"].contains(&name.as_str())) {
-            assert!(documented.iter().any(|row| row.contains(&format!("`{name}`"))), "{name}");
+            assert!(documented.contains(&format!("`{name}`")), "{name}");
         }
     }
 
