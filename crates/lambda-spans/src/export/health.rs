@@ -110,20 +110,12 @@ mod tests {
         let names = metrics["Metrics"].as_array().unwrap().iter();
         let mut names: Vec<_> = names.filter_map(|metric| metric["Name"].as_str()).collect();
         names.sort_unstable();
-        assert_eq!(
-            names,
-            [
-                "OtlpCarried",
-                "OtlpDropped",
-                "OtlpExported",
-                "OtlpSampledOut",
-                "SpansCreated",
-                "XRayCarried",
-                "XRayDropped",
-                "XRayExported",
-                "XRaySampledOut"
-            ]
-        );
+        let counts = ["Carried", "Dropped", "Exported", "SampledOut"];
+        let mut expected: Vec<_> =
+            Destination::ALL.iter().flat_map(|one| counts.map(|count| format!("{}{count}", one.name()))).collect();
+        expected.push("SpansCreated".to_owned());
+        expected.sort_unstable();
+        assert_eq!(names, expected);
         assert_eq!(line["service"], "api");
         let expected = [
             ("SpansCreated", 15),
