@@ -3,4 +3,5 @@
 pub(crate) mod health;
 pub(crate) mod outbox;
 pub(crate) mod pipeline;
+pub(crate) mod resource;
 mod terminal;

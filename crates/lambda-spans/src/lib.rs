@@ -31,9 +31,16 @@
 //! - `export`: sends finished invocations to the destinations in parallel and within the budget.
 //! - `xray`, `otlp`: the destinations. A failure of one does not affect the other.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "http"),
+    expect(dead_code, reason = "the core also serves HTTP, such as the trace context of callers")
+)]
+
 pub mod attributes;
 mod capture;
 mod export;
+#[cfg(feature = "http")]
 mod http;
 mod otlp;
 mod propagation;
@@ -45,12 +52,15 @@ mod xray;
 
 pub use capture::aws_sdk::AwsSdkSpans;
 pub use capture::inject::{inject, link};
+#[cfg(feature = "http")]
 pub use http::stream::{StreamLayer, StreamService, TracedBody};
+#[cfg(feature = "http")]
 pub use http::{ErrorType, HttpLayer, HttpService};
 pub use propagation::ContextMode;
-pub use propagation::baggage::Baggage;
 pub use propagation::traceparent::trace_id_of;
-pub use run::entry::{run, run_event, run_streaming};
+#[cfg(feature = "http")]
+pub use run::entry::http::{run, run_streaming};
+pub use run::entry::run_event;
 pub use run::flush::FlushMode;
 pub use run::lambda::{LambdaLayer, LambdaService};
 pub use run::settings::Settings;
@@ -62,6 +72,6 @@ pub use variables::{SettingsError, SettingsErrors};
 pub use {opentelemetry, tracing, tracing_opentelemetry};
 
 /// Compiles what the README shows.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

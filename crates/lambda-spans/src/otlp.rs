@@ -4,7 +4,8 @@ mod breaker;
 pub(crate) mod compression;
 mod encoder;
 mod gzip;
-pub(crate) mod honeycomb_key;
+#[cfg(feature = "sigv4")]
+mod honeycomb_key;
 pub(crate) mod http_stack;
 mod queue;
 mod response;
@@ -21,9 +22,9 @@ use opentelemetry_sdk::trace::SpanData;
 use tracing::{info, warn};
 
 use crate::trace::accounting::{Account, DropReason};
-use breaker::Breaker;
+use breaker::{Breaker, Renewal};
 use encoder::Encoder;
-use honeycomb_key::{KeyParameter, Renewal};
+use honeycomb_key::KeyParameter;
 use http_stack::HttpStack;
 use queue::RequestQueue;
 use response::ExportOutcome;
@@ -252,6 +253,33 @@ impl Sender {
         if self.failing {
             self.failing = false;
             info!("spans are exported by OTLP again");
+        }
+    }
+}
+
+/// Rejects the setting, since the request for the parameter cannot be signed.
+#[cfg(not(feature = "sigv4"))]
+mod honeycomb_key {
+    use http::HeaderValue;
+
+    use super::http_stack::HttpStack;
+    use crate::variables::Reader;
+
+    #[derive(Clone, Debug)]
+    pub(crate) enum KeyParameter {}
+
+    impl KeyParameter {
+        pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+            reader.text("HONEYCOMB_API_KEY_PARAMETER")?;
+            reader.unusable(
+                "HONEYCOMB_API_KEY_PARAMETER",
+                "this build cannot read parameters; enable the feature `sigv4` of lambda-spans, or set HONEYCOMB_API_KEY",
+            );
+            None
+        }
+
+        pub(crate) async fn fetch(&self, _stack: &HttpStack) -> Result<HeaderValue, String> {
+            match *self {}
         }
     }
 }

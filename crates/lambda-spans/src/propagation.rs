@@ -3,7 +3,6 @@
 //! A header from the internet is a claim by its sender. Parsers are strict and bounded, and unknown content is never
 //! copied.
 
-pub(crate) mod baggage;
 pub(crate) mod trace_header;
 pub(crate) mod traceparent;
 pub(crate) mod tracestate;

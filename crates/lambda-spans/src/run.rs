@@ -3,7 +3,7 @@
 pub(crate) mod entry;
 pub(crate) mod flush;
 pub(crate) mod lambda;
-mod resource;
+#[cfg(feature = "http")]
 pub(crate) mod server;
 pub(crate) mod settings;
 mod shutdown;

@@ -1,7 +1,6 @@
 //! The core: one invocation, its spans, and what is known about them.
 
 pub(crate) mod accounting;
-pub(crate) mod destinations;
 pub(crate) mod finished;
 pub(crate) mod inbound;
 pub(crate) mod invocation;

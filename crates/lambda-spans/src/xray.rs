@@ -29,14 +29,33 @@ use std::time::Duration;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
-use crate::trace::accounting::Account;
-use crate::trace::destinations::Destination;
+use crate::attributes::CLIENT_TRACE_ID;
+use crate::trace::accounting::{Account, Destination};
 use crate::trace::finished::{FinishedSpans, XrayContext};
+use crate::variables::Reader;
 use annotations::AnnotationKeys;
 use daemon::Daemon;
 use daemon::blocking::BlockingDaemon;
 use document::{Document, Documents};
 use role::Form;
+
+/// The daemon's address, and which attributes become annotations.
+#[derive(Clone, Debug)]
+pub(crate) struct XraySettings {
+    pub(crate) daemon: String,
+    /// Keys, or prefixes of keys that end with `.` or `*`.
+    annotations: Vec<String>,
+}
+
+impl XraySettings {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let annotations = reader.text("LAMBDA_SPANS_XRAY_ANNOTATIONS").map_or_else(
+            || vec!["app.".to_owned(), CLIENT_TRACE_ID.to_owned()],
+            |keys| keys.split(',').map(|key| key.trim().to_owned()).collect(),
+        );
+        Some(Self { daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS")?, annotations })
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Xray {
@@ -45,9 +64,9 @@ pub(crate) struct Xray {
 }
 
 impl Xray {
-    /// `annotate` lists the attributes that X-Ray indexes, as keys or as key prefixes that end with `.` or `*`.
-    pub(crate) fn new(address: String, resource: &Resource, annotate: Vec<String>) -> Self {
-        Self { documents: Documents::new(resource, AnnotationKeys::new(annotate)), daemon: Daemon::new(address) }
+    pub(crate) fn new(settings: XraySettings, resource: &Resource) -> Self {
+        let documents = Documents::new(resource, AnnotationKeys::new(settings.annotations));
+        Self { documents, daemon: Daemon::new(settings.daemon) }
     }
 
     /// Returns the documents of all spans that X-Ray samples.

@@ -1,5 +1,6 @@
 //! Log lines: JSON with the trace, span and request ids.
 
+use std::error::Error;
 use std::fmt;
 use std::io::Write as _;
 
@@ -141,18 +142,17 @@ impl Visit for Fields {
         self.put(field, Value::from(value));
     }
 
-    fn record_error(&mut self, field: &Field, error: &(dyn std::error::Error + 'static)) {
-        let mut chain = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            chain.push_str(": ");
-            chain.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        self.put(field, Value::from(chain));
+    fn record_error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
+        self.put(field, Value::from(error_chain(error)));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put(field, Value::from(format!("{value:?}")));
     }
+}
+
+/// Returns the messages of an error and its sources, joined by ": ".
+pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

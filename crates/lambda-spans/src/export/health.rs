@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use crate::trace::accounting::{Counts, Ledger};
+use crate::trace::accounting::{Counts, Destination, Ledger};
 
 /// CloudWatch's standard resolution.
 const EVERY: Duration = Duration::from_secs(60);
@@ -50,7 +50,8 @@ impl Health {
 fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, now: &Ledger) -> Value {
     let mut values = Map::new();
     values.insert("SpansCreated".to_owned(), json!(now.created - before.created));
-    for (name, before, now) in [("XRay", before.xray, now.xray), ("Otlp", before.otlp, now.otlp)] {
+    for destination in Destination::ALL {
+        let (name, before, now) = (destination.name(), before.counts(destination), now.counts(destination));
         let since = |of: fn(&Counts) -> u64| json!(of(&now) - of(&before));
         values.insert(format!("{name}Exported"), since(|counts| counts.exported));
         values.insert(format!("{name}SampledOut"), since(|counts| counts.sampled_out));
@@ -59,7 +60,8 @@ fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, no
     }
     let metrics: Vec<Value> = values.keys().map(|name| json!({ "Name": name, "Unit": "Count" })).collect();
     // The reasons are fields of the line for its readers; as metrics they would only add cost.
-    for (name, before, now) in [("XRay", before.xray, now.xray), ("Otlp", before.otlp, now.otlp)] {
+    for destination in Destination::ALL {
+        let (name, before, now) = (destination.name(), before.counts(destination), now.counts(destination));
         let since = |of: fn(&Counts) -> u64| json!(of(&now) - of(&before));
         values.insert(format!("{name}Refused"), since(|counts| counts.dropped.refused));
         values.insert(format!("{name}Overflowed"), since(|counts| counts.dropped.overflowed));
@@ -77,18 +79,28 @@ fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, no
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::accounting::Dropped;
+    use crate::trace::accounting::{Accounts, DropReason};
 
     #[test]
     fn a_line_holds_what_happened_since_the_last_one() {
-        let counts = |exported, sampled_out, carried, refused| Counts {
-            exported,
-            sampled_out,
-            carried,
-            dropped: Dropped { refused, ..Dropped::default() },
-        };
-        let before = Ledger { created: 10, xray: counts(10, 0, 0, 0), otlp: counts(4, 2, 4, 0) };
-        let now = Ledger { created: 25, xray: counts(24, 0, 0, 1), otlp: counts(9, 7, 6, 3) };
+        let accounts = Accounts::default();
+        let (xray, otlp) = (accounts.account(Destination::Xray), accounts.account(Destination::Otlp));
+        accounts.created(10);
+        xray.entered(10);
+        xray.exported(10);
+        otlp.entered(10);
+        otlp.exported(4);
+        otlp.sampled_out(2);
+        let before = accounts.ledger();
+        accounts.created(15);
+        xray.entered(15);
+        xray.exported(14);
+        xray.dropped(DropReason::Refused, 1);
+        otlp.entered(15);
+        otlp.exported(5);
+        otlp.sampled_out(5);
+        otlp.dropped(DropReason::Refused, 3);
+        let now = accounts.ledger();
         let line = line("Cruddur", "api", Duration::from_millis(1_700_000_000_123), &before, &now);
         let metrics = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(line["_aws"]["Timestamp"], 1_700_000_000_123_u64);
@@ -98,20 +110,12 @@ mod tests {
         let names = metrics["Metrics"].as_array().unwrap().iter();
         let mut names: Vec<_> = names.filter_map(|metric| metric["Name"].as_str()).collect();
         names.sort_unstable();
-        assert_eq!(
-            names,
-            [
-                "OtlpCarried",
-                "OtlpDropped",
-                "OtlpExported",
-                "OtlpSampledOut",
-                "SpansCreated",
-                "XRayCarried",
-                "XRayDropped",
-                "XRayExported",
-                "XRaySampledOut"
-            ]
-        );
+        let counts = ["Carried", "Dropped", "Exported", "SampledOut"];
+        let mut expected: Vec<_> =
+            Destination::ALL.iter().flat_map(|one| counts.map(|count| format!("{}{count}", one.name()))).collect();
+        expected.push("SpansCreated".to_owned());
+        expected.sort_unstable();
+        assert_eq!(names, expected);
         assert_eq!(line["service"], "api");
         let expected = [
             ("SpansCreated", 15),

@@ -5,8 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::trace::accounting::{Accounts, DropReason};
-use crate::trace::destinations::Destinations;
+use crate::trace::accounting::{Accounts, Destinations, DropReason};
 use crate::trace::finished::{FinishedSpans, SpanSink};
 
 /// The most spans that wait for the next export.

@@ -4,18 +4,22 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::export::health::Health;
 use crate::export::outbox::Outbox;
+use crate::export::resource::ResourceSettings;
 use crate::export::terminal;
+use crate::otlp::http_stack::HttpStack;
+use crate::otlp::settings::OtlpSettings;
 use crate::otlp::{self, Otlp};
-use crate::trace::accounting::{Account, Accounts, DropReason};
-use crate::trace::destinations::{Destination, Destinations};
+use crate::trace::accounting::{Account, Accounts, Destination, Destinations, DropReason};
 use crate::trace::invocation::Invocation;
-use crate::trace::sampling::{Decision, Sampler};
-use crate::xray::Xray;
+use crate::trace::sampling::{Decision, Sampler, SamplingSettings};
+use crate::variables::Reader;
 use crate::xray::document::Document;
+use crate::xray::{Xray, XraySettings};
 
 /// Carried spans leave beside an invocation when there are this many of them,
 const FULL: usize = 256;
@@ -23,6 +27,27 @@ const FULL: usize = 256;
 const OLD: Duration = Duration::from_millis(200);
 /// What a sender in the background may take for itself: nobody waits for it.
 const BACKGROUND: Duration = Duration::from_secs(5);
+
+/// The settings of each destination, and what else an export writes.
+#[derive(Clone)]
+pub(crate) struct ExportSettings {
+    pub(crate) otlp: Option<OtlpSettings>,
+    pub(crate) xray: Option<XraySettings>,
+    /// Prints each trace as a tree.
+    pub(crate) terminal: bool,
+    metrics_namespace: Option<String>,
+}
+
+impl ExportSettings {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            otlp: OtlpSettings::read(reader),
+            xray: XraySettings::read(reader),
+            terminal: reader.flag("AWS_SAM_LOCAL"),
+            metrics_namespace: reader.text("LAMBDA_SPANS_METRICS_NAMESPACE"),
+        }
+    }
+}
 
 /// The destinations of this process.
 #[derive(Debug)]
@@ -53,29 +78,32 @@ impl CarriedSpans {
 
 impl Pipeline {
     pub(crate) fn new(
-        accounts: Accounts,
-        sampler: Sampler,
-        xray: Option<Xray>,
-        otlp: Option<Otlp>,
-        terminal: bool,
-        health: Health,
-    ) -> Self {
+        settings: &ExportSettings,
+        resource: &ResourceSettings,
+        sampling: &SamplingSettings,
+        http_stack: &HttpStack,
+    ) -> Result<Self, ExporterBuildError> {
+        let xray = settings.xray.clone().map(|xray| Xray::new(xray, &resource.xray_resource()));
+        let otlp = settings.otlp.clone().map(|otlp| Otlp::new(otlp, &resource.resource(), http_stack.clone()));
+        let otlp = otlp.transpose()?;
+        let accounts = Accounts::default();
         let destinations =
             Destinations::default().with(Destination::Xray, xray.is_some()).with(Destination::Otlp, otlp.is_some());
-        Self {
+        Ok(Self {
             outbox: Arc::new(Outbox::new(accounts.clone(), destinations)),
             accounts,
-            sampler,
+            sampler: Sampler::new(sampling),
             xray,
             otlp,
-            terminal,
-            health,
+            terminal: settings.terminal,
+            health: Health::new(settings.metrics_namespace.clone(), resource.service_name.clone().unwrap_or_default()),
             carried: Mutex::default(),
             sending: tokio::sync::Mutex::default(),
-        }
+        })
     }
 
-    pub(crate) fn has_otlp(&self) -> bool {
+    /// Whether a destination can receive spans with a later invocation.
+    pub(crate) fn carries_spans(&self) -> bool {
         self.otlp.is_some()
     }
 

@@ -1,13 +1,15 @@
 //! When to leave a receiver alone: a dead one must cost next to nothing, and one that recovers must not be met by
 //! all execution environments at the same moment.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// One answer that says no is about one request; several are about the key, the endpoint or the quota.
 const REFUSALS: u32 = 3;
+/// Shortest time between two reads of a rejected key. All environments of a function read it, and Systems Manager limits
+/// the calls of an account.
+const RENEWAL: Duration = Duration::from_secs(300);
 
 /// Closed while all is well; after a failure open for a while, then one probe decides.
 #[derive(Debug, Default)]
@@ -37,7 +39,7 @@ impl Breaker {
         let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(5)).min(LONGEST_PAUSE);
         self.failures = self.failures.saturating_add(1);
         // Between half and the whole of it: each environment by itself.
-        let jittered = pause.mul_f64(0.5 + 0.5 * random());
+        let jittered = pause.mul_f64(0.5 + 0.5 * fastrand::f64());
         self.open_until = Some(now + jittered.max(after.unwrap_or_default()));
     }
 
@@ -52,13 +54,24 @@ impl Breaker {
 
 /// How long to wait within one export before the attempt after the n-th.
 pub(super) fn pause(attempts: u32) -> Duration {
-    Duration::from_millis(25).saturating_mul(1 << attempts.min(6)).mul_f64(0.5 + 0.5 * random())
+    Duration::from_millis(25).saturating_mul(1 << attempts.min(6)).mul_f64(0.5 + 0.5 * fastrand::f64())
 }
 
-/// From 0 to 1. The standard library seeds each `RandomState` anew.
-fn random() -> f64 {
-    let bits = RandomState::new().hash_one(0_u8) >> 11;
-    bits as f64 / (1_u64 << 53) as f64
+/// Limits how often a rejected key is read again. The read in the init phase does not count.
+#[derive(Debug, Default)]
+pub(super) struct Renewal {
+    last: Option<Instant>,
+}
+
+impl Renewal {
+    /// Returns whether the key may be read now. If so, records this read.
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let due = self.last.is_none_or(|last| now.saturating_duration_since(last) >= RENEWAL);
+        if due {
+            self.last = Some(now);
+        }
+        due
+    }
 }
 
 #[cfg(test)]
@@ -98,5 +111,12 @@ mod tests {
         assert!(breaker.allows(start));
         breaker.refused(start);
         assert!(!breaker.allows(start));
+    }
+
+    #[test]
+    fn rejected_key_is_read_every_five_minutes_at_most() {
+        let (mut renewal, start) = (Renewal::default(), Instant::now());
+        let due = [0, 1, 299, 300, 301, 599, 600].map(|second| renewal.is_due(start + Duration::from_secs(second)));
+        assert_eq!(due, [true, false, false, true, false, false, true]);
     }
 }

@@ -1,6 +1,6 @@
 //! Honeycomb's key from AWS Systems Manager's Parameter Store: the environment holds its name only.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -17,9 +17,6 @@ use crate::variables::Reader;
 
 /// It is asked for in the init phase, which Lambda ends after ten seconds.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// How often it is asked for again where Honeycomb does not know the key: all environments of a function do, and the
-/// calls are limited for the whole account.
-const RENEWAL: Duration = Duration::from_secs(300);
 const TARGET: &str = "AmazonSSM.GetParameter";
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 const MAX_ANSWER: usize = 64 * 1024;
@@ -114,34 +111,5 @@ impl KeyParameter {
         let mut request = request.body(SdkBody::from(body))?;
         instructions.apply_to_request_http1x(&mut request);
         Ok(request)
-    }
-}
-
-/// When a key that is refused is read again. The reading in the init phase does not count.
-#[derive(Debug, Default)]
-pub(crate) struct Renewal {
-    last: Option<Instant>,
-}
-
-impl Renewal {
-    /// Whether the key may be read now. Where it may, this is taken for the time when it was.
-    pub(crate) fn is_due(&mut self, now: Instant) -> bool {
-        let due = self.last.is_none_or(|last| now.saturating_duration_since(last) >= RENEWAL);
-        if due {
-            self.last = Some(now);
-        }
-        due
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_that_is_refused_is_read_again_every_five_minutes_at_most() {
-        let (mut renewal, start) = (Renewal::default(), Instant::now());
-        let due = [0, 1, 299, 300, 301, 599, 600].map(|second| renewal.is_due(start + Duration::from_secs(second)));
-        assert_eq!(due, [true, false, false, true, false, false, true]);
     }
 }

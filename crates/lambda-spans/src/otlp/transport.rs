@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::response::ExportOutcome;
 use super::settings::HONEYCOMB_HEADER;
+use crate::capture::logs::error_chain;
 
 /// Responses of OTLP receivers have a few hundred bytes; larger ones are not read.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -86,11 +87,6 @@ impl Transport {
 }
 
 fn connection(error: &ConnectorError) -> RequestError {
-    let mut problem = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        problem = format!("{problem}: {cause}");
-        source = cause.source();
-    }
+    let problem = error_chain(error);
     if error.is_user() { RequestError::Unusable(problem) } else { RequestError::Connection(problem) }
 }

@@ -1,81 +1,23 @@
 //! The entry points: what a function calls in `main`.
 
-use std::any::Any;
+#[cfg(feature = "http")]
+pub(crate) mod http;
+
 use std::fmt::Debug;
-use std::mem;
 use std::sync::{Arc, PoisonError};
 
-use axum::Router;
-use bytes::Bytes;
-use http::Response;
-use http_body::Body;
-use lambda_http::{Adapter, Request, StreamAdapter};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, LambdaInvocation, Runtime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tower::{Layer as _, Service, ServiceExt as _};
+use tower::{Layer as _, Service};
 
 use super::flush::{FlushMode, Traffic};
 use super::settings::Settings;
 use super::shutdown;
 use super::snapstart::Restored;
 use super::spans::Spans;
-use crate::http::HttpLayer;
-use crate::http::body::SyncBody;
-use crate::http::stream::StreamLayer;
 use crate::triggers::EventLayer;
 use crate::variables::SettingsErrors;
-
-/// Serves HTTP invocations with `service`, with the settings of the environment: [`Spans::from_env`], then
-/// [`Spans::run`].
-///
-/// ```no_run
-/// use axum::{Router, routing::get};
-///
-/// #[tokio::main(flavor = "current_thread")]
-/// async fn main() -> Result<(), lambda_runtime::Error> {
-///     lambda_spans::run(Router::new().route("/", get(|| async { "hello" }))).await
-/// }
-/// ```
-///
-/// # Errors
-/// When a setting cannot be used, another subscriber is installed, or the Runtime API cannot be reached.
-pub async fn run<S, B>(service: S) -> Result<(), Error>
-where
-    S: Service<Request, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Debug + Into<Diagnostic> + Send + 'static,
-    B: Body + Unpin + Send + 'static,
-    B::Data: Send,
-    B::Error: Debug,
-{
-    Spans::from_env()?.run(service).await
-}
-
-/// Serves HTTP invocations with streamed responses: [`Spans::from_env`], then [`Spans::run_streaming`].
-///
-/// ```no_run
-/// use axum::{Router, body::Body, routing::get};
-///
-/// #[tokio::main(flavor = "current_thread")]
-/// async fn main() -> Result<(), lambda_runtime::Error> {
-///     lambda_spans::run_streaming(Router::new().route("/", get(|| async { Body::from("hello") }))).await
-/// }
-/// ```
-///
-/// # Errors
-/// As [`run`].
-pub async fn run_streaming<S, B>(service: S) -> Result<(), Error>
-where
-    S: Service<Request, Response = Response<B>> + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Debug + Into<Diagnostic>,
-    B: Body + Unpin + Send + 'static,
-    B::Data: Into<Bytes> + Send,
-    B::Error: Into<Error> + Send + Debug,
-{
-    Spans::from_env()?.run_streaming(service).await
-}
 
 /// Serves invocations by any other event: [`Spans::from_env`], then [`Spans::run_event`].
 ///
@@ -123,48 +65,6 @@ impl Spans {
         Ok(Self::install(Settings::from_env().map_err(SettingsErrors)?)?)
     }
 
-    /// Serves HTTP invocations of Lambda with `service`, such as an axum router, until the process ends.
-    ///
-    /// Events of API Gateway (REST and HTTP API), function URLs and Application Load Balancers are understood.
-    ///
-    /// # Errors
-    /// When the Runtime API cannot be reached.
-    pub async fn run<S, B>(&self, service: S) -> Result<(), Error>
-    where
-        S: Service<Request, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Debug + Into<Diagnostic> + Send + 'static,
-        B: Body + Unpin + Send + 'static,
-        B::Data: Send,
-        B::Error: Debug,
-    {
-        let service = self.http_layer().layer(with_routes(service));
-        let service = service.map_response(|response| response.map(SyncBody::new));
-        self.serve(Runtime::new(Adapter::from(service))).await
-    }
-
-    /// Serves HTTP invocations whose responses are streamed, as a function URL does in `RESPONSE_STREAM` mode.
-    ///
-    /// The invocation's span ends with the body. A small response is better buffered: the runtime sends a stream
-    /// in small writes.
-    ///
-    /// # Errors
-    /// When the Runtime API cannot be reached.
-    pub async fn run_streaming<S, B>(&self, service: S) -> Result<(), Error>
-    where
-        S: Service<Request, Response = Response<B>> + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Debug + Into<Diagnostic>,
-        B: Body + Unpin + Send + 'static,
-        B::Data: Into<Bytes> + Send,
-        B::Error: Into<Error> + Send + Debug,
-    {
-        let service = StreamLayer.layer(self.http_layer().layer(with_routes(service)));
-        let spans = self.clone().end_init_phase().await;
-        let runtime = Runtime::new(StreamAdapter::from(service)).layer(spans.lambda_layer());
-        runtime.register_snapstart_resource(Arc::new(Restored(spans))).run().await
-    }
-
     /// Serves invocations by any event that `T` can be read from, until the process ends.
     ///
     /// Amazon SQS, SNS, DynamoDB Streams, EventBridge and Cognito are recognized by the event, whatever `T` is;
@@ -195,7 +95,7 @@ impl Spans {
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
         // Spans are held back only where a signal will say that the end has come.
-        let holds = self.enabled && self.traffic.mode() != FlushMode::End && self.pipeline.has_otlp();
+        let holds = self.enabled && self.traffic.mode() != FlushMode::End && self.pipeline.carries_spans();
         if holds && !shutdown::export_at_the_end(self.clone()).await && self.traffic.mode() == FlushMode::Adaptive {
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
@@ -206,10 +106,6 @@ impl Spans {
         }
         self.init.polled();
         self
-    }
-
-    fn http_layer(&self) -> HttpLayer {
-        HttpLayer::new().with_client_address(self.client_address)
     }
 
     /// One event after another, or as many at once as Lambda allows.
@@ -223,12 +119,4 @@ impl Spans {
             runtime.layer(spans.lambda_layer()).register_snapstart_resource(Arc::new(Restored(spans.clone())));
         if spans.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }
     }
-}
-
-/// A plain axum router tells the matched route only to layers inside of it.
-fn with_routes<S: 'static>(mut service: S) -> S {
-    if let Some(router) = (&mut service as &mut dyn Any).downcast_mut::<Router>() {
-        *router = mem::take(router).layer(HttpLayer::new());
-    }
-    service
 }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::flush::FlushMode;
-use super::resource::ResourceSettings;
-use crate::attributes::CLIENT_TRACE_ID;
-use crate::otlp::settings::OtlpSettings;
+use crate::export::pipeline::ExportSettings;
+use crate::export::resource::ResourceSettings;
 use crate::propagation::ContextMode;
 use crate::trace::sampling::SamplingSettings;
 use crate::variables::{self, Reader, SettingsError};
@@ -19,38 +18,14 @@ const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 
 /// The settings of tracing, read once from the environment.
 ///
-/// | variable | meaning | default |
-/// |---|---|---|
-/// | `OTEL_SERVICE_NAME` | service name | the function's name, or `unknown_service` |
-/// | `OTEL_RESOURCE_ATTRIBUTES` | additional resource attributes, `key=value,…` | |
-/// | `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | URL of the OTLP/HTTP receiver; `/v1/traces` is appended to the first | none: no OTLP export |
-/// | `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TRACES_HEADERS` | request headers, `key=value,…`, percent-encoded | |
-/// | `OTEL_EXPORTER_OTLP_COMPRESSION`, `OTEL_EXPORTER_OTLP_TRACES_COMPRESSION` | `gzip` or `none` | `gzip` |
-/// | `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` | `http/protobuf` only | `http/protobuf` |
-/// | `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` | timeout of one export, in milliseconds | 10000; the budget is lower |
-/// | `HONEYCOMB_API_KEY` | Honeycomb ingest key; enough to export to Honeycomb | |
-/// | `HONEYCOMB_API_KEY_PARAMETER` | name of the Systems Manager parameter that holds the key; read in the init phase | |
-/// | `HONEYCOMB_API_ENDPOINT` | Honeycomb's API, for example `https://api.eu1.honeycomb.io` | `https://api.honeycomb.io` |
-/// | `AWS_XRAY_DAEMON_ADDRESS` | address of the X-Ray daemon; set by Lambda | none: no export to X-Ray |
-/// | `LAMBDA_SPANS_XRAY_ANNOTATIONS` | attributes that X-Ray can search: keys, or prefixes that end with `.` or `*`, separated by commas | `app.`, `client.trace_id` |
-/// | `OTEL_TRACES_EXPORTER` | `otlp` or `none` (no OTLP export) | `otlp` |
-/// | `OTEL_SDK_DISABLED` | `true` disables all spans | `false` |
-/// | `LAMBDA_SPANS_CONTEXT` | `xray`: a caller's `traceparent` becomes a link; `caller`: over OTLP the caller's trace continues | `xray` |
-/// | `LAMBDA_SPANS_BUDGET_MS` | longest time that an export may delay the next invocation, in milliseconds | 500 |
-/// | `LAMBDA_SPANS_FLUSH` | `end`: export to OTLP after each response; `adaptive`: in a burst, export in parallel with a later invocation | `adaptive` |
-/// | `LAMBDA_SPANS_SAMPLE_RATE` | OTLP gets one trace in this many, and every trace that failed or was slow | 1 |
-/// | `LAMBDA_SPANS_SAMPLE_KEY` | secret that makes the sampling decision unpredictable for callers; `Spans::sample_by_key` accepts one read at start | |
-/// | `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS` | invocations that take longer are always kept and sent at once, in milliseconds | none |
-/// | `LAMBDA_SPANS_METRICS_NAMESPACE` | CloudWatch namespace for metrics of the export, written as one log line a minute | none: no metrics |
-/// | `LAMBDA_SPANS_LOG_BUFFER` | `debug` or `trace`: buffer log lines down to this level and write them if the invocation fails | none |
-/// | `AWS_SAM_LOCAL` | `true`, as `sam local` sets it: print each trace as a tree on standard error, and log lines as plain text | `false` |
-/// | `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` | log filter: a level, or `target=level,…` | `info` |
+/// The methods `with_…` replace the value of a variable. Only [`with_default_service_name`](Self::with_default_service_name)
+/// yields to it.
+///
+#[doc = include_str!("../../docs/settings.md")]
 #[derive(Clone)]
 pub struct Settings {
     pub(crate) enabled: bool,
-    pub(crate) otlp: Option<OtlpSettings>,
-    pub(crate) xray_daemon: Option<String>,
-    pub(crate) xray_annotations: Vec<String>,
+    pub(crate) export: ExportSettings,
     pub(crate) resource: ResourceSettings,
     pub(crate) budget: Duration,
     pub(crate) flush: FlushMode,
@@ -58,12 +33,10 @@ pub struct Settings {
     pub(crate) concurrency: u64,
     pub(crate) runtime_api: Option<String>,
     pub(crate) sampling: SamplingSettings,
-    pub(crate) metrics_namespace: Option<String>,
     pub(crate) context: ContextMode,
     pub(crate) client_address: bool,
     pub(crate) log_filter: Targets,
     pub(crate) log_buffer: Option<LevelFilter>,
-    pub(crate) terminal: bool,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -73,8 +46,8 @@ impl fmt::Debug for Settings {
         formatter
             .debug_struct("Settings")
             .field("enabled", &self.enabled)
-            .field("otlp", &self.otlp.as_ref().map(|otlp| &otlp.endpoint))
-            .field("xray_daemon", &self.xray_daemon)
+            .field("otlp", &self.export.otlp.as_ref().map(|otlp| &otlp.endpoint))
+            .field("xray_daemon", &self.export.xray.as_ref().map(|xray| &xray.daemon))
             .field("resource", &self.resource)
             .finish_non_exhaustive()
     }
@@ -99,12 +72,7 @@ impl Settings {
         let mut reader = Reader::new(&get);
         let settings = Self {
             enabled: !reader.flag("OTEL_SDK_DISABLED"),
-            otlp: OtlpSettings::read(&mut reader),
-            xray_daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS"),
-            xray_annotations: reader.text("LAMBDA_SPANS_XRAY_ANNOTATIONS").map_or_else(
-                || vec!["app.".to_owned(), CLIENT_TRACE_ID.to_owned()],
-                |keys| keys.split(',').map(|key| key.trim().to_owned()).collect(),
-            ),
+            export: ExportSettings::read(&mut reader),
             resource: ResourceSettings::read(&mut reader),
             budget: reader.milliseconds(&["LAMBDA_SPANS_BUDGET_MS"]).unwrap_or(DEFAULT_BUDGET),
             flush: reader
@@ -123,10 +91,8 @@ impl Settings {
                 .unwrap_or_default(),
             client_address: false,
             log_filter: reader.log_filter().unwrap_or_else(|| Targets::new().with_default(DEFAULT_LOG_LEVEL)),
-            metrics_namespace: reader.text("LAMBDA_SPANS_METRICS_NAMESPACE"),
             log_buffer: reader
                 .choice(&["LAMBDA_SPANS_LOG_BUFFER"], &[("debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)]),
-            terminal: reader.flag("AWS_SAM_LOCAL"),
             warnings: reader.without_effect(&[
                 ("OTEL_TRACES_SAMPLER", "LAMBDA_SPANS_SAMPLE_RATE"),
                 ("OTEL_PROPAGATORS", "LAMBDA_SPANS_CONTEXT"),
@@ -138,11 +104,12 @@ impl Settings {
     /// Prints each trace as a tree with durations on standard error, and log lines as plain text.
     #[must_use]
     pub fn with_terminal(mut self) -> Self {
-        self.terminal = true;
+        self.export.terminal = true;
         self
     }
 
     /// Records the client's address as `client.address`. It is personal data in many places.
+    #[cfg(feature = "http")]
     #[must_use]
     pub fn with_client_address(mut self) -> Self {
         self.client_address = true;
@@ -158,35 +125,35 @@ impl Settings {
 }
 
 impl Settings {
-    /// The service's name, whatever the environment says.
+    /// Sets the service's name. Replaces the name from the environment.
     #[must_use]
     pub fn with_service_name(mut self, name: &str) -> Self {
         self.resource.service_name = Some(name.to_owned());
         self
     }
 
-    /// When spans leave by OTLP, whatever the environment says.
+    /// Sets when spans are sent by OTLP. Replaces `LAMBDA_SPANS_FLUSH`.
     #[must_use]
     pub fn with_flush(mut self, mode: FlushMode) -> Self {
         self.flush = mode;
         self
     }
 
-    /// The longest that an export may hold up the next invocation, whatever the environment says.
+    /// Sets how long an export may delay the next invocation. Replaces `LAMBDA_SPANS_BUDGET_MS`.
     #[must_use]
     pub fn with_budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
         self
     }
 
-    /// OTLP gets one trace in this many, beside all that failed or were slow, whatever the environment says.
+    /// Sends one trace in this many by OTLP, and each that failed or was slow. Replaces `LAMBDA_SPANS_SAMPLE_RATE`.
     #[must_use]
     pub fn with_sample_rate(mut self, one_in: u64) -> Self {
         self.sampling.one_in = one_in;
         self
     }
 
-    /// Invocations that took longer are always kept and sent at once, whatever the environment says.
+    /// Keeps and sends at once each invocation that took longer. Replaces `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS`.
     #[must_use]
     pub fn with_keep_slower_than(mut self, limit: Duration) -> Self {
         self.sampling.keep_slower_than = Some(limit);
@@ -197,6 +164,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::otlp::settings::OtlpSettings;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<SettingsError>> {
         Settings::from_lookup(|name| {
@@ -205,14 +173,14 @@ mod tests {
     }
 
     fn otlp(variables: &[(&str, &str)]) -> OtlpSettings {
-        read(variables).expect("valid").otlp.expect("an OTLP destination")
+        read(variables).expect("valid").export.otlp.expect("an OTLP destination")
     }
 
     #[test]
     fn without_variables_there_is_no_destination_and_no_fault() {
         let settings = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).expect("valid");
-        assert!(settings.otlp.is_none());
-        assert!(settings.xray_daemon.is_none());
+        assert!(settings.export.otlp.is_none());
+        assert!(settings.export.xray.is_none());
         assert!(settings.enabled);
         assert_eq!(settings.budget, Duration::from_millis(500));
     }
@@ -267,34 +235,28 @@ mod tests {
     #[test]
     fn the_exporter_none_and_the_switch_are_honored() {
         let settings = read(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_TRACES_EXPORTER", "none")]).expect("valid");
-        assert!(settings.otlp.is_none());
+        assert!(settings.export.otlp.is_none());
         assert!(!read(&[("OTEL_SDK_DISABLED", "True")]).expect("valid").enabled);
     }
 
     #[test]
     fn traces_are_drawn_under_sam_local_and_nowhere_else_in_lambda() {
-        assert!(read(&[("AWS_SAM_LOCAL", "true")]).expect("valid").terminal);
-        assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).expect("valid").terminal);
+        assert!(read(&[("AWS_SAM_LOCAL", "true")]).expect("valid").export.terminal);
+        assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).expect("valid").export.terminal);
     }
 
     #[test]
     fn both_forms_of_the_daemon_address_are_read() {
-        let address = |value| read(&[("AWS_XRAY_DAEMON_ADDRESS", value)]).expect("valid").xray_daemon;
+        let address =
+            |value| read(&[("AWS_XRAY_DAEMON_ADDRESS", value)]).expect("valid").export.xray.map(|xray| xray.daemon);
         assert_eq!(address("169.254.79.129:2000").as_deref(), Some("169.254.79.129:2000"));
         assert_eq!(address("xray-daemon:2000").as_deref(), Some("xray-daemon:2000"));
         assert_eq!(address("tcp:127.0.0.1:1999 udp:127.0.0.2:2000").as_deref(), Some("127.0.0.2:2000"));
     }
 
     #[test]
-    fn the_readme_has_the_table_of_all_variables() {
-        let rows = |text: &str, mark: &str| -> Vec<String> {
-            text.lines().filter_map(|line| line.strip_prefix(mark)).map(|row| format!("|{row}")).collect()
-        };
-        let documented = rows(include_str!("settings.rs"), "/// |");
-        let readme = rows(include_str!("../../README.md"), "|");
-        let begin = readme.iter().position(|row| *row == documented[0]).expect("the table");
-        assert_eq!(readme[begin..begin + documented.len()], documented);
-
+    fn every_variable_is_documented() {
+        let documented = include_str!("../../docs/settings.md");
         let asked = std::cell::RefCell::new(Vec::new());
         let settings = Settings::from_lookup(|name| {
             asked.borrow_mut().push(name.to_owned());
@@ -306,8 +268,30 @@ mod tests {
             !(name.starts_with("AWS_LAMBDA_") && name != "AWS_LAMBDA_LOG_LEVEL" || name == "AWS_REGION")
         });
         for name in ours.filter(|name| !["OTEL_TRACES_SAMPLER", "OTEL_PROPAGATORS"].contains(&name.as_str())) {
-            assert!(documented.iter().any(|row| row.contains(&format!("`{name}`"))), "{name}");
+            assert!(documented.contains(&format!("`{name}`")), "{name}");
         }
+    }
+
+    #[test]
+    fn builder_methods_replace_variables() {
+        let variables = [
+            ("OTEL_SERVICE_NAME", "variable"),
+            ("LAMBDA_SPANS_FLUSH", "adaptive"),
+            ("LAMBDA_SPANS_BUDGET_MS", "1"),
+            ("LAMBDA_SPANS_SAMPLE_RATE", "1"),
+            ("LAMBDA_SPANS_KEEP_SLOWER_THAN_MS", "1"),
+        ];
+        let two = Duration::from_millis(2);
+        for variables in [&variables[..], &[]] {
+            let settings = read(variables).expect("valid").with_service_name("code").with_flush(FlushMode::End);
+            let settings = settings.with_budget(two).with_sample_rate(2).with_keep_slower_than(two);
+            assert_eq!(settings.resource.service_name.as_deref(), Some("code"));
+            assert_eq!((settings.flush, settings.budget), (FlushMode::End, two));
+            assert_eq!((settings.sampling.one_in, settings.sampling.keep_slower_than), (2, Some(two)));
+        }
+        let named = |variables| read(variables).expect("valid").with_default_service_name("code").resource.service_name;
+        assert_eq!(named(&variables).as_deref(), Some("variable"));
+        assert_eq!(named(&[]).as_deref(), Some("code"));
     }
 
     #[test]

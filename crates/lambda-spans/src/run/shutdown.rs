@@ -5,7 +5,6 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::http::Request;
 use aws_smithy_types::body::SdkBody;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::warn;
 
 use super::spans::Spans;
@@ -34,13 +33,30 @@ pub(super) async fn export_at_the_end(spans: Spans) -> bool {
         warn!(problem, "no SIGTERM will come before the end: every response is followed by an export");
         return false;
     }
-    let Ok(mut asked_to_end) = signal(SignalKind::terminate()) else { return false };
+    let Some(asked_to_end) = sigterm() else { return false };
     tokio::spawn(async move {
-        asked_to_end.recv().await;
+        asked_to_end.await;
         spans.shutdown(LAST_EXPORT).await;
         std::process::exit(0);
     });
     true
+}
+
+/// Completes when the process receives SIGTERM. `None` if the signal cannot be handled.
+#[cfg(unix)]
+fn sigterm() -> Option<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut signal = signal(SignalKind::terminate()).ok()?;
+    Some(async move {
+        signal.recv().await;
+    })
+}
+
+/// Lambda runs on Linux. On a platform without SIGTERM, spans are exported after each response.
+#[cfg(not(unix))]
+fn sigterm() -> Option<std::future::Pending<()>> {
+    None
 }
 
 /// Registers an extension without events: it never wakes, and it may stand beside any other.

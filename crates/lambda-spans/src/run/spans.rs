@@ -21,14 +21,10 @@ use crate::capture::init_phase::InitPhase;
 use crate::capture::logs;
 use crate::capture::panics;
 use crate::capture::recorder::Recorder;
-use crate::export::health::Health;
 use crate::export::pipeline::Pipeline;
-use crate::otlp::Otlp;
 use crate::otlp::http_stack::HttpStack;
 use crate::propagation::ContextMode;
-use crate::trace::accounting::{Accounts, Ledger};
-use crate::trace::sampling::Sampler;
-use crate::xray::Xray;
+use crate::trace::accounting::Ledger;
 
 /// Crates under the exporters and under the AWS SDK, and the beginnings of the names of their families. Their
 /// spans would feed the export with itself, or repeat what [`AwsSdkSpans`](crate::AwsSdkSpans) says better.
@@ -102,16 +98,8 @@ impl Spans {
     /// When a destination cannot be built.
     pub fn new(settings: &Settings) -> Result<Self, InstallError> {
         let http_stack = HttpStack::default();
-        let otlp = settings.otlp.clone();
-        let otlp = otlp.map(|otlp| Otlp::new(otlp, &settings.resource.resource(), http_stack.clone())).transpose();
-        let xray = settings.xray_daemon.clone();
-        let annotate = settings.xray_annotations.clone();
-        let xray = xray.map(|daemon| Xray::new(daemon, &settings.resource.xray_resource(), annotate));
-        let otlp = otlp.map_err(InstallError::Otlp)?;
-        let sampler = Sampler::new(&settings.sampling);
-        let service = settings.resource.service_name.clone().unwrap_or_default();
-        let health = Health::new(settings.metrics_namespace.clone(), service);
-        let pipeline = Pipeline::new(Accounts::default(), sampler, xray, otlp, settings.terminal, health);
+        let pipeline = Pipeline::new(&settings.export, &settings.resource, &settings.sampling, &http_stack)
+            .map_err(InstallError::Otlp)?;
         Ok(Self {
             watchdog: Arc::new(Watchdog::new()),
             init: Arc::new(InitPhase::begin(pipeline.outbox.clone(), settings.runtime_api.is_some())),
@@ -140,7 +128,7 @@ impl Spans {
         let written = Filter::<Registry>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
         let buffer = settings.log_buffer.map(|kept| logs::Buffer::new(written).with_filter(kept));
         Registry::default()
-            .with(logs::layer(settings.terminal).with_filter(filter))
+            .with(logs::layer(settings.export.terminal).with_filter(filter))
             .with(buffer)
             .with(spans.enabled.then(|| spans.tracing_layer()))
             .try_init()

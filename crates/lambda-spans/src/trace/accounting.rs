@@ -3,7 +3,57 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::trace::destinations::Destination;
+/// Where spans are exported to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    Xray,
+    Otlp,
+}
+
+impl Destination {
+    pub(crate) const ALL: [Self; 2] = [Self::Xray, Self::Otlp];
+
+    /// The prefix of the destination's metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Xray => "XRay",
+            Self::Otlp => "Otlp",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// A set of destinations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Destinations(u8);
+
+impl Destinations {
+    pub(crate) const ALL: Self = Self((1 << Destination::ALL.len()) - 1);
+    /// Destinations in which a finished span replaces the same span in progress.
+    pub(crate) const REPLACING: Self = Self(Destination::Xray.bit());
+    /// Destinations that store each span they receive.
+    pub(crate) const APPENDING: Self = Self(Self::ALL.0 & !Self::REPLACING.0);
+
+    pub(crate) fn contains(self, destination: Destination) -> bool {
+        self.0 & destination.bit() != 0
+    }
+
+    /// Adds `destination` if `enabled`.
+    pub(crate) fn with(self, destination: Destination, enabled: bool) -> Self {
+        Self(self.0 | if enabled { destination.bit() } else { 0 })
+    }
+
+    pub(crate) fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Destination> {
+        Destination::ALL.into_iter().filter(move |destination| self.contains(*destination))
+    }
+}
 
 /// What became of the spans that were meant for one destination, in spans since the process began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,14 +108,22 @@ pub struct Ledger {
     pub otlp: Counts,
 }
 
+impl Ledger {
+    pub(crate) fn counts(&self, destination: Destination) -> Counts {
+        match destination {
+            Destination::Xray => self.xray,
+            Destination::Otlp => self.otlp,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Accounts(Arc<LedgerCounters>);
 
 #[derive(Debug, Default)]
 struct LedgerCounters {
     created: AtomicU64,
-    xray: Account,
-    otlp: Account,
+    accounts: [Account; Destination::ALL.len()],
 }
 
 #[derive(Debug, Default)]
@@ -84,14 +142,16 @@ impl Accounts {
     }
 
     pub(crate) fn account(&self, destination: Destination) -> &Account {
-        match destination {
-            Destination::Xray => &self.0.xray,
-            Destination::Otlp => &self.0.otlp,
-        }
+        #[expect(clippy::indexing_slicing, reason = "each destination has an account")]
+        &self.0.accounts[destination as usize]
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
-        Ledger { created: self.0.created.load(Relaxed), xray: self.0.xray.counts(), otlp: self.0.otlp.counts() }
+        Ledger {
+            created: self.0.created.load(Relaxed),
+            xray: self.account(Destination::Xray).counts(),
+            otlp: self.account(Destination::Otlp).counts(),
+        }
     }
 }
 

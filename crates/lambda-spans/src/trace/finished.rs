@@ -6,7 +6,7 @@ use opentelemetry::trace::SpanId;
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::propagation::Caller;
-use crate::trace::destinations::Destinations;
+use crate::trace::accounting::Destinations;
 use crate::trace::sampling::Decision;
 
 /// What X-Ray already knows about the trace.

@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{IdGenerator as _, SpanData};
 
 use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_INTERRUPTED};
 use crate::propagation::trace_header::TraceHeader;
-use crate::trace::destinations::Destinations;
+use crate::trace::accounting::Destinations;
 use crate::trace::finished::{FinishedSpans, SpanSink, XrayContext};
 use crate::trace::inbound::Inbound;
 use crate::trace::open_span::OpenSpan;
@@ -149,7 +149,7 @@ impl Invocation {
         if let Some(otlp) = state.closed {
             let already_exported = state.already_exported.contains(&id);
             drop(state);
-            self.send(otlp, if already_exported { Destinations::XRAY } else { Destinations::ALL }, vec![span]);
+            self.send(otlp, if already_exported { Destinations::REPLACING } else { Destinations::ALL }, vec![span]);
         } else {
             state.finished.push(span);
         }
@@ -191,7 +191,7 @@ impl Invocation {
         let (already_exported, new): (Vec<_>, Vec<_>) =
             spans.into_iter().partition(|span| state.already_exported.contains(&span.span_context.span_id()));
         drop(state);
-        self.send(otlp, Destinations::XRAY, already_exported);
+        self.send(otlp, Destinations::REPLACING, already_exported);
         self.send(otlp, Destinations::ALL, new);
         verdict
     }
@@ -217,7 +217,7 @@ impl Invocation {
             span.status = Status::error("not over shortly before the deadline");
             span
         });
-        self.send(keep, Destinations::OTLP, interrupted.collect());
+        self.send(keep, Destinations::APPENDING, interrupted.collect());
         open
     }
 

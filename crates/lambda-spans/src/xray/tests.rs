@@ -14,9 +14,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use serde_json::{Value as Json, json};
 
-use super::Xray;
-use crate::trace::accounting::Account;
-use crate::trace::destinations::Destinations;
+use super::{Xray, XraySettings};
+use crate::trace::accounting::{Account, Destinations};
 use crate::trace::finished::{FinishedSpans, XrayContext};
 use crate::trace::sampling::Decision;
 
@@ -76,7 +75,8 @@ fn xray(address: &str) -> Xray {
         KeyValue::new("cloud.provider", "aws"),
         KeyValue::new("cloud.platform", "aws_lambda"),
     ]);
-    Xray::new(address.to_owned(), &resource.build(), vec!["app.".to_owned()])
+    let settings = XraySettings { daemon: address.to_owned(), annotations: vec!["app.".to_owned()] };
+    Xray::new(settings, &resource.build())
 }
 
 fn read(datagram: &[u8]) -> Json {

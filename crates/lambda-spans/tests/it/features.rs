@@ -1,18 +1,34 @@
 use std::process::Command;
 
-/// The features of `package` in a function that depends only on this crate, without the features of dev-dependencies.
-fn features(package: &str) -> Vec<String> {
-    let arguments = ["tree", "--offline", "--locked", "--package", "lambda-spans", "--edges", "normal,features"];
+/// Prints the dependency tree of this crate without its dev-dependencies.
+fn tree(arguments: &[&str]) -> String {
     let tree = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["tree", "--offline", "--locked", "--package", "lambda-spans", "--prefix", "none"])
         .args(arguments)
-        .args(["--invert", package, "--prefix", "none"])
         .output()
         .unwrap();
     assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    String::from_utf8(tree.stdout).unwrap()
+}
+
+/// The features of `package` in a function that depends only on this crate.
+fn features(package: &str) -> Vec<String> {
+    let lines = tree(&["--edges", "normal,features", "--invert", package]);
     let prefix = format!("{package} feature \"");
-    let lines = String::from_utf8(tree.stdout).unwrap();
     lines.lines().filter_map(|line| Some(line.strip_prefix(&prefix)?.split_once('"')?.0.to_owned())).collect()
+}
+
+#[test]
+fn http_and_signing_are_optional() {
+    let built = |features: &[&str]| {
+        let tree = tree(&[&["--edges", "normal", "--no-default-features"], features].concat());
+        let names = ["axum", "lambda_http", "aws-sigv4"];
+        names.map(|name| tree.lines().any(|line| line.split(' ').next() == Some(name)))
+    };
+    assert_eq!(built(&[]), [false, false, false]);
+    assert_eq!(built(&["--features", "http"]), [true, true, false]);
+    assert_eq!(built(&["--features", "sigv4"]), [false, false, true]);
 }
 
 /// Without `rt-tokio` the HTTP stack panics, because its connect timeout has no timer. An SDK in the same build, as in

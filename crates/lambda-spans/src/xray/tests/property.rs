@@ -11,12 +11,11 @@ use serde_json::Value;
 
 use super::arbitrary;
 use super::validator::faults;
-use crate::trace::accounting::Account;
-use crate::trace::destinations::Destinations;
+use crate::trace::accounting::{Account, Destinations};
 use crate::trace::finished::{FinishedSpans, XrayContext};
 use crate::trace::sampling::Decision;
-use crate::xray::Xray;
 use crate::xray::document::HEADER;
+use crate::xray::{Xray, XraySettings};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -36,7 +35,8 @@ proptest! {
                 KeyValue::new("cloud.region", "eu-west-1"),
             ])
             .build();
-        let xray = Xray::new("127.0.0.1:2000".to_owned(), &resource, annotate);
+        let settings = XraySettings { daemon: "127.0.0.1:2000".to_owned(), annotations: annotate };
+        let xray = Xray::new(settings, &resource);
         let account = Account::default();
         let open = xray.in_progress(slice::from_ref(&span), XrayContext { parent, sampled: true }).pop().expect("an open span has a document too");
         prop_assert_eq!(faults(&open.datagram), Vec::<String>::new());
@@ -68,7 +68,8 @@ proptest! {
                 span.attributes.push(KeyValue::new("long", "x".repeat(20_000)));
             }
         }
-        let xray = Xray::new("127.0.0.1:2000".to_owned(), &Resource::builder_empty().build(), Vec::new());
+        let settings = XraySettings { daemon: "127.0.0.1:2000".to_owned(), annotations: Vec::new() };
+        let xray = Xray::new(settings, &Resource::builder_empty().build());
         let account = Account::default();
         let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, otlp: Decision::SampleOut, destinations: Destinations::ALL, caller: None, spans };
         let mut told = Vec::new();
