@@ -56,15 +56,9 @@ async fn violations_are_a_problem_if_the_client_accepts_one() {
         .unwrap();
     let answer = app.send(signed_in(request, ANDREW)).await;
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-    let expected = json!({
-        "type": "about:blank",
-        "title": "Unprocessable Entity",
-        "status": 422,
-        "detail": "The input breaks these rules: ttl_blank,message_blank.",
-        "code": "invalid",
-        "codes": ["ttl_blank", "message_blank"],
-    });
-    assert_eq!((answer.status, answer.body), (422, expected));
+    let problem = &answer.body;
+    assert_eq!((answer.status, &problem["status"], &problem["code"]), (422, &json!(422), &json!("invalid")));
+    assert_eq!(problem["codes"], json!(["ttl_blank", "message_blank"]));
 }
 
 #[tokio::test]

@@ -359,7 +359,7 @@ fn every_route_has_an_expected_trace() {
 #[test]
 fn every_stream_change_has_an_expected_trace() {
     let drawn = fs::read_to_string(format!("{FOLDER}/stream.txt")).unwrap();
-    for name in texts_in("Change", "name").iter().filter(|name| *name != "other") {
+    for name in texts_in("ItemChange", "name").iter().filter(|name| *name != "other") {
         assert!(drawn.contains(&format!("  {name} [internal]")), "{name} is in no tree");
     }
 }
