@@ -1,5 +1,5 @@
-//! Tracing for AWS Lambda: every invocation is one complete trace, in X-Ray and over OTLP, and the caller
-//! never waits for it.
+//! Tracing for AWS Lambda: every invocation is one complete trace, in X-Ray and over OTLP, and the caller never waits
+//! for it.
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
@@ -10,23 +10,23 @@
 //! }
 //! ```
 //!
-//! | what the function is | entry point |
+//! | your program | entry point |
 //! |---|---|
 //! | an axum router, or any `lambda_http` service | [`run`], [`Spans::run`] |
 //! | the same with streamed responses | [`run_streaming`], [`Spans::run_streaming`] |
 //! | a handler of any other `LambdaEvent<T>` | [`run_event`], [`Spans::run_event`] |
-//! | a `lambda_runtime::Runtime` of one's own | [`LambdaLayer`] with [`HttpLayer`] or [`EventLayer`] |
-//! | a server that is no function, such as the same router on a laptop | [`Spans::server`] |
+//! | your own `lambda_runtime::Runtime` | [`LambdaLayer`] with [`HttpLayer`] or [`EventLayer`] |
+//! | a long-running server, such as the same router on a laptop | [`Spans::server`] |
 //!
-//! Handlers need nothing: a span of the `tracing` crate that is open while a request is handled becomes a
-//! span of that request's trace, and so does each AWS SDK operation of a client that has [`AwsSdkSpans`].
+//! Handlers need no change. Each span of the `tracing` crate in a request becomes a span of the request's trace, and so
+//! does each AWS SDK operation of a client with [`AwsSdkSpans`].
 //!
 //! # How a request becomes a trace
-//! - [`run`](LambdaLayer): around the invocation as Lambda sees it. Takes the identity from Lambda's own
-//!   X-Ray context, opens the invocation's span, and exports after the response and before the next poll.
-//! - [`http`](HttpLayer): around the handler. Route, status, errors and panics, which the outer layer cannot see.
-//! - [`triggers`](EventLayer): the same for what is not HTTP: queues, topics, streams, buses, schedules.
-//! - [`propagation`](ContextMode): context from callers, and to those whom we [call](inject).
+//! - [`run`](LambdaLayer): the outer layer around the invocation. Reads the trace id from Lambda's X-Ray context, opens
+//!   the invocation's span, and exports after the response and before the next poll.
+//! - [`http`](HttpLayer): the layer around the handler. Records route, status, errors and panics.
+//! - [`triggers`](EventLayer): the same for other events: queues, topics, streams, buses, schedules.
+//! - [`propagation`](ContextMode): the trace context of callers, and of [outgoing requests](inject).
 //! - `capture`: records spans when `tracing` starts and ends them. Ended spans wait in their invocation (`trace`).
 //! - `export`: sends finished invocations to the destinations in parallel and within the budget.
 //! - `xray`, `otlp`: the destinations. A failure of one does not affect the other.

@@ -26,7 +26,7 @@ struct LastReport {
 }
 
 impl Health {
-    /// Without a namespace, nothing is written.
+    /// Writes nothing without a namespace.
     pub(crate) fn new(namespace: Option<String>, service: String) -> Self {
         Self { namespace, service, last: Mutex::default() }
     }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use crate::trace::accounting::{Accounts, Destinations, DropReason};
 use crate::trace::finished::{FinishedSpans, SpanSink};
 
-/// The most spans that wait for the next export.
+/// The maximum number of spans that wait for the next export.
 const MAX_WAITING: usize = 16 * 1024;
 
 #[derive(Debug)]

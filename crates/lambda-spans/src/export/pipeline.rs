@@ -1,4 +1,4 @@
-//! From finished invocations to the destinations, side by side and within a budget.
+//! Exports finished invocations to the destinations in parallel and within a budget.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,14 +21,14 @@ use crate::variables::Reader;
 use crate::xray::document::Document;
 use crate::xray::{Xray, XraySettings};
 
-/// Carried spans leave beside an invocation when there are this many of them,
+/// Carried spans are sent during an invocation if there are this many of them,
 const FULL: usize = 256;
-/// or when the oldest is this old. Looked at whenever an invocation begins or ends: a frozen process has no timer.
+/// or if the oldest is this old. Checked when an invocation starts or ends, because a frozen process has no timers.
 const OLD: Duration = Duration::from_millis(200);
-/// What a sender in the background may take for itself: nobody waits for it.
+/// The timeout of an export in the background, which delays nothing.
 const BACKGROUND: Duration = Duration::from_secs(5);
 
-/// The settings of each destination, and what else an export writes.
+/// The settings of the destinations and of the health metrics.
 #[derive(Clone)]
 pub(crate) struct ExportSettings {
     pub(crate) otlp: Option<OtlpSettings>,
@@ -63,7 +63,7 @@ pub(crate) struct Pipeline {
     sending: tokio::sync::Mutex<()>,
 }
 
-/// Spans on their way to OTLP that are not encoded yet: several invocations' make one request.
+/// Spans for OTLP that are not encoded yet. One request carries the spans of several invocations.
 #[derive(Debug, Default)]
 struct CarriedSpans {
     spans: Vec<SpanData>,
@@ -102,26 +102,26 @@ impl Pipeline {
         })
     }
 
-    /// Whether a destination can receive spans with a later invocation.
+    /// Returns whether a destination can receive spans during a later invocation.
     pub(crate) fn carries_spans(&self) -> bool {
         self.otlp.is_some()
     }
 
-    /// Makes ready what the first export would have to wait for.
+    /// Prepares what the first export would otherwise wait for.
     pub(crate) async fn prepare(&self) {
         if let Some(otlp) = &self.otlp {
             otlp.prepare().await;
         }
     }
 
-    /// Exports all that is finished. Takes no longer than `limit`, and never fails its caller.
+    /// Exports all finished spans. Takes at most `limit` and never fails.
     pub(crate) async fn flush(&self, limit: Duration) {
         let documents = self.distribute();
         tokio::join!(self.send_documents(documents, limit), self.send_carried(limit));
         self.health.report(self.accounts.ledger(), Instant::now(), false);
     }
 
-    /// Exports whenever something is finished, as long as the runtime lives.
+    /// Exports finished spans in the background for the life of the runtime.
     pub(crate) fn export_in_background(self: Arc<Self>, budget: Duration) {
         tokio::spawn(async move {
             loop {
@@ -131,7 +131,7 @@ impl Pipeline {
         });
     }
 
-    /// Exports all that is finished for the last time.
+    /// Makes the last export.
     pub(crate) async fn finish(&self, limit: Duration) {
         if let Some(otlp) = &self.otlp {
             otlp.try_again();
@@ -140,14 +140,14 @@ impl Pipeline {
         self.health.report(self.accounts.ledger(), Instant::now(), true);
     }
 
-    /// Sends X-Ray its documents; leaves OTLP's spans for a later moment, when they go beside an invocation.
+    /// Sends X-Ray's documents and carries OTLP's spans, which are sent during a later invocation.
     pub(crate) async fn flush_later(self: &Arc<Self>, limit: Duration) {
         let documents = self.distribute();
         self.send_documents(documents, limit).await;
         self.send_if_due();
     }
 
-    /// Sends what is due beside whatever runs now.
+    /// Sends due spans in parallel to the current invocation.
     pub(crate) fn send_if_due(self: &Arc<Self>) {
         let Some(otlp) = &self.otlp else { return };
         if self.carried().is_due() && !otlp.is_sending() {
@@ -156,17 +156,17 @@ impl Pipeline {
         }
     }
 
-    /// Exports what is known of an invocation that its deadline is about to cut off.
+    /// Exports the current state of an invocation that is about to time out.
     pub(crate) async fn rescue(&self, invocation: Invocation, limit: Duration) {
         let open = invocation.interrupt(opentelemetry::time::now());
         if let Some(xray) = &self.xray {
-            // They are in no account: their ends are.
+            // These copies are not counted: the ends of their spans are.
             xray.send(xray.in_progress(&open, invocation.xray()), limit, &Account::default()).await;
         }
         self.flush(limit).await;
     }
 
-    /// The same for X-Ray alone, for a thread without a runtime.
+    /// Exports the same to X-Ray only, from a thread without a runtime.
     pub(crate) fn rescue_from_thread(&self, invocation: &Invocation) {
         let open = invocation.interrupt(opentelemetry::time::now());
         let Some(xray) = self.xray.as_ref().filter(|_| !open.is_empty()) else { return };
@@ -178,7 +178,7 @@ impl Pipeline {
         self.accounts.account(Destination::Xray).dropped(DropReason::Unsent, count - sent);
     }
 
-    /// X-Ray's documents of all that is finished; OTLP's share of it is carried.
+    /// Takes X-Ray's documents of all finished spans and carries OTLP's spans.
     fn distribute(&self) -> Vec<Document> {
         let finished = self.outbox.take();
         if self.terminal {
@@ -203,7 +203,7 @@ impl Pipeline {
 
     async fn send_documents(&self, documents: Vec<Document>, limit: Duration) {
         let Some(xray) = &self.xray else { return };
-        // One after another, so that the last to send, at the end of the process, knows that the others are done.
+        // One sender after another, so that the last export of the process starts after all others.
         let _turn = tokio::time::timeout(limit, self.sending.lock()).await;
         if !documents.is_empty() {
             xray.send(documents, limit, self.accounts.account(Destination::Xray)).await;

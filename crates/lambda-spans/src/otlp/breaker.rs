@@ -1,17 +1,17 @@
-//! When to leave a receiver alone: a dead one must cost next to nothing, and one that recovers must not be met by
-//! all execution environments at the same moment.
+//! A circuit breaker per receiver: an unreachable receiver costs almost nothing, and a recovered one is not hit by all
+//! execution environments at once.
 
 use std::time::{Duration, Instant};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// One answer that says no is about one request; several are about the key, the endpoint or the quota.
+/// One rejection concerns one request; several concern the key, the endpoint or the quota.
 const REFUSALS: u32 = 3;
 /// Shortest time between two reads of a rejected key. All environments of a function read it, and Systems Manager limits
 /// the calls of an account.
 const RENEWAL: Duration = Duration::from_secs(300);
 
-/// Closed while all is well; after a failure open for a while, then one probe decides.
+/// Closed while requests succeed. After a failure it opens for a while; then one probe decides.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
     failures: u32,
@@ -20,12 +20,12 @@ pub(super) struct Breaker {
 }
 
 impl Breaker {
-    /// Whether an attempt may be made.
+    /// Returns whether an attempt is allowed.
     pub(super) fn allows(&self, now: Instant) -> bool {
         self.open_until.is_none_or(|until| now >= until)
     }
 
-    /// Whether the next attempt is one that only asks if the receiver is back.
+    /// Returns whether the next attempt is a probe.
     pub(super) fn is_probing(&self) -> bool {
         self.open_until.is_some()
     }
@@ -34,16 +34,16 @@ impl Breaker {
         *self = Self::default();
     }
 
-    /// No answer, or one that asked to come again, `after` at the earliest.
+    /// Records a timeout, or a response that asks for a retry after `after`.
     pub(super) fn failed(&mut self, now: Instant, after: Option<Duration>) {
         let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(5)).min(LONGEST_PAUSE);
         self.failures = self.failures.saturating_add(1);
-        // Between half and the whole of it: each environment by itself.
+        // Between half of the pause and the whole pause, at random in each environment.
         let jittered = pause.mul_f64(0.5 + 0.5 * fastrand::f64());
         self.open_until = Some(now + jittered.max(after.unwrap_or_default()));
     }
 
-    /// An answer that coming again would not change.
+    /// Records a rejection that a retry would not change.
     pub(super) fn refused(&mut self, now: Instant) {
         self.refusals = self.refusals.saturating_add(1);
         if self.refusals >= REFUSALS {
@@ -52,7 +52,7 @@ impl Breaker {
     }
 }
 
-/// How long to wait within one export before the attempt after the n-th.
+/// Returns the pause before attempt `n + 1` within one export.
 pub(super) fn pause(attempts: u32) -> Duration {
     Duration::from_millis(25).saturating_mul(1 << attempts.min(6)).mul_f64(0.5 + 0.5 * fastrand::f64())
 }

@@ -36,8 +36,8 @@ impl HttpStack {
     pub(crate) fn plain(&self) -> SharedHttpConnector {
         // A TLS connector without trusted roots, because a connector without TLS would add a second HTTP stack to the
         // binary.
-        let nobody = || TlsContext::builder().with_trust_store(TrustStore::empty()).build().unwrap_or_default();
-        self.0.plain.get_or_init(|| connector(nobody())).clone()
+        let no_roots = || TlsContext::builder().with_trust_store(TrustStore::empty()).build().unwrap_or_default();
+        self.0.plain.get_or_init(|| connector(no_roots())).clone()
     }
 
     fn tls(&self) -> SharedHttpConnector {

@@ -1,4 +1,4 @@
-//! The entry points: what a function calls in `main`.
+//! The entry points that a function calls in `main`.
 
 #[cfg(feature = "http")]
 pub(crate) mod http;
@@ -19,7 +19,7 @@ use super::spans::Spans;
 use crate::triggers::EventLayer;
 use crate::variables::SettingsErrors;
 
-/// Serves invocations by any other event: [`Spans::from_env`], then [`Spans::run_event`].
+/// Serves invocations by events other than HTTP: [`Spans::from_env`], then [`Spans::run_event`].
 ///
 /// ```no_run
 /// use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -36,7 +36,7 @@ use crate::variables::SettingsErrors;
 /// ```
 ///
 /// # Errors
-/// As [`run`].
+/// The errors of [`run`].
 pub async fn run_event<S, T, R>(handler: S) -> Result<(), Error>
 where
     S: Service<LambdaEvent<T>, Response = R> + Clone + Send + 'static,
@@ -49,7 +49,7 @@ where
 }
 
 impl Spans {
-    /// Installs tracing and logging with the settings of the environment.
+    /// Installs tracing and logging with the settings from the environment.
     ///
     /// ```no_run
     /// # async fn main_() -> Result<(), lambda_runtime::Error> {
@@ -60,18 +60,18 @@ impl Spans {
     /// ```
     ///
     /// # Errors
-    /// All settings that cannot be used, together; or what [`Spans::install`] gives.
+    /// Returns all invalid settings together, or the error of [`Spans::install`].
     pub fn from_env() -> Result<Self, Error> {
         Ok(Self::install(Settings::from_env().map_err(SettingsErrors)?)?)
     }
 
-    /// Serves invocations by any event that `T` can be read from, until the process ends.
+    /// Serves invocations by any event that deserializes to `T`, until the process ends.
     ///
-    /// Amazon SQS, SNS, DynamoDB Streams, EventBridge and Cognito are recognized by the event, whatever `T` is;
-    /// see [`EventLayer`].
+    /// Recognizes Amazon SQS, SNS, DynamoDB Streams, EventBridge and Cognito by the event, for every `T`; see
+    /// [`EventLayer`].
     ///
     /// # Errors
-    /// When the Runtime API cannot be reached.
+    /// Fails if the Runtime API is unreachable.
     pub async fn run_event<S, T, R>(&self, handler: S) -> Result<(), Error>
     where
         S: Service<LambdaEvent<T>, Response = R> + Clone + Send + 'static,
@@ -83,32 +83,32 @@ impl Spans {
         self.serve(Runtime::new(EventLayer.layer(handler))).await
     }
 
-    /// What belongs to the init phase, at its end.
+    /// Ends the init phase.
     async fn end_init_phase(mut self) -> Self {
         if self.concurrency > 1 {
-            // Lambda freezes no process that has several invocations at once, and none of them may hold up another.
+            // Lambda does not freeze a process with concurrent invocations, and none of them may delay another.
             self.traffic = Arc::new(Traffic::new(FlushMode::Background));
             self.pipeline.clone().export_in_background(self.budget);
         }
         if self.is_snapshot() && self.traffic.mode() == FlushMode::Adaptive {
-            // Whether a copy of this process is told of its end is not documented.
+            // AWS does not document whether a copy of a snapshot receives SIGTERM.
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
-        // Spans are held back only where a signal will say that the end has come.
+        // Spans are carried only if a signal announces the end of the process.
         let holds = self.enabled && self.traffic.mode() != FlushMode::End && self.pipeline.carries_spans();
         if holds && !shutdown::export_at_the_end(self.clone()).await && self.traffic.mode() == FlushMode::Adaptive {
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
         let preparation = self.preparation.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(prepared) = preparation {
-            // It has been under way beside the rest of the init phase, and is bounded by itself.
+            // It has run in parallel to the rest of the init phase, and has its own timeout.
             prepared.await.ok();
         }
         self.init.polled();
         self
     }
 
-    /// One event after another, or as many at once as Lambda allows.
+    /// Handles one event after another, or as many at once as Lambda allows.
     async fn serve<S>(&self, runtime: Runtime<S>) -> Result<(), Error>
     where
         S: Service<LambdaInvocation, Response = (), Error = Error> + Clone + Send + 'static,

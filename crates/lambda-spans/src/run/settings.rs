@@ -12,14 +12,14 @@ use crate::propagation::ContextMode;
 use crate::trace::sampling::SamplingSettings;
 use crate::variables::{self, Reader, SettingsError};
 
-/// With the pauses of the circuit breaker, a receiver that never answers costs less than 5 ms an invocation over 200.
+/// With the breaker's pauses, a receiver that never responds costs less than 5 ms per invocation, averaged over 200.
 const DEFAULT_BUDGET: Duration = Duration::from_millis(500);
 const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 
 /// The settings of tracing, read once from the environment.
 ///
-/// The methods `with_…` replace the value of a variable. Only [`with_default_service_name`](Self::with_default_service_name)
-/// yields to it.
+/// The methods `with_…` override variables. Only [`with_default_service_name`](Self::with_default_service_name) applies
+/// if the variable is unset.
 ///
 #[doc = include_str!("../../docs/settings.md")]
 #[derive(Clone)]
@@ -40,7 +40,7 @@ pub struct Settings {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Headers and keys are secrets: what is shown says where spans go, not with what.
+/// Shows where spans go, but no headers and keys, which are secrets.
 impl fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -54,20 +54,20 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// Reads the settings from the environment of this process.
+    /// Reads the settings from the environment.
     ///
     /// # Errors
-    /// All settings that cannot be used, together.
+    /// Returns all invalid settings together.
     pub fn from_env() -> Result<Self, Vec<SettingsError>> {
         Self::from_lookup(variables::process_variable)
     }
 
-    /// Reads the settings through `get`, which answers the value of a variable.
+    /// Reads the settings through `get`, which returns the value of a variable.
     ///
-    /// An empty value counts as none.
+    /// An empty value counts as unset.
     ///
     /// # Errors
-    /// All settings that cannot be used, together.
+    /// Returns all invalid settings together.
     pub fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<SettingsError>> {
         let mut reader = Reader::new(&get);
         let settings = Self {
@@ -108,7 +108,7 @@ impl Settings {
         self
     }
 
-    /// Records the client's address as `client.address`. It is personal data in many places.
+    /// Records the client's address as `client.address`. It is personal data in many jurisdictions.
     #[cfg(feature = "http")]
     #[must_use]
     pub fn with_client_address(mut self) -> Self {
@@ -116,7 +116,7 @@ impl Settings {
         self
     }
 
-    /// The service's name where the environment gives none.
+    /// Sets the service's name if the environment has none.
     #[must_use]
     pub fn with_default_service_name(mut self, name: &str) -> Self {
         self.resource.service_name.get_or_insert_with(|| name.to_owned());
@@ -263,7 +263,7 @@ mod tests {
             None
         });
         assert!(settings.is_ok());
-        // What Lambda itself tells a function is nobody's to set.
+        // Variables that Lambda sets are not settings.
         let ours = asked.into_inner().into_iter().filter(|name| {
             !(name.starts_with("AWS_LAMBDA_") && name != "AWS_LAMBDA_LOG_LEVEL" || name == "AWS_REGION")
         });

@@ -1,4 +1,4 @@
-//! The end of an execution environment: what is held leaves within the time that Lambda gives.
+//! The shutdown of an execution environment: exports the carried spans in the time that Lambda gives.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use tracing::warn;
 
 use super::spans::Spans;
 
-/// Lambda kills the process half a second after it has asked it to end.
+/// Lambda kills the process 500 ms after SIGTERM.
 const LAST_EXPORT: Duration = Duration::from_millis(400);
-/// It is one exchange on the machine; where nobody answers, tracing must not keep the function from starting.
+/// A request on the same machine. If the API does not respond, the function must still start.
 const REGISTRATION: Duration = Duration::from_millis(500);
 const IDENTIFIER: &str = "lambda-extension-identifier";
 
-/// Asks Lambda for a SIGTERM before the end, and exports what is held when it comes. Belongs to the init phase.
+/// Requests SIGTERM from Lambda, and exports the carried spans when it arrives. Runs in the init phase.
 ///
-/// Lambda sends the signal only to functions with an extension. Where there is no Extensions API, as in some
-/// emulators, false is returned and nothing is done.
+/// Lambda sends the signal only to functions with an extension. Returns false without an Extensions API, as in some
+/// emulators.
 pub(super) async fn export_at_the_end(spans: Spans) -> bool {
     let registered = match &spans.runtime_api {
         Some(api) => tokio::time::timeout(REGISTRATION, register(&spans.http_stack.plain(), api)).await,
@@ -59,7 +59,7 @@ fn sigterm() -> Option<std::future::Pending<()>> {
     None
 }
 
-/// Registers an extension without events: it never wakes, and it may stand beside any other.
+/// Registers an extension without events. It never wakes, and other extensions do not affect it.
 async fn register(connector: &SharedHttpConnector, api: &str) -> Result<(), String> {
     let base = format!("http://{api}/2020-01-01/extension");
     let request = http::Request::post(format!("{base}/register"))
@@ -71,7 +71,7 @@ async fn register(connector: &SharedHttpConnector, api: &str) -> Result<(), Stri
     let Some(identifier) = identifier.filter(|_| response.status().is_success()) else {
         return Err(format!("the Extensions API answered {}", response.status().as_u16()));
     };
-    // It asks for its first event, which says that it is ready, and never gets one.
+    // The request for the first event reports readiness. Its response never arrives.
     let request = prepared(
         http::Request::get(format!("{base}/event/next")).header(IDENTIFIER, identifier).body(SdkBody::empty()),
     )?;

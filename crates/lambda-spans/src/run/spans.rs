@@ -1,4 +1,4 @@
-//! The tracing of one process: what is installed, and the entry points.
+//! The tracing of one process.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,8 +26,8 @@ use crate::otlp::http_stack::HttpStack;
 use crate::propagation::ContextMode;
 use crate::trace::accounting::Ledger;
 
-/// Crates under the exporters and under the AWS SDK, and the beginnings of the names of their families. Their
-/// spans would feed the export with itself, or repeat what [`AwsSdkSpans`](crate::AwsSdkSpans) says better.
+/// Crates below the exporters and the AWS SDK, and the prefixes of their families. Their spans would feed the export
+/// with itself or repeat those of [`AwsSdkSpans`](crate::AwsSdkSpans).
 const INTERNAL: [&str; 8] = ["h2", "hyper", "hyper_util", "lambda_http", "lambda_runtime", "rustls", "tokio", "tower"];
 const INTERNAL_FAMILIES: [&str; 5] = ["aws_config", "aws_runtime", "aws_sdk_", "aws_smithy_", "opentelemetry"];
 
@@ -36,13 +36,13 @@ fn is_internal(target: &str) -> bool {
     INTERNAL.contains(&name) || INTERNAL_FAMILIES.iter().any(|family| name.starts_with(family))
 }
 
-/// Tracing could not be installed.
+/// An error while installing tracing.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum InstallError {
-    /// The OTLP exporter refused its settings.
+    /// The OTLP exporter rejected its settings.
     Otlp(ExporterBuildError),
-    /// This process has a global subscriber already.
+    /// The process already has a global subscriber.
     Subscriber(TryInitError),
 }
 
@@ -71,7 +71,7 @@ pub struct Spans {
     pub(super) traffic: Arc<Traffic>,
     pub(super) init: Arc<InitPhase>,
     pub(super) watchdog: Arc<Watchdog>,
-    /// On demand, provisioned concurrency, SnapStart: Lambda's own words.
+    /// Lambda's initialization type, such as `on-demand` or `snap-start`.
     pub(super) initialization: Option<String>,
     pub(super) concurrency: u64,
     /// Host and port of the Runtime API, in Lambda.
@@ -84,7 +84,7 @@ pub struct Spans {
     pub(super) enabled: bool,
 }
 
-/// Settings and requests hold keys: what became of the spans is shown, and nothing else.
+/// Shows only the counts, because settings and requests contain keys.
 impl std::fmt::Debug for Spans {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Spans").field("ledger", &self.ledger()).finish_non_exhaustive()
@@ -92,10 +92,10 @@ impl std::fmt::Debug for Spans {
 }
 
 impl Spans {
-    /// Builds the destinations without touching the process's global subscriber; see [`Spans::tracing_layer`].
+    /// Creates the destinations without changing the process's global subscriber; see [`Spans::tracing_layer`].
     ///
     /// # Errors
-    /// When a destination cannot be built.
+    /// Fails if a destination cannot be created.
     pub fn new(settings: &Settings) -> Result<Self, InstallError> {
         let http_stack = HttpStack::default();
         let pipeline = Pipeline::new(&settings.export, &settings.resource, &settings.sampling, &http_stack)
@@ -117,10 +117,10 @@ impl Spans {
         })
     }
 
-    /// Installs tracing and logging for this process: spans to the destinations, log lines to standard output.
+    /// Installs tracing and logging for the process: spans go to the destinations, log lines to standard output.
     ///
     /// # Errors
-    /// When a destination cannot be built or another subscriber is installed.
+    /// Fails if a destination cannot be created or another subscriber is installed.
     pub fn install(settings: Settings) -> Result<Self, InstallError> {
         let spans = Self::new(&settings)?;
         let warnings = settings.warnings;
@@ -134,7 +134,7 @@ impl Spans {
             .try_init()
             .map_err(InstallError::Subscriber)?;
         panics::log_panics();
-        // A connection or a key of before a snapshot is of no use to its copies.
+        // Copies of a snapshot cannot use its connections and keys.
         if spans.enabled
             && !spans.is_snapshot()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
@@ -149,17 +149,18 @@ impl Spans {
         Ok(spans)
     }
 
-    /// Lets the choice of traces for OTLP depend on `key`, for one that is read at the start, say from Secrets Manager.
+    /// Makes the sampling over OTLP depend on `key`, for a key that is read at the start, for example from Secrets
+    /// Manager.
     ///
-    /// As `LAMBDA_SPANS_SAMPLE_KEY`, which goes before it. Say it before the first invocation: of several keys the first
-    /// stays, and after a choice without a key there is none.
+    /// `LAMBDA_SPANS_SAMPLE_KEY` takes precedence. Call this before the first invocation: only the first key counts,
+    /// and a key has no effect after the first sampling decision.
     pub fn sample_by_key(&self, key: &[u8]) {
         self.pipeline.sampler.set_key(key);
     }
 
-    /// The layer that records spans, for a subscriber of one's own.
+    /// Returns the layer that records spans, for your own subscriber.
     ///
-    /// It takes spans of level INFO and above. Events stay log lines: each would be billed as a span event.
+    /// It records spans of level INFO and above. Events stay log lines, because receivers bill each span event.
     pub fn tracing_layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
@@ -175,31 +176,31 @@ impl Spans {
             }))
     }
 
-    /// Whether Lambda runs copies of a snapshot of this process (SnapStart).
+    /// Returns whether Lambda runs copies of a snapshot of this process (SnapStart).
     pub(super) fn is_snapshot(&self) -> bool {
         self.initialization.as_deref() == Some("snap-start")
     }
 
-    /// The HTTP client that spans are sent with, for AWS SDK clients: a function carries one TLS stack, and loads the
-    /// trusted roots once.
+    /// Returns the HTTP client of the exporters for AWS SDK clients, so that the function has one TLS stack and loads
+    /// the trusted root certificates once.
     ///
-    /// Its connections are made within a second; the SDK's own connect and read timeouts have no effect on it.
+    /// Its connect timeout is one second; the SDK's own connect and read timeouts do not apply.
     pub fn http_client(&self) -> SharedHttpClient {
         self.http_stack.client()
     }
 
-    /// The connector of [`http_client`](Self::http_client), for requests that are not an AWS SDK's. It has no time
-    /// limit but that of connecting, and makes no spans.
+    /// Returns the connector of [`http_client`](Self::http_client) for requests outside of the AWS SDK. It has only a
+    /// connect timeout and creates no spans.
     pub fn http_connector(&self, url: &str) -> SharedHttpConnector {
         self.http_stack.connector(url)
     }
 
-    /// Sends what is still unsent, within `limit`.
+    /// Exports the remaining spans within `limit`.
     pub async fn shutdown(&self, limit: Duration) {
         self.pipeline.finish(limit).await;
     }
 
-    /// What became of every span so far.
+    /// Returns the counts of all spans so far.
     pub fn ledger(&self) -> Ledger {
         self.pipeline.accounts.ledger()
     }

@@ -1,4 +1,4 @@
-//! What became of every span, for each destination.
+//! Counts of spans by destination and result.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -55,39 +55,39 @@ impl Destinations {
     }
 }
 
-/// What became of the spans that were meant for one destination, in spans since the process began.
+/// Counts of the spans for one destination since the start of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Handed to the destination.
+    /// Sent to the destination.
     pub exported: u64,
-    /// Left out on purpose: the trace is not sampled there.
+    /// Not sampled for the destination.
     pub sampled_out: u64,
-    /// Finished and not exported yet: they wait for the next export.
+    /// Waiting for a later export.
     pub carried: u64,
-    /// Lost.
+    /// Dropped.
     pub dropped: Dropped,
 }
 
-/// Why spans were lost, in spans since the process began.
+/// Counts of dropped spans by reason since the start of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// The receiver said that it will not take them.
+    /// The receiver rejected them.
     pub refused: u64,
-    /// More waited than may wait: the oldest went.
+    /// The queue was full; the oldest spans were dropped.
     pub overflowed: u64,
-    /// The socket did not take them, or there was no time left.
+    /// The socket rejected them, or no time was left.
     pub unsent: u64,
 }
 
 impl Dropped {
-    /// All that were lost.
+    /// Returns the sum over all reasons.
     #[must_use]
     pub fn total(self) -> u64 {
         self.refused + self.overflowed + self.unsent
     }
 }
 
-/// Why spans were lost.
+/// The reason why spans were dropped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum DropReason {
     Refused,
@@ -95,12 +95,12 @@ pub(crate) enum DropReason {
     Unsent,
 }
 
-/// What became of every span of this process.
+/// Counts of all spans of this process.
 ///
-/// When all spans have ended, `created` is the sum of the counts of each destination that is configured.
+/// When all spans have ended, `created` equals the sum of the counts of each configured destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// Spans that were started within an invocation or request.
+    /// Spans that started in an invocation or request.
     pub created: u64,
     /// AWS X-Ray.
     pub xray: Counts,
@@ -156,7 +156,7 @@ impl Accounts {
 }
 
 impl Account {
-    /// Counts spans that have ended and are meant for this destination. One of the other counters follows for each.
+    /// Counts ended spans that this destination should receive. One of the other counters follows for each span.
     pub(crate) fn entered(&self, spans: usize) {
         self.entered.fetch_add(spans as u64, Relaxed);
     }

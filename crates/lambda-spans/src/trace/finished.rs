@@ -12,7 +12,7 @@ use crate::trace::sampling::Decision;
 /// What X-Ray already knows about the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct XrayContext {
-    /// The segment above the root span; without one, the root span is a segment of its own.
+    /// The segment above the root span. Without one, the root span is a segment.
     pub(crate) parent: Option<SpanId>,
     pub(crate) sampled: bool,
 }

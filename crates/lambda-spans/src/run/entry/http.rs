@@ -19,7 +19,7 @@ use crate::http::stream::StreamLayer;
 use crate::run::snapstart::Restored;
 use crate::run::spans::Spans;
 
-/// Serves HTTP invocations with `service`, with the settings of the environment: [`Spans::from_env`], then
+/// Serves HTTP invocations with `service` and the settings from the environment: [`Spans::from_env`], then
 /// [`Spans::run`].
 ///
 /// ```no_run
@@ -32,7 +32,7 @@ use crate::run::spans::Spans;
 /// ```
 ///
 /// # Errors
-/// When a setting cannot be used, another subscriber is installed, or the Runtime API cannot be reached.
+/// Fails if a setting is invalid, another subscriber is installed, or the Runtime API is unreachable.
 pub async fn run<S, B>(service: S) -> Result<(), Error>
 where
     S: Service<Request, Response = Response<B>> + Clone + Send + 'static,
@@ -57,7 +57,7 @@ where
 /// ```
 ///
 /// # Errors
-/// As [`run`].
+/// The errors of [`run`].
 pub async fn run_streaming<S, B>(service: S) -> Result<(), Error>
 where
     S: Service<Request, Response = Response<B>> + Send + 'static,
@@ -73,10 +73,10 @@ where
 impl Spans {
     /// Serves HTTP invocations of Lambda with `service`, such as an axum router, until the process ends.
     ///
-    /// Events of API Gateway (REST and HTTP API), function URLs and Application Load Balancers are understood.
+    /// Accepts events of API Gateway (REST and HTTP API), function URLs and Application Load Balancers.
     ///
     /// # Errors
-    /// When the Runtime API cannot be reached.
+    /// Fails if the Runtime API is unreachable.
     pub async fn run<S, B>(&self, service: S) -> Result<(), Error>
     where
         S: Service<Request, Response = Response<B>> + Clone + Send + 'static,
@@ -93,11 +93,11 @@ impl Spans {
 
     /// Serves HTTP invocations whose responses are streamed, as a function URL does in `RESPONSE_STREAM` mode.
     ///
-    /// The invocation's span ends with the body. A small response is better buffered: the runtime sends a stream
-    /// in small writes.
+    /// The invocation's span ends with the body. Buffer small responses instead: the runtime sends a stream in small
+    /// writes.
     ///
     /// # Errors
-    /// When the Runtime API cannot be reached.
+    /// Fails if the Runtime API is unreachable.
     pub async fn run_streaming<S, B>(&self, service: S) -> Result<(), Error>
     where
         S: Service<Request, Response = Response<B>> + Send + 'static,
@@ -118,7 +118,7 @@ impl Spans {
     }
 }
 
-/// A plain axum router tells the matched route only to layers inside of it.
+/// A plain axum router shows the matched route only to layers inside of it.
 fn with_routes<S: 'static>(mut service: S) -> S {
     if let Some(router) = (&mut service as &mut dyn Any).downcast_mut::<Router>() {
         *router = mem::take(router).layer(HttpLayer::new());

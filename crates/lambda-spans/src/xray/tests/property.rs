@@ -72,23 +72,23 @@ proptest! {
         let xray = Xray::new(settings, &Resource::builder_empty().build());
         let account = Account::default();
         let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, otlp: Decision::SampleOut, destinations: Destinations::ALL, caller: None, spans };
-        let mut told = Vec::new();
+        let mut ids = Vec::new();
         for document in xray.documents(&[finished], &account) {
             prop_assert_eq!(faults(&document.datagram), Vec::<String>::new());
-            let before = told.len();
-            tell(&serde_json::from_slice(document.datagram.strip_prefix(HEADER).unwrap()).unwrap(), &mut told);
-            prop_assert_eq!(told.len() - before, document.spans);
+            let before = ids.len();
+            collect_ids(&serde_json::from_slice(document.datagram.strip_prefix(HEADER).unwrap()).unwrap(), &mut ids);
+            prop_assert_eq!(ids.len() - before, document.spans);
         }
-        told.sort_unstable();
+        ids.sort_unstable();
         let expected: Vec<String> = (0..count).map(|index| id(index).to_string()).collect();
-        prop_assert_eq!(told, expected);
+        prop_assert_eq!(ids, expected);
     }
 }
 
 /// Returns the ids of the spans in a document.
-fn tell(document: &Value, told: &mut Vec<String>) {
-    told.push(document["id"].as_str().unwrap().to_owned());
+fn collect_ids(document: &Value, ids: &mut Vec<String>) {
+    ids.push(document["id"].as_str().unwrap().to_owned());
     for below in document["subsegments"].as_array().into_iter().flatten() {
-        tell(below, told);
+        collect_ids(below, ids);
     }
 }

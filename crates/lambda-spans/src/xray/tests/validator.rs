@@ -208,7 +208,9 @@ impl Faults {
         if inside {
             // A nested document inherits these.
             let own = ["type", "trace_id", "parent_id", "origin", "in_progress"];
-            return self.unless(own.iter().all(|key| document.get(key).is_none()), || "a place of its own".to_owned());
+            return self.unless(own.iter().all(|key| document.get(key).is_none()), || {
+                "fields that only the outermost document has".to_owned()
+            });
         }
         let trace: Vec<_> = document.get("trace_id").and_then(Json::text).unwrap_or_default().split('-').collect();
         let valid = matches!(trace[..], ["1", time, unique] if is_hex(time, 8) && is_hex(unique, 24));
