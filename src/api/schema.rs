@@ -31,85 +31,41 @@ pub(super) fn any_of_texts<const N: usize>(fields: [&str; N]) -> Value {
         .collect()
 }
 
-impl JsonSchema for IdText {
-    fn inline_schema() -> bool {
-        true
-    }
+macro_rules! inline_schemas {
+    ($($text:ty, $name:literal, $schema:tt;)+) => {
+        $(impl JsonSchema for $text {
+            fn inline_schema() -> bool {
+                true
+            }
 
-    fn schema_name() -> Cow<'static, str> {
-        "Id".into()
-    }
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "format": "uuid",
-            "examples": ["01a20320-a2fa-7000-8000-000000000001"],
-        })
-    }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        })+
+    };
 }
 
-impl JsonSchema for UserIdText {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "UserId".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "uuid" })
-    }
-}
-
-impl JsonSchema for TimeText {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Time".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "format": "date-time",
-            "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
-            "examples": ["2026-11-22T12:00:00.250Z"],
-        })
-    }
-}
-
-impl JsonSchema for HandleText {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Handle".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": format!("^[a-z0-9_]{{1,{}}}$", Handle::MAX),
-            "examples": ["andrewbrown"],
-        })
-    }
-}
-
-impl JsonSchema for TtlText {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Ttl".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "enum": Ttl::ALL.map(Ttl::as_str) })
-    }
+inline_schemas! {
+    IdText, "Id", {
+        "type": "string",
+        "format": "uuid",
+        "examples": ["01a20320-a2fa-7000-8000-000000000001"],
+    };
+    UserIdText, "UserId", { "type": "string", "format": "uuid" };
+    TimeText, "Time", {
+        "type": "string",
+        "format": "date-time",
+        "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
+        "examples": ["2026-11-22T12:00:00.250Z"],
+    };
+    HandleText, "Handle", {
+        "type": "string",
+        "pattern": format!("^[a-z0-9_]{{1,{}}}$", Handle::MAX),
+        "examples": ["andrewbrown"],
+    };
+    TtlText, "Ttl", { "type": "string", "enum": Ttl::ALL.map(Ttl::as_str) };
 }

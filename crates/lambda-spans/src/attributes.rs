@@ -11,9 +11,6 @@ macro_rules! conventional {
         )+
 
         #[cfg(test)]
-        const CONVENTIONAL: &[&str] = &[$($name),+];
-
-        #[cfg(test)]
         #[test]
         #[deny(deprecated)]
         fn keys_equal_the_current_semantic_conventions() {
@@ -26,9 +23,6 @@ macro_rules! conventional {
 macro_rules! own {
     ($($(#[$reason:meta])+ $name:ident = $key:literal;)+) => {
         $($(#[$reason])+ pub const $name: &str = $key;)+
-
-        #[cfg(test)]
-        const OWN: &[&str] = &[$($name),+];
     };
 }
 
@@ -157,32 +151,4 @@ pub(crate) mod former {
     pub(crate) const PEER_SERVICE: &str = "peer.service";
     pub(crate) const RPC_SERVICE: &str = "rpc.service";
     pub(crate) const RPC_SYSTEM: &str = "rpc.system";
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::path::{Path, PathBuf};
-
-    use super::{CONVENTIONAL, OWN};
-
-    fn sources(folder: &Path) -> Vec<PathBuf> {
-        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
-    }
-
-    #[test]
-    fn only_this_module_contains_keys_as_text() {
-        for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
-            let is_test = file.ends_with("tests.rs") || file.components().any(|part| part.as_os_str() == "tests");
-            if is_test || file.ends_with("attributes.rs") {
-                continue;
-            }
-            let source = fs::read_to_string(&file).unwrap();
-            let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
-            for key in CONVENTIONAL.iter().chain(OWN) {
-                assert!(!code.contains(&format!("\"{key}\"")), "{} contains \"{key}\"", file.display());
-            }
-        }
-    }
 }
