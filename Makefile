@@ -71,8 +71,8 @@ lint-rust: $(lint) ## check Rust: format, lints, rustdoc, unused dependencies, f
 	for workspace in $(workspaces); do cargo fmt --manifest-path "$$workspace/Cargo.toml" --all --check; done
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
-	.tools/lint/bin/cargo-hack hack clippy --locked --package lambda-spans --lib --each-feature --exclude-all-features \
-	  -- -D warnings
+	.tools/lint/bin/cargo-hack hack clippy --locked --package lambda-spans --lib --each-feature \
+	  --exclude-features default --exclude-all-features -- -D warnings
 	for workspace in $(workspaces); do .tools/lint/bin/cargo-shear --locked "$$workspace"; done
 
 .PHONY: format
