@@ -31,13 +31,31 @@ impl Responses {
         let answer = answer(router, request).await;
         assert!(answer.status >= 400, "{title}: {}", answer.status);
         let code = answer.body["code"].as_str().unwrap_or("invalid");
-        self.0.push_str(&format!("\n## {} {code}: {title}\n\n", answer.status));
-        for name in ["content-type", "allow", "retry-after", "www-authenticate"] {
+        self.0.push_str(&format!("\n## {} {code}: {title}\n", answer.status));
+        for name in ["allow", "retry-after", "www-authenticate"] {
             if let Some(value) = answer.header(name) {
                 self.0.push_str(&format!("{name}: {value}\n"));
             }
         }
-        self.0.push_str(&format!("\n{}\n", serde_json::to_string_pretty(&answer.body).unwrap()));
+        let Value::Object(mut problem) = answer.body.clone() else {
+            assert_eq!(answer.header("content-type"), Some("application/json"), "{title}");
+            self.0.push_str(&format!("{}\n", answer.body));
+            return;
+        };
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{title}");
+        let reason = StatusCode::from_u16(answer.status).unwrap().canonical_reason();
+        for (name, value) in [
+            ("type", json!("about:blank")),
+            ("title", json!(reason)),
+            ("status", json!(answer.status)),
+            ("code", json!(code)),
+        ] {
+            assert_eq!(problem.remove(name), Some(value), "{title}");
+        }
+        self.0.push_str(&format!("{}\n", problem.remove("detail").unwrap().as_str().unwrap()));
+        if !problem.is_empty() {
+            self.0.push_str(&format!("{}\n", json!(problem)));
+        }
     }
 }
 
@@ -245,6 +263,6 @@ async fn error_in_a_trace_has_the_trace_id() {
 fn every_error_code_is_in_the_snapshot() {
     let snapshot = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/errors.txt")).unwrap();
     for code in texts_in("ApiError", "status").iter().chain(&texts_in("Code", "as_str")) {
-        assert!(snapshot.contains(&format!("\"{code}\"")) || code == "invalid", "{code} is not in tests/errors.txt");
+        assert!(snapshot.contains(&format!("{code}:")) || snapshot.contains(&format!("\"{code}\"")), "{code}");
     }
 }
