@@ -12,6 +12,8 @@ mod response;
 pub(crate) mod settings;
 pub(crate) mod spans;
 mod transport;
+#[cfg(not(feature = "sigv4"))]
+mod unsigned_honeycomb_key;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +26,9 @@ use tracing::{info, warn};
 use crate::trace::accounting::{Account, DropReason};
 use breaker::{Breaker, Renewal};
 use encoder::Encoder;
+#[cfg(not(feature = "sigv4"))]
+use unsigned_honeycomb_key as honeycomb_key;
+
 use honeycomb_key::KeyParameter;
 use http_stack::HttpStack;
 use queue::RequestQueue;
@@ -253,33 +258,6 @@ impl Sender {
         if self.failing {
             self.failing = false;
             info!("spans are exported by OTLP again");
-        }
-    }
-}
-
-/// Rejects the setting, since the request for the parameter cannot be signed.
-#[cfg(not(feature = "sigv4"))]
-mod honeycomb_key {
-    use http::HeaderValue;
-
-    use super::http_stack::HttpStack;
-    use crate::variables::Reader;
-
-    #[derive(Clone, Debug)]
-    pub(crate) enum KeyParameter {}
-
-    impl KeyParameter {
-        pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-            reader.text("HONEYCOMB_API_KEY_PARAMETER")?;
-            reader.unusable(
-                "HONEYCOMB_API_KEY_PARAMETER",
-                "this build cannot read parameters; enable the feature `sigv4` of lambda-spans, or set HONEYCOMB_API_KEY",
-            );
-            None
-        }
-
-        pub(crate) async fn fetch(&self, _stack: &HttpStack) -> Result<HeaderValue, String> {
-            match *self {}
         }
     }
 }
