@@ -12,7 +12,7 @@
 //!
 //! | your program | entry point |
 //! |---|---|
-//! | an axum router, or any `lambda_http` service | [`run`], [`Spans::run`] |
+//! | an axum router, or any `lambda_http` service | [`run()`], [`Spans::run`] |
 //! | the same with streamed responses | [`run_streaming`], [`Spans::run_streaming`] |
 //! | a handler of any other `LambdaEvent<T>` | [`run_event`], [`Spans::run_event`] |
 //! | your own `lambda_runtime::Runtime` | [`LambdaLayer`] with [`HttpLayer`] or [`EventLayer`] |

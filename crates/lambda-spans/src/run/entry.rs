@@ -36,7 +36,7 @@ use crate::variables::SettingsErrors;
 /// ```
 ///
 /// # Errors
-/// The errors of [`run`].
+/// The errors of [`run`](crate::run()).
 pub async fn run_event<S, T, R>(handler: S) -> Result<(), Error>
 where
     S: Service<LambdaEvent<T>, Response = R> + Clone + Send + 'static,

@@ -57,7 +57,7 @@ where
 /// ```
 ///
 /// # Errors
-/// The errors of [`run`].
+/// The errors of [`run`](crate::run()).
 pub async fn run_streaming<S, B>(service: S) -> Result<(), Error>
 where
     S: Service<Request, Response = Response<B>> + Send + 'static,
