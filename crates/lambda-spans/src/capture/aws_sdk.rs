@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_code_is_the_last_part_of_the_type() {
+    fn error_code_is_the_last_part_of_the_type() {
         let body = br#"{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"no"}"#;
         assert_eq!(code_of_body(body).as_deref(), Some("ConditionalCheckFailedException"));
         assert_eq!(code_of_body(b"<Error/>"), None);

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_injected_outside_of_an_invocation() {
+    fn no_header_is_injected_outside_an_invocation() {
         let mut headers = HeaderMap::new();
         inject(&mut headers);
         assert!(headers.is_empty());

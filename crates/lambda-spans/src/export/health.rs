@@ -82,7 +82,7 @@ mod tests {
     use crate::trace::accounting::{Accounts, DropReason};
 
     #[test]
-    fn a_line_holds_what_happened_since_the_last_one() {
+    fn line_has_the_changes_since_the_previous_one() {
         let accounts = Accounts::default();
         let (xray, otlp) = (accounts.account(Destination::Xray), accounts.account(Destination::Otlp));
         accounts.created(10);

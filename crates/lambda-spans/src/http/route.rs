@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_before_the_path_does_not_show_in_the_route() {
+    fn stage_is_removed_from_the_route() {
         let request = request("/items/42");
         assert_eq!(request.uri().path(), "/prod/items/42");
         assert_eq!(without_stage("/prod/items/{id}", &request), "/items/{id}");
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_begins_like_the_stage_is_kept() {
+    fn path_that_begins_like_the_stage_is_kept() {
         let request = request("/prod/42");
         assert_eq!(request.uri().path(), "/prod/42");
         assert_eq!(without_stage("/prod/{id}", &request), "/prod/{id}");

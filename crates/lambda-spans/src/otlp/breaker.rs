@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_stays_open_longer_with_each_failure_and_closes_with_a_success() {
+    fn breaker_pauses_grow_until_a_success() {
         let start = Instant::now();
         let mut breaker = Breaker::default();
         assert!(breaker.allows(start) && !breaker.is_probing());
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn it_waits_as_long_as_the_receiver_asks() {
+    fn breaker_honors_the_receivers_pause() {
         let start = Instant::now();
         let mut breaker = Breaker::default();
         breaker.failed(start, Some(Duration::from_secs(600)));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_refusal_does_not_open_it_and_three_do() {
+    fn third_rejection_opens_the_breaker() {
         let start = Instant::now();
         let mut breaker = Breaker::default();
         breaker.refused(start);

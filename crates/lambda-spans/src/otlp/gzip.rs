@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_packed_is_unpacked_again_and_again() {
+    fn compressor_can_be_reused() {
         let gzip = Gzip::new();
         let noise: Vec<u8> = (0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for plain in [b"".as_slice(), b"a", &[7; 100_000], &noise, b"spans"] {

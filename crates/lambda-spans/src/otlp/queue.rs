@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_first_when_there_are_too_many_spans() {
+    fn oldest_batches_are_dropped_above_the_span_limit() {
         let mut queue = RequestQueue::default();
         queue.push(batch(1000, 10));
         queue.push(batch(3000, 10));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_first_when_there_are_too_many_bytes() {
+    fn oldest_batches_are_dropped_above_the_byte_limit() {
         let mut queue = RequestQueue::default();
         queue.push(batch(1, MAX_BYTES));
         assert_eq!(queue.trim(), 0);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn one_batch_is_kept_however_large_it_is() {
+    fn newest_batch_is_kept_at_any_size() {
         let mut queue = RequestQueue::default();
         queue.push(batch(MAX_SPANS + 1, MAX_BYTES + 1));
         assert_eq!(queue.trim(), 0);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_was_given_up_while_it_was_sent_is_not_removed_again() {
+    fn dropped_batch_is_not_removed_twice() {
         let mut queue = RequestQueue::default();
         queue.push(batch(1, MAX_BYTES));
         let (ticket, ..) = queue.front().unwrap();

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_statuses_of_the_protocol_are_tried_again() {
+    fn only_retryable_statuses_are_retried() {
         for status in [429, 502, 503, 504] {
             assert!(matches!(answer(status), ExportOutcome::Retry { after: None, .. }), "{status}");
         }
@@ -74,14 +74,14 @@ mod tests {
     }
 
     #[test]
-    fn the_receiver_may_say_when_to_come_again() {
+    fn retry_after_is_honored() {
         let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, "20".parse().unwrap())]);
         let outcome = ExportOutcome::from_response(StatusCode::TOO_MANY_REQUESTS, &headers, b"");
         assert!(matches!(outcome, ExportOutcome::Retry { after: Some(after), .. } if after == Duration::from_secs(20)));
     }
 
     #[test]
-    fn spans_that_a_receiver_rejects_are_counted() {
+    fn partial_success_counts_rejected_spans() {
         let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
         let body = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
         let outcome = ExportOutcome::from_response(StatusCode::OK, &HeaderMap::new(), &body);

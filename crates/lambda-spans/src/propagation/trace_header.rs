@@ -121,25 +121,25 @@ mod tests {
     }
 
     #[test]
-    fn a_full_header_gives_root_parent_decision_and_lineage() {
+    fn full_header_is_parsed() {
         let full = format!("{ROOT};Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:a87bd80c:0|68fd508a:5");
         let expected = parsed(Some(0x53995c3f42cd8ad8), true, Some("1:a87bd80c:0|68fd508a:5"));
         assert_eq!(TraceHeader::parse(&full), expected);
     }
 
     #[test]
-    fn order_case_spaces_and_other_fields_do_not_matter() {
+    fn order_case_and_unknown_fields_do_not_matter() {
         let odd = format!("sampled=1; LINEAGE=1:abcd:0;parent=53995C3F42CD8AD8; Self=1-x;Other=x;{ROOT};");
         assert_eq!(TraceHeader::parse(&odd), parsed(Some(0x53995c3f42cd8ad8), true, Some("1:abcd:0")));
     }
 
     #[test]
-    fn root_alone_keeps_the_root_and_is_not_sampled() {
+    fn header_with_only_a_root_is_not_sampled() {
         assert_eq!(TraceHeader::parse(ROOT), parsed(None, false, None));
     }
 
     #[test]
-    fn without_a_decision_it_is_not_sampled() {
+    fn header_without_a_decision_is_not_sampled() {
         for decision in ["", ";Sampled=?", ";Sampled=0"] {
             let header = format!("{ROOT};Parent=53995c3f42cd8ad8{decision}");
             assert_eq!(TraceHeader::parse(&header), parsed(Some(0x53995c3f42cd8ad8), false, None), "{decision}");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lineage_that_is_none_is_left_out() {
+    fn invalid_lineage_is_ignored() {
         for lineage in ["", "a b", "a,b", &"a".repeat(257)] {
             let header = format!("{ROOT};Lineage={lineage}");
             assert_eq!(TraceHeader::parse(&header), parsed(None, false, None), "{lineage}");
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_trace_header_is_refused() {
+    fn invalid_trace_header_is_rejected() {
         for junk in [
             "",
             "Sampled=1",
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_x_ray_form_is_what_the_header_held() {
+    fn trace_id_keeps_its_xray_form() {
         let header = TraceHeader::parse(ROOT).expect("valid");
         assert_eq!(xray_form(header.root), "1-5759e988-bd862e3fe1be46a994272793");
         assert_eq!(header.format(), format!("{ROOT};Sampled=0"));
@@ -186,14 +186,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused_and_what_is_kept_is_bounded(text in "\\PC{0,600}") {
+        fn arbitrary_trace_header_is_bounded(text in "\\PC{0,600}") {
             if let Some(header) = TraceHeader::parse(&text) {
                 prop_assert!(header.format().len() <= MAX_LENGTH);
             }
         }
 
         #[test]
-        fn fields_in_any_order_are_read(
+        fn fields_are_parsed_in_any_order(
             fields in Just(vec!["Root=1-5759e988-bd862e3fe1be46a994272793", "Parent=53995c3f42cd8ad8", "Sampled=1",
                 "Lineage=1:a:0", "Self=1-x-y", "other=thing"]).prop_shuffle(),
         ) {
@@ -202,7 +202,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_is_read_again(
+        fn formatted_header_parses_back(
             root in 1_u128.., parent in proptest::option::of(1_u64..), sampled: bool,
             lineage in proptest::option::of("[0-9a-z:|]{1,100}"),
         ) {

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn two_headers_are_ignored() {
+    fn duplicate_traceparent_is_ignored() {
         let one = from_headers(&headers(&[PARENT])).expect("valid");
         assert_eq!(one.trace_id(), TraceId::from(0x4bf92f3577b34da6a3ce929d0e0e4736_u128));
         assert_eq!(from_headers(&headers(&[PARENT, PARENT])), None);
@@ -92,26 +92,26 @@ mod tests {
     }
 
     #[test]
-    fn only_a_traceparent_names_a_trace() {
+    fn only_a_traceparent_has_a_trace_id() {
         assert_eq!(trace_id_of(PARENT).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
         assert_eq!(trace_id_of("4bf92f3577b34da6a3ce929d0e0e4736"), None);
     }
 
     #[test]
-    fn a_header_gives_ids_and_the_sampled_flag() {
+    fn traceparent_has_ids_and_the_sampled_flag() {
         assert_eq!(parse(&format!("00-{TRACE}-{SPAN}-01")), parsed(true));
         assert_eq!(parse(&format!("00-{TRACE}-{SPAN}-02")), parsed(false));
     }
 
     #[test]
-    fn a_later_version_is_read_as_far_as_it_is_known() {
+    fn later_version_is_parsed_like_version_00() {
         assert_eq!(parse(&format!("cc-{TRACE}-{SPAN}-01")), parsed(true));
         assert_eq!(parse(&format!("cc-{TRACE}-{SPAN}-01-what-comes")), parsed(true));
         assert_eq!(parse(&format!("cc-{TRACE}-{SPAN}-01.what-comes")), None);
     }
 
     #[test]
-    fn what_is_no_traceparent_is_refused() {
+    fn invalid_traceparent_is_rejected() {
         for junk in [
             String::new(),
             format!("ff-{TRACE}-{SPAN}-01"),
@@ -132,19 +132,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in "\\PC{0,300}") {
+        fn arbitrary_text_does_not_panic(text in "\\PC{0,300}") {
             parse(&text);
         }
 
         #[test]
-        fn what_looks_like_one_is_read_or_refused(text in "[0-9a-fA-F]{2}-[0-9a-f]{30,34}-[0-9a-f]{14,18}-[0-9a-f]{2}-?") {
+        fn similar_text_does_not_panic(text in "[0-9a-fA-F]{2}-[0-9a-f]{30,34}-[0-9a-f]{14,18}-[0-9a-f]{2}-?") {
             if let Some(context) = parse(&text) {
                 prop_assert!(context.is_valid() && context.trace_state() == &TraceState::NONE);
             }
         }
 
         #[test]
-        fn what_is_written_is_read_again(trace_id in 1_u128.., span_id in 1_u64..) {
+        fn formatted_header_parses_back(trace_id in 1_u128.., span_id in 1_u64..) {
             let context = parse(&format(TraceId::from(trace_id), SpanId::from(span_id))).expect("valid");
             prop_assert_eq!(context.trace_id(), TraceId::from(trace_id));
             prop_assert_eq!(context.span_id(), SpanId::from(span_id));

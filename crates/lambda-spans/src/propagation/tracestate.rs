@@ -76,19 +76,19 @@ mod tests {
     }
 
     #[test]
-    fn members_of_all_headers_are_kept_in_their_order() {
+    fn members_of_all_headers_keep_their_order() {
         let kept = parse(&["congo=t61rcWkgMzE , rojo=00f067aa0ba902b7", "tenant@vendor=a b"]);
         assert_eq!(kept.as_deref(), Some("congo=t61rcWkgMzE,rojo=00f067aa0ba902b7,tenant@vendor=a b"));
     }
 
     #[test]
-    fn a_callers_sampling_threshold_is_left_out() {
+    fn sampling_threshold_of_the_caller_is_omitted() {
         assert_eq!(parse(&["ot=th:fffffffc,rojo=1"]).as_deref(), Some("rojo=1"));
         assert_eq!(parse(&["ot=th:fffffffc"]), None);
     }
 
     #[test]
-    fn what_is_no_tracestate_is_refused() {
+    fn invalid_tracestate_is_rejected() {
         let long = format!("a={}", "x".repeat(257));
         let many = (0..33).map(|n| format!("k{n}=1")).collect::<Vec<_>>().join(",");
         for junk in ["", ",", "a", "a=", "A=1", "=1", "a=1,a=2", "a=é", "a=b=c", "a@b@c=1", &long, &many] {
@@ -100,14 +100,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused_and_what_is_kept_is_bounded(bytes: Vec<u8>) {
+        fn arbitrary_tracestate_is_bounded(bytes: Vec<u8>) {
             if let Some(state) = Tracestate::parse([bytes.as_slice()].into_iter()) {
                 prop_assert!(state.0.len() <= MAX_LENGTH && !state.0.contains("ot="));
             }
         }
 
         #[test]
-        fn what_is_kept_is_read_again(members in proptest::collection::vec(("[a-z][a-z0-9_*/-]{0,8}", "[!-+.-<>-~]{1,8}"), 1..8)) {
+        fn kept_tracestate_is_valid(members in proptest::collection::vec(("[a-z][a-z0-9_*/-]{0,8}", "[!-+.-<>-~]{1,8}"), 1..8)) {
             let text = members.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
             if let Some(kept) = parse(&[&text]) {
                 prop_assert_eq!(parse(&[&kept]), Some(kept));

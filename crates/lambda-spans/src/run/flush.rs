@@ -65,7 +65,7 @@ mod tests {
     const FINE: Verdict = Verdict { failed: false, slow: false };
 
     #[test]
-    fn the_first_invocation_and_one_after_a_pause_are_no_burst() {
+    fn rare_invocations_are_not_a_burst() {
         let (traffic, start) = (Traffic::new(FlushMode::Adaptive), Instant::now());
         assert!(!traffic.is_burst(start));
         traffic.ended(start);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_burst_only_failures_and_slow_invocations_leave_at_once() {
+    fn burst_flushes_only_failed_and_slow_invocations() {
         let traffic = Traffic::new(FlushMode::Adaptive);
         assert!(traffic.must_flush(false, FINE));
         assert!(!traffic.must_flush(true, FINE));
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_everything_leaves_and_in_the_background_nothing_waits() {
+    fn end_always_flushes_and_background_never() {
         assert!(Traffic::new(FlushMode::End).must_flush(true, FINE));
         assert!(!Traffic::new(FlushMode::Background).must_flush(false, Verdict { failed: true, slow: true }));
     }

@@ -302,18 +302,18 @@ mod tests {
     }
 
     #[test]
-    fn the_budget_is_the_setting_while_the_deadline_is_far() {
+    fn budget_is_the_setting_far_from_the_deadline() {
         assert_eq!(budget(Duration::from_secs(1), 10_000, at(1_000)), Duration::from_secs(1));
     }
 
     #[test]
-    fn the_budget_ends_before_the_deadline() {
+    fn budget_ends_before_the_deadline() {
         assert_eq!(budget(Duration::from_secs(1), 10_000, at(9_800)), Duration::from_millis(150));
         assert_eq!(budget(Duration::from_secs(1), 10_000, at(9_990)), Duration::ZERO);
     }
 
     #[test]
-    fn a_rescue_leaves_a_tenth_of_the_time_within_bounds() {
+    fn rescue_leaves_a_tenth_of_the_time_within_bounds() {
         let rescue =
             |deadline| rescue_at(deadline, at(0)).map(|rescue| (rescue.timer.as_millis(), rescue.thread.as_millis()));
         assert_eq!(rescue(3_000), Some((2_700, 2_850)));
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_in_the_past_says_nothing() {
+    fn deadline_in_the_past_is_ignored() {
         assert_eq!(budget(Duration::from_secs(1), 0, at(9_800)), Duration::from_secs(1));
     }
 }

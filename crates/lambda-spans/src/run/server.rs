@@ -139,7 +139,7 @@ mod tests {
     use crate::run::settings::Settings;
 
     #[tokio::test]
-    async fn background_work_is_a_trace_of_its_own_each_time() {
+    async fn background_work_is_a_separate_trace_each_time() {
         let spans = Spans::new(&Settings::from_lookup(|_| None).expect("no setting")).expect("no destination");
         let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
         let mut traces = Vec::new();

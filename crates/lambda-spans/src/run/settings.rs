@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn without_variables_there_is_no_destination_and_no_fault() {
+    fn no_variables_give_no_destination() {
         let settings = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).expect("valid");
         assert!(settings.export.otlp.is_none());
         assert!(settings.export.xray.is_none());
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_general_endpoint_gets_the_traces_path_and_a_traces_endpoint_does_not() {
+    fn only_a_general_endpoint_gets_the_traces_path() {
         assert_eq!(
             otlp(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/")]).endpoint,
             "http://127.0.0.1:4318/v1/traces"
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_decoded_and_the_more_exact_variable_wins() {
+    fn headers_are_decoded_and_traces_headers_win() {
         let settings = otlp(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "a=1, b=two%20words"),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_honeycomb_key_alone_is_enough() {
+    fn honeycomb_key_alone_is_enough() {
         let settings = otlp(&[("HONEYCOMB_API_KEY", "k")]);
         assert_eq!(settings.endpoint, "https://api.honeycomb.io/v1/traces");
         assert_eq!(settings.headers, [("x-honeycomb-team".to_owned(), "k".to_owned())].into());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_honeycomb_key_is_not_sent_to_anyone_else() {
+    fn honeycomb_key_is_sent_to_honeycomb_only() {
         let settings = otlp(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")]);
         assert_eq!(settings.headers, [].into());
         let honeycomb =
@@ -233,20 +233,20 @@ mod tests {
     }
 
     #[test]
-    fn the_exporter_none_and_the_switch_are_honored() {
+    fn exporter_none_and_sdk_disabled_are_honored() {
         let settings = read(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_TRACES_EXPORTER", "none")]).expect("valid");
         assert!(settings.export.otlp.is_none());
         assert!(!read(&[("OTEL_SDK_DISABLED", "True")]).expect("valid").enabled);
     }
 
     #[test]
-    fn traces_are_drawn_under_sam_local_and_nowhere_else_in_lambda() {
+    fn traces_are_drawn_under_sam_local_only() {
         assert!(read(&[("AWS_SAM_LOCAL", "true")]).expect("valid").export.terminal);
         assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).expect("valid").export.terminal);
     }
 
     #[test]
-    fn both_forms_of_the_daemon_address_are_read() {
+    fn both_forms_of_the_daemon_address_are_parsed() {
         let address =
             |value| read(&[("AWS_XRAY_DAEMON_ADDRESS", value)]).expect("valid").export.xray.map(|xray| xray.daemon);
         assert_eq!(address("169.254.79.129:2000").as_deref(), Some("169.254.79.129:2000"));
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_is_shown_by_debug() {
+    fn debug_output_hides_secrets() {
         let settings = read(&[
             ("HONEYCOMB_API_KEY", "canary-key"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary-header"),
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_are_reported_at_once_by_name() {
+    fn all_invalid_settings_are_reported_together() {
         let faults = read(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),

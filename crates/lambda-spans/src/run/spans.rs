@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ran_before_a_snapshot_is_left_out_of_the_copies_traces() {
+    fn spans_before_a_snapshot_are_not_in_its_copies() {
         let settings = Settings::from_lookup(|name| match name {
             "AWS_XRAY_DAEMON_ADDRESS" | "AWS_LAMBDA_RUNTIME_API" => Some("127.0.0.1:1".to_owned()),
             "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_before_the_first_invocation_is_recorded_in_lambda_and_nowhere_else() {
+    fn init_phase_is_recorded_in_lambda_only() {
         assert_eq!(created(&["AWS_XRAY_DAEMON_ADDRESS", "AWS_LAMBDA_RUNTIME_API"]), 1);
         assert_eq!(created(&["AWS_XRAY_DAEMON_ADDRESS"]), 0);
     }

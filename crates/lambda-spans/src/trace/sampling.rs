@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn all_are_kept_and_stand_for_themselves_unless_a_rate_is_set() {
+    fn all_traces_are_kept_without_a_rate() {
         for one_in in [0, 1] {
             let decision = sampler(one_in, None).decide(TraceId::from(1), Verdict::default());
             assert_eq!(decision, Decision::Keep { rate: 1 });
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn one_in_n_is_kept_and_stands_for_n() {
+    fn one_in_n_is_kept_with_sample_rate_n() {
         let sampler = sampler(10, None);
         let kept = kept(&sampler);
         assert!((900..1100).contains(&kept.len()), "{}", kept.len());
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_or_was_slow_is_kept_and_stands_for_itself() {
+    fn failed_and_slow_traces_are_kept_with_rate_1() {
         let sampler = sampler(u64::MAX, None);
         for verdict in [Verdict { failed: true, slow: false }, Verdict { failed: false, slow: true }] {
             assert_eq!(sampler.decide(TraceId::from(7), verdict), Decision::Keep { rate: 1 });
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_read_after_the_start_is_as_good_as_a_setting_and_takes_none_away() {
+    fn late_key_works_but_never_replaces_a_setting() {
         let late = sampler(10, None);
         late.set_key(b"k");
         assert_eq!(kept(&late), kept(&sampler(10, Some("k"))));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_key_the_choice_is_another_and_always_the_same() {
+    fn key_changes_the_sample_deterministically() {
         let keyed = kept(&sampler(10, Some("k")));
         assert_eq!(keyed, kept(&sampler(10, Some("k"))));
         assert_ne!(keyed, kept(&sampler(10, None)));

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn each_message_that_failed_counts_once() {
+    fn each_failed_message_counts_once() {
         let batch = RecordBatch::unordered(ids());
         assert_eq!(batch.failures(&failed(&[])), 0);
         assert_eq!(batch.failures(&failed(&["b"])), 1);
@@ -93,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn in_a_stream_all_from_the_first_failure_on_come_again() {
+    fn stream_retries_from_the_first_failure() {
         let batch = RecordBatch::ordered(ids());
         assert_eq!(batch.failures(&failed(&["b"])), 2);
         assert_eq!(batch.failures(&failed(&["c", "a"])), 3);
     }
 
     #[test]
-    fn a_failure_without_a_record_is_the_whole_batch() {
+    fn failure_without_a_record_is_the_whole_batch() {
         for failure in [failed(&["x"]), json!({ "batchItemFailures": [{}] }), failed(&[""])] {
             assert_eq!(RecordBatch::unordered(ids()).failures(&failure), 3, "{failure}");
         }

@@ -61,14 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_found_behind_any_values() {
+    fn name_is_found_after_any_values() {
         let before = r#"{ "a" : "}\"\\", "wante\u0064": 1, "b":{"wanted":[{"c":"]"}, null]},"d" : -1.5e3, "#;
         assert_eq!(found(&format!(r#"{before}"wanted":"#)), Some(&b"wanted"[..]));
         assert_eq!(found(&format!(r#"{before}"e": true}}"#)), None);
     }
 
     #[test]
-    fn what_is_no_object_has_no_members() {
+    fn only_objects_have_members() {
         for text in ["", "[]", "\"wanted\"", "{", "{}", "{\"wanted", "{\"a\" 1, \"wanted\": 1}", "{\"a\":\"\\"] {
             assert_eq!(found(text), None, "{text}");
         }
@@ -76,7 +76,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_finds_what_a_parser_finds(names in proptest::collection::vec("[a-c]|wanted", 0..5), value in ".{0,20}") {
+        fn scan_agrees_with_a_parser(names in proptest::collection::vec("[a-c]|wanted", 0..5), value in ".{0,20}") {
             let nested = serde_json::json!({ "wanted": [value, { "wanted": value }], "a": value });
             let members: Vec<String> = names.iter().map(|name| format!("{name:?}: {nested}")).collect();
             let text = format!("{{{}}}", members.join(", "));
@@ -85,7 +85,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let _found = member(&bytes, |name| name == b"wanted");
         }
     }

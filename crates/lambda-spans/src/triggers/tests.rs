@@ -20,7 +20,7 @@ fn attribute(trigger: &Trigger, key: &str) -> Option<String> {
 }
 
 #[test]
-fn what_looks_like_a_batch_and_is_none_is_another_event() {
+fn similar_events_are_no_batch() {
     for event in [
         json!({ "Records": [] }),
         json!({ "Records": {} }),
@@ -38,12 +38,12 @@ fn what_looks_like_a_batch_and_is_none_is_another_event() {
 }
 
 #[test]
-fn an_http_event_is_known_without_its_layer() {
+fn http_event_is_detected_without_its_layer() {
     assert_eq!(attribute(&detect::trigger(EVENTS[5]), "faas.trigger").as_deref(), Some("http"));
 }
 
 #[test]
-fn a_large_batch_links_to_128_records() {
+fn large_batch_links_to_128_records() {
     let record = |n: u64| {
         json!({
             "eventSource": "aws:sqs",
@@ -62,13 +62,13 @@ fn a_large_batch_links_to_128_records() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_some_event(bytes: Vec<u8>) {
+    fn arbitrary_bytes_are_an_event(bytes: Vec<u8>) {
         prop_assert!(attribute(&detect::trigger(&bytes), "faas.trigger").is_some());
     }
 
     /// An event with one changed byte anywhere is still read, and the result is bounded.
     #[test]
-    fn a_damaged_event_is_some_event(event in 0..EVENTS.len(), at: proptest::sample::Index, byte: u8) {
+    fn damaged_event_is_an_event(event in 0..EVENTS.len(), at: proptest::sample::Index, byte: u8) {
         let mut bytes = EVENTS[event].to_vec();
         let at = at.index(bytes.len());
         bytes[at] = byte;
@@ -80,7 +80,7 @@ proptest! {
 
     /// Events with arbitrary values in known fields.
     #[test]
-    fn values_of_any_shape_are_some_event(source in "aws:(sqs|sns|dynamodb|kinesis|s3)", value in any_json(), other in any_json()) {
+    fn values_of_any_shape_are_an_event(source in "aws:(sqs|sns|dynamodb|kinesis|s3)", value in any_json(), other in any_json()) {
         let event = json!({ "Records": [{
             "eventSource": source, "attributes": value, "messageAttributes": other, "Sns": value, "dynamodb": other,
             "kinesis": value, "s3": other, "eventTime": value,

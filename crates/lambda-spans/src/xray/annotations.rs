@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_ends_with_a_dot_or_star_is_the_beginning_of_keys() {
+    fn dot_or_star_at_the_end_makes_a_prefix() {
         let annotated = AnnotationKeys::new(vec!["app.".to_owned(), "user*".to_owned(), "http.route".to_owned()]);
         assert!(annotated.names("app.now") && annotated.names("user_id") && annotated.names("user"));
         assert!(annotated.names("http.route"));
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_alone_is_every_key() {
+    fn star_alone_matches_every_key() {
         assert!(AnnotationKeys::new(vec!["*".to_owned()]).names("anything"));
         assert!(!AnnotationKeys::new(Vec::new()).names("anything"));
     }

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_is_left_out() {
+    fn empty_members_are_omitted() {
         assert_eq!(
             written(|members| {
                 members.object("a", |_| {});
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_ends_where_its_bytes_end() {
+    fn list_ends_at_its_byte_limit() {
         let text = written(|members| {
             assert_eq!(members.list("a", [1, 2, 3, 4], 18, |members, n| members.number("n", n)), 2);
             assert_eq!(members.list("b", [1, 2], 3, |members, n| members.number("n", n)), 2);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_between_characters_with_a_mark() {
+    fn text_is_cut_between_characters_with_a_mark() {
         let text = written(|members| {
             assert!(members.text("a", "äöü", 6));
             assert!(!members.text("b", "äöü", 5));
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_json_whatever_they_are() {
+    fn every_value_is_valid_json() {
         let text = written(|members| {
             members.value("nan", &Value::F64(f64::NAN), 100);
             members.value("floats", &Value::Array(Array::F64(vec![1.5, f64::INFINITY])), 100);
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_before_the_epoch_is_the_epoch() {
+    fn time_before_the_epoch_is_the_epoch() {
         let before = UNIX_EPOCH - std::time::Duration::from_secs(1);
         assert_eq!(written(|members| members.time("t", before)), r#"{"t":0.0}"#);
     }

@@ -101,14 +101,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_keeps_its_parameters_in_a_name_that_x_ray_takes() {
+    fn route_name_keeps_its_parameters() {
         assert_eq!(clean("GET /api/activities/{activity_uuid}"), "GET /api/activities/:activity_uuid");
         assert_eq!(clean("what? (a) [b] `c` \"d\", é!"), "what_ _a_ _b_ _c_ _d__ é_");
         assert!(matches!(clean("GET /straße/путь"), Cow::Borrowed(_)));
     }
 
     #[test]
-    fn a_name_is_never_empty_and_never_too_long() {
+    fn name_is_never_empty_or_too_long() {
         assert_eq!(clean(""), "unnamed");
         assert_eq!(clean("  "), "unnamed");
         assert_eq!(clean("{}{}"), "::");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_of_a_url_has_no_user_and_no_path() {
+    fn host_of_a_url_has_no_user_and_no_path() {
         assert_eq!(host_of("https://user:secret@example.com:8080/path?query"), Some("example.com:8080"));
         assert_eq!(host_of("https://example.com"), Some("example.com"));
         assert_eq!(host_of("example.com/path"), None);

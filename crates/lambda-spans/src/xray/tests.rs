@@ -124,7 +124,7 @@ fn lambda_root() -> SpanData {
 }
 
 #[test]
-fn the_invocation_is_a_subsegment_of_lambdas_own_segment() {
+fn invocation_is_a_subsegment_of_lambdas_segment() {
     assert_eq!(
         document(lambda_root()),
         json!({
@@ -162,7 +162,7 @@ fn the_invocation_is_a_subsegment_of_lambdas_own_segment() {
 }
 
 #[test]
-fn without_a_parent_the_root_is_a_segment_by_itself() {
+fn root_without_a_parent_is_a_segment() {
     let attributes = vec![KeyValue::new("url.path", "/"), KeyValue::new("client.address", "192.0.2.1")];
     let document = document_below(root("GET /", attributes), None);
     assert_eq!(document["name"], "cruddur-api");
@@ -174,7 +174,7 @@ fn without_a_parent_the_root_is_a_segment_by_itself() {
 }
 
 #[test]
-fn a_root_of_any_kind_draws_no_node_below_lambdas_segment() {
+fn invocation_root_draws_no_node() {
     for span_kind in [SpanKind::Server, SpanKind::Consumer, SpanKind::Client, SpanKind::Producer, SpanKind::Internal] {
         let document = document(SpanData { span_kind, ..lambda_root() });
         assert_eq!((&document["type"], &document["namespace"]), (&json!("subsegment"), &Json::Null));
@@ -182,7 +182,7 @@ fn a_root_of_any_kind_draws_no_node_below_lambdas_segment() {
 }
 
 #[test]
-fn what_is_below_the_root_is_never_a_segment() {
+fn child_span_is_never_a_segment() {
     for span_kind in [SpanKind::Server, SpanKind::Consumer] {
         let nested = document_below(SpanData { span_kind, ..child("nested", vec![]) }, None);
         assert_eq!((&nested["type"], &nested["namespace"]), (&json!("subsegment"), &Json::Null));
@@ -191,7 +191,7 @@ fn what_is_below_the_root_is_never_a_segment() {
 }
 
 #[test]
-fn a_dynamodb_call_is_an_aws_subsegment_with_its_table() {
+fn dynamodb_call_is_an_aws_subsegment_with_its_table() {
     let of = |tables: Value| {
         document(client(
             "DynamoDB.Query",
@@ -233,7 +233,7 @@ fn a_dynamodb_call_is_an_aws_subsegment_with_its_table() {
 }
 
 #[test]
-fn a_call_of_another_service_of_aws_has_its_name() {
+fn aws_call_is_named_after_its_service() {
     let attributes = vec![
         KeyValue::new("rpc.system", "aws-api"),
         KeyValue::new("rpc.service", "SQS"),
@@ -247,7 +247,7 @@ fn a_call_of_another_service_of_aws_has_its_name() {
 }
 
 #[test]
-fn a_call_of_anything_else_is_a_remote_node_named_after_its_host() {
+fn other_call_is_a_remote_node_named_after_its_host() {
     let url = vec![
         KeyValue::new("http.request.method", "GET"),
         KeyValue::new("url.full", "https://api.example.com/users"),
@@ -265,7 +265,7 @@ fn a_call_of_anything_else_is_a_remote_node_named_after_its_host() {
 }
 
 #[test]
-fn only_a_query_of_an_sql_database_has_an_sql_block() {
+fn only_sql_queries_have_an_sql_block() {
     let attributes = |system: &'static str| {
         vec![
             KeyValue::new("db.system.name", system),
@@ -310,7 +310,7 @@ fn links_and_events_are_kept_as_metadata() {
 }
 
 #[test]
-fn what_cannot_be_an_annotation_is_kept_as_metadata() {
+fn unsupported_annotations_are_kept_as_metadata() {
     let document = document(child(
         "x",
         vec![
@@ -340,7 +340,7 @@ fn the_fifty_first_annotation_is_metadata() {
 }
 
 #[test]
-fn an_open_span_has_a_document_without_an_end() {
+fn open_span_has_a_document_without_an_end() {
     let open = SpanData { end_time: at(0), ..lambda_root() };
     let open = xray("127.0.0.1:2000")
         .in_progress(&[open], XrayContext { parent: Some(SpanId::from(PARENT)), sampled: true })
@@ -352,13 +352,13 @@ fn an_open_span_has_a_document_without_an_end() {
 }
 
 #[test]
-fn a_span_without_ids_gets_new_ones() {
+fn span_without_ids_gets_new_ones() {
     let document = document_below(SpanData { span_context: SpanContext::NONE, ..child("x", vec![]) }, None);
     assert_ne!(document["id"], "0000000000000000");
 }
 
 #[test]
-fn what_is_not_sampled_is_counted_and_not_sent() {
+fn unsampled_spans_are_counted_and_not_sent() {
     let account = Account::default();
     let finished = FinishedSpans {
         xray: XrayContext { parent: None, sampled: false },

@@ -69,18 +69,18 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_invocation_is_sent_without_a_pause() {
+    fn ordinary_invocation_is_sent_without_a_pause() {
         assert_eq!(sent_at_once(1024), 34);
         assert!(sent_at_once(300) > 60);
     }
 
     #[test]
-    fn the_largest_document_does_not_wait_for_ever() {
+    fn largest_document_is_sent_eventually() {
         assert_eq!(sent_at_once(64_000), 1);
     }
 
     #[test]
-    fn a_burst_fits_into_the_buffer_that_linux_gives() {
+    fn burst_fits_into_linuxs_default_buffer() {
         let kernel_takes = |bytes: usize| (bytes + 448).next_power_of_two() + 256;
         for bytes in [1, 300, 600, 1000, 1700, 3000, 60_000] {
             assert!(kernel_takes(bytes) * sent_at_once(bytes) < 212_992, "{bytes}");
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_waits_until_a_reader_had_time() {
+    fn rest_of_a_burst_waits_for_the_reader() {
         let now = Instant::now();
         let mut pace = Pace::new(now);
         while pace.pause(1024, now).is_none() {}
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invocation_soon_after_a_burst_has_one_of_its_own() {
+    fn invocation_after_a_burst_gets_a_burst() {
         let now = Instant::now();
         let mut pace = Pace::new(now);
         while pace.pause(1024, now).is_none() {}
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn small_invocations_that_follow_each_other_closely_never_wait() {
+    fn frequent_small_invocations_never_wait() {
         let mut now = Instant::now();
         let mut pace = Pace::new(now);
         for _ in 0..10_000 {

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_frame_has_its_place() {
+    fn each_frame_has_file_and_line() {
         let backtrace = "   0: std::panicking::begin_panic\n             at /rustc/std/src/panicking.rs:50:5\n   \
                          1: main\n   2: 0x55d0c8 - start\n             at ./start.rs:7\nnote: no more";
         assert_eq!(

@@ -5,13 +5,13 @@ fn attributes(prefix: &str, count: usize, bytes: usize) -> Vec<KeyValue> {
 }
 
 #[test]
-fn what_fits_is_whole_however_long_it_is() {
+fn fitting_document_is_not_cut() {
     let document = document(child("long", vec![KeyValue::new("long", "x".repeat(60_000))]));
     assert_eq!(document["metadata"], json!({ "default": { "long": "x".repeat(60_000) } }));
 }
 
 #[test]
-fn the_largest_attributes_are_cut_first_and_with_a_mark() {
+fn largest_attributes_are_cut_first_with_a_mark() {
     let mut all = attributes("n", 10, 20_000);
     all.extend(attributes("app.n", 3, 4_200));
     all.extend(attributes("small", 3, 1_000));
@@ -24,7 +24,7 @@ fn the_largest_attributes_are_cut_first_and_with_a_mark() {
 }
 
 #[test]
-fn what_a_trace_is_read_for_is_kept_before_all_else() {
+fn important_attributes_are_cut_last() {
     let mut all = attributes("n", 120, 3_000);
     all.extend(attributes("app.n", 4, 14_000));
     all.push(KeyValue::new("error.type", "conflict"));
@@ -50,7 +50,7 @@ fn events_and_links_are_dropped_by_count() {
 }
 
 #[test]
-fn the_bare_form_is_the_last_resort() {
+fn minimal_document_is_the_last_resort() {
     let keys = (0..200).map(|n| KeyValue::new(format!("app.{n}{}", "k".repeat(495)), "x".repeat(2_000))).collect();
     let document = document(child("bare", keys));
     assert_eq!(document["metadata"], json!({ "lambda_spans.truncated": true }));
@@ -58,7 +58,7 @@ fn the_bare_form_is_the_last_resort() {
 }
 
 #[test]
-fn what_the_translator_refuses_is_sent_nevertheless() {
+fn spans_with_odd_names_are_sent() {
     let exception = |status| {
         let events = event("exception", vec![KeyValue::new("exception.type", "E")]);
         SpanData { events, status, ..child("handled", vec![]) }

@@ -5,7 +5,7 @@ fn flags(document: &Json) -> Vec<&str> {
 }
 
 #[test]
-fn a_failure_carries_its_type_as_the_cause() {
+fn failure_has_its_type_as_the_cause() {
     let attributes = vec![KeyValue::new("http.response.status_code", 503), KeyValue::new("error.type", "throttled")];
     let document = document(SpanData { status: Status::error(""), ..root("GET /", attributes) });
     assert_eq!(flags(&document), ["fault"]);
@@ -14,14 +14,14 @@ fn a_failure_carries_its_type_as_the_cause() {
 }
 
 #[test]
-fn a_description_alone_is_a_cause() {
+fn description_alone_is_a_cause() {
     let document = document(SpanData { status: Status::error("no such table"), ..child("x", vec![]) });
     assert_eq!(flags(&document), ["fault"]);
     assert_eq!(document["cause"]["exceptions"][0]["message"], "no such table");
 }
 
 #[test]
-fn the_flags_follow_the_status_code() {
+fn flags_follow_the_status_code() {
     let of = |code: i64| document(root("GET /", vec![KeyValue::new("http.response.status_code", code)]));
     assert_eq!(flags(&of(200)), [""; 0]);
     assert_eq!(flags(&of(404)), ["error"]);
@@ -31,7 +31,7 @@ fn the_flags_follow_the_status_code() {
 }
 
 #[test]
-fn a_service_of_aws_throttles_with_a_400() {
+fn aws_throttling_with_status_400_is_flagged() {
     let of = |code: &'static str| {
         let attributes = vec![
             KeyValue::new("rpc.system.name", "aws-api"),
@@ -63,7 +63,7 @@ fn exception() -> SpanEvents {
 }
 
 #[test]
-fn an_exception_is_the_cause_with_its_stack() {
+fn exception_is_the_cause_with_its_stack() {
     let document = document(SpanData { events: exception(), status: Status::error("bad"), ..child("x", vec![]) });
     let exception = document["cause"]["exceptions"][0].as_object().unwrap();
     assert_eq!(exception["type"], "StoreError");
@@ -76,7 +76,7 @@ fn an_exception_is_the_cause_with_its_stack() {
 }
 
 #[test]
-fn an_exception_that_was_handled_is_an_event() {
+fn handled_exception_is_an_event() {
     for status in [Status::Unset, Status::Ok] {
         let document = document(SpanData { events: exception(), status, ..child("x", vec![]) });
         assert_eq!((flags(&document).len(), &document["cause"]), (0, &Json::Null));
@@ -85,7 +85,7 @@ fn an_exception_that_was_handled_is_an_event() {
 }
 
 #[test]
-fn a_stack_in_another_language_is_kept_as_text() {
+fn stack_of_another_language_is_kept_as_text() {
     let events = event("exception", vec![KeyValue::new("exception.stacktrace", "File \"a.py\", line 1")]);
     let document = document(SpanData { events, status: Status::error(""), ..child("x", vec![]) });
     let text = &document["metadata"]["events"][0]["attributes"]["exception.stacktrace"];

@@ -21,7 +21,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_span_becomes_one_valid_document(
+    fn every_span_becomes_one_valid_document(
         span in arbitrary::span(),
         parent in arbitrary::parent(),
         annotate in arbitrary::annotate(),
@@ -50,7 +50,7 @@ proptest! {
     }
 
     #[test]
-    fn any_spans_of_an_invocation_are_each_told_once_in_valid_documents(
+    fn every_span_of_an_invocation_is_written_once(
         spans in vec(arbitrary::span(), 0..12),
         above in vec(any::<prop::sample::Index>(), 12),
         parent in arbitrary::parent(),

@@ -36,7 +36,7 @@ fn dropped(unsent: u64) -> Counts {
 }
 
 #[tokio::test]
-async fn a_burst_of_several_hundred_documents_loses_none() {
+async fn burst_of_several_hundred_documents_loses_none() {
     let (address, reading) = receiver(512);
     let account = Account::default();
     xray(&address).send(documents(512, 1024), BUDGET, &account).await;
@@ -45,7 +45,7 @@ async fn a_burst_of_several_hundred_documents_loses_none() {
 }
 
 #[tokio::test]
-async fn small_and_the_largest_documents_are_paced_alike() {
+async fn small_and_largest_documents_are_paced_alike() {
     let (address, reading) = receiver(310);
     let account = Account::default();
     let xray = xray(&address);
@@ -56,7 +56,7 @@ async fn small_and_the_largest_documents_are_paced_alike() {
 }
 
 #[tokio::test]
-async fn a_document_that_cannot_be_sent_takes_no_other_with_it() {
+async fn failed_document_does_not_affect_others() {
     let (address, reading) = receiver(2);
     let account = Account::default();
     let all = vec![of(100), of(70_000), of(100)];
@@ -66,7 +66,7 @@ async fn a_document_that_cannot_be_sent_takes_no_other_with_it() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_is_not_there_yet_is_found_later() {
+async fn daemon_that_starts_later_is_found() {
     let gone = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = gone.local_addr().unwrap();
     drop(gone);
@@ -83,7 +83,7 @@ async fn a_daemon_that_is_not_there_yet_is_found_later() {
 }
 
 #[tokio::test]
-async fn a_name_is_resolved() {
+async fn host_name_is_resolved() {
     let (address, reading) = receiver(3);
     let (_, port) = address.rsplit_once(':').unwrap();
     let account = Account::default();
@@ -93,7 +93,7 @@ async fn a_name_is_resolved() {
 }
 
 #[tokio::test]
-async fn without_an_address_every_document_is_counted_as_dropped() {
+async fn unresolved_address_drops_every_document() {
     let account = Account::default();
     let xray = xray("no.such.host.invalid:2000");
     for _ in 0..2 {
@@ -103,7 +103,7 @@ async fn without_an_address_every_document_is_counted_as_dropped() {
 }
 
 #[tokio::test]
-async fn what_the_budget_leaves_unsent_is_counted_as_dropped() {
+async fn documents_beyond_the_budget_are_dropped() {
     let (address, reading) = receiver(1);
     let account = Account::default();
     xray(&address).send(documents(5000, 1024), Duration::from_millis(20), &account).await;
@@ -114,7 +114,7 @@ async fn what_the_budget_leaves_unsent_is_counted_as_dropped() {
 }
 
 #[tokio::test]
-async fn what_a_caller_stops_waiting_for_is_counted_as_dropped() {
+async fn cancelled_documents_are_dropped() {
     let (address, reading) = receiver(1);
     let account = Account::default();
     let xray = xray(&address);
@@ -126,7 +126,7 @@ async fn what_a_caller_stops_waiting_for_is_counted_as_dropped() {
 }
 
 #[test]
-fn a_thread_without_a_runtime_sends_as_well() {
+fn thread_without_a_runtime_can_send() {
     let (address, reading) = receiver(200);
     let daemon = xray(&address).blocking_daemon();
     daemon.connect();
@@ -135,6 +135,6 @@ fn a_thread_without_a_runtime_sends_as_well() {
 }
 
 #[test]
-fn a_thread_that_has_nowhere_to_send_says_so() {
+fn thread_without_a_daemon_reports_it() {
     assert_eq!(xray("no.such.host.invalid:2000").blocking_daemon().send(&documents(2, 100)), 0);
 }

@@ -20,7 +20,7 @@ fn documents(spans: Vec<SpanData>) -> Vec<Json> {
 }
 
 #[test]
-fn an_invocation_is_one_document_with_its_spans_below_each_other() {
+fn invocation_is_one_document_with_nested_spans() {
     let documents = documents(vec![
         with_id(3, 2, child("grandchild", vec![])),
         with_id(2, ROOT_ID, child("child", vec![])),
@@ -51,7 +51,7 @@ fn an_invocation_is_one_document_with_its_spans_below_each_other() {
 }
 
 #[test]
-fn an_invocation_that_is_too_large_for_one_document_is_one_for_each_span() {
+fn large_invocation_is_one_document_per_span() {
     let long = |name| child(name, vec![KeyValue::new("long", "x".repeat(40_000))]);
     let documents = documents(vec![root("root", vec![]), with_id(2, ROOT_ID, long("a")), with_id(3, 2, long("b"))]);
     let shown: Vec<_> = documents.iter().map(|document| (&document["name"], &document["parent_id"])).collect();

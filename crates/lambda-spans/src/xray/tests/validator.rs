@@ -355,7 +355,7 @@ fn is_hex(text: &str, digits: usize) -> bool {
 }
 
 #[test]
-fn the_examples_of_the_documentation_are_valid() {
+fn examples_of_the_documentation_are_valid() {
     let header = "{\"format\": \"json\", \"version\": 1}\n";
     let segment = r#"{"name":"example.com","id":"70de5b6f19ff9a0a","start_time":1.478293361271E9,
         "trace_id":"1-581cf771-a006649127e371903a2de979","end_time":1.478293361449E9}"#;
@@ -367,7 +367,7 @@ fn the_examples_of_the_documentation_are_valid() {
 }
 
 #[test]
-fn a_faulty_document_is_found_out() {
+fn invalid_document_is_detected() {
     let header = "{\"format\": \"json\", \"version\": 1}\n";
     let document = r#"{"type":"subsegment","name":"a{b}","id":"0000000000000000","start_time":2,"end_time":1,
         "trace_id":"1-581cf771-a006649127e371903a2de97","annotations":{"a.b":null},"cause":{"exceptions":[{}]}}"#;
