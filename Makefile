@@ -185,7 +185,7 @@ honeycomb: ## create the columns, queries and board of operate/honeycomb.json in
 ##@ Write generated files
 
 .PHONY: events
-events: ## write events/api from tests/tools/events.py
+events: ## write events/api from tests/requests.json
 	tests/tools/events.py
 
 .PHONY: scale

@@ -3,102 +3,17 @@
 use std::collections::BTreeSet;
 
 use axum::body::Body;
-use axum::http::Request;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cruddur::api::{Access, ROUTES, Route};
+use cruddur::api::{Access, ROUTES};
 use cruddur_local::issuer::Issuer;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::support::{ANDREW, Answer, ISSUER, TestApp, at, hours, request, signed_in, token, user};
-
-/// The statuses of a route: for Andrew, who owns everything in the paths; for Worf; and without a valid token.
-struct Row {
-    method: &'static str,
-    path: &'static str,
-    body: &'static str,
-    owner: u16,
-    other: u16,
-    anonymous: u16,
-}
-
-const fn row(method: &'static str, path: &'static str, body: &'static str, [owner, other, anonymous]: [u16; 3]) -> Row {
-    Row { method, path, body, owner, other, anonymous }
-}
+use crate::support::{ANDREW, ISSUER, SAMPLES, TestApp, WORF, at, request, token};
 
 const POST: &str = r#"{"message": "x", "ttl": "1-day"}"#;
-
-const MESSAGE: &str = r#"{"message": "x"}"#;
-const TO_GROUP: &str = r#"{"message": "x", "message_group_uuid": "{message_group_uuid}"}"#;
-const PROFILE: &str = r#"{"display_name": "x", "bio": ""}"#;
-
-#[rustfmt::skip]
-const ROWS: [Row; 22] = [
-    row("GET", "/api/health-check", "", [200, 200, 200]),
-    row("GET", "/api/openapi.json", "", [200, 200, 200]),
-    row("GET", "/api/activities/home", "", [200, 200, 200]),
-    row("GET", "/api/activities/notifications", "", [200, 200, 401]),
-    row("PUT", "/api/activities/notifications", "", [200, 200, 401]),
-    row("GET", "/api/activities/search", "", [200, 200, 200]),
-    row("GET", "/api/activities/@{handle}", "", [200, 200, 200]),
-    row("GET", "/api/activities/@{handle}/status/{activity_uuid}", "", [200, 200, 200]),
-    row("GET", "/api/activities/{activity_uuid}", "", [200, 200, 200]),
-    row("POST", "/api/activities", POST, [200, 200, 401]),
-    // Posts are public, so 403 reveals nothing.
-    row("DELETE", "/api/activities/{activity_uuid}", "", [200, 403, 401]),
-    row("POST", "/api/activities/{activity_uuid}/reply", MESSAGE, [200, 200, 401]),
-    row("PUT", "/api/activities/{activity_uuid}/like", "", [200, 200, 401]),
-    row("DELETE", "/api/activities/{activity_uuid}/like", "", [200, 200, 401]),
-    row("PUT", "/api/activities/{activity_uuid}/repost", "", [200, 200, 401]),
-    row("DELETE", "/api/activities/{activity_uuid}/repost", "", [200, 200, 401]),
-    row("GET", "/api/users/@{handle}/short", "", [200, 200, 200]),
-    row("POST", "/api/profile/update", PROFILE, [200, 200, 401]),
-    row("PUT", "/api/profile/update", PROFILE, [200, 200, 401]),
-    row("GET", "/api/message_groups", "", [200, 200, 401]),
-    // 404, because only members may know that a conversation exists.
-    row("GET", "/api/messages/{message_group_uuid}", "", [200, 404, 401]),
-    row("POST", "/api/messages", TO_GROUP, [200, 404, 401]),
-];
-
-/// A system in which Andrew owns everything in the paths.
-struct World {
-    app: TestApp,
-    activity: String,
-    group: String,
-}
-
-impl World {
-    async fn new() -> Self {
-        let app = TestApp::new().await;
-        let activity = app.posted(hours(1), 1, "Andrew's", "1-day").await.id.to_string();
-        app.state.store.create_profile(&user(3, "demo-bayko", "bayko", "Andrew Bayko")).await.unwrap();
-        let opened = app.post_as(ANDREW, "/api/messages", &json!({ "message": "Andrew's", "handle": "bayko" })).await;
-        let group = opened.body["message_group_uuid"].as_str().unwrap().to_owned();
-        Self { app, activity, group }
-    }
-
-    fn request(&self, row: &Row) -> Request<Body> {
-        let filled = |text: &str| {
-            let text = text.replace("{activity_uuid}", &self.activity).replace("{handle}", "andrewbrown");
-            text.replace("{message_group_uuid}", &self.group)
-        };
-        let path = filled(row.path);
-        assert!(!path.contains('{'), "{path} has an unknown parameter");
-        let query = if path.ends_with("/search") { "?term=andrew" } else { "" };
-        let request = request(row.method, &format!("{path}{query}")).header("content-type", "application/json");
-        request.body(Body::from(filled(row.body))).unwrap()
-    }
-
-    async fn with_authorization(&self, row: &Row, authorization: Option<&str>) -> Answer {
-        let mut request = self.request(row);
-        if let Some(value) = authorization {
-            request.headers_mut().insert("authorization", value.parse().unwrap());
-        }
-        self.app.send(request).await
-    }
-}
 
 fn header() -> Value {
     json!({ "alg": "RS256", "kid": ISSUER.kid() })
@@ -174,46 +89,41 @@ pub(crate) fn rejected_authorizations() -> Vec<(&'static str, Option<String>)> {
     ]
 }
 
-fn route(row: &Row) -> &'static Route {
-    ROUTES.iter().find(|route| (route.method, route.path) == (row.method, row.path)).unwrap()
-}
-
 #[test]
-fn access_table_covers_every_route() {
-    let routes: Vec<_> = ROUTES.iter().map(|route| (route.method, route.path)).collect();
-    let rows: BTreeSet<_> = ROWS.iter().map(|row| (row.method, row.path)).collect();
-    assert_eq!(routes.iter().copied().collect::<BTreeSet<_>>(), rows);
-    assert_eq!((routes.len(), ROWS.len()), (rows.len(), rows.len()), "a route is listed twice");
+fn sample_requests_cover_every_route_once() {
+    let mut routes: Vec<_> =
+        ROUTES.iter().map(|row| (format!("{} {}", row.method, row.path), row.access == Access::SignedIn)).collect();
+    let mut samples: Vec<_> = SAMPLES.routes.iter().map(|row| (row.route(), row.anonymous == 401)).collect();
+    routes.sort();
+    samples.sort();
+    // Only routes for signed-in users reject anonymous users.
+    assert_eq!(samples, routes);
 }
 
 #[tokio::test]
 async fn owner_and_other_user_get_their_statuses() {
-    for row in &ROWS {
-        for (sub, status) in [(ANDREW, row.owner), ("demo-worf", row.other)] {
-            let world = World::new().await;
-            let answer = world.app.send(signed_in(world.request(row), sub)).await;
-            assert_eq!(answer.status, status, "{} {} as {sub}: {}", row.method, row.path, answer.body);
+    for sample in &SAMPLES.routes {
+        for (sub, status) in [(ANDREW, sample.owner), (WORF, sample.other)] {
+            let answer = TestApp::with_samples().await.send(sample.signed_in(sub)).await;
+            assert_eq!(answer.status, status, "{} as {sub}: {}", sample.route(), answer.body);
         }
     }
 }
 
 #[tokio::test]
 async fn invalid_token_is_rejected_or_anonymous() {
-    for row in &ROWS {
-        let world = World::new().await;
-        let before = world.app.contents().await;
+    for sample in &SAMPLES.routes {
+        let app = TestApp::with_samples().await;
+        let before = app.contents().await;
         for (who, authorization) in rejected_authorizations() {
-            let answer = world.with_authorization(row, authorization.as_deref()).await;
-            assert_eq!(answer.status, row.anonymous, "{} {} as {who}: {}", row.method, row.path, answer.body);
+            let mut request = sample.anonymous();
+            if let Some(value) = authorization {
+                request.headers_mut().insert("authorization", value.parse().unwrap());
+            }
+            let answer = app.send(request).await;
+            assert_eq!(answer.status, sample.anonymous, "{} as {who}: {}", sample.route(), answer.body);
         }
-        assert_eq!(world.app.contents().await, before, "{} {} was changed without a token", row.method, row.path);
-    }
-}
-
-#[test]
-fn only_signed_in_routes_reject_anonymous_users() {
-    for row in &ROWS {
-        assert_eq!(route(row).access == Access::SignedIn, row.anonymous == 401, "{} {}", row.method, row.path);
+        assert_eq!(app.contents().await, before, "{} changed data without a token", sample.route());
     }
 }
 

@@ -4,9 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use cruddur::api::ROUTES;
 use cruddur::clock::Clock;
-use cruddur::domain::{Post, PostDraft};
+use cruddur::domain::{DirectMessage, Id, Message, Post, PostDraft};
 use cruddur::store::{self, Store};
 use cruddur_local::dynamodb::TABLE;
 use cruddur_local::issuer::Issuer;
@@ -14,7 +13,7 @@ use lambda_harness::{InvocationResult, Lambda};
 use serde_json::{Map, Value, json};
 
 use crate::lambda::{API, SIGNUP, Stack, event, sampled};
-use crate::support::user;
+use crate::support::{SAMPLES, user};
 
 const STREAM: &str = env!("CARGO_BIN_EXE_stream");
 /// Every secret contains this word, in any case.
@@ -24,15 +23,15 @@ const NOWHERE: &str = "01a202e9-b47a-7000-8000-0000000000ff";
 
 /// A request with secrets in every part.
 struct Sent {
-    route: &'static str,
+    route: String,
     path: String,
     query: Vec<(&'static str, String)>,
     headers: Vec<(&'static str, String)>,
     body: String,
 }
 
-fn sent(route: &'static str, path: impl Into<String>) -> Sent {
-    Sent { route, path: path.into(), query: Vec::new(), headers: Vec::new(), body: String::new() }
+fn sent(route: impl Into<String>, path: impl Into<String>) -> Sent {
+    Sent { route: route.into(), path: path.into(), query: Vec::new(), headers: Vec::new(), body: String::new() }
 }
 
 impl Sent {
@@ -96,94 +95,74 @@ impl Sent {
     }
 }
 
-/// Valid and invalid requests to every route. `post` and `group` are the ids of an existing post and conversation.
-fn all(post: &str, group: &str) -> Vec<Sent> {
-    let activity = |rest: &str| format!("/api/activities/{post}{rest}");
-    let nothing = |rest: &str| format!("/api/activities/canary-activity{rest}");
-    let gone = |rest: &str| format!("/api/activities/{NOWHERE}{rest}");
+/// Special requests, and valid and invalid ones to every route. Each sample has a post of its own in `posts`.
+fn all(posts: &[String]) -> Vec<Sent> {
     let text = "canary-message @canary_mention";
     let mut all = vec![
         sent("GET /api/health-check", "/api/health-check").query("deep", "canary-deep"),
-        sent("GET /api/openapi.json", "/api/openapi.json").query("canary-name", "canary-value"),
-        sent("GET /api/activities/home", "/api/activities/home").query("canary-name", "canary-value"),
-        sent("GET /api/activities/home", "/api/activities/home").query("limit", "canary-limit"),
-        sent("GET /api/activities/home", "/api/activities/home").query("cursor", "canary-cursor"),
-        sent("GET /api/activities/notifications", "/api/activities/notifications").query("cursor", "canary-cursor"),
-        sent("GET /api/activities/notifications", "/api/activities/notifications"),
-        sent("PUT /api/activities/notifications", "/api/activities/notifications").body("canary-body"),
-        sent("GET /api/activities/search", "/api/activities/search").query("term", "canary-term"),
-        sent("GET /api/activities/search", "/api/activities/search").query("term", &"canary-term ".repeat(30)),
-        sent("GET /api/activities/@{handle}", "/api/activities/@canary_handle"),
-        sent("GET /api/activities/@{handle}", "/api/activities/@canary@example.com"),
         sent("GET /api/activities/@{handle}", "/api/activities/%40canary%40example.com"),
-        sent("GET /api/activities/@{handle}/status/{activity_uuid}", "/api/activities/@canary_handle/status/canary-id"),
-        sent(
-            "GET /api/activities/@{handle}/status/{activity_uuid}",
-            format!("/api/activities/@canary_handle/status/{post}"),
-        ),
-        sent("GET /api/activities/{activity_uuid}", activity("")),
-        sent("GET /api/activities/{activity_uuid}", nothing("")),
-        sent("GET /api/users/@{handle}/short", "/api/users/@canary_handle/short"),
-        sent("GET /api/users/@{handle}/short", "/api/users/@canary-nobody/short"),
-        sent("GET /api/message_groups", "/api/message_groups").query("cursor", "canary-cursor"),
-        sent("GET /api/message_groups", "/api/message_groups"),
-        sent("GET /api/messages/{message_group_uuid}", format!("/api/messages/{group}")),
-        sent("GET /api/messages/{message_group_uuid}", "/api/messages/canary-group"),
         sent("GET /api/messages/{message_group_uuid}", "/api/messages/@canary_nobody"),
+        sent("POST /api/messages", "/api/messages").body(json!({ "message": text, "handle": "canary_other" })),
+        sent("POST /api/messages", "/api/messages").body(json!({ "message": text, "handle": "canary_nobody" })),
         sent("GET /api/nothing/{proxy+}", "/api/nothing/canary-path/canary@example.com"),
-        sent("PATCH /api/activities/{activity_uuid}", nothing("")),
-        sent("OPTIONS /api/activities/{activity_uuid}", nothing(""))
+        sent("PATCH /api/activities/{activity_uuid}", "/api/activities/canary-activity"),
+        sent("OPTIONS /api/activities/{activity_uuid}", "/api/activities/canary-activity")
             .header("Access-Control-Request-Method", "canary")
             .header("Access-Control-Request-Headers", "canary-header"),
     ];
-    for (route, path, good) in [
-        ("POST /api/activities", "/api/activities".to_owned(), json!({ "message": text, "ttl": "7-days" })),
-        ("POST /api/activities/{activity_uuid}/reply", activity("/reply"), json!({ "message": text })),
-        ("POST /api/activities/{activity_uuid}/reply", gone("/reply"), json!({ "message": text })),
-        ("POST /api/messages", "/api/messages".to_owned(), json!({ "message": text, "handle": "canary_other" })),
-        ("POST /api/messages", "/api/messages".to_owned(), json!({ "message": text, "handle": "canary_nobody" })),
-        ("POST /api/messages", "/api/messages".to_owned(), json!({ "message": text, "message_group_uuid": group })),
-        ("POST /api/messages", "/api/messages".to_owned(), json!({ "message": text, "message_group_uuid": "canary" })),
-        (
-            "POST /api/profile/update",
-            "/api/profile/update".to_owned(),
-            json!({ "display_name": "Canary", "bio": text }),
-        ),
-        ("PUT /api/profile/update", "/api/profile/update".to_owned(), json!({ "display_name": "Canary", "bio": text })),
-    ] {
-        let to = || sent(route, path.as_str());
-        all.extend([
-            to().body(&good),
-            to().body(&good).header("Idempotency-Key", "canary-key"),
-            // Reuses the key with another body.
-            to().body(with(&good, "message", json!("canary-other"))).header("Idempotency-Key", "canary-key"),
-            to().body(&good).header("Idempotency-Key", "canary key"),
-            to().body(&good).header("Content-Type", "text/canary"),
-            to().body("{\"message\": \"canary-broken"),
-            to().body("\"canary-text\""),
-            to().body(json!(["canary-list"])),
-        ]);
-        // Invalid values of each field.
-        for name in good.as_object().unwrap().keys() {
-            for bad in [
-                json!("canary\u{0}"),
-                json!("canary ".repeat(1_000)),
-                json!(["canary"]),
-                json!({ "canary": "canary" }),
-                json!("canary-word"),
-            ] {
-                all.push(to().body(with(&good, name, bad)));
+    for (sample, post) in SAMPLES.routes.iter().zip(posts) {
+        let group = SAMPLES.parameters["message_group_uuid"].as_str();
+        let mut targets = [
+            ["canary-activity", "canary-group", "canary@example.com"],
+            [NOWHERE, NOWHERE, "canary_nobody"],
+            [post, group, "canary_handle"],
+        ]
+        .map(|[post, group, handle]| {
+            let values = [("activity_uuid", post), ("message_group_uuid", group), ("handle", handle)];
+            (sample.path_with(&values), sample.body_with(&values))
+        })
+        .to_vec();
+        targets.dedup();
+        for (path, body) in &targets {
+            let plain = || sent(sample.route(), path);
+            let valid = || sample.query.iter().fold(plain(), |sent, (name, value)| sent.query(name, value));
+            if let Some(body) = body {
+                all.extend(with_bodies(valid, &serde_json::from_str(body).unwrap()));
+                continue;
+            }
+            all.extend([plain().body("canary-body"), valid()]);
+            for name in ["canary-name", "cursor", "limit"].into_iter().chain(sample.query.keys().map(String::as_str)) {
+                all.extend([valid().query(name, "canary-value"), valid().query(name, &"canary ".repeat(50))]);
             }
         }
     }
-    for (route, what) in [
-        ("PUT /api/activities/{activity_uuid}/like", "/like"),
-        ("DELETE /api/activities/{activity_uuid}/like", "/like"),
-        ("PUT /api/activities/{activity_uuid}/repost", "/repost"),
-        ("DELETE /api/activities/{activity_uuid}/repost", "/repost"),
-        ("DELETE /api/activities/{activity_uuid}", ""),
-    ] {
-        all.extend([sent(route, nothing(what)), sent(route, gone(what)), sent(route, activity(what))]);
+    all
+}
+
+/// Requests with a valid body, invalid bodies, and valid and invalid values of each field.
+fn with_bodies(to: impl Fn() -> Sent, good: &Value) -> Vec<Sent> {
+    let mut all = vec![
+        to().body(good),
+        to().body(good).header("Idempotency-Key", "canary-key"),
+        to().body(good).header("Idempotency-Key", "canary key"),
+        to().body(good).header("Content-Type", "text/canary"),
+        to().body("{\"message\": \"canary-broken"),
+        to().body("\"canary-text\""),
+        to().body(json!(["canary-list"])),
+    ];
+    for name in good.as_object().unwrap().keys() {
+        for value in [
+            json!("canary\u{0}"),
+            json!("canary ".repeat(1_000)),
+            json!(["canary"]),
+            json!({ "canary": "canary" }),
+            json!("canary-word"),
+            json!("canary-message @canary_mention"),
+        ] {
+            all.push(to().body(with(good, name, value)));
+        }
+        // Reuses the key with another body.
+        all.push(to().body(with(good, name, json!("canary-other"))).header("Idempotency-Key", "canary-key"));
     }
     all
 }
@@ -214,8 +193,8 @@ fn tokens(issuer: &Issuer) -> Vec<String> {
     ]
 }
 
-/// Creates two users, their conversation and a post with secrets; returns the ids of the post and the conversation.
-async fn world(stack: &Stack) -> (String, String) {
+/// Creates two users, their conversation and a post for each sample, with secrets; returns the ids of the posts.
+async fn world(stack: &Stack) -> Vec<String> {
     let store = Store::new(store::client(&cruddur_local::aws::sdk_config(stack.aws.endpoint())), TABLE);
     let clock = Clock::system();
     let mut me = user(901, SUB, "canary_handle", "Canary Name");
@@ -223,15 +202,18 @@ async fn world(stack: &Stack) -> (String, String) {
     let other = user(902, "canary-other-sub", "canary_other", "Canary Other");
     store.create_profile(&me).await.unwrap();
     store.create_profile(&other).await.unwrap();
-    let draft = PostDraft::parse("canary-post for @canary_other", "7-days").unwrap();
-    let post = Post::new(clock.new_id(), me.author.clone(), draft);
-    store.create_post(&me, &post, None).await.unwrap();
-    let message = cruddur::domain::Message::direct("canary-direct").unwrap();
-    let id = clock.new_id();
-    let first =
-        cruddur::domain::DirectMessage { id, conversation: clock.new_id(), sender: me.author.user_uuid, message };
-    let group = store.open_conversation(&me, &other, &first, None).await.unwrap().record.message_group_uuid.unwrap();
-    (post.id.to_string(), group.to_string())
+    let message = Message::direct("canary-direct").unwrap();
+    let conversation = Id::parse(&SAMPLES.parameters["message_group_uuid"]).unwrap();
+    let first = DirectMessage { id: clock.new_id(), conversation, sender: me.author.user_uuid, message };
+    store.open_conversation(&me, &other, &first, None).await.unwrap();
+    let mut posts = Vec::new();
+    for _ in &SAMPLES.routes {
+        let draft = PostDraft::parse("canary-post for @canary_other", "7-days").unwrap();
+        let post = Post::new(clock.new_id(), me.author.clone(), draft);
+        store.create_post(&me, &post, None).await.unwrap();
+        posts.push(post.id.to_string());
+    }
+    posts
 }
 
 fn environment(stack: &Stack) -> Vec<(&'static str, String)> {
@@ -266,15 +248,15 @@ fn status(answer: &InvocationResult) -> u64 {
 #[tokio::test]
 async fn api_leaks_no_request_data_to_telemetry_or_errors() {
     let stack = Stack::start().await;
-    let (post, group) = world(&stack).await;
+    let requests = all(&world(&stack).await);
     let environment = environment(&stack);
     let mut lambda = Lambda::start(API, &environment).await;
     let mut broken = Lambda::start(API, &without_table(&environment)).await;
     let tokens = tokens(stack.aws.issuer());
     let (mut seen, mut good, mut statuses, mut sends) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), 0);
-    for sent in all(&post, &group) {
+    for sent in &requests {
         // Every request uses the valid token; invalid tokens and none are tried once for each route.
-        let first = seen.insert(sent.route);
+        let first = seen.insert(sent.route.as_str());
         let others = tokens.iter().skip(1).map(|token| Some(token.as_str())).chain([None]);
         let authorizations = std::iter::once(Some(tokens[0].as_str())).chain(others.filter(|_| first));
         for (turn, authorization) in authorizations.enumerate() {
@@ -286,7 +268,7 @@ async fn api_leaks_no_request_data_to_telemetry_or_errors() {
             statuses.insert(status);
             assert!(!answer.body.contains("-sub") && !answer.body.contains("canary-email"), "{}", answer.body);
             if status < 400 {
-                good.insert(sent.route);
+                good.insert(sent.route.as_str());
             } else {
                 assert_eq!(found(&answer.body), None, "response {status} to {} {}", sent.route, sent.body);
             }
@@ -299,10 +281,8 @@ async fn api_leaks_no_request_data_to_telemetry_or_errors() {
             }
         }
     }
-    for route in &ROUTES {
-        let route = format!("{} {}", route.method, route.path);
-        assert!(seen.contains(route.as_str()), "{route} gets no request");
-        assert!(good.contains(route.as_str()), "{route} gets no valid request");
+    for sample in &SAMPLES.routes {
+        assert!(good.contains(sample.route().as_str()), "{} gets no valid request", sample.route());
     }
     let expected = [200, 400, 401, 404, 405, 415, 422];
     assert!(expected.iter().all(|status| statuses.contains(status)), "{statuses:?}");

@@ -1,5 +1,6 @@
 use axum::body::to_bytes;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use cruddur::api;
 use lambda_http::{Context, RequestExt};
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ pub(crate) async fn invoke(app: &TestApp, event: &Value, context: Context) -> (u
     let request = lambda_http::request::from_str(&event.to_string()).unwrap().with_lambda_context(context);
     let response = api::gateway(app.router()).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
+    assert!(parts.headers[CONTENT_TYPE].to_str().unwrap().ends_with("json"));
     let bytes = to_bytes(body, usize::MAX).await.unwrap();
     (parts.status.as_u16(), serde_json::from_slice(&bytes).unwrap())
 }

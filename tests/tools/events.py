@@ -2,6 +2,7 @@
 """Writes the API events of `events/api` (`make events`). Needs only Python 3.
 
 Each event is a request as API Gateway passes it to the function. `sam local invoke` and the tests read the files.
+`tests/requests.json` has one request for each route, and `files` adds special ones.
 """
 
 import hashlib
@@ -13,8 +14,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[2] / "events/api"
 HOST = "k3v9x0q2rd.execute-api.ca-central-1.amazonaws.com"
 SECONDS = 1763803800
-POST = "01a202e9-b47a-7000-8000-000000000009"
-PROFILE = {"display_name": "Andrew Brown", "bio": "Cloud is fun."}
+SAMPLES = json.loads((Path(__file__).parents[1] / "requests.json").read_text())
 # A cursor of another deployment.
 CURSOR = "AQAAA7ssw9gAAZnDoF4AehGLIsM9ROVfZvAD_ejaMrtj8JQeUqbVrxF0xg1lns4gy8cZp3e2xy4T"
 
@@ -26,48 +26,32 @@ def main():
 
 def files():
     """Returns the text of each file by its name."""
-    activities, activity = "/api/activities", "/api/activities/{activity_uuid}"
-    messages, profile = "/api/messages/{message_group_uuid}", "/api/profile/update"
-    events = {
-        "create": event("POST", activities, True, {"message": "Hello from Lambda", "ttl": "7-days"}),
+    activities, home = "/api/activities", "/api/activities/home"
+    events = {sample["event"]: sample_event(**sample) for sample in SAMPLES["routes"]} | {
         "create_anonymous": event("POST", activities, False, {"message": "", "ttl": "2-weeks"}),
         "create_bad_input": event("POST", activities, True, {"message": "   ", "ttl": "2-weeks"}),
-        "create_message": event("POST", "/api/messages", True, {"message": "Qapla'!", "handle": "worf"}),
-        "delete": event("DELETE", activity, True, activity_uuid=POST),
-        "health_check": event("GET", "/api/health-check", False),
+        "create_message_to_user": event("POST", "/api/messages", True, {"message": "Qapla'!", "handle": "worf"}),
         "health_check_deep": event("GET", "/api/health-check", False, query={"deep": ""}),
-        "home": event("GET", f"{activities}/home", False),
-        "home_cursor": event("GET", f"{activities}/home", False, query={"cursor": CURSOR, "limit": "2"}),
-        "home_stage_in_path": event("GET", f"{activities}/home", False, stage_in_path=True),
-        "like": event("PUT", f"{activity}/like", True, activity_uuid=POST),
-        "message_groups": event("GET", "/api/message_groups", True),
-        "messages": event("GET", messages, True, message_group_uuid="01a20320-a2fa-7000-8000-0000000000ff"),
-        "messages_with_user": event("GET", messages, True, message_group_uuid="@worf"),
-        "notifications": event("GET", f"{activities}/notifications", True),
-        "openapi": event("GET", "/api/openapi.json", False),
-        "read_notifications": event("PUT", f"{activities}/notifications", True),
-        "reply": event(
-            "POST",
-            f"{activity}/reply",
-            True,
-            {"activity_uuid": POST, "message": "This post has no honor!"},
-            activity_uuid=POST,
-        ),
-        "repost": event("PUT", f"{activity}/repost", True, activity_uuid=POST),
-        "search": event("GET", f"{activities}/search", True, query={"term": "hello worl"}),
-        "short_user": event("GET", "/api/users/{handle}/short", False, handle="@worf"),
-        "show": event("GET", activity, False, activity_uuid="0199c3a0-5e00-7a11-8b22-c33d44e55f66"),
-        "show_status": event(
-            "GET", activity + "/status/{status_uuid}", False, activity_uuid="@andrewbrown", status_uuid=POST
-        ),
-        "undo_repost": event("DELETE", f"{activity}/repost", True, activity_uuid=POST),
+        "home_cursor": event("GET", home, False, query={"cursor": CURSOR, "limit": "2"}),
+        "home_stage_in_path": event("GET", home, False, stage_in_path=True),
+        "messages_with_user": event("GET", "/api/messages/{message_group_uuid}", True, message_group_uuid="@worf"),
         "unknown_route": event("GET", "/{proxy+}", False, proxy="api/nothing-here"),
-        "unlike": event("DELETE", f"{activity}/like", True, activity_uuid=POST),
-        "update_profile": event("PUT", profile, True, PROFILE),
-        "update_profile_by_post": event("POST", profile, True, PROFILE),
-        "user_feed": event("GET", activity, False, activity_uuid="@andrewbrown"),
     }
     return {f"{name}.json": json.dumps(event, indent=2) + "\n" for name, event in events.items()}
+
+
+def sample_event(method, path, anonymous, resource=None, body=None, query=None, **_):
+    """Returns the event of a request in `tests/requests.json`."""
+    # A variable of API Gateway is a whole segment, with one name for all routes: `resource`, if the route differs.
+    resource = resource or path.replace("@{", "{")
+    values = filled(path).split("/")
+    variables = {name[1:-1]: value for name, value in zip(resource.split("/"), values, strict=True) if "{" in name}
+    return event(method, resource, anonymous == 401, json.loads(filled(json.dumps(body))), query, **variables)
+
+
+def filled(text):
+    """Returns the text with the values of the parameters in it."""
+    return re.sub(r"\{(\w+)\}", lambda parameter: SAMPLES["parameters"][parameter[1]], text)
 
 
 def event(method, resource, signed_in, body=None, query=None, stage_in_path=False, **variables):
