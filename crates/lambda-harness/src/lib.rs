@@ -6,13 +6,11 @@
 //! - [`OtlpReceiver`]: receives traces over OTLP/HTTP and sends the responses that a test asks for.
 //! - [`FaultProxy`]: forwards requests to an AWS service and injects faults.
 //!
-//! The harness needs Unix signals and a Tokio runtime; on other systems the crate is empty. All functions panic on failure, and every wait ends after
-//! 60 seconds.
+//! The harness needs Unix signals and a Tokio runtime; on other systems the crate is empty. All functions panic on
+//! failure, and every wait ends after 60 seconds.
 //!
 //! ```no_run
 //! # async fn example() {
-//! use std::time::Duration;
-//!
 //! use lambda_harness::{Event, Lambda, OtlpReceiver};
 //!
 //! let otlp = OtlpReceiver::start().await;
@@ -22,7 +20,7 @@
 //!     .invoke(Event {
 //!         payload: "{}".to_owned(),
 //!         trace_header: "Root=1-6925a400-000000000000000000000001;Parent=53995c3f42cd8ad8;Sampled=1".to_owned(),
-//!         timeout: Duration::from_secs(10),
+//!         timeout: std::time::Duration::from_secs(10),
 //!     })
 //!     .await;
 //! assert!(result.success, "{}", result.body);

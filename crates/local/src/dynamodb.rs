@@ -134,20 +134,3 @@ async fn sweep(database: Database) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::net::TcpStream;
-
-    use super::*;
-
-    // Only Linux guarantees that connections inherit the option.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn accepted_connection_has_nodelay() {
-        let listener = bind().unwrap();
-        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (connection, _) = listener.accept().unwrap();
-        assert!(connection.nodelay().unwrap());
-    }
-}

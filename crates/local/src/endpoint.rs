@@ -31,15 +31,11 @@ struct Endpoint {
 ///
 /// It rejects requests from web pages: any page can call loopback ports, and these services need no password here.
 pub fn router(database: SocketAddr, secret: MasterSecret, issuer: Issuer) -> Router {
-    let client = Client::builder(TokioExecutor::new()).build(connector());
-    Router::new().fallback(handle).with_state(Endpoint { database, client, secret, issuer })
-}
-
-/// Sets TCP_NODELAY, like [`HttpServer`](crate::http_server::HttpServer).
-fn connector() -> HttpConnector {
     let mut connector = HttpConnector::new();
+    // As on accepted connections: see `http_server`.
     connector.set_nodelay(true);
-    connector
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    Router::new().fallback(handle).with_state(Endpoint { database, client, secret, issuer })
 }
 
 async fn handle(State(endpoint): State<Endpoint>, request: Request) -> Response {
@@ -78,21 +74,5 @@ impl Endpoint {
                 (StatusCode::BAD_GATEWAY, format!("The embedded database is unavailable: {error}\n")).into_response()
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::net::TcpListener;
-    use tower::Service;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn database_connection_has_nodelay() {
-        let database = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let uri = format!("http://{}/", database.local_addr().unwrap()).parse().unwrap();
-        let connection = connector().call(uri).await.unwrap();
-        assert!(connection.inner().nodelay().unwrap());
     }
 }

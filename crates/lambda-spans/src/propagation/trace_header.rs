@@ -134,12 +134,8 @@ mod tests {
     }
 
     #[test]
-    fn header_with_only_a_root_is_not_sampled() {
-        assert_eq!(TraceHeader::parse(ROOT), parsed(None, false, None));
-    }
-
-    #[test]
     fn header_without_a_decision_is_not_sampled() {
+        assert_eq!(TraceHeader::parse(ROOT), parsed(None, false, None));
         for decision in ["", ";Sampled=?", ";Sampled=0"] {
             let header = format!("{ROOT};Parent=53995c3f42cd8ad8{decision}");
             assert_eq!(TraceHeader::parse(&header), parsed(Some(0x53995c3f42cd8ad8), false, None), "{decision}");
@@ -190,15 +186,6 @@ mod tests {
             if let Some(header) = TraceHeader::parse(&text) {
                 prop_assert!(header.format().len() <= MAX_LENGTH);
             }
-        }
-
-        #[test]
-        fn fields_are_parsed_in_any_order(
-            fields in Just(vec!["Root=1-5759e988-bd862e3fe1be46a994272793", "Parent=53995c3f42cd8ad8", "Sampled=1",
-                "Lineage=1:a:0", "Self=1-x-y", "other=thing"]).prop_shuffle(),
-        ) {
-            let text = fields.join(";");
-            prop_assert_eq!(TraceHeader::parse(&text), parsed(Some(0x53995c3f42cd8ad8), true, Some("1:a:0")));
         }
 
         #[test]

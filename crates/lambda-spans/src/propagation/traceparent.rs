@@ -85,22 +85,15 @@ mod tests {
 
     #[test]
     fn duplicate_traceparent_is_ignored() {
-        let one = from_headers(&headers(&[PARENT])).expect("valid");
-        assert_eq!(one.trace_id(), TraceId::from(0x4bf92f3577b34da6a3ce929d0e0e4736_u128));
+        assert_eq!(from_headers(&headers(&[PARENT])), parsed(true));
         assert_eq!(from_headers(&headers(&[PARENT, PARENT])), None);
-        assert_eq!(from_headers(&HeaderMap::new()), None);
-    }
-
-    #[test]
-    fn only_a_traceparent_has_a_trace_id() {
-        assert_eq!(trace_id_of(PARENT).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
-        assert_eq!(trace_id_of("4bf92f3577b34da6a3ce929d0e0e4736"), None);
     }
 
     #[test]
     fn traceparent_has_ids_and_the_sampled_flag() {
         assert_eq!(parse(&format!("00-{TRACE}-{SPAN}-01")), parsed(true));
         assert_eq!(parse(&format!("00-{TRACE}-{SPAN}-02")), parsed(false));
+        assert_eq!(trace_id_of(PARENT).as_deref(), Some(TRACE));
     }
 
     #[test]
@@ -131,11 +124,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn arbitrary_text_does_not_panic(text in "\\PC{0,300}") {
-            parse(&text);
-        }
-
         #[test]
         fn similar_text_does_not_panic(text in "[0-9a-fA-F]{2}-[0-9a-f]{30,34}-[0-9a-f]{14,18}-[0-9a-f]{2}-?") {
             if let Some(context) = parse(&text) {

@@ -18,9 +18,6 @@ const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 
 /// The settings of tracing, read once from the environment.
 ///
-/// The methods `with_…` override variables. Only [`with_default_service_name`](Self::with_default_service_name) applies
-/// if the variable is unset.
-///
 #[doc = include_str!("../../docs/settings.md")]
 #[derive(Clone)]
 pub struct Settings {
@@ -120,43 +117,6 @@ impl Settings {
     #[must_use]
     pub fn with_default_service_name(mut self, name: &str) -> Self {
         self.resource.service_name.get_or_insert_with(|| name.to_owned());
-        self
-    }
-}
-
-impl Settings {
-    /// Sets the service's name. Replaces the name from the environment.
-    #[must_use]
-    pub fn with_service_name(mut self, name: &str) -> Self {
-        self.resource.service_name = Some(name.to_owned());
-        self
-    }
-
-    /// Sets when spans are sent by OTLP. Replaces `LAMBDA_SPANS_FLUSH`.
-    #[must_use]
-    pub fn with_flush(mut self, mode: FlushMode) -> Self {
-        self.flush = mode;
-        self
-    }
-
-    /// Sets how long an export may delay the next invocation. Replaces `LAMBDA_SPANS_BUDGET_MS`.
-    #[must_use]
-    pub fn with_budget(mut self, budget: Duration) -> Self {
-        self.budget = budget;
-        self
-    }
-
-    /// Sends one trace in this many by OTLP, and each that failed or was slow. Replaces `LAMBDA_SPANS_SAMPLE_RATE`.
-    #[must_use]
-    pub fn with_sample_rate(mut self, one_in: u64) -> Self {
-        self.sampling.one_in = one_in;
-        self
-    }
-
-    /// Keeps and sends at once each invocation that took longer. Replaces `LAMBDA_SPANS_KEEP_SLOWER_THAN_MS`.
-    #[must_use]
-    pub fn with_keep_slower_than(mut self, limit: Duration) -> Self {
-        self.sampling.keep_slower_than = Some(limit);
         self
     }
 }
@@ -273,24 +233,9 @@ mod tests {
     }
 
     #[test]
-    fn builder_methods_replace_variables() {
-        let variables = [
-            ("OTEL_SERVICE_NAME", "variable"),
-            ("LAMBDA_SPANS_FLUSH", "adaptive"),
-            ("LAMBDA_SPANS_BUDGET_MS", "1"),
-            ("LAMBDA_SPANS_SAMPLE_RATE", "1"),
-            ("LAMBDA_SPANS_KEEP_SLOWER_THAN_MS", "1"),
-        ];
-        let two = Duration::from_millis(2);
-        for variables in [&variables[..], &[]] {
-            let settings = read(variables).expect("valid").with_service_name("code").with_flush(FlushMode::End);
-            let settings = settings.with_budget(two).with_sample_rate(2).with_keep_slower_than(two);
-            assert_eq!(settings.resource.service_name.as_deref(), Some("code"));
-            assert_eq!((settings.flush, settings.budget), (FlushMode::End, two));
-            assert_eq!((settings.sampling.one_in, settings.sampling.keep_slower_than), (2, Some(two)));
-        }
+    fn default_service_name_yields_to_the_variable() {
         let named = |variables| read(variables).expect("valid").with_default_service_name("code").resource.service_name;
-        assert_eq!(named(&variables).as_deref(), Some("variable"));
+        assert_eq!(named(&[("OTEL_SERVICE_NAME", "variable")]).as_deref(), Some("variable"));
         assert_eq!(named(&[]).as_deref(), Some("code"));
     }
 
