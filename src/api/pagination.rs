@@ -76,7 +76,7 @@ pub(super) struct Paginator<'a> {
 }
 
 impl<'a> Paginator<'a> {
-    /// Verifies the cursor. `principal` is the user whom the list depends on.
+    /// Verifies the cursor. `principal` is the user on which the list depends.
     pub(super) fn open(
         state: &'a AppState,
         request: PageRequest,

@@ -95,7 +95,7 @@ impl Sent {
     }
 }
 
-/// Special requests, and valid and invalid ones to every route. Each sample has a post of its own in `posts`.
+/// Special requests, and valid and invalid ones to every route. Each sample uses a separate post of `posts`.
 fn all(posts: &[String]) -> Vec<Sent> {
     let text = "canary-message @canary_mention";
     let mut all = vec![
