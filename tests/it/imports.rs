@@ -173,6 +173,18 @@ fn only_keys_rs_writes_keys() {
 }
 
 #[test]
+fn only_attributes_rs_writes_attribute_keys() {
+    const KEYS: &str = "crates/lambda-spans/src/attributes.rs";
+    let graph = load(LAMBDA_SPANS);
+    let keys: Vec<_> = graph.texts[KEYS].iter().filter(|text| text.contains('.') && !text.contains(' ')).collect();
+    assert!(keys.len() > 80, "{keys:?}");
+    for (file, texts) in graph.texts.iter().filter(|(file, _)| *file != KEYS) {
+        let written = keys.iter().find(|key| texts.contains(**key));
+        assert_eq!(written, None, "{file} writes a key");
+    }
+}
+
+#[test]
 fn binaries_only_wire() {
     let binaries = binaries();
     assert!(!binaries.is_empty());

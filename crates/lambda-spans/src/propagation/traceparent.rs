@@ -125,7 +125,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn similar_text_does_not_panic(text in "[0-9a-fA-F]{2}-[0-9a-f]{30,34}-[0-9a-f]{14,18}-[0-9a-f]{2}-?") {
+        fn arbitrary_text_does_not_panic(
+            text in "\\PC{0,300}|[0-9a-fA-F]{2}-[0-9a-f]{30,34}-[0-9a-f]{14,18}-[0-9a-f]{2}-?",
+        ) {
             if let Some(context) = parse(&text) {
                 prop_assert!(context.is_valid() && context.trace_state() == &TraceState::NONE);
             }
