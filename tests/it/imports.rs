@@ -28,7 +28,7 @@ const LAYERS: [(&str, &[&[&str]]); 2] = [
             &["http", "triggers"],
             &["trace"],
             &["propagation"],
-            &["attributes", "variables"],
+            &["attributes", "clock", "variables"],
         ],
     ),
 ];

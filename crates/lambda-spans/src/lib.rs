@@ -39,6 +39,7 @@
 
 pub mod attributes;
 mod capture;
+mod clock;
 mod export;
 #[cfg(feature = "http")]
 mod http;
