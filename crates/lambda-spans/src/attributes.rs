@@ -121,6 +121,11 @@ own! {
     HTTP_RESPONSE_TIME_TO_FIRST_BYTE_MS = "http.response.time_to_first_byte_ms";
     /// Set on a span that was exported while it was open, because its invocation was about to time out.
     LAMBDA_SPANS_INTERRUPTED = "lambda_spans.interrupted";
+    /// Set on the root of a trace that started outside of every invocation.
+    LAMBDA_SPANS_ORPHAN = "lambda_spans.orphan";
+    /// Set if Lambda initialized the environment before a caller needed it: on the span `init`, which is then a trace of
+    /// its own, and on the span of the first invocation.
+    LAMBDA_SPANS_PROACTIVE_INIT = "lambda_spans.proactive_init";
     /// Set in the metadata of an X-Ray document that does not contain all of its span.
     LAMBDA_SPANS_TRUNCATED = "lambda_spans.truncated";
     /// Sets the kind of a span that has started. The recorder never stores it as an attribute.

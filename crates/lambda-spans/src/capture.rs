@@ -5,4 +5,12 @@ pub(crate) mod init_phase;
 pub(crate) mod inject;
 pub(crate) mod logs;
 pub(crate) mod panics;
+mod parent;
 pub(crate) mod recorder;
+
+use opentelemetry::InstrumentationScope;
+
+/// Returns the scope of the spans that this library starts.
+fn library_scope() -> InstrumentationScope {
+    InstrumentationScope::builder("lambda-spans").with_version(env!("CARGO_PKG_VERSION")).build()
+}

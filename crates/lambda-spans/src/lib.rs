@@ -15,7 +15,7 @@
 //! | an axum router, or any `lambda_http` service | [`run()`], [`Spans::run`] |
 //! | the same with streamed responses | [`run_streaming`], [`Spans::run_streaming`] |
 //! | a handler of any other `LambdaEvent<T>` | [`run_event`], [`Spans::run_event`] |
-//! | your own `lambda_runtime::Runtime` | [`LambdaLayer`] with [`HttpLayer`] or [`EventLayer`] |
+//! | your own `lambda_runtime::Runtime` | [`Spans::run_runtime`], with [`HttpLayer`] or [`EventLayer`] around the handler |
 //! | a long-running server, such as the same router on a laptop | [`Spans::server`] |
 //!
 //! Handlers need no change. Each span of the `tracing` crate in a request becomes a span of the request's trace, and so
@@ -52,7 +52,7 @@ mod variables;
 mod xray;
 
 pub use capture::aws_sdk::AwsSdkSpans;
-pub use capture::inject::{inject, link};
+pub use capture::inject::{Propagator, inject, link};
 #[cfg(feature = "http")]
 pub use http::stream::{StreamLayer, StreamService, TracedBody};
 #[cfg(feature = "http")]

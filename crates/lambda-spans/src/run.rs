@@ -1,5 +1,7 @@
 //! How a process runs: settings, installation, the Lambda runtime and servers, flushing, shutdown.
 
+#[cfg(test)]
+mod behaviour;
 pub(crate) mod entry;
 pub(crate) mod flush;
 pub(crate) mod lambda;

@@ -1,8 +1,12 @@
 //! The trace context of outgoing requests, and links to the context of stored data.
 
+use std::sync::LazyLock;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::Context;
-use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::propagation::text_map_propagator::FieldIter;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use opentelemetry::trace::{SpanContext, TraceContextExt as _, TraceFlags, TraceState};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::propagation::trace_header::{TraceHeader, XRAY_HEADER};
@@ -19,23 +23,57 @@ use crate::trace::invocation::Invocation;
 /// lambda_spans::inject(request.headers_mut());
 /// ```
 pub fn inject(headers: &mut HeaderMap) {
-    let context = Context::current();
-    let Some(xray) = xray_header(&context) else { return };
-    let Some(invocation) = context.get::<Invocation>() else { return };
-    let parent = traceparent::format(invocation.otlp_trace_id(), context.span().span_context().span_id());
-    let state =
-        invocation.inbound().caller().and_then(|caller| caller.state.as_ref()).map(|state| state.as_str().to_owned());
-    let xray_header = HeaderName::from_static(XRAY_HEADER);
-    for (name, value) in [(traceparent::HEADER, Some(parent)), (tracestate::HEADER, state), (xray_header, Some(xray))] {
-        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+    for (name, value) in outgoing(&Context::current()) {
+        if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }
     }
 }
 
+/// Returns the headers of a request made within the span of `context`.
+fn outgoing(context: &Context) -> Vec<(HeaderName, String)> {
+    let Some((invocation, xray)) = Invocation::of(context).zip(xray_header(context)) else { return Vec::new() };
+    let parent = traceparent::format(invocation.otlp_trace_id(), context.span().span_context().span_id());
+    let state = invocation.inbound().caller().and_then(|caller| caller.state.as_ref());
+    let state = state.map(|state| (tracestate::HEADER, state.as_str().to_owned()));
+    let xray = (HeaderName::from_static(XRAY_HEADER), xray);
+    [(traceparent::HEADER, parent), xray].into_iter().chain(state).collect()
+}
+
+/// The propagator for libraries that use the OpenTelemetry API: `traceparent`, `tracestate` and `X-Amzn-Trace-Id`.
+///
+/// It writes the headers of [`inject`]. It reads `traceparent`, or else `X-Amzn-Trace-Id`. A span with the context that
+/// it read stays in its invocation and links to that context.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Propagator;
+
+const FIELDS: [&str; 3] = ["traceparent", "tracestate", XRAY_HEADER];
+
+impl TextMapPropagator for Propagator {
+    fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
+        for (name, value) in outgoing(context) {
+            injector.set(name.as_str(), value);
+        }
+    }
+
+    fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
+        let sender = extractor.get(traceparent::HEADER.as_str()).and_then(traceparent::parse).or_else(|| {
+            let header = extractor.get(XRAY_HEADER).and_then(TraceHeader::parse)?;
+            let flags = if header.sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED };
+            Some(SpanContext::new(header.root, header.parent?, flags, true, TraceState::NONE))
+        });
+        sender.map_or_else(|| context.clone(), |sender| context.with_remote_span_context(sender))
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        static NAMES: LazyLock<[String; 3]> = LazyLock::new(|| FIELDS.map(str::to_owned));
+        FieldIter::new(&*NAMES)
+    }
+}
+
 /// `X-Amzn-Trace-Id` for a request made within the span of `context`.
 pub(crate) fn xray_header(context: &Context) -> Option<String> {
-    let invocation = context.get::<Invocation>()?;
+    let invocation = Invocation::of(context)?;
     let span = context.span();
     let span_context = span.span_context();
     let header = TraceHeader {

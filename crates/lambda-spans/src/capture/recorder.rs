@@ -7,34 +7,62 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use opentelemetry::trace::{
-    Event, Link, Span, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceState, Tracer,
-};
+use opentelemetry::trace::{Event, Link, Span, SpanBuilder, SpanContext, SpanKind, Status, Tracer, TracerProvider};
 use opentelemetry::{Context, InstrumentationScope, KeyValue, time};
 use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::{IdGenerator as _, SpanData, SpanEvents, SpanLinks};
 
-use crate::attributes::OTEL_KIND;
-use crate::capture::init_phase::InitPhase;
+use super::init_phase::InitPhase;
+use super::library_scope;
+use super::parent::{OpenOrphan, Parent, Parents};
+use crate::attributes::{LAMBDA_SPANS_ORPHAN, OTEL_KIND};
+use crate::clock::Moment;
 use crate::trace::accounting::Accounts;
-use crate::trace::invocation::Invocation;
+use crate::trace::detached::Detached;
+use crate::trace::finished::SpanSink;
+use crate::trace::invocation::{Invocation, in_trace};
 use crate::trace::open_span::OpenSpan;
+use crate::trace::running::Running;
+use crate::trace::sampling::Sampler;
 
 /// The maximum number of attributes, events and links of one span, each: the OpenTelemetry default.
 const LIMIT: usize = 128;
 
-#[derive(Debug)]
+/// Starts spans of one instrumentation scope.
+#[derive(Clone, Debug)]
 pub(crate) struct Recorder {
     scope: InstrumentationScope,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     ids: XrayIdGenerator,
     accounts: Accounts,
-    init: Arc<InitPhase>,
+    parents: Parents,
+    sampler: Arc<Sampler>,
 }
 
 impl Recorder {
-    pub(crate) fn new(accounts: Accounts, init: Arc<InitPhase>) -> Self {
-        let scope = InstrumentationScope::builder("lambda-spans").with_version(env!("CARGO_PKG_VERSION")).build();
-        Self { scope, ids: XrayIdGenerator::default(), accounts, init }
+    pub(crate) fn new(
+        accounts: Accounts,
+        sampler: Arc<Sampler>,
+        init: Arc<InitPhase>,
+        running: Arc<Running>,
+        sink: Arc<dyn SpanSink>,
+    ) -> Self {
+        let parents = Parents::new(init, running, sink);
+        let shared = Shared { ids: XrayIdGenerator::default(), accounts, parents, sampler };
+        Self { scope: library_scope(), shared: Arc::new(shared) }
+    }
+}
+
+/// Gives the same tracer to libraries that use the OpenTelemetry API, each under its own scope.
+impl TracerProvider for Recorder {
+    type Tracer = Self;
+
+    fn tracer_with_scope(&self, scope: InstrumentationScope) -> Self {
+        Self { scope, shared: self.shared.clone() }
     }
 }
 
@@ -42,36 +70,26 @@ impl Tracer for Recorder {
     type Span = RecordedSpan;
 
     fn build_with_context(&self, builder: SpanBuilder, context: &Context) -> RecordedSpan {
-        let mut parent = context.span().span_context().clone();
-        let invocation = context.get::<Invocation>().cloned().or_else(|| {
-            // Work before the first invocation belongs to the cold start.
-            let (invocation, root) = self.init.under_way()?;
-            if !parent.is_valid() {
-                parent = root;
-            }
-            Some(invocation)
-        });
-        let Some(invocation) = invocation else {
+        let id = self.shared.ids.new_span_id();
+        self.shared.accounts.created(1);
+        let Some(parent) = self.shared.parents.find(context, id) else {
             return RecordedSpan { context: SpanContext::NONE, open: None };
         };
-        self.accounts.created(1);
-        let context = SpanContext::new(
-            invocation.trace_id(),
-            self.ids.new_span_id(),
-            TraceFlags::SAMPLED,
-            false,
-            TraceState::NONE,
-        );
-        let start_time = builder.start_time.unwrap_or_else(time::now);
+        let now = Moment::now();
+        let Parent { invocation, span: parent_span_id, is_root, link, is_detached, orphan } = parent;
+        let is_orphan = orphan.is_some();
+        let context = in_trace(invocation.trace_id(), id);
+        let start_time = builder.start_time.unwrap_or_else(|| now.wall());
         let attributes = builder.attributes.unwrap_or_default();
         let mut events = SpanEvents::default();
         events.events = builder.events.unwrap_or_default();
         let mut links = SpanLinks::default();
         links.links = builder.links.unwrap_or_default();
+        links.links.extend(link.map(|link| Link::new(link, Vec::new(), 0)));
         let data = SpanData {
             span_context: context.clone(),
-            parent_span_id: parent.span_id(),
-            parent_span_is_remote: parent.is_remote(),
+            parent_span_id,
+            parent_span_is_remote: is_root && !is_orphan,
             span_kind: builder.span_kind.unwrap_or(SpanKind::Internal),
             name: builder.name,
             start_time,
@@ -83,36 +101,52 @@ impl Tracer for Recorder {
             status: Status::Unset,
             instrumentation_scope: self.scope.clone(),
         };
-        let open = Arc::new(OpenSpan::new(data));
-        invocation.add_open(context.span_id(), Arc::downgrade(&open));
-        let mut span = RecordedSpan { context, open: Some((open, invocation)) };
+        let span = Arc::new(OpenSpan::new(data, now));
+        invocation.add_open(id, Arc::downgrade(&span));
+        let detached = is_detached.then(|| Detached::new(id, &invocation));
+        let open = Open { span, invocation, shared: self.shared.clone(), _detached: detached, orphan };
+        let mut span = RecordedSpan { context, open: Some(Box::new(open)) };
         span.set_attributes(attributes);
+        if is_orphan {
+            span.set_attribute(KeyValue::new(LAMBDA_SPANS_ORPHAN, true));
+        }
         span
     }
 }
 
-/// Records data until the span ends. Outside of an invocation, it records nothing.
+/// Records data until the span ends.
 #[derive(Debug)]
 pub(crate) struct RecordedSpan {
     context: SpanContext,
-    open: Option<(Arc<OpenSpan>, Invocation)>,
+    open: Option<Box<Open>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    span: Arc<OpenSpan>,
+    invocation: Invocation,
+    shared: Arc<Shared>,
+    _detached: Option<Detached>,
+    orphan: Option<OpenOrphan>,
 }
 
 impl RecordedSpan {
     fn record(&mut self, change: impl FnOnce(&mut SpanData)) {
-        if let Some((open, _)) = &self.open
-            && let Some(data) = open.lock().as_mut()
+        if let Some(open) = &self.open
+            && let Some(data) = open.span.lock().as_mut()
         {
             change(data);
         }
     }
 
     fn end_at(&mut self, end_time: SystemTime) {
-        if let Some((open, invocation)) = self.open.take() {
-            let data = open.lock().take();
-            if let Some(mut data) = data {
-                data.end_time = end_time;
-                invocation.record(data);
+        let Some(open) = self.open.take() else { return };
+        let data = open.span.lock().take();
+        if let Some(mut data) = data {
+            data.end_time = open.span.end(data.start_time, end_time, Moment::now());
+            open.invocation.record(data);
+            if open.orphan.is_some() {
+                open.invocation.close(&open.shared.sampler);
             }
         }
     }
@@ -190,5 +224,164 @@ impl Span for RecordedSpan {
 impl Drop for RecordedSpan {
     fn drop(&mut self) {
         self.end_at(time::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use opentelemetry::trace::{SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+
+    use super::*;
+    use crate::trace::finished::tests::CollectingSink;
+    use crate::trace::inbound::Inbound;
+    use crate::trace::running::InvocationRunning;
+    use crate::trace::sampling::SamplingSettings;
+
+    struct Process {
+        sink: Arc<CollectingSink>,
+        running: Arc<Running>,
+        accounts: Accounts,
+        sampler: Arc<Sampler>,
+        recorder: Recorder,
+    }
+
+    /// A process whose init phase is over.
+    fn process() -> Process {
+        let (sink, running) = (Arc::<CollectingSink>::default(), Arc::<Running>::default());
+        let (accounts, sampler) = (Accounts::default(), Arc::new(Sampler::new(&SamplingSettings::default())));
+        let init = Arc::new(InitPhase::begin(sink.clone(), false));
+        let recorder = Recorder::new(accounts.clone(), sampler.clone(), init, running.clone(), sink.clone());
+        Process { sink, running, accounts, sampler, recorder }
+    }
+
+    impl Process {
+        fn invocation(&self, trace_id: u128) -> (Invocation, InvocationRunning) {
+            let invocation =
+                Invocation::root(TraceId::from(trace_id), String::new(), self.sink.clone(), Inbound::default());
+            let running = InvocationRunning::start(&self.running, &invocation);
+            (invocation, running)
+        }
+
+        fn start(&self, name: &'static str, context: &Context) -> Context {
+            context.with_span(self.recorder.build_with_context(SpanBuilder::from_name(name), context))
+        }
+
+        fn spans(&self) -> Vec<SpanData> {
+            self.sink.take().into_iter().flat_map(|finished| finished.spans).collect()
+        }
+    }
+
+    fn id(context: &Context) -> SpanId {
+        context.span().span_context().span_id()
+    }
+
+    fn remote() -> SpanContext {
+        SpanContext::new(TraceId::from(7), SpanId::from(7), TraceFlags::SAMPLED, true, TraceState::NONE)
+    }
+
+    #[test]
+    fn remote_parent_of_the_program_becomes_a_link() {
+        let process = process();
+        let (invocation, _running) = process.invocation(1);
+        let root = process.start("root", &invocation.context());
+        let open = process.start("open", &root);
+        let (below_open, below_root) = {
+            let _guard = open.clone().attach();
+            let asked = Context::current().with_remote_span_context(remote());
+            (process.start("record", &asked), process.start("detached", &Context::new()))
+        };
+        let elsewhere = process.start("elsewhere", &Context::new().with_remote_span_context(remote()));
+        for context in [&below_open, &below_root, &elsewhere, &open, &root] {
+            context.span().end();
+        }
+        invocation.close(&process.sampler);
+        let spans = process.spans();
+        let places: Vec<_> = spans.iter().map(|span| (span.name.as_ref(), span.parent_span_id)).collect();
+        let expected = [
+            ("record", id(&open)),
+            ("detached", id(&root)),
+            ("elsewhere", id(&root)),
+            ("open", id(&root)),
+            ("root", SpanId::from(u64::MAX)),
+        ];
+        assert_eq!(places, expected);
+        assert!(spans.iter().all(|span| span.span_context.trace_id() == TraceId::from(1)));
+        assert!(spans.iter().all(|span| span.parent_span_is_remote == (span.name == "root")));
+        let linked: Vec<_> = spans.iter().map(|span| span.links.links.len()).collect();
+        assert_eq!(linked, [1, 0, 1, 0, 0]);
+        assert_eq!(spans[0].links.links[0].span_context, remote());
+    }
+
+    #[test]
+    fn span_outside_every_invocation_is_a_trace_with_children() {
+        let process = process();
+        let orphan = process.start("tick", &Context::new());
+        let child = process.start("child", &orphan);
+        assert_eq!(Invocation::of(&child).map(|found| found.trace_id()), Some(orphan.span().span_context().trace_id()));
+        child.span().end();
+        orphan.span().end();
+        let [finished] = &process.sink.take()[..] else { panic!("one trace") };
+        assert!(finished.orphan);
+        let spans: Vec<_> = finished.spans.iter().map(|span| (span.name.as_ref(), span.parent_span_id)).collect();
+        assert_eq!(spans, [("child", id(&orphan)), ("tick", SpanId::INVALID)]);
+        assert_eq!(finished.spans[1].attributes, [KeyValue::new("lambda_spans.orphan", true)]);
+        assert!(Invocation::of(&orphan).is_none());
+        assert_eq!(process.accounts.ledger().created, 2);
+    }
+
+    #[test]
+    fn detached_span_is_an_orphan_while_several_invocations_run() {
+        let process = process();
+        let (first, running) = process.invocation(1);
+        process.start("root", &first.context());
+        let (_second, second_running) = process.invocation(2);
+        process.start("between", &Context::new()).span().end();
+        drop(second_running);
+        process.start("alone", &Context::new()).span().end();
+        drop(running);
+        let orphans: Vec<_> = process.sink.take().into_iter().filter(|finished| finished.orphan).collect();
+        let names: Vec<_> =
+            orphans.iter().flat_map(|finished| &finished.spans).map(|span| span.name.as_ref()).collect();
+        assert_eq!(names, ["between"]);
+        let names: Vec<_> = first.take_finished().into_iter().map(|span| span.name).collect();
+        assert_eq!(names, ["root", "alone"]);
+    }
+
+    #[test]
+    fn orphans_that_never_end_are_bounded_and_counted() {
+        let process = process();
+        let open: Vec<_> = (0..1025).map(|_| process.start("leak", &Context::new())).collect();
+        assert_eq!((process.accounts.ledger().created, process.sink.rejected_orphans()), (1025, 1));
+        drop(open);
+        assert_eq!(process.spans().len(), 1024);
+        process.start("again", &Context::new()).span().end();
+        assert_eq!(process.spans().len(), 1);
+    }
+
+    #[test]
+    fn library_spans_keep_their_scope() {
+        let process = process();
+        let tracer = process.recorder.tracer("a library");
+        drop(tracer.build(SpanBuilder::from_name("query")));
+        assert_eq!(process.spans()[0].instrumentation_scope.name(), "a library");
+    }
+
+    #[test]
+    fn clock_step_does_not_change_a_duration() {
+        let (hour, second) = (Duration::from_secs(3600), Duration::from_secs(1));
+        let process = process();
+        drop(process.start("template", &Context::new()));
+        let mut data = process.spans().remove(0);
+        let started = Moment::now();
+        data.start_time = started.wall() - second;
+        let (start, open) = (data.start_time, OpenSpan::new(data, started));
+        let ended = |now: Moment, ago: Duration| open.end(start, now.wall() - ago, now).duration_since(start).unwrap();
+        assert_eq!(ended(started.after(second), Duration::ZERO), 2 * second);
+        assert_eq!(ended(started.after(second).set_back(hour), Duration::ZERO), 2 * second);
+        assert_eq!(ended(started.after(second).after_freeze(hour), Duration::ZERO), 2 * second);
+        assert_eq!(ended(started.after(3 * second), second), 3 * second);
+        assert_eq!(ended(started, hour), Duration::ZERO);
     }
 }

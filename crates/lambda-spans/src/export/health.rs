@@ -66,6 +66,7 @@ fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, no
         values.insert(format!("{name}Refused"), since(|counts| counts.dropped.refused));
         values.insert(format!("{name}Overflowed"), since(|counts| counts.dropped.overflowed));
         values.insert(format!("{name}Unsent"), since(|counts| counts.dropped.unsent));
+        values.insert(format!("{name}Orphaned"), since(|counts| counts.orphaned));
     }
     let directive = json!({ "Namespace": namespace, "Dimensions": [["service"]], "Metrics": metrics });
     values.insert("service".to_owned(), json!(service));

@@ -37,6 +37,7 @@ impl Outbox {
 impl SpanSink for Outbox {
     fn accept(&self, work: FinishedSpans) {
         let (spans, destinations) = (work.spans.len(), work.destinations);
+        let reason = if work.orphan { DropReason::Orphaned } else { DropReason::Overflowed };
         let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting: usize = finished.iter().map(|finished| finished.spans.len()).sum();
         let has_room = waiting + spans <= MAX_WAITING;
@@ -47,8 +48,16 @@ impl SpanSink for Outbox {
         for destination in self.configured.intersection(destinations).iter() {
             let account = self.accounts.account(destination);
             account.entered(spans);
-            account.dropped(DropReason::Overflowed, if has_room { 0 } else { spans });
+            account.dropped(reason, if has_room { 0 } else { spans });
         }
         self.arrived.notify_one();
+    }
+
+    fn reject_orphan(&self) {
+        for destination in self.configured.iter() {
+            let account = self.accounts.account(destination);
+            account.entered(1);
+            account.dropped(DropReason::Orphaned, 1);
+        }
     }
 }

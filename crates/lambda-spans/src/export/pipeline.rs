@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::SpanData;
 
+use crate::clock::Moment;
 use crate::export::health::Health;
 use crate::export::outbox::Outbox;
 use crate::export::resource::ResourceSettings;
@@ -54,7 +55,7 @@ impl ExportSettings {
 pub(crate) struct Pipeline {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) accounts: Accounts,
-    pub(crate) sampler: Sampler,
+    pub(crate) sampler: Arc<Sampler>,
     xray: Option<Xray>,
     otlp: Option<Otlp>,
     terminal: bool,
@@ -92,7 +93,7 @@ impl Pipeline {
         Ok(Self {
             outbox: Arc::new(Outbox::new(accounts.clone(), destinations)),
             accounts,
-            sampler: Sampler::new(sampling),
+            sampler: Arc::new(Sampler::new(sampling)),
             xray,
             otlp,
             terminal: settings.terminal,
@@ -158,7 +159,7 @@ impl Pipeline {
 
     /// Exports the current state of an invocation that is about to time out.
     pub(crate) async fn rescue(&self, invocation: Invocation, limit: Duration) {
-        let open = invocation.interrupt(opentelemetry::time::now());
+        let open = invocation.interrupt(Moment::now());
         if let Some(xray) = &self.xray {
             // These copies are not counted: the ends of their spans are.
             xray.send(xray.in_progress(&open, invocation.xray()), limit, &Account::default()).await;
@@ -168,7 +169,7 @@ impl Pipeline {
 
     /// Exports the same to X-Ray only, from a thread without a runtime.
     pub(crate) fn rescue_from_thread(&self, invocation: &Invocation) {
-        let open = invocation.interrupt(opentelemetry::time::now());
+        let open = invocation.interrupt(Moment::now());
         let Some(xray) = self.xray.as_ref().filter(|_| !open.is_empty()) else { return };
         let (in_progress, ended) = (xray.in_progress(&open, invocation.xray()), self.distribute());
         let (daemon, count) = (xray.blocking_daemon(), ended.iter().map(Document::spans).sum::<usize>());

@@ -80,7 +80,41 @@ impl Spans {
         T: DeserializeOwned + Send + 'static,
         R: Serialize + Send + 'static,
     {
-        self.serve(Runtime::new(EventLayer.layer(handler))).await
+        self.run_runtime(Runtime::new(EventLayer.layer(handler))).await
+    }
+
+    /// Runs your own `lambda_runtime::Runtime` until the process ends: the same as [`run`](Self::run), with the layers
+    /// and the handler of your choice.
+    ///
+    /// It ends the init phase, prepares the receivers, registers for SIGTERM, supports SnapStart and concurrent
+    /// invocations, and adds [`LambdaLayer`](crate::LambdaLayer) as the outermost layer. The layer around the handler is
+    /// [`HttpLayer`](crate::HttpLayer) or [`EventLayer`].
+    ///
+    /// ```no_run
+    /// use axum::{Router, routing::get};
+    /// use lambda_runtime::Runtime;
+    /// use lambda_spans::{HttpLayer, Spans};
+    /// use tower::Layer;
+    ///
+    /// # async fn main_() -> Result<(), lambda_runtime::Error> {
+    /// let spans = Spans::from_env()?;
+    /// let router: Router = Router::new().route("/", get(|| async { "hello" })).layer(HttpLayer::new());
+    /// let handler = lambda_http::Adapter::from(HttpLayer::new().layer(router));
+    /// spans.run_runtime(Runtime::new(handler)).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Fails if the Runtime API is unreachable.
+    pub async fn run_runtime<S>(&self, runtime: Runtime<S>) -> Result<(), Error>
+    where
+        S: Service<LambdaInvocation, Response = (), Error = Error> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+    {
+        let spans = self.clone().end_init_phase().await;
+        let runtime =
+            runtime.layer(spans.started_layer()).register_snapstart_resource(Arc::new(Restored(spans.clone())));
+        if spans.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }
     }
 
     /// Ends the init phase.
@@ -96,7 +130,8 @@ impl Spans {
         }
         // Spans are carried only if a signal announces the end of the process.
         let holds = self.enabled && self.traffic.mode() != FlushMode::End && self.pipeline.carries_spans();
-        if holds && !shutdown::export_at_the_end(self.clone()).await && self.traffic.mode() == FlushMode::Adaptive {
+        let is_announced = (holds || self.cleanup.is_needed()) && shutdown::export_at_the_end(self.clone()).await;
+        if holds && !is_announced && self.traffic.mode() == FlushMode::Adaptive {
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
         let preparation = self.preparation.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -106,17 +141,5 @@ impl Spans {
         }
         self.init.polled();
         self
-    }
-
-    /// Handles one event after another, or as many at once as Lambda allows.
-    async fn serve<S>(&self, runtime: Runtime<S>) -> Result<(), Error>
-    where
-        S: Service<LambdaInvocation, Response = (), Error = Error> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-    {
-        let spans = self.clone().end_init_phase().await;
-        let runtime =
-            runtime.layer(spans.lambda_layer()).register_snapstart_resource(Arc::new(Restored(spans.clone())));
-        if spans.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }
     }
 }

@@ -1,8 +1,9 @@
 //! Decides when spans are sent over OTLP: after each response, or in batches during later invocations.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Moment;
 use crate::trace::sampling::Verdict;
 
 /// Invocations at shorter intervals are a burst: the next one exports the spans of this one.
@@ -26,7 +27,7 @@ pub enum FlushMode {
 #[derive(Debug)]
 pub(crate) struct Traffic {
     mode: FlushMode,
-    last_end: Mutex<Option<Instant>>,
+    last_end: Mutex<Option<Moment>>,
 }
 
 impl Traffic {
@@ -39,12 +40,12 @@ impl Traffic {
     }
 
     /// Returns whether an invocation that starts at `now` belongs to a burst.
-    pub(crate) fn is_burst(&self, now: Instant) -> bool {
+    pub(crate) fn is_burst(&self, now: Moment) -> bool {
         let last_end = *self.last_end.lock().unwrap_or_else(PoisonError::into_inner);
-        last_end.is_some_and(|end| now.saturating_duration_since(end) < BURST)
+        last_end.is_some_and(|end| now.since(end) < BURST)
     }
 
-    pub(crate) fn ended(&self, now: Instant) {
+    pub(crate) fn ended(&self, now: Moment) {
         *self.last_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
@@ -66,11 +67,12 @@ mod tests {
 
     #[test]
     fn rare_invocations_are_not_a_burst() {
-        let (traffic, start) = (Traffic::new(FlushMode::Adaptive), Instant::now());
+        let (traffic, start) = (Traffic::new(FlushMode::Adaptive), Moment::now());
         assert!(!traffic.is_burst(start));
         traffic.ended(start);
-        assert!(traffic.is_burst(start + Duration::from_millis(499)));
-        assert!(!traffic.is_burst(start + Duration::from_millis(500)));
+        assert!(traffic.is_burst(start.after(Duration::from_millis(499))));
+        assert!(!traffic.is_burst(start.after(Duration::from_millis(500))));
+        assert!(!traffic.is_burst(start.after_freeze(Duration::from_millis(500))));
     }
 
     #[test]

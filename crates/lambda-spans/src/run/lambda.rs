@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -19,16 +20,20 @@ use tracing::instrument::Instrumented;
 use tracing::{Instrument as _, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::flush::FlushMode;
+use super::flush::{FlushMode, Traffic};
 use super::spans::Spans;
 use crate::attributes::{
     AWS_LAMBDA_INVOKED_ARN, CLOUD_ACCOUNT_ID, CLOUD_RESOURCE_ID, ERROR_TYPE, FAAS_COLDSTART, FAAS_INVOCATION_ID,
+    LAMBDA_SPANS_PROACTIVE_INIT,
 };
+use crate::capture::init_phase::Initialized;
 use crate::capture::logs;
+use crate::clock::Moment;
 use crate::propagation::trace_header::TraceHeader;
 use crate::trace::inbound::Inbound;
 use crate::trace::invocation::{Invocation, new_trace_id};
 use crate::trace::outcome::record_error;
+use crate::trace::running::InvocationRunning;
 
 /// The reserve between the end of an export and the deadline.
 const MARGIN: Duration = Duration::from_millis(50);
@@ -41,22 +46,9 @@ static WARM: AtomicBool = AtomicBool::new(false);
 
 /// Traces each invocation and exports after its response. The outermost layer of a `lambda_runtime::Runtime`.
 ///
-/// Only a layer around the handler can record the request or the event: [`HttpLayer`](crate::HttpLayer) or
+/// [`Spans::run_runtime`] adds it to your own `Runtime` and does the rest of what [`run`](crate::run()) does. Only a
+/// layer around the handler can record the request or the event: [`HttpLayer`](crate::HttpLayer) or
 /// [`EventLayer`](crate::EventLayer).
-///
-/// ```no_run
-/// use axum::{Router, routing::get};
-/// use lambda_runtime::Runtime;
-/// use lambda_spans::{HttpLayer, Spans};
-/// use tower::Layer;
-///
-/// # async fn main_() -> Result<(), lambda_runtime::Error> {
-/// let spans = Spans::from_env()?;
-/// let router: Router = Router::new().route("/", get(|| async { "hello" })).layer(HttpLayer::new());
-/// let handler = lambda_http::Adapter::from(HttpLayer::new().layer(router));
-/// Runtime::new(handler).layer(spans.lambda_layer()).run().await
-/// # }
-/// ```
 #[derive(Clone, Debug)]
 pub struct LambdaLayer {
     spans: Spans,
@@ -71,9 +63,20 @@ impl<S> Layer<S> for LambdaLayer {
 }
 
 impl Spans {
-    /// Returns the outer layer for your own `lambda_runtime::Runtime`. The inner layer is
-    /// [`HttpLayer`](crate::HttpLayer) or [`EventLayer`](crate::EventLayer).
+    /// Returns the outer layer alone, for a `Runtime` that [`run_runtime`](Self::run_runtime) cannot run.
+    ///
+    /// Without that call, the process does not receive SIGTERM, so all spans are exported after each response. The span
+    /// `init` lasts until the first event, and copies of a SnapStart snapshot share one init phase. A warning in the log
+    /// says so.
     pub fn lambda_layer(&self) -> LambdaLayer {
+        tracing::warn!("the runtime is not started by Spans::run_runtime: every response is followed by an export");
+        let mut spans = self.clone();
+        spans.traffic = Arc::new(Traffic::new(FlushMode::End));
+        spans.started_layer()
+    }
+
+    /// Returns the layer for a process whose init phase has ended.
+    pub(super) fn started_layer(&self) -> LambdaLayer {
         LambdaLayer { spans: self.clone() }
     }
 }
@@ -112,36 +115,43 @@ where
             None => Invocation::root(new_trace_id(), request_id, sink, inbound),
         };
         let deadline = lambda.deadline;
-        let burst = self.spans.traffic.is_burst(now());
+        let now = Moment::now();
+        let burst = self.spans.traffic.is_burst(now);
         self.spans.pipeline.send_if_due();
         let span =
             info_span!(parent: None, "invocation", otel.name = lambda.env_config.function_name, otel.kind = "server");
         // Fails only for a span that is not recorded.
         span.set_parent(invocation.context()).ok();
         let root = span.context();
-        describe(&root, lambda);
+        let running = InvocationRunning::start(&self.spans.running, &invocation);
+        let (kind, pipeline) = (self.spans.initialization.as_deref(), &self.spans.pipeline);
         let root_span = root.span().span_context().clone();
-        for span in self.spans.init.hand_over(&root_span, self.spans.initialization.as_deref()) {
-            self.spans.pipeline.accounts.created(u64::from(span.name == "init"));
-            invocation.record(span);
-        }
+        let init = self.spans.init.hand_over(&invocation, &root_span, kind, &pipeline.accounts, &pipeline.sampler, now);
+        describe(&root, lambda, init);
         let rescue = rescue_at(deadline, wall_clock());
         if let Some(Rescue { thread, .. }) = rescue
             && self.spans.traffic.mode() != FlushMode::Background
         {
-            self.spans.watchdog.watch(now() + thread, invocation.clone(), &self.spans.pipeline);
+            self.spans.watchdog.watch(Instant::now() + thread, invocation.clone(), &self.spans.pipeline);
         }
         let rescue = rescue.map(|rescue| Box::pin(tokio::time::sleep(rescue.timer)));
-        let in_flight = InFlight { invocation, root, _span: span.clone(), deadline, burst, spans: self.spans.clone() };
+        let (_span, spans) = (span.clone(), self.spans.clone());
+        let in_flight = InFlight { invocation, root, _span, running, deadline, burst, spans };
         let handler = span.in_scope(|| self.inner.call(event));
         LambdaFuture::handling(handler.instrument(span), Some(in_flight), rescue)
     }
 }
 
-fn describe(root: &Context, lambda: &LambdaContext) {
+fn describe(root: &Context, lambda: &LambdaContext, init: Option<Initialized>) {
     let span = root.span();
     span.set_attribute(KeyValue::new(FAAS_INVOCATION_ID, lambda.request_id.clone()));
-    span.set_attribute(KeyValue::new(FAAS_COLDSTART, !WARM.swap(true, Ordering::Relaxed)));
+    let is_first = !WARM.swap(true, Ordering::Relaxed);
+    let init = init.and_then(|init| init.proactively);
+    span.set_attribute(KeyValue::new(FAAS_COLDSTART, is_first && init.is_none()));
+    if let Some(init) = init {
+        span.set_attribute(KeyValue::new(LAMBDA_SPANS_PROACTIVE_INIT, true));
+        span.add_link(init, Vec::new());
+    }
     // arn:aws:lambda:<region>:<account>:function:<name>[:<alias>]
     let arn = &lambda.invoked_function_arn;
     let parts: Vec<&str> = arn.splitn(8, ':').take(7).collect();
@@ -160,6 +170,7 @@ struct InFlight {
     root: Context,
     // Keeps the span open after the handler, because later results are recorded on it.
     _span: Span,
+    running: InvocationRunning,
     deadline: u64,
     /// Whether it started soon after another.
     burst: bool,
@@ -184,7 +195,8 @@ impl InFlight {
         }
         // Otherwise the span would stay open as long as any of its children, such as one of a detached task.
         self.root.span().end();
-        let Self { invocation, deadline, burst, spans, .. } = self;
+        let Self { invocation, running, deadline, burst, spans, .. } = self;
+        drop(running);
         spans.watchdog.forget();
         let verdict = invocation.close(&spans.pipeline.sampler);
         if verdict.failed {
@@ -200,18 +212,13 @@ impl InFlight {
             } else {
                 spans.pipeline.flush_later(limit).await;
             }
-            spans.traffic.ended(now());
+            spans.traffic.ended(Moment::now());
         }
     }
 }
 
-fn now() -> Instant {
-    Instant::now()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a deadline is a time of day")]
 fn wall_clock() -> SystemTime {
-    SystemTime::now()
+    Moment::now().wall()
 }
 
 /// How long to wait before a running invocation is rescued.

@@ -17,6 +17,7 @@ use crate::export::pipeline::Pipeline;
 use crate::http::HttpLayer;
 use crate::trace::inbound::Inbound;
 use crate::trace::invocation::{Invocation, new_trace_id};
+use crate::trace::running::InvocationRunning;
 
 #[derive(Clone, Debug)]
 struct ServerLayer {
@@ -62,10 +63,11 @@ where
         // Fails only for a span that is not recorded.
         span.set_parent(invocation.context()).ok();
         let root = span.context();
+        let running = InvocationRunning::start(&self.spans.running, &invocation);
         let handler = span.in_scope(|| self.inner.call(request)).instrument(span);
         let pipeline = self.spans.pipeline.clone();
         Box::pin(async move {
-            let open = OpenRequest { invocation, pipeline, root };
+            let open = OpenRequest { invocation, pipeline, root, _running: running };
             let response = handler.await;
             drop(open);
             response
@@ -110,7 +112,8 @@ impl Spans {
         let invocation = Invocation::root(trace_id, trace_id.to_string(), self.pipeline.outbox.clone(), inbound);
         // Fails only for a span that is not recorded.
         span.set_parent(invocation.context()).ok();
-        let open = OpenRequest { invocation, pipeline: self.pipeline.clone(), root: span.context() };
+        let (root, running) = (span.context(), InvocationRunning::start(&self.running, &invocation));
+        let open = OpenRequest { invocation, pipeline: self.pipeline.clone(), root, _running: running };
         let output = work.instrument(span).await;
         drop(open);
         output
@@ -122,6 +125,7 @@ struct OpenRequest {
     invocation: Invocation,
     pipeline: Arc<Pipeline>,
     root: opentelemetry::Context,
+    _running: InvocationRunning,
 }
 
 impl Drop for OpenRequest {

@@ -1,5 +1,9 @@
 //! The shutdown of an execution environment: exports the carried spans in the time that Lambda gives.
 
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
@@ -14,6 +18,58 @@ const LAST_EXPORT: Duration = Duration::from_millis(400);
 /// A request on the same machine. If the API does not respond, the function must still start.
 const REGISTRATION: Duration = Duration::from_millis(500);
 const IDENTIFIER: &str = "lambda-extension-identifier";
+
+/// The program's own work before the process ends.
+#[derive(Default)]
+pub(super) struct Cleanup(Mutex<Vec<Step>>);
+
+type Step = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+impl fmt::Debug for Cleanup {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Cleanup").field("steps", &self.steps().len()).finish()
+    }
+}
+
+impl Cleanup {
+    pub(super) fn is_needed(&self) -> bool {
+        !self.steps().is_empty()
+    }
+
+    async fn run(&self) {
+        let steps = std::mem::take(&mut *self.steps());
+        for step in steps {
+            step().await;
+        }
+    }
+
+    fn steps(&self) -> MutexGuard<'_, Vec<Step>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Spans {
+    /// Runs `step` when Lambda ends the process, after the last export, in the rest of the 500 ms that Lambda gives.
+    /// Several steps run in the order of their registration.
+    ///
+    /// Call it before [`run`](Self::run), [`run_event`](Self::run_event) or [`run_runtime`](Self::run_runtime). The
+    /// process ends when all steps have returned. Do not also call
+    /// `lambda_runtime::spawn_graceful_shutdown_handler`, which ends the process while the export is running.
+    ///
+    /// ```no_run
+    /// # async fn main_() -> Result<(), lambda_runtime::Error> {
+    /// let spans = lambda_spans::Spans::from_env()?;
+    /// spans.on_shutdown(|| async { /* close the database pool */ });
+    /// spans.run(axum::Router::new()).await
+    /// # }
+    /// ```
+    pub fn on_shutdown<F>(&self, step: impl FnOnce() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.cleanup.steps().push(Box::new(move || Box::pin(step())));
+    }
+}
 
 /// Requests SIGTERM from Lambda, and exports the carried spans when it arrives. Runs in the init phase.
 ///
@@ -37,6 +93,7 @@ pub(super) async fn export_at_the_end(spans: Spans) -> bool {
     tokio::spawn(async move {
         asked_to_end.await;
         spans.shutdown(LAST_EXPORT).await;
+        spans.cleanup.run().await;
         std::process::exit(0);
     });
     true

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
+use opentelemetry::trace::{Span, Tracer, TracerProvider};
 use opentelemetry_otlp::ExporterBuildError;
 use tokio::task::JoinHandle;
 use tracing::Subscriber;
@@ -16,8 +17,10 @@ use tracing_subscriber::{Layer, Registry, filter};
 
 use super::flush::Traffic;
 use super::settings::Settings;
+use super::shutdown::Cleanup;
 use super::watchdog::Watchdog;
 use crate::capture::init_phase::InitPhase;
+use crate::capture::inject::Propagator;
 use crate::capture::logs;
 use crate::capture::panics;
 use crate::capture::recorder::Recorder;
@@ -25,6 +28,7 @@ use crate::export::pipeline::Pipeline;
 use crate::otlp::http_stack::HttpStack;
 use crate::propagation::ContextMode;
 use crate::trace::accounting::Ledger;
+use crate::trace::running::Running;
 
 /// Crates below the exporters and the AWS SDK, and the prefixes of their families. Their spans would feed the export
 /// with itself or repeat those of [`AwsSdkSpans`](crate::AwsSdkSpans).
@@ -71,6 +75,9 @@ pub struct Spans {
     pub(super) traffic: Arc<Traffic>,
     pub(super) init: Arc<InitPhase>,
     pub(super) watchdog: Arc<Watchdog>,
+    pub(super) running: Arc<Running>,
+    pub(super) cleanup: Arc<Cleanup>,
+    recorder: Recorder,
     /// Lambda's initialization type, such as `on-demand` or `snap-start`.
     pub(super) initialization: Option<String>,
     pub(super) concurrency: u64,
@@ -100,9 +107,21 @@ impl Spans {
         let http_stack = HttpStack::default();
         let pipeline = Pipeline::new(&settings.export, &settings.resource, &settings.sampling, &http_stack)
             .map_err(InstallError::Otlp)?;
+        let running = Arc::<Running>::default();
+        let init = Arc::new(InitPhase::begin(pipeline.outbox.clone(), settings.runtime_api.is_some()));
+        let recorder = Recorder::new(
+            pipeline.accounts.clone(),
+            pipeline.sampler.clone(),
+            init.clone(),
+            running.clone(),
+            pipeline.outbox.clone(),
+        );
         Ok(Self {
             watchdog: Arc::new(Watchdog::new()),
-            init: Arc::new(InitPhase::begin(pipeline.outbox.clone(), settings.runtime_api.is_some())),
+            running,
+            cleanup: Arc::default(),
+            recorder,
+            init,
             initialization: settings.initialization.clone(),
             concurrency: settings.concurrency,
             runtime_api: settings.runtime_api.clone(),
@@ -133,6 +152,10 @@ impl Spans {
             .with(spans.enabled.then(|| spans.tracing_layer()))
             .try_init()
             .map_err(InstallError::Subscriber)?;
+        if spans.enabled {
+            opentelemetry::global::set_tracer_provider(spans.recorder.clone());
+            opentelemetry::global::set_text_map_propagator(Propagator::default());
+        }
         panics::log_panics();
         // Copies of a snapshot cannot use its connections and keys.
         if spans.enabled
@@ -158,6 +181,26 @@ impl Spans {
         self.pipeline.sampler.set_key(key);
     }
 
+    /// Returns the provider of tracers for libraries that use the OpenTelemetry API instead of `tracing`.
+    /// [`install`](Self::install) makes it the global provider, and [`Propagator`] the global propagator.
+    ///
+    /// ```
+    /// # fn example(spans: &lambda_spans::Spans) {
+    /// use lambda_spans::opentelemetry::global;
+    ///
+    /// global::set_tracer_provider(spans.tracer_provider());
+    /// global::set_text_map_propagator(lambda_spans::Propagator::default());
+    /// # }
+    /// ```
+    pub fn tracer_provider(
+        &self,
+    ) -> impl TracerProvider<Tracer: Tracer<Span: Span + Send + Sync + 'static> + Send + Sync + 'static>
+    + Send
+    + Sync
+    + 'static {
+        self.recorder.clone()
+    }
+
     /// Returns the layer that records spans, for your own subscriber.
     ///
     /// It records spans of level INFO and above. Events stay log lines, because receivers bill each span event.
@@ -166,7 +209,7 @@ impl Spans {
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
         tracing_opentelemetry::layer()
-            .with_tracer(Recorder::new(self.pipeline.accounts.clone(), self.init.clone()))
+            .with_tracer(self.recorder.clone())
             .with_location(false)
             .with_threads(false)
             .with_target(false)
@@ -212,6 +255,9 @@ mod tests {
     use tracing::info_span;
 
     use super::*;
+    use crate::clock::Moment;
+    use crate::trace::inbound::Inbound;
+    use crate::trace::invocation::{Invocation, new_trace_id};
 
     #[test]
     fn spans_before_a_snapshot_are_not_in_its_copies() {
@@ -228,24 +274,28 @@ mod tests {
             info_span!("connect").in_scope(|| {});
         });
         runtime.block_on(spans.pipeline.flush(std::time::Duration::from_secs(1)));
-        let (ledger, root) = (spans.ledger(), SpanContext::empty_context());
+        let ledger = spans.ledger();
         assert_eq!((ledger.created, ledger.xray.sampled_out, ledger.otlp.sampled_out), (2, 1, 1));
-        let names: Vec<_> = spans.init.hand_over(&root, None).into_iter().map(|span| span.name).collect();
+        let first = Invocation::root(new_trace_id(), String::new(), spans.pipeline.outbox.clone(), Inbound::default());
+        let (accounts, sampler) = (&spans.pipeline.accounts, &spans.pipeline.sampler);
+        spans.init.hand_over(&first, &SpanContext::empty_context(), None, accounts, sampler, Moment::now());
+        let names: Vec<_> = first.take_finished().into_iter().map(|span| span.name).collect();
         assert_eq!(names, ["connect", "init"]);
     }
 
-    fn created(variables: &[&str]) -> u64 {
+    /// The counts after a span without an invocation.
+    fn counts(variables: &[&str]) -> (u64, u64) {
         let settings = Settings::from_lookup(|name| variables.contains(&name).then(|| "127.0.0.1:1".to_owned()));
         let spans = Spans::new(&settings.expect("valid")).expect("destinations");
         tracing::subscriber::with_default(Registry::default().with(spans.tracing_layer()), || {
             info_span!("migrate").in_scope(|| {});
         });
-        spans.ledger().created
+        (spans.ledger().created, spans.ledger().xray.carried)
     }
 
     #[test]
-    fn init_phase_is_recorded_in_lambda_only() {
-        assert_eq!(created(&["AWS_XRAY_DAEMON_ADDRESS", "AWS_LAMBDA_RUNTIME_API"]), 1);
-        assert_eq!(created(&["AWS_XRAY_DAEMON_ADDRESS"]), 0);
+    fn span_before_the_first_invocation_waits_in_lambda_only() {
+        assert_eq!(counts(&["AWS_XRAY_DAEMON_ADDRESS", "AWS_LAMBDA_RUNTIME_API"]), (1, 0));
+        assert_eq!(counts(&["AWS_XRAY_DAEMON_ADDRESS"]), (1, 1));
     }
 }

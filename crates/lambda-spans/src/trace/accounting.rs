@@ -66,6 +66,8 @@ pub struct Counts {
     pub carried: u64,
     /// Dropped.
     pub dropped: Dropped,
+    /// Started outside of every invocation and could not be sent.
+    pub orphaned: u64,
 }
 
 /// Counts of dropped spans by reason since the start of the process.
@@ -93,6 +95,8 @@ pub(crate) enum DropReason {
     Refused,
     Overflowed,
     Unsent,
+    /// Counted separately, because the program can change where its spans start.
+    Orphaned,
 }
 
 /// Counts of all spans of this process.
@@ -100,7 +104,7 @@ pub(crate) enum DropReason {
 /// When all spans have ended, `created` equals the sum of the counts of each configured destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// Spans that started in an invocation or request.
+    /// Spans that started.
     pub created: u64,
     /// AWS X-Ray.
     pub xray: Counts,
@@ -134,6 +138,7 @@ pub(crate) struct Account {
     refused: AtomicU64,
     overflowed: AtomicU64,
     unsent: AtomicU64,
+    orphaned: AtomicU64,
 }
 
 impl Accounts {
@@ -174,6 +179,7 @@ impl Account {
             DropReason::Refused => &self.refused,
             DropReason::Overflowed => &self.overflowed,
             DropReason::Unsent => &self.unsent,
+            DropReason::Orphaned => &self.orphaned,
         };
         counter.fetch_add(spans as u64, Relaxed);
     }
@@ -185,7 +191,9 @@ impl Account {
             overflowed: self.overflowed.load(Relaxed),
             unsent: self.unsent.load(Relaxed),
         };
-        let carried = self.entered.load(Relaxed).saturating_sub(exported + sampled_out + dropped.total());
-        Counts { exported, sampled_out, carried, dropped }
+        let orphaned = self.orphaned.load(Relaxed);
+        let settled = exported + sampled_out + dropped.total() + orphaned;
+        let carried = self.entered.load(Relaxed).saturating_sub(settled);
+        Counts { exported, sampled_out, carried, dropped, orphaned }
     }
 }

@@ -26,10 +26,51 @@ pub(crate) struct FinishedSpans {
     pub(crate) destinations: Destinations,
     /// The caller whose trace is continued over OTLP, if any.
     pub(crate) caller: Option<Caller>,
+    /// The id of the invocation's root span, which may not be among these spans.
+    pub(crate) root: SpanId,
+    /// Whether they started outside of every invocation.
+    pub(crate) orphan: bool,
     pub(crate) spans: Vec<SpanData>,
 }
 
 /// Receives spans that are ready for export. The export pipeline's outbox implements it.
 pub(crate) trait SpanSink: Debug + Send + Sync {
     fn accept(&self, finished: FinishedSpans);
+
+    /// Counts a span outside of every invocation that cannot be kept.
+    fn reject_orphan(&self);
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+
+    /// Collects what is ready for export.
+    #[derive(Debug, Default)]
+    pub(crate) struct CollectingSink {
+        finished: Mutex<Vec<FinishedSpans>>,
+        rejected: Mutex<usize>,
+    }
+
+    impl CollectingSink {
+        pub(crate) fn take(&self) -> Vec<FinishedSpans> {
+            std::mem::take(&mut self.finished.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+
+        pub(crate) fn rejected_orphans(&self) -> usize {
+            *self.rejected.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    impl SpanSink for CollectingSink {
+        fn accept(&self, finished: FinishedSpans) {
+            self.finished.lock().unwrap_or_else(PoisonError::into_inner).push(finished);
+        }
+
+        fn reject_orphan(&self) {
+            *self.rejected.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        }
+    }
 }

@@ -1,11 +1,10 @@
 //! One unit of work, an invocation or a served request, and its spans.
 //!
-//! It travels as a value of the OpenTelemetry context, so that no global state ties a span to its invocation.
+//! It travels as a value of the OpenTelemetry context. A span without that value is assigned by [`super::detached`].
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use opentelemetry::trace::{SpanContext, SpanId, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
@@ -13,8 +12,10 @@ use opentelemetry_aws::trace::XrayIdGenerator;
 use opentelemetry_sdk::trace::{IdGenerator as _, SpanData};
 
 use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_INTERRUPTED};
+use crate::clock::Moment;
 use crate::propagation::trace_header::TraceHeader;
 use crate::trace::accounting::Destinations;
+use crate::trace::detached;
 use crate::trace::finished::{FinishedSpans, SpanSink, XrayContext};
 use crate::trace::inbound::Inbound;
 use crate::trace::open_span::OpenSpan;
@@ -33,6 +34,12 @@ struct State {
     request_id: String,
     xray: XrayContext,
     inbound: Inbound,
+    /// The first span that starts in the invocation.
+    root: OnceLock<SpanId>,
+    /// Whether no invocation was running: the root span is one that the program started on its own.
+    is_orphan: bool,
+    /// The invocation that has received these spans. Only the init phase has one.
+    successor: OnceLock<Invocation>,
     spans: Mutex<SpanState>,
     sink: Arc<dyn SpanSink>,
 }
@@ -40,9 +47,9 @@ struct State {
 #[derive(Debug, Default)]
 struct SpanState {
     finished: Vec<SpanData>,
-    open: Vec<(SpanId, Weak<OpenSpan>)>,
+    open: HashMap<SpanId, Weak<OpenSpan>>,
     /// Spans that were exported over OTLP while open. Their ends go to X-Ray only.
-    already_exported: Vec<SpanId>,
+    already_exported: HashSet<SpanId>,
     interrupted: bool,
     logs: BufferedLogs,
     closed: Option<Decision>,
@@ -75,12 +82,25 @@ impl Invocation {
         inbound: Inbound,
     ) -> Self {
         let xray = XrayContext { parent: header.parent, sampled: header.sampled };
-        Self::new(header.root, xray, request_id, sink, inbound)
+        Self::new(header.root, xray, request_id, sink, inbound, false)
     }
 
     /// Creates a unit of work without a caller: its root span is the root of the trace in every destination.
     pub(crate) fn root(trace_id: TraceId, request_id: String, sink: Arc<dyn SpanSink>, inbound: Inbound) -> Self {
-        Self::new(trace_id, XrayContext { parent: None, sampled: true }, request_id, sink, inbound)
+        let xray = XrayContext { parent: None, sampled: true };
+        Self::new(trace_id, xray, request_id, sink, inbound, false)
+    }
+
+    /// Creates a unit of work with the same settings in a trace of its own.
+    pub(crate) fn separate(&self, trace_id: TraceId) -> Self {
+        let xray = XrayContext { parent: None, sampled: self.0.xray.sampled };
+        Self::new(trace_id, xray, self.0.request_id.clone(), self.0.sink.clone(), Inbound::default(), false)
+    }
+
+    /// Creates a unit of work for a span that started outside of every invocation.
+    pub(crate) fn orphan(sink: Arc<dyn SpanSink>) -> Self {
+        let xray = XrayContext { parent: None, sampled: true };
+        Self::new(new_trace_id(), xray, String::new(), sink, Inbound::default(), true)
     }
 
     fn new(
@@ -89,13 +109,40 @@ impl Invocation {
         request_id: String,
         sink: Arc<dyn SpanSink>,
         inbound: Inbound,
+        is_orphan: bool,
     ) -> Self {
-        Self(Arc::new(State { trace_id, request_id, xray, inbound, spans: Mutex::default(), sink }))
+        let (root, successor, spans) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Self(Arc::new(State { trace_id, request_id, xray, inbound, root, is_orphan, successor, spans, sink }))
     }
 
     /// Returns the invocation of the calling code.
     pub(crate) fn current() -> Option<Self> {
-        Context::map_current(|context| context.get::<Self>().cloned())
+        Context::map_current(Self::of)
+    }
+
+    /// Returns the invocation of a context, or of the detached span in it.
+    pub(crate) fn of(context: &Context) -> Option<Self> {
+        let invocation = context.get::<Self>().cloned();
+        invocation.or_else(|| detached::invocation_of(context.span().span_context().span_id())).map(Self::resolved)
+    }
+
+    /// Returns the invocation that receives the spans: the successor if there is one.
+    pub(crate) fn resolved(self) -> Self {
+        self.0.successor.get().cloned().unwrap_or(self)
+    }
+
+    /// Makes the span the root unless the invocation has a root. Returns whether it is the root now.
+    pub(crate) fn claim_root(&self, span: SpanId) -> bool {
+        self.0.root.set(span).is_ok()
+    }
+
+    /// Returns the id of the root span; invalid before it has started.
+    pub(crate) fn root_span(&self) -> SpanId {
+        self.0.root.get().copied().unwrap_or(SpanId::INVALID)
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Returns a context for the root span, with this invocation and a remote parent that carries the trace id.
@@ -136,17 +183,19 @@ impl Invocation {
 
     /// Registers an open span.
     pub(crate) fn add_open(&self, id: SpanId, span: Weak<OpenSpan>) {
-        self.lock().open.push((id, span));
+        self.lock().open.insert(id, span);
     }
 
     /// Records an ended span. A span that ends after its invocation is sent by a later export.
-    pub(crate) fn record(&self, span: SpanData) {
+    pub(crate) fn record(&self, mut span: SpanData) {
         let mut state = self.lock();
         let id = span.span_context.span_id();
-        if let Some(place) = state.open.iter().position(|(open, _)| *open == id) {
-            state.open.swap_remove(place);
-        }
-        if let Some(otlp) = state.closed {
+        state.open.remove(&id);
+        if let Some(successor) = self.0.successor.get() {
+            drop(state);
+            span.span_context = in_trace(successor.trace_id(), id);
+            successor.record(span);
+        } else if let Some(otlp) = state.closed {
             let already_exported = state.already_exported.contains(&id);
             drop(state);
             self.send(otlp, if already_exported { Destinations::REPLACING } else { Destinations::ALL }, vec![span]);
@@ -169,13 +218,26 @@ impl Invocation {
         mem::take(&mut self.lock().finished)
     }
 
+    /// Passes the ended spans, and those that end later, to `successor`.
+    pub(crate) fn hand_over(&self, successor: &Self) {
+        // Under the lock, so that no span is recorded in between.
+        let mut state = self.lock();
+        let spans = mem::take(&mut state.finished);
+        self.0.successor.set(successor.clone()).ok();
+        drop(state);
+        for mut span in spans {
+            span.span_context = in_trace(successor.trace_id(), span.span_context.span_id());
+            successor.record(span);
+        }
+    }
+
     /// Discards the ended spans as not sampled, without ending the invocation.
     pub(crate) fn sample_out_finished(&self) {
         let spans = self.take_finished();
         if !spans.is_empty() {
             let xray = XrayContext { parent: None, sampled: false };
-            let (otlp, destinations, caller) = (Decision::SampleOut, Destinations::ALL, None);
-            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, spans });
+            let (otlp, destinations, root) = (Decision::SampleOut, Destinations::ALL, self.root_span());
+            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller: None, root, orphan: false, spans });
         }
     }
 
@@ -183,7 +245,8 @@ impl Invocation {
     pub(crate) fn close(&self, sampler: &Sampler) -> Verdict {
         let mut state = self.lock();
         let spans = mem::take(&mut state.finished);
-        let root = spans.iter().find(|span| span.parent_span_is_remote);
+        let id = self.root_span();
+        let root = spans.iter().rfind(|span| span.span_context.span_id() == id);
         let mut verdict = root.map(|root| sampler.verdict(root)).unwrap_or_default();
         verdict.slow |= state.interrupted;
         let otlp = sampler.decide(self.0.trace_id, verdict);
@@ -200,13 +263,13 @@ impl Invocation {
     /// current state. X-Ray receives the returned copies as spans in progress, and their ends later.
     ///
     /// Only the first call has an effect.
-    pub(crate) fn interrupt(&self, now: SystemTime) -> Vec<SpanData> {
+    pub(crate) fn interrupt(&self, now: Moment) -> Vec<SpanData> {
         let mut state = self.lock();
         if state.closed.is_some() || mem::replace(&mut state.interrupted, true) {
             return Vec::new();
         }
         let finished = mem::take(&mut state.finished);
-        let open: Vec<SpanData> = state.open.iter().filter_map(|(_, span)| span.upgrade()?.snapshot(now)).collect();
+        let open: Vec<SpanData> = state.open.values().filter_map(|span| span.upgrade()?.snapshot(now)).collect();
         state.already_exported = open.iter().map(|span| span.span_context.span_id()).collect();
         drop(state);
         let keep = Decision::Keep { rate: 1 };
@@ -223,14 +286,20 @@ impl Invocation {
 
     fn send(&self, otlp: Decision, destinations: Destinations, spans: Vec<SpanData>) {
         if !spans.is_empty() {
-            let caller = self.0.inbound.caller().cloned();
-            self.0.sink.accept(FinishedSpans { xray: self.0.xray, otlp, destinations, caller, spans });
+            let (xray, caller) = (self.0.xray, self.0.inbound.caller().cloned());
+            let (root, orphan) = (self.root_span(), self.0.is_orphan);
+            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, root, orphan, spans });
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, SpanState> {
         self.0.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the context of a recorded span.
+pub(crate) fn in_trace(trace_id: TraceId, span_id: SpanId) -> SpanContext {
+    SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, false, TraceState::NONE)
 }
 
 /// Returns a new trace id in X-Ray's form.

@@ -92,6 +92,8 @@ fn document_below(span: SpanData, parent: Option<u64>) -> Json {
         otlp: Decision::SampleOut,
         destinations: Destinations::ALL,
         caller: None,
+        root: SpanId::INVALID,
+        orphan: false,
         spans: vec![span],
     };
     let documents = xray("127.0.0.1:2000").documents(&[finished], &account);
@@ -365,6 +367,8 @@ fn unsampled_spans_are_counted_and_not_sent() {
         otlp: Decision::SampleOut,
         destinations: Destinations::ALL,
         caller: None,
+        root: SpanId::INVALID,
+        orphan: false,
         spans: vec![child("x", vec![])],
     };
     assert!(xray("127.0.0.1:2000").documents(&[finished], &account).is_empty());

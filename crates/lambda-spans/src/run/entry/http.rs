@@ -88,7 +88,7 @@ impl Spans {
     {
         let service = self.http_layer().layer(with_routes(service));
         let service = service.map_response(|response| response.map(SyncBody::new));
-        self.serve(Runtime::new(Adapter::from(service))).await
+        self.run_runtime(Runtime::new(Adapter::from(service))).await
     }
 
     /// Serves HTTP invocations whose responses are streamed, as a function URL does in `RESPONSE_STREAM` mode.

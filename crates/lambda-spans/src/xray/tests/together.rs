@@ -13,6 +13,8 @@ fn documents(spans: Vec<SpanData>) -> Vec<Json> {
         otlp: Decision::SampleOut,
         destinations: Destinations::ALL,
         caller: None,
+        root: SpanId::INVALID,
+        orphan: false,
         spans,
     };
     let documents = xray("127.0.0.1:2000").documents(&[finished], &Account::default());
