@@ -172,7 +172,7 @@ mod tests {
         let (accounts, sampler) = (Accounts::default(), Arc::new(Sampler::new(&SamplingSettings::default())));
         let init = Arc::new(InitPhase::begin(sink.clone(), true));
         let running = Arc::<Running>::default();
-        let recorder = Recorder::new(accounts.clone(), sampler.clone(), init.clone(), running, sink.clone());
+        let recorder = Recorder::new(accounts.clone(), sampler.clone(), init.clone(), running, sink.clone(), true);
         let span = |name| recorder.build_with_context(SpanBuilder::from_name(name), &Context::new());
         let _connected = span("connect");
         drop(span("migrate"));

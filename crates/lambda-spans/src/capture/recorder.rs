@@ -41,6 +41,7 @@ struct Shared {
     accounts: Accounts,
     parents: Parents,
     sampler: Arc<Sampler>,
+    enabled: bool,
 }
 
 impl Recorder {
@@ -50,9 +51,10 @@ impl Recorder {
         init: Arc<InitPhase>,
         running: Arc<Running>,
         sink: Arc<dyn SpanSink>,
+        enabled: bool,
     ) -> Self {
         let parents = Parents::new(init, running, sink);
-        let shared = Shared { ids: XrayIdGenerator::default(), accounts, parents, sampler };
+        let shared = Shared { ids: XrayIdGenerator::default(), accounts, parents, sampler, enabled };
         Self { scope: library_scope(), shared: Arc::new(shared) }
     }
 }
@@ -70,6 +72,9 @@ impl Tracer for Recorder {
     type Span = RecordedSpan;
 
     fn build_with_context(&self, builder: SpanBuilder, context: &Context) -> RecordedSpan {
+        if !self.shared.enabled {
+            return RecordedSpan { context: SpanContext::NONE, open: None };
+        }
         let id = self.shared.ids.new_span_id();
         self.shared.accounts.created(1);
         let Some(parent) = self.shared.parents.find(context, id) else {
@@ -252,7 +257,7 @@ mod tests {
         let (sink, running) = (Arc::<CollectingSink>::default(), Arc::<Running>::default());
         let (accounts, sampler) = (Accounts::default(), Arc::new(Sampler::new(&SamplingSettings::default())));
         let init = Arc::new(InitPhase::begin(sink.clone(), false));
-        let recorder = Recorder::new(accounts.clone(), sampler.clone(), init, running.clone(), sink.clone());
+        let recorder = Recorder::new(accounts.clone(), sampler.clone(), init, running.clone(), sink.clone(), true);
         Process { sink, running, accounts, sampler, recorder }
     }
 

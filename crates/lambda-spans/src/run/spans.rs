@@ -115,6 +115,7 @@ impl Spans {
             init.clone(),
             running.clone(),
             pipeline.outbox.clone(),
+            settings.enabled,
         );
         Ok(Self {
             watchdog: Arc::new(Watchdog::new()),
@@ -208,14 +209,18 @@ impl Spans {
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
+        let enabled = self.enabled;
         tracing_opentelemetry::layer()
             .with_tracer(self.recorder.clone())
             .with_location(false)
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
-            .with_filter(filter::filter_fn(|metadata| {
-                metadata.is_span() && *metadata.level() <= tracing::Level::INFO && !is_internal(metadata.target())
+            .with_filter(filter::filter_fn(move |metadata| {
+                enabled
+                    && metadata.is_span()
+                    && *metadata.level() <= tracing::Level::INFO
+                    && !is_internal(metadata.target())
             }))
     }
 

@@ -8,18 +8,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::HeaderMap;
 use lambda_harness::{Event, InvocationResult, Lambda, OtlpReceiver, OtlpResponse, XrayDaemon};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use lambda_spans::{Ledger, Settings, Spans};
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
+use lambda_spans::{EventLayer, Ledger, Settings, Spans};
 use serde_json::{Value, json};
+use tower::Layer as _;
 use tracing::{Instrument as _, info_span};
 
 const PARENT: &str = "53995c3f42cd8ad8";
 
+#[expect(clippy::disallowed_methods, reason = "the tests configure the function by variables")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 #[test]
 fn function() {
-    #[expect(clippy::disallowed_methods, reason = "it tells the function from its tests")]
-    let in_lambda = std::env::var("AWS_LAMBDA_RUNTIME_API").is_ok();
-    if !in_lambda {
+    if variable("AWS_LAMBDA_RUNTIME_API").is_none() {
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -29,7 +33,14 @@ fn function() {
             let spans = spans.clone();
             service_fn(move |event: LambdaEvent<Value>| handle(spans.clone(), event.payload))
         };
-        spans.run_event(handler).await.unwrap();
+        let (cleaned, ledger) = (spans.clone(), "cleaned up with");
+        spans.on_shutdown(async move || println!("{ledger} {} carried spans", cleaned.ledger().otlp.carried));
+        let runtime = || Runtime::new(EventLayer.layer(handler.clone()));
+        match variable("RUNTIME").as_deref() {
+            Some("own") => spans.run_runtime(runtime()).await.unwrap(),
+            Some("layer") => runtime().layer(spans.lambda_layer()).run().await.unwrap(),
+            _ => spans.run_event(handler).await.unwrap(),
+        }
     });
 }
 
@@ -161,6 +172,34 @@ async fn bursts_share_exports_and_sigterm_flushes_the_rest() {
     complete(&stage.traces(), 200);
     let requests = stage.otlp.collected().requests.len();
     assert!(requests < 100, "{requests} requests for 200 invocations");
+}
+
+#[tokio::test]
+async fn own_runtime_exports_like_run() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("RUNTIME", "own")]).await;
+    for n in 1..=20 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.wait_until_frozen().await;
+    assert!(stage.otlp.collected().requests.len() < 20);
+    let (status, log) = lambda.terminate().await;
+    assert!(status.success(), "{status}: {log}");
+    assert!(log.contains("cleaned up with 0 carried spans"), "{log}");
+    complete(&stage.traces(), 20);
+}
+
+#[tokio::test]
+async fn layer_alone_exports_after_every_response() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("RUNTIME", "layer")]).await;
+    for n in 1..=9 {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.wait_until_frozen().await;
+    let log = lambda.kill().await;
+    complete(&stage.traces(), 9);
+    assert_eq!(log.matches("Spans::run_runtime").count(), 1, "{log}");
 }
 
 #[tokio::test]
