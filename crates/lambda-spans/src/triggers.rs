@@ -53,7 +53,7 @@ use batch::RecordBatch;
 /// # async fn main_() -> Result<(), Error> {
 /// let spans = Spans::from_env()?;
 /// let handler = service_fn(|event: LambdaEvent<Value>| async move { Ok::<_, Error>(event.payload) });
-/// Runtime::new(EventLayer.layer(handler)).layer(spans.lambda_layer()).run().await
+/// spans.run_runtime(Runtime::new(EventLayer.layer(handler))).await
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default)]

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use tower::{Layer as _, Service};
 
 use super::flush::{FlushMode, Traffic};
+use super::lambda::LambdaService;
 use super::settings::Settings;
 use super::shutdown;
 use super::snapstart::Restored;
@@ -111,10 +112,18 @@ impl Spans {
         S: Service<LambdaInvocation, Response = (), Error = Error> + Clone + Send + 'static,
         S::Future: Send + 'static,
     {
-        let spans = self.clone().end_init_phase().await;
-        let runtime =
-            runtime.layer(spans.started_layer()).register_snapstart_resource(Arc::new(Restored(spans.clone())));
+        let (spans, runtime) = self.start(runtime).await;
         if spans.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }
+    }
+
+    /// Ends the init phase and adds the outermost layer.
+    async fn start<S>(&self, runtime: Runtime<S>) -> (Self, Runtime<LambdaService<S>>)
+    where
+        S: Service<LambdaInvocation, Response = (), Error = Error>,
+    {
+        let spans = self.clone().end_init_phase().await;
+        let runtime = runtime.layer(spans.started_layer());
+        (spans.clone(), runtime.register_snapstart_resource(Arc::new(Restored(spans))))
     }
 
     /// Ends the init phase.

@@ -155,7 +155,7 @@ impl Spans {
             .map_err(InstallError::Subscriber)?;
         if spans.enabled {
             opentelemetry::global::set_tracer_provider(spans.recorder.clone());
-            opentelemetry::global::set_text_map_propagator(Propagator::default());
+            opentelemetry::global::set_text_map_propagator(Propagator);
         }
         panics::log_panics();
         // Copies of a snapshot cannot use its connections and keys.
@@ -190,7 +190,7 @@ impl Spans {
     /// use lambda_spans::opentelemetry::global;
     ///
     /// global::set_tracer_provider(spans.tracer_provider());
-    /// global::set_text_map_propagator(lambda_spans::Propagator::default());
+    /// global::set_text_map_propagator(lambda_spans::Propagator);
     /// # }
     /// ```
     pub fn tracer_provider(

@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::fmt::Debug;
 use std::mem;
-use std::sync::Arc;
 
 use axum::Router;
 use bytes::Bytes;
@@ -16,7 +15,6 @@ use tower::{Layer as _, Service, ServiceExt as _};
 use crate::http::HttpLayer;
 use crate::http::body::SyncBody;
 use crate::http::stream::StreamLayer;
-use crate::run::snapstart::Restored;
 use crate::run::spans::Spans;
 
 /// Serves HTTP invocations with `service` and the settings from the environment: [`Spans::from_env`], then
@@ -108,9 +106,7 @@ impl Spans {
         B::Error: Into<Error> + Send + Debug,
     {
         let service = StreamLayer.layer(self.http_layer().layer(with_routes(service)));
-        let spans = self.clone().end_init_phase().await;
-        let runtime = Runtime::new(StreamAdapter::from(service)).layer(spans.lambda_layer());
-        runtime.register_snapstart_resource(Arc::new(Restored(spans))).run().await
+        self.start(Runtime::new(StreamAdapter::from(service))).await.1.run().await
     }
 
     fn http_layer(&self) -> HttpLayer {
