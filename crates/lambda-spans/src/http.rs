@@ -22,7 +22,7 @@ use tower::{Layer, Service};
 
 use crate::attributes::{ERROR_TYPE, HTTP_RESPONSE_BODY_SIZE, HTTP_RESPONSE_STATUS_CODE};
 use crate::trace::inbound;
-use crate::trace::invocation::Invocation;
+use crate::trace::lookup;
 use crate::trace::outcome::HandlerOutcome;
 
 /// A response extension that sets `error.type` on the request's span.
@@ -114,7 +114,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let span = Invocation::current().and_then(|invocation| {
+        let span = lookup::current().and_then(|invocation| {
             let context = Context::current();
             // The outermost layer records the request; a layer inside the router adds the route.
             let outermost = invocation.inbound().mark_reached();

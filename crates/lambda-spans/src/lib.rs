@@ -67,7 +67,7 @@ pub use run::lambda::{LambdaLayer, LambdaService};
 pub use run::settings::Settings;
 pub use run::spans::{InstallError, Spans};
 pub use trace::accounting::{Counts, Dropped, Ledger};
-pub use trace::invocation::{request_id, trace_id};
+pub use trace::lookup::{request_id, trace_id};
 pub use triggers::{EventLayer, EventService};
 pub use variables::{SettingsError, SettingsErrors};
 pub use {opentelemetry, tracing, tracing_opentelemetry};

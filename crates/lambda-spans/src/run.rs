@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod behaviour;
+mod cleanup;
 pub(crate) mod entry;
 pub(crate) mod flush;
 pub(crate) mod lambda;

@@ -1,10 +1,10 @@
 //! The core: one invocation, its spans, and what is known about them.
 
 pub(crate) mod accounting;
-pub(crate) mod detached;
 pub(crate) mod finished;
 pub(crate) mod inbound;
 pub(crate) mod invocation;
+pub(crate) mod lookup;
 pub(crate) mod open_span;
 pub(crate) mod outcome;
 pub(crate) mod running;

@@ -24,7 +24,7 @@ use serde::Serialize;
 use tower::{Layer, Service};
 
 use crate::trace::inbound;
-use crate::trace::invocation::Invocation;
+use crate::trace::lookup;
 use crate::trace::outcome::HandlerOutcome;
 use batch::RecordBatch;
 
@@ -89,7 +89,7 @@ where
 
     fn call(&mut self, event: LambdaEvent<T>) -> Self::Future {
         let mut batch = None;
-        let span = Invocation::current().filter(|invocation| invocation.inbound().mark_reached()).map(|invocation| {
+        let span = lookup::current().filter(|invocation| invocation.inbound().mark_reached()).map(|invocation| {
             let context = Context::current();
             let event = invocation.inbound().take_event();
             batch = event.and_then(|event| detect::trigger(&event).apply_to(&context));

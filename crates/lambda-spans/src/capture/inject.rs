@@ -11,7 +11,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::propagation::trace_header::{TraceHeader, XRAY_HEADER};
 use crate::propagation::{traceparent, tracestate};
-use crate::trace::invocation::Invocation;
+use crate::trace::lookup;
 
 /// Writes the current span into the headers of an outgoing request, as `traceparent` and as `X-Amzn-Trace-Id`. Does
 /// nothing outside of an invocation.
@@ -32,7 +32,7 @@ pub fn inject(headers: &mut HeaderMap) {
 
 /// Returns the headers of a request made within the span of `context`.
 fn outgoing(context: &Context) -> Vec<(HeaderName, String)> {
-    let Some((invocation, xray)) = Invocation::of(context).zip(xray_header(context)) else { return Vec::new() };
+    let Some((invocation, xray)) = lookup::of(context).zip(xray_header(context)) else { return Vec::new() };
     let parent = traceparent::format(invocation.otlp_trace_id(), context.span().span_context().span_id());
     let state = invocation.inbound().caller().and_then(|caller| caller.state.as_ref());
     let state = state.map(|state| (tracestate::HEADER, state.as_str().to_owned()));
@@ -73,7 +73,7 @@ impl TextMapPropagator for Propagator {
 
 /// `X-Amzn-Trace-Id` for a request made within the span of `context`.
 pub(crate) fn xray_header(context: &Context) -> Option<String> {
-    let invocation = Invocation::of(context)?;
+    let invocation = lookup::of(context)?;
     let span = context.span();
     let span_context = span.span_context();
     let header = TraceHeader {

@@ -16,7 +16,7 @@ use tracing_subscriber::layer::Context as LayerContext;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::propagation::trace_header::xray_form;
-use crate::trace::invocation::Invocation;
+use crate::trace::lookup;
 
 /// JSON lines on standard output, which Lambda collects; on a terminal, text on standard error.
 pub(crate) fn layer<S>(terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
@@ -55,7 +55,7 @@ fn write_line(writer: &mut dyn fmt::Write, event: &Event<'_>) -> fmt::Result {
     if !fields.named.is_empty() {
         write!(writer, ",\"fields\":{}", Value::Object(fields.named))?;
     }
-    if let Some(invocation) = Invocation::current() {
+    if let Some(invocation) = lookup::current() {
         let span_id = Context::map_current(|context| context.span().span_context().span_id());
         write!(writer, ",\"trace_id\":\"{}\",\"span_id\":\"{span_id}\"", invocation.otlp_trace_id())?;
         write!(writer, ",\"xray_trace_id\":\"{}\"", xray_form(invocation.trace_id()))?;
@@ -82,7 +82,7 @@ impl<S: Subscriber> Layer<S> for Buffer {
         if *event.metadata().level() <= self.written {
             return;
         }
-        if let Some(invocation) = Invocation::current() {
+        if let Some(invocation) = lookup::current() {
             let mut line = String::new();
             if write_line(&mut line, event).is_ok() {
                 invocation.buffer_log(line);

@@ -9,6 +9,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _};
 use super::init_phase::InitPhase;
 use crate::trace::finished::SpanSink;
 use crate::trace::invocation::Invocation;
+use crate::trace::lookup;
 use crate::trace::running::Running;
 
 /// The maximum number of orphans that are open at the same time. It bounds the memory of spans that never end.
@@ -55,19 +56,18 @@ impl Parents {
         let is_detached = known.is_none();
         // A remote parent is in another process, so it cannot say where the span belongs.
         let local = asked.is_valid() && !asked.is_remote();
-        let of_parent =
-            || Invocation::of(context).or_else(|| self.running.in_trace(asked.trace_id())).filter(|_| local);
+        let of_parent = || lookup::of(context).or_else(|| self.running.in_trace(asked.trace_id())).filter(|_| local);
         if let Some(invocation) = known.clone().filter(|_| local).or_else(of_parent) {
             let span = asked.span_id();
             return Some(Parent { invocation, span, is_root: false, link: None, is_detached, orphan: None });
         }
         let link = asked.is_valid().then_some(asked);
         let here = Context::current();
-        let running = known.or_else(|| Invocation::of(&here)).or_else(|| self.running.only());
+        let running = known.or_else(|| lookup::of(&here)).or_else(|| self.running.only());
         if let Some(invocation) = running.or_else(|| self.init.under_way()) {
             // The span that is open here is what the program's own parent replaced.
             let replaced = link.is_some().then(|| here.span().span_context().clone()).filter(|span| {
-                span.is_valid() && !span.is_remote() && Invocation::of(&here).is_some_and(|here| here.is(&invocation))
+                span.is_valid() && !span.is_remote() && lookup::of(&here).is_some_and(|here| here.is(&invocation))
             });
             let span = replaced.map_or_else(|| invocation.root_span(), |span| span.span_id());
             return Some(Parent { invocation, span, is_root: false, link, is_detached, orphan: None });

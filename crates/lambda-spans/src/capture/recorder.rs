@@ -18,9 +18,9 @@ use super::parent::{OpenOrphan, Parent, Parents};
 use crate::attributes::{LAMBDA_SPANS_ORPHAN, OTEL_KIND};
 use crate::clock::Moment;
 use crate::trace::accounting::Accounts;
-use crate::trace::detached::Detached;
 use crate::trace::finished::SpanSink;
 use crate::trace::invocation::{Invocation, in_trace};
+use crate::trace::lookup::Detached;
 use crate::trace::open_span::OpenSpan;
 use crate::trace::running::Running;
 use crate::trace::sampling::Sampler;
@@ -241,6 +241,7 @@ mod tests {
     use super::*;
     use crate::trace::finished::tests::CollectingSink;
     use crate::trace::inbound::Inbound;
+    use crate::trace::lookup;
     use crate::trace::running::InvocationRunning;
     use crate::trace::sampling::SamplingSettings;
 
@@ -324,7 +325,7 @@ mod tests {
         let process = process();
         let orphan = process.start("tick", &Context::new());
         let child = process.start("child", &orphan);
-        assert_eq!(Invocation::of(&child).map(|found| found.trace_id()), Some(orphan.span().span_context().trace_id()));
+        assert_eq!(lookup::of(&child).map(|found| found.trace_id()), Some(orphan.span().span_context().trace_id()));
         child.span().end();
         orphan.span().end();
         let [finished] = &process.sink.take()[..] else { panic!("one trace") };
@@ -332,7 +333,7 @@ mod tests {
         let spans: Vec<_> = finished.spans.iter().map(|span| (span.name.as_ref(), span.parent_span_id)).collect();
         assert_eq!(spans, [("child", id(&orphan)), ("tick", SpanId::INVALID)]);
         assert_eq!(finished.spans[1].attributes, [KeyValue::new("lambda_spans.orphan", true)]);
-        assert!(Invocation::of(&orphan).is_none());
+        assert!(lookup::of(&orphan).is_none());
         assert_eq!(process.accounts.ledger().created, 2);
     }
 

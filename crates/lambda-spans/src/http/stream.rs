@@ -17,7 +17,7 @@ use tower::{Layer, Service};
 use tracing::Span;
 
 use crate::attributes::{HTTP_RESPONSE_BODY_SIZE, HTTP_RESPONSE_TIME_TO_FIRST_BYTE_MS};
-use crate::trace::invocation::Invocation;
+use crate::trace::lookup;
 use crate::trace::outcome::HandlerOutcome;
 
 /// Extends the invocation's span over a streamed response. Place it outside of [`HttpLayer`](crate::HttpLayer).
@@ -55,7 +55,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let invocation = Invocation::current().map(|_| (Span::current(), Context::current()));
+        let invocation = lookup::current().map(|_| (Span::current(), Context::current()));
         let started = Instant::now();
         StreamFuture { handler: self.inner.call(request), invocation, started }
     }

@@ -1,9 +1,6 @@
 //! The shutdown of an execution environment: exports the carried spans in the time that Lambda gives.
 
-use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
@@ -18,35 +15,6 @@ const LAST_EXPORT: Duration = Duration::from_millis(400);
 /// A request on the same machine. If the API does not respond, the function must still start.
 const REGISTRATION: Duration = Duration::from_millis(500);
 const IDENTIFIER: &str = "lambda-extension-identifier";
-
-/// The program's own work before the process ends.
-#[derive(Default)]
-pub(super) struct Cleanup(Mutex<Vec<Step>>);
-
-type Step = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
-
-impl fmt::Debug for Cleanup {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Cleanup").field("steps", &self.steps().len()).finish()
-    }
-}
-
-impl Cleanup {
-    pub(super) fn is_needed(&self) -> bool {
-        !self.steps().is_empty()
-    }
-
-    async fn run(&self) {
-        let steps = std::mem::take(&mut *self.steps());
-        for step in steps {
-            step().await;
-        }
-    }
-
-    fn steps(&self) -> MutexGuard<'_, Vec<Step>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Spans {
     /// Runs `step` when Lambda ends the process, after the last export, in the rest of the 500 ms that Lambda gives.
@@ -67,7 +35,7 @@ impl Spans {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.cleanup.steps().push(Box::new(move || Box::pin(step())));
+        self.cleanup.add(step);
     }
 }
 

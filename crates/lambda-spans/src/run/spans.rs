@@ -15,9 +15,9 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{Layer, Registry, filter};
 
+use super::cleanup::Cleanup;
 use super::flush::Traffic;
 use super::settings::Settings;
-use super::shutdown::Cleanup;
 use super::watchdog::Watchdog;
 use crate::capture::init_phase::InitPhase;
 use crate::capture::inject::Propagator;

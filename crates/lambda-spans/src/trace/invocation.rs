@@ -1,6 +1,6 @@
 //! One unit of work, an invocation or a served request, and its spans.
 //!
-//! It travels as a value of the OpenTelemetry context. A span without that value is assigned by [`super::detached`].
+//! It travels as a value of the OpenTelemetry context. [`super::lookup`] finds it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;
@@ -15,7 +15,6 @@ use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_INTERRUPTED};
 use crate::clock::Moment;
 use crate::propagation::trace_header::TraceHeader;
 use crate::trace::accounting::Destinations;
-use crate::trace::detached;
 use crate::trace::finished::{FinishedSpans, SpanSink, XrayContext};
 use crate::trace::inbound::Inbound;
 use crate::trace::open_span::OpenSpan;
@@ -113,17 +112,6 @@ impl Invocation {
     ) -> Self {
         let (root, successor, spans) = (OnceLock::new(), OnceLock::new(), Mutex::default());
         Self(Arc::new(State { trace_id, request_id, xray, inbound, root, is_orphan, successor, spans, sink }))
-    }
-
-    /// Returns the invocation of the calling code.
-    pub(crate) fn current() -> Option<Self> {
-        Context::map_current(Self::of)
-    }
-
-    /// Returns the invocation of a context, or of the detached span in it.
-    pub(crate) fn of(context: &Context) -> Option<Self> {
-        let invocation = context.get::<Self>().cloned();
-        invocation.or_else(|| detached::invocation_of(context.span().span_context().span_id())).map(Self::resolved)
     }
 
     /// Returns the invocation that receives the spans: the successor if there is one.
@@ -305,19 +293,4 @@ pub(crate) fn in_trace(trace_id: TraceId, span_id: SpanId) -> SpanContext {
 /// Returns a new trace id in X-Ray's form.
 pub(crate) fn new_trace_id() -> TraceId {
     XrayIdGenerator::default().new_trace_id()
-}
-
-/// Returns the trace id of the current invocation or request: 32 lowercase hexadecimal digits.
-///
-/// It identifies the trace over OTLP: Lambda's own id, or the caller's id if its trace is continued
-/// ([`ContextMode::Caller`](crate::ContextMode::Caller)). Returns `None` outside of an invocation.
-pub fn trace_id() -> Option<String> {
-    Invocation::current().map(|invocation| invocation.otlp_trace_id().to_string())
-}
-
-/// Returns the request id that Lambda gave to the current invocation, as in its own log lines.
-///
-/// Returns `None` outside of an invocation.
-pub fn request_id() -> Option<String> {
-    Invocation::current().map(|invocation| invocation.request_id().to_owned())
 }
