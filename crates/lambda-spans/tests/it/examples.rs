@@ -23,6 +23,10 @@ async fn examples_produce_their_documented_traces() {
     let plain = run("plain_handler", r#"{"items": [1, 2]}"#).await;
     assert_eq!((plain.answer.body.as_str(), names(&plain)), (r#"{"total":6}"#, vec!["price", "cruddur-api"]));
 
+    let own = run("own_runtime", "{}").await;
+    assert_eq!((own.answer.body.as_str(), names(&own)), (r#"{"audited":true}"#, vec!["audit", "cruddur-api"]));
+    assert_eq!(own.span("audit").parent_span_id, own.root().span_id);
+
     let router = run("axum_router", include_str!("../data/alb.json")).await;
     assert_eq!(names(&router), ["look-up", "item", "GET /items/{id}"]);
 
