@@ -41,19 +41,15 @@ fn main() {
     let options = Options::from_arguments(std::env::args().skip(1));
     let binaries = binaries::Binaries::build(options.build);
     let machine = report::machine(&options);
-    let far = Series::measure(
-        "after 30 ms",
-        Behavior::Responds(Duration::from_millis(30)),
-        options.rounds,
-        &options,
-        &binaries,
-    );
+    let responds = |name, after, rounds| Series::measure(name, Behavior::Responds(after), rounds, &options, &binaries);
+    // From Europe to the United States.
+    let distant = responds("after 90 ms", Duration::from_millis(90), options.rounds);
+    let far = responds("after 30 ms", Duration::from_millis(30), options.rounds);
     // These runs take a tenth of the time, so they are repeated more often.
-    let near =
-        Series::measure("immediately", Behavior::Responds(Duration::ZERO), options.rounds * 3, &options, &binaries);
+    let near = responds("immediately", Duration::ZERO, options.rounds * 3);
     let cold = cold::measure(&options, &binaries);
     let faults = options.faults.then(|| faults::measure(&options, &binaries));
-    let text = report::markdown(&machine, &[&far, &near], &cold, faults.as_deref(), &binaries);
+    let text = report::markdown(&machine, &[&distant, &far, &near], &cold, faults.as_deref(), &binaries);
     println!("{text}");
     if let Some(path) = &options.write {
         fs::write(path, text).unwrap_or_else(|error| panic!("{path}: {error}"));

@@ -17,6 +17,7 @@ pub(crate) struct Target {
 
 /// Evaluates the targets that the runs cover.
 pub(crate) fn evaluate(
+    distant: &Series,
     far: &Series,
     near: &Series,
     faults: Option<&[FaultResult]>,
@@ -29,7 +30,7 @@ pub(crate) fn evaluate(
     targets.extend(above(near, OURS_ADAPTIVE, &RESPONSE_P50, 0.03));
     targets.extend(above(near, OURS_END, &CPU, 110.0));
     targets.extend(above(near, OURS_ADAPTIVE, &CPU, 45.0));
-    // A round trip of 30 ms, plus 2 ms.
+    // The response after 30 ms or 90 ms, plus 2 ms.
     targets.extend(above(far, OURS_END, &NEXT_POLL_P50, 32.0));
     targets.extend(above(near, OURS_END, &NEXT_POLL_P50, 2.0));
     targets.extend(above(far, OURS_ADAPTIVE, &NEXT_POLL_MEAN, 0.1));
@@ -38,6 +39,9 @@ pub(crate) fn evaluate(
         targets.extend(above(near, variant, &INIT, 0.7));
         targets.extend(above(near, variant, &MEMORY, 3.0));
     }
+    targets.extend(above(distant, OURS_END, &NEXT_POLL_P50, 92.0));
+    targets.extend(above(distant, OURS_ADAPTIVE, &NEXT_POLL_MEAN, 0.1));
+    targets.extend(arrivals(distant));
     targets.extend(arrivals(far));
     targets.extend(arrivals(near));
     for result in faults.unwrap_or_default() {
