@@ -1,6 +1,6 @@
 //! Detects which service an event comes from.
 
-use super::event::{EventFields, RecordFields};
+use super::event::{self, EventFields};
 use super::trigger::Trigger;
 use super::{cognito, dynamodb, eventbridge, json_scan, kinesis, s3, sns, sqs};
 
@@ -18,7 +18,7 @@ fn known_trigger(event: &[u8]) -> Option<Trigger> {
     }
     let event: EventFields<'_> = serde_json::from_slice(event).ok()?;
     if let Some(records) = event.records {
-        let records: Vec<RecordFields<'_>> = serde_json::from_str(records.get()).ok()?;
+        let records = event::records(records)?;
         return match records.first()?.source.as_str() {
             "aws:sqs" => Some(sqs::trigger(&records)),
             "aws:sns" => Some(sns::trigger(&records)),

@@ -10,10 +10,10 @@ pub(super) fn trigger(event: &EventFields<'_>) -> Option<Trigger> {
     let mut trigger = if source == "aws.events" && detail_type == "Scheduled Event" {
         let rules: Vec<String> = part(event.resources).unwrap_or_default();
         // arn:aws:events:us-east-1:123456789012:rule/nightly
-        let rule = rules.first().map(|arn| last_of_arn(arn).trim_start_matches("rule/"));
-        Trigger::consumer("timer", rule.unwrap_or("schedule"))
+        let rule = rules.first().and_then(|arn| last_of_arn(arn)).map(|name| name.trim_start_matches("rule/"));
+        Trigger::consumer("timer", rule.or(Some("schedule")))
     } else {
-        let mut trigger = Trigger::consumer("pubsub", &source);
+        let mut trigger = Trigger::consumer("pubsub", Some(&source));
         trigger.set_messaging_system("aws.eventbridge");
         trigger
     };

@@ -21,10 +21,12 @@ struct Bucket<'a> {
 
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let only = if let [only] = records { Some(only) } else { None };
-    let bucket = records.first().and_then(bucket).unwrap_or_else(|| "unknown".to_owned());
-    let mut trigger = Trigger::consumer("datasource", &bucket);
-    trigger.set(AWS_S3_BUCKET, bucket.clone());
-    trigger.set(FAAS_DOCUMENT_COLLECTION, bucket);
+    let bucket = records.first().and_then(bucket);
+    let mut trigger = Trigger::consumer("datasource", bucket.as_deref());
+    if let Some(bucket) = bucket {
+        trigger.set(AWS_S3_BUCKET, bucket.clone());
+        trigger.set(FAAS_DOCUMENT_COLLECTION, bucket);
+    }
     if let Some(operation) = only.and_then(|record| operation(&record.event_name)) {
         trigger.set(FAAS_DOCUMENT_OPERATION, operation);
     }

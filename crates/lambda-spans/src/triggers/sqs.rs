@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::batch::RecordBatch;
 use super::event::{RecordFields, part};
 use super::trigger::Trigger;
-use crate::attributes::MESSAGING_MESSAGE_ID;
 use crate::propagation::trace_header::TraceHeader;
 use crate::propagation::traceparent;
 
@@ -19,12 +18,8 @@ struct SystemAttributes {
 
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let batch = RecordBatch::unordered(records.iter().map(|record| record.message_id.clone()));
-    let message = batch.only().map(str::to_owned);
-    let mut trigger = Trigger::messages("aws_sqs", records.iter().map(|record| record.arn.as_str()), batch);
-    if let Some(message) = message {
-        trigger.set(MESSAGING_MESSAGE_ID, message);
-    }
-    trigger.link_to(records.iter().filter_map(context))
+    let queues = records.iter().map(|record| record.arn.as_str());
+    Trigger::messages("aws_sqs", queues, batch).link_to(records.iter().filter_map(context))
 }
 
 /// Returns the context that SQS passed on, else the one that the sender put into a message attribute.

@@ -37,6 +37,66 @@ fn similar_events_are_no_batch() {
     }
 }
 
+/// Name and attributes without those of every batch.
+fn described(event: &[u8]) -> (String, Vec<String>) {
+    let trigger = detect::trigger(event);
+    let of_batch = ["faas.trigger", "messaging.operation.name", "messaging.operation.type"];
+    let attributes = trigger.attributes.iter().filter(|attribute| !of_batch.contains(&attribute.key.as_str()));
+    let mut attributes: Vec<_> = attributes.map(|found| format!("{}={}", found.key, found.value)).collect();
+    attributes.sort_unstable();
+    (trigger.name.unwrap_or_default(), attributes)
+}
+
+#[test]
+fn null_field_of_a_message_is_missing() {
+    let (count, id) = ("messaging.batch.message_count=1", "messaging.message.id=11111111-1111-1111-1111-123456789012");
+    let (queue, system) = ("messaging.destination.name=orders", "messaging.system=aws_sqs");
+    let (name, attributes) = described(include_bytes!("../../tests/data/event_sqs_arn_null.json"));
+    assert_eq!((name.as_str(), attributes), ("process", [count, id, system].map(str::to_owned).to_vec()));
+    for event in [
+        &include_bytes!("../../tests/data/event_sqs_attr_null.json")[..],
+        include_bytes!("../../tests/data/event_sqs_eventname_null.json"),
+    ] {
+        let (name, attributes) = described(event);
+        assert_eq!(
+            (name.as_str(), attributes),
+            ("process orders", [count, queue, id, system].map(str::to_owned).to_vec())
+        );
+    }
+}
+
+#[test]
+fn malformed_record_has_no_empty_attribute() {
+    for (source, fields) in [
+        ("aws:sqs", json!({ "messageId": "", "eventSourceARN": "" })),
+        ("aws:sqs", json!({ "messageId": 5, "eventSourceARN": ["x"], "attributes": 1 })),
+        ("aws:sqs", json!({ "messageId": " \n", "eventSourceARN": "arn:aws:sqs:x:1: " })),
+        ("aws:sns", json!({ "Sns": { "MessageId": null, "TopicArn": "" } })),
+        ("aws:sns", json!({ "Sns": null })),
+        ("aws:kinesis", json!({ "eventSourceARN": "arn:aws:kinesis:x:1:stream/", "kinesis": { "sequenceNumber": 1 } })),
+        ("aws:dynamodb", json!({ "eventSourceARN": null, "eventName": "", "dynamodb": {} })),
+        ("aws:s3", json!({ "eventName": null, "eventTime": "", "s3": { "bucket": { "name": "" } } })),
+    ] {
+        let mut record = fields.clone();
+        record["eventSource"] = json!(source);
+        let (name, attributes) = described(json!({ "Records": [record] }).to_string().as_bytes());
+        assert_eq!(name, "process", "{fields}");
+        let values = attributes.iter().filter_map(|attribute| attribute.split_once('='));
+        let unexpected: Vec<_> =
+            values.filter(|(key, _)| !["messaging.batch.message_count", "messaging.system"].contains(key)).collect();
+        assert_eq!(unexpected, [], "{fields}");
+    }
+}
+
+#[test]
+fn malformed_record_leaves_the_others() {
+    let record = |arn: &str| json!({ "eventSource": "aws:sqs", "eventSourceARN": arn, "messageId": "m" });
+    let event = json!({ "Records": [record("arn:aws:sqs:x:1:orders"), null, "text", record("")] });
+    let (name, attributes) = described(event.to_string().as_bytes());
+    assert_eq!(name, "process orders");
+    assert!(attributes.contains(&"messaging.batch.message_count=4".to_owned()), "{attributes:?}");
+}
+
 #[test]
 fn http_event_is_detected_without_its_layer() {
     assert_eq!(attribute(&detect::trigger(EVENTS[5]), "faas.trigger").as_deref(), Some("http"));

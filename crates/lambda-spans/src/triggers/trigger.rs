@@ -4,10 +4,10 @@ use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 
 use super::batch::RecordBatch;
-use super::event::last_of_arn;
+use super::event::{is_short_text, last_of_arn};
 use crate::attributes::{
-    FAAS_TRIGGER, MESSAGING_BATCH_MESSAGE_COUNT, MESSAGING_DESTINATION_NAME, MESSAGING_OPERATION_NAME,
-    MESSAGING_OPERATION_TYPE, MESSAGING_SYSTEM, OTEL_KIND,
+    FAAS_TRIGGER, MESSAGING_BATCH_MESSAGE_COUNT, MESSAGING_DESTINATION_NAME, MESSAGING_MESSAGE_ID,
+    MESSAGING_OPERATION_NAME, MESSAGING_OPERATION_TYPE, MESSAGING_SYSTEM, OTEL_KIND,
 };
 
 /// The maximum number of records that become links: some receivers bill each link as an event.
@@ -29,8 +29,10 @@ impl Trigger {
         Self { attributes: vec![KeyValue::new(FAAS_TRIGGER, trigger)], ..Self::default() }
     }
 
-    pub(super) fn consumer(trigger: &'static str, source: &str) -> Self {
-        Self { name: Some(format!("process {source}")), consumer: true, ..Self::faas(trigger) }
+    /// Describes the processing of records from `source`, which an event may not name.
+    pub(super) fn consumer(trigger: &'static str, source: Option<&str>) -> Self {
+        let name = source.map_or_else(|| "process".to_owned(), |source| format!("process {source}"));
+        Self { name: Some(name), consumer: true, ..Self::faas(trigger) }
     }
 
     /// Describes a batch of messages from the queues or topics in `destinations`.
@@ -39,14 +41,21 @@ impl Trigger {
         destinations: impl Iterator<Item = &'a str>,
         batch: RecordBatch,
     ) -> Self {
-        let mut names: Vec<&str> = destinations.map(last_of_arn).collect();
+        let mut names: Vec<&str> = destinations.filter_map(last_of_arn).collect();
         names.sort_unstable();
         names.dedup();
-        let only = if let [only] = names.as_slice() { Some(*only) } else { None };
-        let mut trigger = Self::consumer("pubsub", only.unwrap_or("multiple_sources"));
+        let (only, source) = match names.as_slice() {
+            [] => (None, None),
+            [only] => (Some(*only), Some(*only)),
+            [..] => (None, Some("multiple_sources")),
+        };
+        let mut trigger = Self::consumer("pubsub", source);
         trigger.set_messaging_system(system);
         if let Some(only) = only {
             trigger.set(MESSAGING_DESTINATION_NAME, only.to_owned());
+        }
+        if let Some(id) = batch.only().filter(|id| is_short_text(id)).map(str::to_owned) {
+            trigger.set(MESSAGING_MESSAGE_ID, id);
         }
         trigger.with_batch(batch)
     }
