@@ -15,6 +15,7 @@ use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::http::HttpLayer;
 use crate::http::body::SyncBody;
+use crate::http::event;
 use crate::http::stream::StreamLayer;
 use crate::run::snapstart::Restored;
 use crate::run::spans::Spans;
@@ -88,7 +89,7 @@ impl Spans {
     {
         let service = self.http_layer().layer(with_routes(service));
         let service = service.map_response(|response| response.map(SyncBody::new));
-        self.serve(Runtime::new(Adapter::from(service))).await
+        self.serve(Runtime::new(Adapter::from(service).map_request(event::with_valid_url))).await
     }
 
     /// Serves HTTP invocations whose responses are streamed, as a function URL does in `RESPONSE_STREAM` mode.
@@ -109,7 +110,8 @@ impl Spans {
     {
         let service = StreamLayer.layer(self.http_layer().layer(with_routes(service)));
         let spans = self.clone().end_init_phase().await;
-        let runtime = Runtime::new(StreamAdapter::from(service)).layer(spans.lambda_layer());
+        let handler = StreamAdapter::from(service).map_request(event::with_valid_url);
+        let runtime = Runtime::new(handler).layer(spans.lambda_layer());
         runtime.register_snapstart_resource(Arc::new(Restored(spans))).run().await
     }
 
