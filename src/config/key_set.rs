@@ -106,7 +106,7 @@ impl KeySetReader {
     fn record_server(&self, span: &Span) {
         let Ok(url) = self.url.parse::<Uri>() else { return };
         let default_port = if url.scheme_str() == Some("http") { 80 } else { 443 };
-        span.record(SERVER_ADDRESS, url.host());
+        span.record(SERVER_ADDRESS, url.host().map(|host| host.trim_matches(['[', ']'])));
         span.record(SERVER_PORT, i64::from(url.port_u16().unwrap_or(default_port)));
     }
 

@@ -99,7 +99,9 @@ pub(super) fn path<B>(request: &Request<B>) -> &str {
         Some(RequestContext::ApiGatewayV2(context)) => context.http.path.as_deref(),
         Some(_) | None => None,
     };
-    let paths = [sent.unwrap_or_default(), request.raw_http_path()];
+    // `sam local` writes the resource, such as `/items/{id}`, instead of the path. No client sends braces.
+    let sent = sent.filter(|path| !path.contains(['{', '}'])).unwrap_or_default();
+    let paths = [sent, request.raw_http_path()];
     paths.into_iter().find(|path| path.starts_with('/')).unwrap_or_else(|| request.uri().path())
 }
 
@@ -151,4 +153,25 @@ fn clip(text: &str, limit: usize) -> String {
         end -= 1;
     }
     text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REST: &str = include_str!("../../tests/data/apigw_rest.json");
+
+    fn path_of(sent: &str) -> String {
+        let event = REST.replace(r#""path": "/prod/items/42""#, &format!(r#""path": {sent}"#));
+        path(&lambda_http::request::from_str(&event).expect("an event")).to_owned()
+    }
+
+    #[test]
+    fn path_without_the_clients_is_the_events() {
+        assert_eq!(path_of(r#""/prod/items/42""#), "/prod/items/42");
+        for emulated in [r#""/items/{id}""#, r#""/{proxy+}""#, r#""""#, "null"] {
+            assert_eq!(path_of(emulated), "/items/42", "{emulated}");
+        }
+        assert_eq!(path(&Request::get("/items/42?x=1").body(()).expect("a request")), "/items/42");
+    }
 }

@@ -62,9 +62,11 @@ pub(super) fn without_stage<'a, B>(route: &'a str, request: &Request<B>) -> &'a 
 
 /// Returns `/prod` if the client's path has the stage but the event's does not.
 fn sent_stage<B>(request: &Request<B>) -> String {
-    let stage = stage(request.extensions()).map(|stage| format!("/{stage}")).unwrap_or_default();
-    let sent = request::path(request).strip_prefix(&stage);
-    if sent == Some(request.raw_http_path()) { stage } else { String::new() }
+    let Some(stage) = stage(request.extensions()).map(|stage| format!("/{stage}")) else { return String::new() };
+    let (sent, event) = (request::path(request), request.raw_http_path());
+    // The two paths may differ in their encoding.
+    let has_one_more = sent.matches('/').count() == event.matches('/').count() + 1;
+    if has_one_more && sent.starts_with(&format!("{stage}/")) { stage } else { String::new() }
 }
 
 fn stage(extensions: &Extensions) -> Option<&str> {
@@ -106,6 +108,7 @@ mod tests {
     #[test]
     fn redacted_path_keeps_the_stage_that_was_sent() {
         assert_eq!(sent_stage(&request("/items/42")), "/prod");
+        assert_eq!(sent_stage(&request("/prod/prod")), "/prod");
         let custom_domain = REST.replace("/prod/items/42", "/items/42");
         assert_eq!(sent_stage(&lambda_http::request::from_str(&custom_domain).expect("an event")), "");
         assert_eq!(sent_stage(&Request::get("/prod/items/42").body(()).expect("a request")), "");
