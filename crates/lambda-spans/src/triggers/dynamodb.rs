@@ -24,9 +24,9 @@ struct StreamChange<'a> {
     new_image: Option<&'a RawValue>,
 }
 
-pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
+pub(super) fn trigger(arn: &str, records: &[RecordFields<'_>]) -> Trigger {
     let changes: Vec<StreamChange<'_>> = records.iter().map(change).collect();
-    let table = records.first().and_then(|record| table(&record.arn));
+    let table = table(arn);
     let mut trigger = Trigger::consumer("datasource", table);
     if let Some(table) = table {
         trigger.set(FAAS_DOCUMENT_COLLECTION, table.to_owned());

@@ -20,11 +20,24 @@ pub(super) struct EventFields<'a> {
     #[serde(borrow)]
     pub(super) resources: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub(super) detail: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub(super) time: Option<&'a RawValue>,
     #[serde(borrow, rename = "triggerSource")]
     pub(super) trigger_source: Option<&'a RawValue>,
     #[serde(borrow, rename = "userPoolId")]
     pub(super) user_pool: Option<&'a RawValue>,
+    #[serde(borrow, rename = "requestContext")]
+    pub(super) request_context: Option<&'a RawValue>,
+    /// Of an authorizer of a REST API.
+    #[serde(borrow, rename = "methodArn")]
+    pub(super) method_arn: Option<&'a RawValue>,
+    /// Of an authorizer of an HTTP API.
+    #[serde(borrow, rename = "routeArn")]
+    pub(super) route_arn: Option<&'a RawValue>,
+    /// Of a stream's tumbling window without records.
+    #[serde(borrow, rename = "eventSourceARN")]
+    pub(super) source_arn: Option<&'a RawValue>,
 }
 
 /// A record of a batch, of any service. A field that is missing, null or of another type is empty.

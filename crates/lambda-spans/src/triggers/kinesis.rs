@@ -14,8 +14,8 @@ struct KinesisData {
 }
 
 /// A record can carry a context only in its data, whose format belongs to the producer.
-pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
-    let stream = records.first().and_then(|record| stream(&record.arn));
+pub(super) fn trigger(arn: &str, records: &[RecordFields<'_>]) -> Trigger {
+    let stream = stream(arn);
     let entries = records.iter().map(|record| part(record.kinesis).unwrap_or_default());
     let mut trigger = Trigger::consumer("pubsub", stream);
     trigger.set_messaging_system("aws.kinesis");

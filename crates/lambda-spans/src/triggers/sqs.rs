@@ -19,15 +19,21 @@ struct SystemAttributes {
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let batch = RecordBatch::unordered(records.iter().map(|record| record.message_id.clone()));
     let queues = records.iter().map(|record| record.arn.as_str());
-    Trigger::messages("aws_sqs", queues, batch).link_to(records.iter().filter_map(context))
+    Trigger::messages("aws_sqs", queues, batch).link_to(records.iter().flat_map(contexts))
 }
 
-/// Returns the context that SQS passed on, else the one that the sender put into a message attribute.
-fn context(record: &RecordFields<'_>) -> Option<SpanContext> {
+/// Returns the context that SQS passed on, and the one that the sender put into a message attribute if it is of another
+/// trace.
+fn contexts(record: &RecordFields<'_>) -> impl Iterator<Item = SpanContext> {
     let attributes: Option<SystemAttributes> = part(record.attributes);
-    let sent = attributes.and_then(|attributes| attributes.trace);
-    sent.as_deref().and_then(TraceHeader::parse).and_then(|header| header.span_context()).or_else(|| {
-        let attributes: Value = part(record.message_attributes)?;
-        traceparent::parse(attributes.get("traceparent")?.get("stringValue")?.as_str()?)
-    })
+    let header = attributes.and_then(|attributes| attributes.trace);
+    let passed_on = header.as_deref().and_then(TraceHeader::parse).and_then(|header| header.span_context());
+    let trace_id = passed_on.as_ref().map(SpanContext::trace_id);
+    let sent = sent(record).filter(|sent| Some(sent.trace_id()) != trace_id);
+    passed_on.into_iter().chain(sent)
+}
+
+fn sent(record: &RecordFields<'_>) -> Option<SpanContext> {
+    let attributes: Value = part(record.message_attributes)?;
+    traceparent::parse(attributes.get("traceparent")?.get("stringValue")?.as_str()?)
 }

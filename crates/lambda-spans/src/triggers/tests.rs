@@ -19,8 +19,12 @@ fn attribute(trigger: &Trigger, key: &str) -> Option<String> {
     trigger.attributes.iter().find(|attribute| attribute.key.as_str() == key).map(|found| found.value.to_string())
 }
 
+fn case(event: &[u8]) -> Value {
+    serde_json::from_slice(event).unwrap()
+}
+
 #[test]
-fn similar_events_are_no_batch() {
+fn similar_events_are_other() {
     for event in [
         json!({ "Records": [] }),
         json!({ "Records": {} }),
@@ -29,6 +33,13 @@ fn similar_events_are_no_batch() {
         json!({ "source": { "a": 1 }, "detail-type": "x" }),
         json!({ "source": " ", "detail-type": "x" }),
         json!({ "triggerSource": "x" }),
+        json!({ "Records": [], "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:orders" }),
+        case(include_bytes!("../../tests/data/event_custom_request_context.json")),
+        case(include_bytes!("../../tests/data/event_custom_source.json")),
+        case(include_bytes!("../../tests/data/event_custom_trigger.json")),
+        case(include_bytes!("../../tests/data/event_destination_stream.json")),
+        case(include_bytes!("../../tests/data/event_lambda_authorizer_token.json")),
+        json!({ "type": "REQUEST", "routeArn": "x", "requestContext": { "http": {} } }),
         json!([1, 2]),
         json!("text"),
     ] {
@@ -63,6 +74,48 @@ fn null_field_of_a_message_is_missing() {
             ("process orders", [count, queue, id, system].map(str::to_owned).to_vec())
         );
     }
+}
+
+#[test]
+fn scheduler_event_is_named_after_its_schedule() {
+    let event = include_bytes!("../../tests/data/event_scheduler.json");
+    assert_eq!(described(event).0, "process nightly-report");
+    assert_eq!(attribute(&detect::trigger(event), "faas.trigger").as_deref(), Some("timer"));
+}
+
+#[test]
+fn window_without_records_is_named_after_its_stream() {
+    let (name, attributes) = described(include_bytes!("../../tests/data/event_kinesis_window_final.json"));
+    assert_eq!(name, "process mystream");
+    assert!(attributes.contains(&"messaging.batch.message_count=0".to_owned()), "{attributes:?}");
+}
+
+#[test]
+fn objects_of_several_buckets_have_no_bucket() {
+    let (name, attributes) = described(include_bytes!("../../tests/data/event_s3_many.json"));
+    assert_eq!(
+        (name.as_str(), attributes),
+        ("process multiple_sources", vec!["messaging.batch.message_count=2".to_owned()])
+    );
+}
+
+/// Trace id, span id and sampling of each link.
+fn linked(event: &[u8]) -> Vec<String> {
+    let links = detect::trigger(event).links;
+    links.iter().map(|link| format!("{}-{}-{}", link.trace_id(), link.span_id(), link.is_sampled())).collect()
+}
+
+#[test]
+fn event_links_to_every_trace_that_it_names() {
+    let client = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-true".to_owned();
+    let sender = |sampled| format!("6925a3f0000000000000000000000001-00000000000000a1-{sampled}");
+    assert_eq!(linked(include_bytes!("../../tests/data/event_eventbridge_traceheader.json")), [client.clone()]);
+    let both = include_str!("../../tests/data/event_sqs_both.json");
+    assert_eq!(linked(both.as_bytes()), [sender(true), client]);
+    let same = both.replace("4bf92f3577b34da6a3ce929d0e0e4736", "6925a3f0000000000000000000000001");
+    assert_eq!(linked(same.as_bytes()), [sender(true)]);
+    assert_eq!(linked(include_bytes!("../../tests/data/event_sqs_header_unsampled.json")), [sender(false)]);
+    assert_eq!(linked(include_bytes!("../../tests/data/event_sqs_header_rootonly.json")), [""; 0]);
 }
 
 #[test]

@@ -44,11 +44,7 @@ impl Trigger {
         let mut names: Vec<&str> = destinations.filter_map(last_of_arn).collect();
         names.sort_unstable();
         names.dedup();
-        let (only, source) = match names.as_slice() {
-            [] => (None, None),
-            [only] => (Some(*only), Some(*only)),
-            [..] => (None, Some("multiple_sources")),
-        };
+        let (only, source) = only_or_several(&names);
         let mut trigger = Self::consumer("pubsub", source);
         trigger.set_messaging_system(system);
         if let Some(only) = only {
@@ -92,5 +88,14 @@ impl Trigger {
         span.set_attributes(self.attributes);
         self.links.into_iter().for_each(|link| span.add_link(link, Vec::new()));
         self.batch
+    }
+}
+
+/// Returns the only one of the distinct `names`, and what the span's name contains instead of several.
+pub(super) fn only_or_several<T: AsRef<str>>(names: &[T]) -> (Option<&str>, Option<&str>) {
+    match names {
+        [] => (None, None),
+        [only] => (Some(only.as_ref()), Some(only.as_ref())),
+        [..] => (None, Some("multiple_sources")),
     }
 }
