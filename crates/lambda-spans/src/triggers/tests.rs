@@ -109,7 +109,10 @@ fn linked(event: &[u8]) -> Vec<String> {
 fn event_links_to_every_trace_that_it_names() {
     let client = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-true".to_owned();
     let sender = |sampled| format!("6925a3f0000000000000000000000001-00000000000000a1-{sampled}");
-    assert_eq!(linked(include_bytes!("../../tests/data/event_eventbridge_traceheader.json")), [client.clone()]);
+    assert_eq!(
+        linked(include_bytes!("../../tests/data/event_eventbridge_traceheader.json")),
+        std::slice::from_ref(&client)
+    );
     let both = include_str!("../../tests/data/event_sqs_both.json");
     assert_eq!(linked(both.as_bytes()), [sender(true), client]);
     let same = both.replace("4bf92f3577b34da6a3ce929d0e0e4736", "6925a3f0000000000000000000000001");

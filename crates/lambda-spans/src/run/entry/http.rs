@@ -74,7 +74,8 @@ where
 impl Spans {
     /// Serves HTTP invocations of Lambda with `service`, such as an axum router, until the process ends.
     ///
-    /// Accepts events of API Gateway (REST and HTTP API), function URLs and Application Load Balancers.
+    /// Accepts events of API Gateway (REST and HTTP API), function URLs and Application Load Balancers. Drops a `Host`
+    /// that forms no URL, on which `lambda_http` would panic, and keeps the first protocol of `X-Forwarded-Proto`.
     ///
     /// # Errors
     /// Fails if the Runtime API is unreachable.
