@@ -236,6 +236,10 @@ async fn home_trace_has_its_expected_spans() {
     ] {
         assert_eq!(attribute(invocation, key).as_deref(), Some(value), "{key}");
     }
+    let [(_, keys)] = named("GET")[..] else { panic!("one read of the key set") };
+    let of_keys = |key| attribute(keys, key).unwrap();
+    let server = format!("http://{}:{}/", of_keys("server.address"), of_keys("server.port"));
+    assert!(of_keys("url.full").starts_with(&server), "{server}");
     let [(_, home)] = named("home-activities")[..] else { panic!("one home-activities") };
     assert_eq!(home.parent_span_id, invocation.span_id);
     let queries = named("DynamoDB.Query");
