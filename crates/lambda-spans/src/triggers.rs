@@ -32,7 +32,7 @@ use batch::RecordBatch;
 ///
 /// | trigger | span | `faas.trigger` | links |
 /// |---|---|---|---|
-/// | Amazon SQS | consumer, `process <queue>` | `pubsub` | `AWSTraceHeader`, and the message attribute `traceparent` |
+/// | Amazon SQS | consumer, `process <queue>` | `pubsub` | `AWSTraceHeader`, and the message attribute `traceparent`, also of an SNS or EventBridge envelope |
 /// | Amazon SNS | consumer, `process <topic>` | `pubsub` | the message attribute `traceparent` |
 /// | DynamoDB Streams | consumer, `process <table>` | `datasource` | the new image's attribute `trace_context`, a `traceparent` |
 /// | Kinesis Data Streams | consumer, `process <stream>` | `pubsub` | |

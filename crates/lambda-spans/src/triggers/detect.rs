@@ -17,7 +17,9 @@ pub(super) fn trigger(event: &[u8]) -> Trigger {
 }
 
 fn known_trigger(event: &[u8]) -> Option<Trigger> {
-    json_scan::member(event, |name| IDENTIFYING.contains(&name))?;
+    if !json_scan::has_member(event, |name| IDENTIFYING.contains(&name)) {
+        return None;
+    }
     let event: EventFields<'_> = serde_json::from_slice(event).ok()?;
     if let Some(records) = event.records {
         let records = event::records(records)?;

@@ -52,6 +52,8 @@ pub(super) struct RecordFields<'a> {
     #[serde(rename = "eventName", default, deserialize_with = "text_or_empty")]
     pub(super) event_name: String,
     #[serde(borrow)]
+    pub(super) body: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub(super) attributes: Option<&'a RawValue>,
     #[serde(borrow, rename = "messageAttributes")]
     pub(super) message_attributes: Option<&'a RawValue>,

@@ -1,6 +1,8 @@
 //! Amazon EventBridge: an event on a bus, or a schedule.
 
+use opentelemetry::trace::SpanContext;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::event::{EventFields, last_of_arn, part, text};
 use super::trigger::Trigger;
@@ -29,6 +31,11 @@ pub(super) fn trigger(event: &EventFields<'_>) -> Option<Trigger> {
     trigger.set(AWS_EVENTBRIDGE_SOURCE, source);
     trigger.set(AWS_EVENTBRIDGE_DETAIL_TYPE, detail_type);
     trigger.set(FAAS_TIME, time);
-    let detail: Option<Detail> = part(event.detail);
-    Some(trigger.link_to(detail.and_then(|detail| traceparent::parse(&detail.traceparent)).into_iter()))
+    Some(trigger.link_to(context(event.detail).into_iter()))
+}
+
+/// Returns the context that the sender put into an event's detail.
+pub(super) fn context(detail: Option<&RawValue>) -> Option<SpanContext> {
+    let detail: Detail = part(detail)?;
+    traceparent::parse(&detail.traceparent)
 }

@@ -3,9 +3,11 @@
 use opentelemetry::trace::SpanContext;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::batch::RecordBatch;
 use super::event::{RecordFields, part};
+use super::eventbridge;
 use super::trigger::Trigger;
 use crate::propagation::trace_header::TraceHeader;
 use crate::propagation::traceparent;
@@ -14,6 +16,16 @@ use crate::propagation::traceparent;
 struct SystemAttributes {
     #[serde(rename = "AWSTraceHeader")]
     trace: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    /// Of a notification.
+    #[serde(borrow, rename = "MessageAttributes")]
+    message_attributes: Option<&'a RawValue>,
+    /// Of an event.
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
 }
 
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
@@ -34,6 +46,25 @@ fn contexts(record: &RecordFields<'_>) -> impl Iterator<Item = SpanContext> {
 }
 
 fn sent(record: &RecordFields<'_>) -> Option<SpanContext> {
+    of_attribute(record).or_else(|| of_envelope(record.body?))
+}
+
+fn of_attribute(record: &RecordFields<'_>) -> Option<SpanContext> {
     let attributes: Value = part(record.message_attributes)?;
     traceparent::parse(attributes.get("traceparent")?.get("stringValue")?.as_str()?)
+}
+
+/// Returns the context of a notification of SNS or an event of EventBridge that was sent to the queue.
+fn of_envelope(body: &RawValue) -> Option<SpanContext> {
+    // Most bodies have no context and are not parsed.
+    if !body.get().contains("traceparent") {
+        return None;
+    }
+    let body: String = part(Some(body))?;
+    let envelope: Envelope<'_> = serde_json::from_str(&body).ok()?;
+    let of_sns = || {
+        let attributes: Value = part(envelope.message_attributes)?;
+        traceparent::parse(attributes.get("traceparent")?.get("Value")?.as_str()?)
+    };
+    of_sns().or_else(|| eventbridge::context(envelope.detail))
 }

@@ -84,6 +84,11 @@ fn scheduler_event_is_named_after_its_schedule() {
 }
 
 #[test]
+fn escaped_member_name_is_the_same_name() {
+    assert_eq!(described(include_bytes!("../../tests/data/event_escaped_key.json")).0, "process q");
+}
+
+#[test]
 fn window_without_records_is_named_after_its_stream() {
     let (name, attributes) = described(include_bytes!("../../tests/data/event_kinesis_window_final.json"));
     assert_eq!(name, "process mystream");
@@ -113,6 +118,12 @@ fn event_links_to_every_trace_that_it_names() {
         linked(include_bytes!("../../tests/data/event_eventbridge_traceheader.json")),
         std::slice::from_ref(&client)
     );
+    for envelope in [
+        &include_bytes!("../../tests/data/event_eventbridge_in_sqs.json")[..],
+        include_bytes!("../../tests/data/event_sns_in_sqs.json"),
+    ] {
+        assert_eq!(linked(envelope), std::slice::from_ref(&client));
+    }
     let both = include_str!("../../tests/data/event_sqs_both.json");
     assert_eq!(linked(both.as_bytes()), [sender(true), client]);
     let same = both.replace("4bf92f3577b34da6a3ce929d0e0e4736", "6925a3f0000000000000000000000001");
