@@ -4,9 +4,10 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use http::Uri;
 use http_body_util::{BodyExt, Limited};
 use lambda_spans::Spans;
-use lambda_spans::attributes::{ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE};
+use lambda_spans::attributes::{ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, SERVER_ADDRESS, SERVER_PORT};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
@@ -79,8 +80,11 @@ impl KeySetReader {
             http.request.method = "GET",
             http.response.status_code = Empty,
             url.full = self.url,
+            server.address = Empty,
+            server.port = Empty,
             error.r#type = Empty,
         );
+        self.record_server(&span);
         let exchange = async {
             // A pooled connection may have died while Lambda froze the process. Retry once with a new one.
             match self.exchange().await {
@@ -97,6 +101,13 @@ impl KeySetReader {
         }
         .instrument(span)
         .await
+    }
+
+    fn record_server(&self, span: &Span) {
+        let Ok(url) = self.url.parse::<Uri>() else { return };
+        let default_port = if url.scheme_str() == Some("http") { 80 } else { 443 };
+        span.record(SERVER_ADDRESS, url.host().map(|host| host.trim_matches(['[', ']'])));
+        span.record(SERVER_PORT, i64::from(url.port_u16().unwrap_or(default_port)));
     }
 
     async fn exchange(&self) -> Result<Vec<u8>, KeySetError> {

@@ -28,7 +28,6 @@ macro_rules! own {
 
 conventional! {
     AWS_DYNAMODB_CONSISTENT_READ = "aws.dynamodb.consistent_read";
-    AWS_DYNAMODB_CONSUMED_CAPACITY = "aws.dynamodb.consumed_capacity";
     AWS_DYNAMODB_COUNT = "aws.dynamodb.count";
     AWS_DYNAMODB_INDEX_NAME = "aws.dynamodb.index_name";
     AWS_DYNAMODB_LIMIT = "aws.dynamodb.limit";

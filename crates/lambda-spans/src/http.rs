@@ -2,7 +2,9 @@
 //!
 //! In the outer layer, the response has already been sent and errors have become responses.
 
+mod authority;
 pub(crate) mod body;
+pub(crate) mod event;
 mod request;
 mod route;
 pub(crate) mod stream;
@@ -126,7 +128,7 @@ where
             }
             let matched = request.extensions().get::<MatchedPath>();
             if self.layer.redacted_path {
-                route::redact(&context, matched.map(MatchedPath::as_str));
+                route::redact(&context, matched.map(MatchedPath::as_str), &request);
             }
             if let Some(matched) = matched {
                 route::record(&context, request.method(), route::without_stage(matched.as_str(), &request));

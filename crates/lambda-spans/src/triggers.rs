@@ -32,12 +32,12 @@ use batch::RecordBatch;
 ///
 /// | trigger | span | `faas.trigger` | links |
 /// |---|---|---|---|
-/// | Amazon SQS | consumer, `process <queue>` | `pubsub` | `AWSTraceHeader`, or the message attribute `traceparent` |
+/// | Amazon SQS | consumer, `process <queue>` | `pubsub` | `AWSTraceHeader`, and the message attribute `traceparent`, also of an SNS or EventBridge envelope |
 /// | Amazon SNS | consumer, `process <topic>` | `pubsub` | the message attribute `traceparent` |
 /// | DynamoDB Streams | consumer, `process <table>` | `datasource` | the new image's attribute `trace_context`, a `traceparent` |
 /// | Kinesis Data Streams | consumer, `process <stream>` | `pubsub` | |
 /// | Amazon S3 | consumer, `process <bucket>` | `datasource` | |
-/// | EventBridge | consumer, `process <source>` | `pubsub`, or `timer` for a schedule | |
+/// | EventBridge | consumer, `process <source>` | `pubsub`, or `timer` for a schedule | the detail's member `traceparent` |
 /// | Cognito user pools | server, the trigger's name | `other` | |
 /// | any other event | server, the function's name | `other` | |
 ///

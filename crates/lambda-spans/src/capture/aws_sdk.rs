@@ -2,20 +2,21 @@
 
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+mod error_code;
 
 use std::fmt::Debug;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, Error,
-    FinalizerInterceptorContextRef,
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextRef,
 };
-use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata, OrchestratorError};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_types::region::Region;
+use http::Uri;
 use opentelemetry::trace::{Status, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 use tracing::{Span, info_span};
@@ -23,6 +24,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::attributes::{
     AWS_REQUEST_ID, AWS_SDK_ATTEMPTS, CLOUD_REGION, ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, RPC_METHOD, RPC_SYSTEM_NAME,
+    SERVER_ADDRESS, SERVER_PORT,
 };
 use crate::capture::inject::xray_header;
 use crate::propagation::trace_header::XRAY_HEADER;
@@ -30,8 +32,8 @@ use crate::propagation::trace_header::XRAY_HEADER;
 /// An interceptor that creates one client span for every operation of an AWS SDK client.
 ///
 /// Pass it to the `interceptor` function of a client's `config::Builder`. The span has level INFO. It records the
-/// service, operation, region, request id, status, number of attempts and error code. With the feature `dynamodb` it
-/// also records tables, index, item counts and consumed capacity. It never records a key or a value.
+/// service, operation, region, host and port, request id, status, number of attempts and error code. With the feature
+/// `dynamodb` it also records the table, index, item counts and consumed capacity. It never records a key or a value.
 ///
 /// Requests carry the span's id in `X-Amzn-Trace-Id`, so that it becomes the parent of the service's own spans.
 ///
@@ -104,8 +106,12 @@ impl Intercept for AwsSdkSpans {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let operation = config.load::<SdkOperation>();
-        if let Some(header) = operation.and_then(|operation| xray_header(&operation.context)) {
+        let Some(SdkOperation { context: otel, .. }) = config.load::<SdkOperation>() else { return Ok(()) };
+        if let Some((host, port)) = server(context.request().uri()) {
+            otel.span().set_attribute(KeyValue::new(SERVER_ADDRESS, host));
+            otel.span().set_attribute(KeyValue::new(SERVER_PORT, i64::from(port)));
+        }
+        if let Some(header) = xray_header(otel) {
             context.request_mut().headers_mut().try_insert(XRAY_HEADER, header)?;
         }
         Ok(())
@@ -124,8 +130,8 @@ impl Intercept for AwsSdkSpans {
         }
         if let Some(response) = context.response() {
             span.set_attribute(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(response.status().as_u16())));
-            if let Some(id) = response.headers().get("x-amzn-requestid").or(response.headers().get("x-amz-request-id"))
-            {
+            let header = |name| response.headers().get(name).filter(|id: &&str| !id.is_empty());
+            if let Some(id) = header("x-amzn-requestid").or_else(|| header("x-amz-request-id")) {
                 span.set_attribute(KeyValue::new(AWS_REQUEST_ID, id.to_owned()));
             }
         }
@@ -135,7 +141,7 @@ impl Intercept for AwsSdkSpans {
             #[cfg(not(feature = "dynamodb"))]
             Some(Ok(_)) => {}
             Some(Err(error)) => {
-                let code = error_code(error, context.response());
+                let code = error_code::error_code(error, context.response());
                 span.set_attribute(KeyValue::new(ERROR_TYPE, code.clone()));
                 span.set_status(Status::error(code));
             }
@@ -146,25 +152,17 @@ impl Intercept for AwsSdkSpans {
     }
 }
 
-/// Returns the service's error code, or the kind of failure without a response. Messages may quote values and are
-/// ignored.
-fn error_code(error: &OrchestratorError<Error>, response: Option<&HttpResponse>) -> String {
-    if error.is_timeout_error() {
-        return "timeout".to_owned();
-    }
-    if error.is_connector_error() {
-        return "connection".to_owned();
-    }
-    let body = response.and_then(|response| response.body().bytes());
-    body.and_then(code_of_body).unwrap_or_else(|| "_OTHER".to_owned())
-}
-
-/// `{"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}`
-fn code_of_body(body: &[u8]) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let code = body.get("__type").or_else(|| body.get("code"))?.as_str()?;
-    let code = code.rsplit('#').next()?;
-    (code.len() <= 128 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())).then(|| code.to_owned())
+/// Returns host and port of a request.
+fn server(uri: &str) -> Option<(String, u16)> {
+    let uri: Uri = uri.parse().ok()?;
+    let port = uri.port_u16().or(match uri.scheme_str()? {
+        "https" => Some(443),
+        "http" => Some(80),
+        _ => None,
+    })?;
+    // The brackets of an IPv6 address belong to the URI.
+    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
+    Some((host.to_owned(), port))
 }
 
 #[cfg(test)]
@@ -172,9 +170,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn error_code_is_the_last_part_of_the_type() {
-        let body = br#"{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"no"}"#;
-        assert_eq!(code_of_body(body).as_deref(), Some("ConditionalCheckFailedException"));
-        assert_eq!(code_of_body(b"<Error/>"), None);
+    fn server_has_the_port_of_the_scheme_by_default() {
+        let of = |uri| server(uri).map(|(host, port)| format!("{host} {port}"));
+        assert_eq!(of("https://sts.eu-west-1.amazonaws.com/?x=1").as_deref(), Some("sts.eu-west-1.amazonaws.com 443"));
+        assert_eq!(of("http://127.0.0.1:8000/").as_deref(), Some("127.0.0.1 8000"));
+        assert_eq!(of("http://[::1]/").as_deref(), Some("::1 80"));
+        assert_eq!(of("/path"), None);
     }
 }

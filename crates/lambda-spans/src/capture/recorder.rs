@@ -184,7 +184,7 @@ impl Span for RecordedSpan {
         self.record(|data| {
             // The kind is known only after the span has started, but OpenTelemetry sets kinds at the start.
             if attribute.key.as_str() == OTEL_KIND {
-                data.span_kind = SpanKind::Consumer;
+                data.span_kind = kind_named(&attribute.value.as_str()).unwrap_or(data.span_kind.clone());
             } else if let Some(known) = data.attributes.iter_mut().find(|known| known.key == attribute.key) {
                 known.value = attribute.value;
             } else if data.attributes.len() < LIMIT {
@@ -230,6 +230,12 @@ impl Drop for RecordedSpan {
     fn drop(&mut self) {
         self.end_at(time::now());
     }
+}
+
+/// Returns the kind in the notation of `tracing-opentelemetry`, which ignores case.
+fn kind_named(name: &str) -> Option<SpanKind> {
+    let kinds = [SpanKind::Client, SpanKind::Consumer, SpanKind::Internal, SpanKind::Producer, SpanKind::Server];
+    kinds.into_iter().find(|kind| name.eq_ignore_ascii_case(&format!("{kind:?}")))
 }
 
 #[cfg(test)]

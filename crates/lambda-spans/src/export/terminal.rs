@@ -6,8 +6,8 @@ use opentelemetry::trace::{SpanId, Status};
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::attributes::{
-    AWS_DYNAMODB_CONSUMED_CAPACITY_UNITS, AWS_DYNAMODB_COUNT, AWS_DYNAMODB_INDEX_NAME, AWS_DYNAMODB_TABLE_NAMES,
-    AWS_SDK_ATTEMPTS, ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE,
+    AWS_DYNAMODB_CONSUMED_CAPACITY_UNITS, AWS_DYNAMODB_COUNT, AWS_DYNAMODB_INDEX_NAME, AWS_SDK_ATTEMPTS,
+    DB_COLLECTION_NAME, ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE,
 };
 use crate::trace::finished::FinishedSpans;
 
@@ -18,7 +18,7 @@ const NAME_WIDTH: usize = 44;
 const SHOWN: [&str; 7] = [
     HTTP_RESPONSE_STATUS_CODE,
     ERROR_TYPE,
-    AWS_DYNAMODB_TABLE_NAMES,
+    DB_COLLECTION_NAME,
     AWS_DYNAMODB_INDEX_NAME,
     AWS_DYNAMODB_COUNT,
     AWS_DYNAMODB_CONSUMED_CAPACITY_UNITS,
@@ -84,7 +84,11 @@ fn attributes(span: &SpanData) -> String {
     });
     shown.fold(String::new(), |mut text, attribute| {
         let key = attribute.key.as_str();
-        let key = if key.starts_with("app.") { key } else { key.rsplit('.').next().unwrap_or(key) };
+        let key = match key {
+            DB_COLLECTION_NAME => "table",
+            _ if key.starts_with("app.") => key,
+            _ => key.rsplit('.').next().unwrap_or(key),
+        };
         text.push_str(&format!("  {key}={}", attribute.value));
         text
     })

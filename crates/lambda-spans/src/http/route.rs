@@ -6,7 +6,7 @@ use lambda_http::request::RequestContext;
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, KeyValue};
 
-use super::request::method_name;
+use super::request::{self, method_name};
 use crate::attributes::{HTTP_ROUTE, URL_PATH};
 
 /// The conventions' replacement for a redacted value.
@@ -19,11 +19,11 @@ pub(super) fn record(context: &Context, method: &Method, route: &str) {
     span.update_name(format!("{} {route}", if method == "_OTHER" { "HTTP" } else { method }));
 }
 
-/// Replaces the values of the route's parameters in the path.
-pub(super) fn redact(context: &Context, route: Option<&str>) {
-    let path = match route {
+/// Replaces the values of the route's parameters in the path that the client sent.
+pub(super) fn redact<B>(context: &Context, route: Option<&str>, request: &Request<B>) {
+    let path = match route.map(|route| without_stage(route, request)) {
         None => format!("/{REDACTED}"),
-        Some(route) if route.contains('{') => redacted(route),
+        Some(route) if route.contains('{') => sent_stage(request) + &redacted(route),
         Some(_) => return,
     };
     context.span().set_attribute(KeyValue::new(URL_PATH, path));
@@ -60,6 +60,15 @@ pub(super) fn without_stage<'a, B>(route: &'a str, request: &Request<B>) -> &'a 
     if staged && (first == stage || first.starts_with('{')) { rest } else { route }
 }
 
+/// Returns `/prod` if the client's path has the stage but the event's does not.
+fn sent_stage<B>(request: &Request<B>) -> String {
+    let Some(stage) = stage(request.extensions()).map(|stage| format!("/{stage}")) else { return String::new() };
+    let (sent, event) = (request::path(request), request.raw_http_path());
+    // The two paths may differ in their encoding.
+    let has_one_more = sent.matches('/').count() == event.matches('/').count() + 1;
+    if has_one_more && sent.starts_with(&format!("{stage}/")) { stage } else { String::new() }
+}
+
 fn stage(extensions: &Extensions) -> Option<&str> {
     match extensions.get::<RequestContext>()? {
         RequestContext::ApiGatewayV1(context) => context.stage.as_deref(),
@@ -94,6 +103,15 @@ mod tests {
         assert_eq!(redacted("/items/{id}"), "/items/REDACTED");
         assert_eq!(redacted("/@{handle}/status/{id}"), "/@REDACTED/status/REDACTED");
         assert_eq!(redacted("/files/{*rest}"), "/files/REDACTED");
+    }
+
+    #[test]
+    fn redacted_path_keeps_the_stage_that_was_sent() {
+        assert_eq!(sent_stage(&request("/items/42")), "/prod");
+        assert_eq!(sent_stage(&request("/prod/prod")), "/prod");
+        let custom_domain = REST.replace("/prod/items/42", "/items/42");
+        assert_eq!(sent_stage(&lambda_http::request::from_str(&custom_domain).expect("an event")), "");
+        assert_eq!(sent_stage(&Request::get("/prod/items/42").body(()).expect("a request")), "");
     }
 
     #[test]

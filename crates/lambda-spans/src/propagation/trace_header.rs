@@ -50,6 +50,11 @@ impl<'a> TraceHeader<'a> {
         })
     }
 
+    /// Returns the context of an invocation without a readable header. X-Ray has no segment for it.
+    pub(crate) fn unsampled(root: TraceId) -> Self {
+        Self { root, parent: None, sampled: false, lineage: None }
+    }
+
     /// Returns the span that sent a message; `None` without a parent.
     pub(crate) fn span_context(&self) -> Option<SpanContext> {
         let flags = if self.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };

@@ -105,15 +105,12 @@ where
             return LambdaFuture::handling(self.inner.call(event).instrument(Span::none()), None, None);
         }
         let lambda = &event.context;
-        // Without Lambda's context, as in some emulators, the root span has no parent in any destination.
+        // Some emulators send no context.
         let header = lambda.xray_trace_id.as_deref().and_then(TraceHeader::parse);
-        let inbound =
-            Inbound::new(self.spans.context).with_event(event.body.clone(), header.and_then(|header| header.lineage));
+        let header = header.unwrap_or_else(|| TraceHeader::unsampled(new_trace_id()));
+        let inbound = Inbound::new(self.spans.context).with_event(event.body.clone(), header.lineage);
         let (request_id, sink) = (lambda.request_id.clone(), self.spans.pipeline.outbox.clone());
-        let invocation = match header {
-            Some(header) => Invocation::from_lambda(header, request_id, sink, inbound),
-            None => Invocation::root(new_trace_id(), request_id, sink, inbound),
-        };
+        let invocation = Invocation::from_lambda(header, request_id, sink, inbound);
         let deadline = lambda.deadline;
         let now = Moment::now();
         let burst = self.spans.traffic.is_burst(now);

@@ -30,14 +30,58 @@ use crate::propagation::ContextMode;
 use crate::trace::accounting::Ledger;
 use crate::trace::running::Running;
 
-/// Crates below the exporters and the AWS SDK, and the prefixes of their families. Their spans would feed the export
-/// with itself or repeat those of [`AwsSdkSpans`](crate::AwsSdkSpans).
-const INTERNAL: [&str; 8] = ["h2", "hyper", "hyper_util", "lambda_http", "lambda_runtime", "rustls", "tokio", "tower"];
-const INTERNAL_FAMILIES: [&str; 5] = ["aws_config", "aws_runtime", "aws_sdk_", "aws_smithy_", "opentelemetry"];
+/// Crates below the exporters and the AWS SDK. Their spans would feed the export with itself or repeat those of
+/// [`AwsSdkSpans`](crate::AwsSdkSpans).
+const INTERNAL: [&str; 42] = [
+    "aws_config",
+    "aws_credential_types",
+    "aws_runtime",
+    "aws_sigv4",
+    "aws_smithy_async",
+    "aws_smithy_cbor",
+    "aws_smithy_checksums",
+    "aws_smithy_compression",
+    "aws_smithy_dns",
+    "aws_smithy_eventstream",
+    "aws_smithy_http",
+    "aws_smithy_http_client",
+    "aws_smithy_json",
+    "aws_smithy_observability",
+    "aws_smithy_observability_otel",
+    "aws_smithy_query",
+    "aws_smithy_runtime",
+    "aws_smithy_runtime_api",
+    "aws_smithy_schema",
+    "aws_smithy_types",
+    "aws_smithy_types_convert",
+    "aws_smithy_xml",
+    "aws_types",
+    "h2",
+    "hyper",
+    "hyper_rustls",
+    "hyper_util",
+    "lambda_http",
+    "lambda_runtime",
+    "lambda_runtime_api_client",
+    "opentelemetry",
+    "opentelemetry_aws",
+    "opentelemetry_http",
+    "opentelemetry_otlp",
+    "opentelemetry_proto",
+    "opentelemetry_sdk",
+    "rustls",
+    "tokio",
+    "tokio_rustls",
+    "tokio_util",
+    "tower",
+    "tracing_opentelemetry",
+];
 
 fn is_internal(target: &str) -> bool {
-    let name = target.split("::").next().unwrap_or(target);
-    INTERNAL.contains(&name) || INTERNAL_FAMILIES.iter().any(|family| name.starts_with(family))
+    let (name, path) = target.split_once("::").unwrap_or((target, ""));
+    // AWS has hundreds of services. The crate of each creates its spans in these modules.
+    let is_operation = path.starts_with("operation::") || path.starts_with("client::");
+    INTERNAL.contains(&name) || (is_operation && name.starts_with("aws_sdk_"))
 }
 
 /// An error while installing tracing.
@@ -256,13 +300,23 @@ impl Spans {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::trace::SpanContext;
+    use opentelemetry::trace::{SpanContext, SpanKind};
+    use opentelemetry_sdk::trace::SpanData;
     use tracing::info_span;
+    use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
     use super::*;
     use crate::clock::Moment;
     use crate::trace::inbound::Inbound;
     use crate::trace::invocation::{Invocation, new_trace_id};
+
+    /// The spans that the first invocation receives from the init phase.
+    fn init_spans(spans: &Spans) -> Vec<SpanData> {
+        let first = Invocation::root(new_trace_id(), String::new(), spans.pipeline.outbox.clone(), Inbound::default());
+        let (accounts, sampler) = (&spans.pipeline.accounts, &spans.pipeline.sampler);
+        spans.init.hand_over(&first, &SpanContext::empty_context(), None, accounts, sampler, Moment::now());
+        first.take_finished()
+    }
 
     #[test]
     fn spans_before_a_snapshot_are_not_in_its_copies() {
@@ -281,11 +335,57 @@ mod tests {
         runtime.block_on(spans.pipeline.flush(std::time::Duration::from_secs(1)));
         let ledger = spans.ledger();
         assert_eq!((ledger.created, ledger.xray.sampled_out, ledger.otlp.sampled_out), (2, 1, 1));
-        let first = Invocation::root(new_trace_id(), String::new(), spans.pipeline.outbox.clone(), Inbound::default());
-        let (accounts, sampler) = (&spans.pipeline.accounts, &spans.pipeline.sampler);
-        spans.init.hand_over(&first, &SpanContext::empty_context(), None, accounts, sampler, Moment::now());
-        let names: Vec<_> = first.take_finished().into_iter().map(|span| span.name).collect();
+        let names: Vec<_> = init_spans(&spans).into_iter().map(|span| span.name).collect();
         assert_eq!(names, ["connect", "init"]);
+    }
+
+    #[test]
+    fn late_kind_is_one_of_the_five() {
+        let settings = Settings::from_lookup(|name| {
+            let is_set = ["AWS_XRAY_DAEMON_ADDRESS", "AWS_LAMBDA_RUNTIME_API"].contains(&name);
+            is_set.then(|| "127.0.0.1:1".to_owned())
+        });
+        let spans = Spans::new(&settings.expect("valid")).expect("destinations");
+        let kinds = [
+            ("server", SpanKind::Server),
+            ("CLIENT", SpanKind::Client),
+            ("Producer", SpanKind::Producer),
+            ("consumer", SpanKind::Consumer),
+            ("internal", SpanKind::Internal),
+            ("remote", SpanKind::Producer),
+            ("", SpanKind::Producer),
+        ];
+        tracing::subscriber::with_default(Registry::default().with(spans.tracing_layer()), || {
+            for (kind, _) in &kinds {
+                info_span!("work", otel.kind = "producer").set_attribute("otel.kind", *kind);
+            }
+        });
+        let recorded = init_spans(&spans);
+        let expected = kinds.map(|(_, kind)| (kind, 0));
+        let found: Vec<_> = recorded.iter().map(|span| (span.span_kind.clone(), span.attributes.len())).collect();
+        assert_eq!(found.get(..expected.len()), Some(&expected[..]));
+    }
+
+    #[test]
+    fn only_whole_crate_names_are_internal() {
+        for target in [
+            "aws_config",
+            "aws_smithy_runtime::client::orchestrator",
+            "aws_sdk_s3::operation::get_object",
+            "hyper::proto",
+        ] {
+            assert!(is_internal(target), "{target}");
+        }
+        for target in [
+            "aws_config_rule",
+            "aws_smithy_shop::api",
+            "opentelemetry_demo",
+            "aws_sdk_helper::retry",
+            "towering",
+            "shop",
+        ] {
+            assert!(!is_internal(target), "{target}");
+        }
     }
 
     /// The counts after a span without an invocation.

@@ -54,7 +54,8 @@ impl RecordBatch {
         let mut positions = Vec::with_capacity(failed.len());
         for failure in failed {
             let id = failure.get("itemIdentifier").and_then(Value::as_str);
-            match self.ids.iter().position(|known| Some(known.as_str()) == id) {
+            // A malformed record has no id.
+            match self.ids.iter().position(|known| !known.is_empty() && Some(known.as_str()) == id) {
                 Some(position) => positions.push(position),
                 None => return self.ids.len(),
             }
@@ -97,6 +98,12 @@ mod tests {
         let batch = RecordBatch::ordered(ids());
         assert_eq!(batch.failures(&failed(&["b"])), 2);
         assert_eq!(batch.failures(&failed(&["c", "a"])), 3);
+    }
+
+    #[test]
+    fn record_without_an_id_matches_no_failure() {
+        let batch = RecordBatch::unordered(["a", ""].into_iter().map(str::to_owned));
+        assert_eq!((batch.failures(&failed(&["a"])), batch.failures(&failed(&[""]))), (1, 2));
     }
 
     #[test]

@@ -5,7 +5,10 @@ use super::trigger::Trigger;
 use crate::attributes::{AWS_COGNITO_TRIGGER_SOURCE, AWS_COGNITO_USER_POOL_ID};
 
 pub(super) fn trigger(event: &EventFields<'_>) -> Option<Trigger> {
-    let (source, pool) = (text(event.trigger_source)?, text(event.user_pool)?);
+    // `PreSignUp_SignUp` and `eu-west-1_AbCdEf123`
+    let [source, pool] =
+        [event.trigger_source, event.user_pool].map(|field| text(field).filter(|text| text.contains('_')));
+    let (source, pool) = (source?, pool?);
     let mut trigger = Trigger { name: Some(source.clone()), ..Trigger::faas("other") };
     trigger.set(AWS_COGNITO_TRIGGER_SOURCE, source);
     trigger.set(AWS_COGNITO_USER_POOL_ID, pool);

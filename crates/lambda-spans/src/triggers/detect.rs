@@ -1,6 +1,10 @@
 //! Detects which service an event comes from.
 
-use super::event::{EventFields, RecordFields};
+use std::collections::HashMap;
+
+use serde::de::IgnoredAny;
+
+use super::event::{self, EventFields};
 use super::trigger::Trigger;
 use super::{cognito, dynamodb, eventbridge, json_scan, kinesis, s3, sns, sqs};
 
@@ -13,20 +17,42 @@ pub(super) fn trigger(event: &[u8]) -> Trigger {
 }
 
 fn known_trigger(event: &[u8]) -> Option<Trigger> {
-    if json_scan::member(event, |name| IDENTIFYING.contains(&name))? == b"requestContext" {
-        return Some(Trigger::faas("http"));
+    if !json_scan::has_member(event, |name| IDENTIFYING.contains(&name)) {
+        return None;
     }
     let event: EventFields<'_> = serde_json::from_slice(event).ok()?;
     if let Some(records) = event.records {
-        let records: Vec<RecordFields<'_>> = serde_json::from_str(records.get()).ok()?;
-        return match records.first()?.source.as_str() {
+        let records = event::records(records)?;
+        let Some(first) = records.first() else { return empty_window(&event) };
+        return match first.source.as_str() {
             "aws:sqs" => Some(sqs::trigger(&records)),
             "aws:sns" => Some(sns::trigger(&records)),
-            "aws:kinesis" => Some(kinesis::trigger(&records)),
+            "aws:kinesis" => Some(kinesis::trigger(&first.arn, &records)),
             "aws:s3" => Some(s3::trigger(&records)),
-            "aws:dynamodb" => Some(dynamodb::trigger(&records)),
+            "aws:dynamodb" => Some(dynamodb::trigger(&first.arn, &records)),
             _ => None,
         };
     }
+    if is_request(&event) {
+        return Some(Trigger::faas("http"));
+    }
     eventbridge::trigger(&event).or_else(|| cognito::trigger(&event))
+}
+
+/// Returns the stream of a tumbling window that ended without records.
+fn empty_window(event: &EventFields<'_>) -> Option<Trigger> {
+    let arn: String = event::part(event.source_arn)?;
+    match arn.split(':').nth(2)? {
+        "kinesis" => Some(kinesis::trigger(&arn, &[])),
+        "dynamodb" => Some(dynamodb::trigger(&arn, &[])),
+        _ => None,
+    }
+}
+
+/// Returns whether the event is an HTTP request. Authorizers and records of failed invocations have a `requestContext`
+/// too, but no response to a client.
+fn is_request(event: &EventFields<'_>) -> bool {
+    let context: HashMap<String, IgnoredAny> = event::part(event.request_context).unwrap_or_default();
+    let of_gateway = ["apiId", "elb", "http", "serviceNetworkArn"].iter().any(|member| context.contains_key(*member));
+    of_gateway && event.method_arn.is_none() && event.route_arn.is_none()
 }

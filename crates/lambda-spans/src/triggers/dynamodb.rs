@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::batch::RecordBatch;
-use super::event::{RecordFields, part};
+use super::event::{RecordFields, is_short_text, part, text_or_empty};
 use super::trigger::Trigger;
 use crate::attributes::{FAAS_DOCUMENT_COLLECTION, FAAS_DOCUMENT_OPERATION};
 use crate::propagation::traceparent;
@@ -18,17 +18,19 @@ const TRACE_ATTRIBUTE: &str = "trace_context";
 
 #[derive(Default, Deserialize)]
 struct StreamChange<'a> {
-    #[serde(rename = "SequenceNumber", default)]
+    #[serde(rename = "SequenceNumber", default, deserialize_with = "text_or_empty")]
     sequence_number: String,
     #[serde(borrow, rename = "NewImage")]
     new_image: Option<&'a RawValue>,
 }
 
-pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
+pub(super) fn trigger(arn: &str, records: &[RecordFields<'_>]) -> Trigger {
     let changes: Vec<StreamChange<'_>> = records.iter().map(change).collect();
-    let table = records.first().and_then(|record| table(&record.arn)).unwrap_or("unknown");
+    let table = table(arn);
     let mut trigger = Trigger::consumer("datasource", table);
-    trigger.set(FAAS_DOCUMENT_COLLECTION, table.to_owned());
+    if let Some(table) = table {
+        trigger.set(FAAS_DOCUMENT_COLLECTION, table.to_owned());
+    }
     if let Some(operation) = operation(records) {
         trigger.set(FAAS_DOCUMENT_OPERATION, operation);
     }
@@ -50,8 +52,7 @@ fn writer(change: &StreamChange<'_>) -> Option<SpanContext> {
 /// `arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026-11-22T12:00:00.000`
 fn table(arn: &str) -> Option<&str> {
     let name = arn.split_once(":table/")?.1.split('/').next()?;
-    // DynamoDB's limit for a table name.
-    (1..=255).contains(&name.len()).then_some(name)
+    is_short_text(name).then_some(name)
 }
 
 /// Returns the operation if all records have the same.

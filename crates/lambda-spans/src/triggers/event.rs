@@ -1,7 +1,8 @@
 //! The fields of events that identify their service. All other fields are skipped.
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// The maximum length of an AWS name in an attribute; ARNs are shorter.
@@ -19,24 +20,39 @@ pub(super) struct EventFields<'a> {
     #[serde(borrow)]
     pub(super) resources: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub(super) detail: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub(super) time: Option<&'a RawValue>,
     #[serde(borrow, rename = "triggerSource")]
     pub(super) trigger_source: Option<&'a RawValue>,
     #[serde(borrow, rename = "userPoolId")]
     pub(super) user_pool: Option<&'a RawValue>,
+    #[serde(borrow, rename = "requestContext")]
+    pub(super) request_context: Option<&'a RawValue>,
+    /// Of an authorizer of a REST API.
+    #[serde(borrow, rename = "methodArn")]
+    pub(super) method_arn: Option<&'a RawValue>,
+    /// Of an authorizer of an HTTP API.
+    #[serde(borrow, rename = "routeArn")]
+    pub(super) route_arn: Option<&'a RawValue>,
+    /// Of a stream's tumbling window without records.
+    #[serde(borrow, rename = "eventSourceARN")]
+    pub(super) source_arn: Option<&'a RawValue>,
 }
 
-/// A record of a batch, of any service.
-#[derive(Deserialize)]
+/// A record of a batch, of any service. A field that is missing, null or of another type is empty.
+#[derive(Default, Deserialize)]
 pub(super) struct RecordFields<'a> {
-    #[serde(rename = "eventSource", alias = "EventSource")]
+    #[serde(rename = "eventSource", alias = "EventSource", default, deserialize_with = "text_or_empty")]
     pub(super) source: String,
-    #[serde(rename = "eventSourceARN", default)]
+    #[serde(rename = "eventSourceARN", default, deserialize_with = "text_or_empty")]
     pub(super) arn: String,
-    #[serde(rename = "messageId", default)]
+    #[serde(rename = "messageId", default, deserialize_with = "text_or_empty")]
     pub(super) message_id: String,
-    #[serde(rename = "eventName", default)]
+    #[serde(rename = "eventName", default, deserialize_with = "text_or_empty")]
     pub(super) event_name: String,
+    #[serde(borrow)]
+    pub(super) body: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) attributes: Option<&'a RawValue>,
     #[serde(borrow, rename = "messageAttributes")]
@@ -53,6 +69,17 @@ pub(super) struct RecordFields<'a> {
     pub(super) event_time: Option<&'a RawValue>,
 }
 
+/// Returns the records of a batch. A malformed one counts as a record without fields.
+pub(super) fn records(batch: &RawValue) -> Option<Vec<RecordFields<'_>>> {
+    let records: Vec<&RawValue> = serde_json::from_str(batch.get()).ok()?;
+    Some(records.into_iter().map(|record| serde_json::from_str(record.get()).unwrap_or_default()).collect())
+}
+
+/// Deserializes a text. Any other value becomes an empty text.
+pub(super) fn text_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(if let Value::String(text) = Value::deserialize(deserializer)? { text } else { String::new() })
+}
+
 /// Ignores a value of another shape.
 pub(super) fn part<T: DeserializeOwned>(value: Option<&RawValue>) -> Option<T> {
     serde_json::from_str(value?.get()).ok()
@@ -60,13 +87,15 @@ pub(super) fn part<T: DeserializeOwned>(value: Option<&RawValue>) -> Option<T> {
 
 /// A short text without surrounding blanks and control characters.
 pub(super) fn text(value: Option<&RawValue>) -> Option<String> {
-    part(value).filter(|text: &String| {
-        (1..=MAX_TEXT).contains(&text.len()) && !text.chars().any(char::is_control) && text.trim() == text
-    })
+    part(value).filter(|text: &String| is_short_text(text))
+}
+
+/// Returns whether `text` is fit for an attribute or a name.
+pub(super) fn is_short_text(text: &str) -> bool {
+    (1..=MAX_TEXT).contains(&text.len()) && !text.chars().any(char::is_control) && text.trim() == text
 }
 
 /// Returns the name at the end of `arn:aws:sqs:eu-west-1:123456789012:orders`.
-pub(super) fn last_of_arn(arn: &str) -> &str {
-    let name = arn.rsplit(':').next().unwrap_or(arn);
-    if name.is_empty() || name.len() > MAX_TEXT { "unknown" } else { name }
+pub(super) fn last_of_arn(arn: &str) -> Option<&str> {
+    arn.rsplit(':').next().filter(|name| is_short_text(name))
 }

@@ -3,24 +3,26 @@
 use serde::Deserialize;
 
 use super::batch::RecordBatch;
-use super::event::{RecordFields, part};
+use super::event::{RecordFields, is_short_text, part, text_or_empty};
 use super::trigger::Trigger;
 use crate::attributes::{AWS_KINESIS_STREAM_NAME, MESSAGING_DESTINATION_NAME};
 
 #[derive(Default, Deserialize)]
 struct KinesisData {
-    #[serde(rename = "sequenceNumber", default)]
+    #[serde(rename = "sequenceNumber", default, deserialize_with = "text_or_empty")]
     sequence_number: String,
 }
 
 /// A record can carry a context only in its data, whose format belongs to the producer.
-pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
-    let stream = records.first().and_then(|record| stream(&record.arn)).unwrap_or("unknown");
+pub(super) fn trigger(arn: &str, records: &[RecordFields<'_>]) -> Trigger {
+    let stream = stream(arn);
     let entries = records.iter().map(|record| part(record.kinesis).unwrap_or_default());
     let mut trigger = Trigger::consumer("pubsub", stream);
     trigger.set_messaging_system("aws.kinesis");
-    trigger.set(MESSAGING_DESTINATION_NAME, stream.to_owned());
-    trigger.set(AWS_KINESIS_STREAM_NAME, stream.to_owned());
+    if let Some(stream) = stream {
+        trigger.set(MESSAGING_DESTINATION_NAME, stream.to_owned());
+        trigger.set(AWS_KINESIS_STREAM_NAME, stream.to_owned());
+    }
     trigger.with_batch(RecordBatch::ordered(entries.map(|entry: KinesisData| entry.sequence_number)))
 }
 
@@ -28,5 +30,5 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
 fn stream(arn: &str) -> Option<&str> {
     let name = arn.split_once(":stream/")?.1.split('/').next()?;
     // Kinesis's limit for a stream name.
-    (1..=128).contains(&name.len()).then_some(name)
+    (name.len() <= 128 && is_short_text(name)).then_some(name)
 }

@@ -4,8 +4,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::event::{RecordFields, text};
-use super::trigger::Trigger;
-use crate::attributes::{AWS_S3_BUCKET, FAAS_DOCUMENT_COLLECTION, FAAS_DOCUMENT_OPERATION, FAAS_DOCUMENT_TIME};
+use super::trigger::{Trigger, only_or_several};
+use crate::attributes::{
+    AWS_S3_BUCKET, FAAS_DOCUMENT_COLLECTION, FAAS_DOCUMENT_OPERATION, FAAS_DOCUMENT_TIME, MESSAGING_BATCH_MESSAGE_COUNT,
+};
 
 #[derive(Deserialize)]
 struct S3Notification<'a> {
@@ -21,10 +23,18 @@ struct Bucket<'a> {
 
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let only = if let [only] = records { Some(only) } else { None };
-    let bucket = records.first().and_then(bucket).unwrap_or_else(|| "unknown".to_owned());
-    let mut trigger = Trigger::consumer("datasource", &bucket);
-    trigger.set(AWS_S3_BUCKET, bucket.clone());
-    trigger.set(FAAS_DOCUMENT_COLLECTION, bucket);
+    let mut buckets: Vec<String> = records.iter().filter_map(bucket).collect();
+    buckets.sort_unstable();
+    buckets.dedup();
+    let (only_bucket, source) = only_or_several(&buckets);
+    let mut trigger = Trigger::consumer("datasource", source);
+    if records.len() > 1 {
+        trigger.set(MESSAGING_BATCH_MESSAGE_COUNT, i64::try_from(records.len()).unwrap_or(i64::MAX));
+    }
+    if let Some(bucket) = only_bucket.map(str::to_owned) {
+        trigger.set(AWS_S3_BUCKET, bucket.clone());
+        trigger.set(FAAS_DOCUMENT_COLLECTION, bucket);
+    }
     if let Some(operation) = only.and_then(|record| operation(&record.event_name)) {
         trigger.set(FAAS_DOCUMENT_OPERATION, operation);
     }

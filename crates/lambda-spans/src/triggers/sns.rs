@@ -4,15 +4,16 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::batch::RecordBatch;
-use super::event::{RecordFields, part};
+use super::event::{RecordFields, part, text_or_empty};
 use super::trigger::Trigger;
-use crate::attributes::MESSAGING_MESSAGE_ID;
 use crate::propagation::traceparent;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct SnsNotification {
+    #[serde(deserialize_with = "text_or_empty")]
     message_id: String,
+    #[serde(deserialize_with = "text_or_empty")]
     topic_arn: String,
     message_attributes: Value,
 }
@@ -21,14 +22,10 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let notifications: Vec<SnsNotification> =
         records.iter().map(|record| part(record.sns).unwrap_or_default()).collect();
     let batch = RecordBatch::unordered(notifications.iter().map(|notification| notification.message_id.clone()));
-    let message = batch.only().map(str::to_owned);
     let topics = notifications.iter().map(|notification| notification.topic_arn.as_str());
     let mut trigger = Trigger::messages("aws.sns", topics, batch);
     // SNS does not support partial batch failures.
     trigger.batch = None;
-    if let Some(message) = message {
-        trigger.set(MESSAGING_MESSAGE_ID, message);
-    }
     trigger.link_to(notifications.iter().filter_map(|notification| {
         traceparent::parse(notification.message_attributes.get("traceparent")?.get("Value")?.as_str()?)
     }))

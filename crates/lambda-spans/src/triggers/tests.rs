@@ -19,8 +19,12 @@ fn attribute(trigger: &Trigger, key: &str) -> Option<String> {
     trigger.attributes.iter().find(|attribute| attribute.key.as_str() == key).map(|found| found.value.to_string())
 }
 
+fn case(event: &[u8]) -> Value {
+    serde_json::from_slice(event).unwrap()
+}
+
 #[test]
-fn similar_events_are_no_batch() {
+fn similar_events_are_other() {
     for event in [
         json!({ "Records": [] }),
         json!({ "Records": {} }),
@@ -29,12 +33,135 @@ fn similar_events_are_no_batch() {
         json!({ "source": { "a": 1 }, "detail-type": "x" }),
         json!({ "source": " ", "detail-type": "x" }),
         json!({ "triggerSource": "x" }),
+        json!({ "Records": [], "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:orders" }),
+        case(include_bytes!("../../tests/data/event_custom_request_context.json")),
+        case(include_bytes!("../../tests/data/event_custom_source.json")),
+        case(include_bytes!("../../tests/data/event_custom_trigger.json")),
+        case(include_bytes!("../../tests/data/event_destination_stream.json")),
+        case(include_bytes!("../../tests/data/event_lambda_authorizer_token.json")),
+        json!({ "type": "REQUEST", "routeArn": "x", "requestContext": { "http": {} } }),
         json!([1, 2]),
         json!("text"),
     ] {
         let trigger = detect::trigger(event.to_string().as_bytes());
         assert_eq!((trigger.name.as_deref(), attribute(&trigger, "faas.trigger").as_deref()), (None, Some("other")));
     }
+}
+
+/// Name and attributes without those of every batch.
+fn described(event: &[u8]) -> (String, Vec<String>) {
+    let trigger = detect::trigger(event);
+    let of_batch = ["faas.trigger", "messaging.operation.name", "messaging.operation.type"];
+    let attributes = trigger.attributes.iter().filter(|attribute| !of_batch.contains(&attribute.key.as_str()));
+    let mut attributes: Vec<_> = attributes.map(|found| format!("{}={}", found.key, found.value)).collect();
+    attributes.sort_unstable();
+    (trigger.name.unwrap_or_default(), attributes)
+}
+
+#[test]
+fn null_field_of_a_message_is_missing() {
+    let (count, id) = ("messaging.batch.message_count=1", "messaging.message.id=11111111-1111-1111-1111-123456789012");
+    let (queue, system) = ("messaging.destination.name=orders", "messaging.system=aws_sqs");
+    let (name, attributes) = described(include_bytes!("../../tests/data/event_sqs_arn_null.json"));
+    assert_eq!((name.as_str(), attributes), ("process", [count, id, system].map(str::to_owned).to_vec()));
+    for event in [
+        &include_bytes!("../../tests/data/event_sqs_attr_null.json")[..],
+        include_bytes!("../../tests/data/event_sqs_eventname_null.json"),
+    ] {
+        let (name, attributes) = described(event);
+        assert_eq!(
+            (name.as_str(), attributes),
+            ("process orders", [count, queue, id, system].map(str::to_owned).to_vec())
+        );
+    }
+}
+
+#[test]
+fn scheduler_event_is_named_after_its_schedule() {
+    let event = include_bytes!("../../tests/data/event_scheduler.json");
+    assert_eq!(described(event).0, "process nightly-report");
+    assert_eq!(attribute(&detect::trigger(event), "faas.trigger").as_deref(), Some("timer"));
+}
+
+#[test]
+fn escaped_member_name_is_the_same_name() {
+    assert_eq!(described(include_bytes!("../../tests/data/event_escaped_key.json")).0, "process q");
+}
+
+#[test]
+fn window_without_records_is_named_after_its_stream() {
+    let (name, attributes) = described(include_bytes!("../../tests/data/event_kinesis_window_final.json"));
+    assert_eq!(name, "process mystream");
+    assert!(attributes.contains(&"messaging.batch.message_count=0".to_owned()), "{attributes:?}");
+}
+
+#[test]
+fn objects_of_several_buckets_have_no_bucket() {
+    let (name, attributes) = described(include_bytes!("../../tests/data/event_s3_many.json"));
+    assert_eq!(
+        (name.as_str(), attributes),
+        ("process multiple_sources", vec!["messaging.batch.message_count=2".to_owned()])
+    );
+}
+
+/// Trace id, span id and sampling of each link.
+fn linked(event: &[u8]) -> Vec<String> {
+    let links = detect::trigger(event).links;
+    links.iter().map(|link| format!("{}-{}-{}", link.trace_id(), link.span_id(), link.is_sampled())).collect()
+}
+
+#[test]
+fn event_links_to_every_trace_that_it_names() {
+    let client = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-true".to_owned();
+    let sender = |sampled| format!("6925a3f0000000000000000000000001-00000000000000a1-{sampled}");
+    assert_eq!(
+        linked(include_bytes!("../../tests/data/event_eventbridge_traceheader.json")),
+        std::slice::from_ref(&client)
+    );
+    for envelope in [
+        &include_bytes!("../../tests/data/event_eventbridge_in_sqs.json")[..],
+        include_bytes!("../../tests/data/event_sns_in_sqs.json"),
+    ] {
+        assert_eq!(linked(envelope), std::slice::from_ref(&client));
+    }
+    let both = include_str!("../../tests/data/event_sqs_both.json");
+    assert_eq!(linked(both.as_bytes()), [sender(true), client]);
+    let same = both.replace("4bf92f3577b34da6a3ce929d0e0e4736", "6925a3f0000000000000000000000001");
+    assert_eq!(linked(same.as_bytes()), [sender(true)]);
+    assert_eq!(linked(include_bytes!("../../tests/data/event_sqs_header_unsampled.json")), [sender(false)]);
+    assert_eq!(linked(include_bytes!("../../tests/data/event_sqs_header_rootonly.json")), [""; 0]);
+}
+
+#[test]
+fn malformed_record_has_no_empty_attribute() {
+    for (source, fields) in [
+        ("aws:sqs", json!({ "messageId": "", "eventSourceARN": "" })),
+        ("aws:sqs", json!({ "messageId": 5, "eventSourceARN": ["x"], "attributes": 1 })),
+        ("aws:sqs", json!({ "messageId": " \n", "eventSourceARN": "arn:aws:sqs:x:1: " })),
+        ("aws:sns", json!({ "Sns": { "MessageId": null, "TopicArn": "" } })),
+        ("aws:sns", json!({ "Sns": null })),
+        ("aws:kinesis", json!({ "eventSourceARN": "arn:aws:kinesis:x:1:stream/", "kinesis": { "sequenceNumber": 1 } })),
+        ("aws:dynamodb", json!({ "eventSourceARN": null, "eventName": "", "dynamodb": {} })),
+        ("aws:s3", json!({ "eventName": null, "eventTime": "", "s3": { "bucket": { "name": "" } } })),
+    ] {
+        let mut record = fields.clone();
+        record["eventSource"] = json!(source);
+        let (name, attributes) = described(json!({ "Records": [record] }).to_string().as_bytes());
+        assert_eq!(name, "process", "{fields}");
+        let values = attributes.iter().filter_map(|attribute| attribute.split_once('='));
+        let unexpected: Vec<_> =
+            values.filter(|(key, _)| !["messaging.batch.message_count", "messaging.system"].contains(key)).collect();
+        assert_eq!(unexpected, [], "{fields}");
+    }
+}
+
+#[test]
+fn malformed_record_leaves_the_others() {
+    let record = |arn: &str| json!({ "eventSource": "aws:sqs", "eventSourceARN": arn, "messageId": "m" });
+    let event = json!({ "Records": [record("arn:aws:sqs:x:1:orders"), null, "text", record("")] });
+    let (name, attributes) = described(event.to_string().as_bytes());
+    assert_eq!(name, "process orders");
+    assert!(attributes.contains(&"messaging.batch.message_count=4".to_owned()), "{attributes:?}");
 }
 
 #[test]

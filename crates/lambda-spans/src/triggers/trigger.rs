@@ -4,10 +4,10 @@ use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 
 use super::batch::RecordBatch;
-use super::event::last_of_arn;
+use super::event::{is_short_text, last_of_arn};
 use crate::attributes::{
-    FAAS_TRIGGER, MESSAGING_BATCH_MESSAGE_COUNT, MESSAGING_DESTINATION_NAME, MESSAGING_OPERATION_NAME,
-    MESSAGING_OPERATION_TYPE, MESSAGING_SYSTEM, OTEL_KIND,
+    FAAS_TRIGGER, MESSAGING_BATCH_MESSAGE_COUNT, MESSAGING_DESTINATION_NAME, MESSAGING_MESSAGE_ID,
+    MESSAGING_OPERATION_NAME, MESSAGING_OPERATION_TYPE, MESSAGING_SYSTEM, OTEL_KIND,
 };
 
 /// The maximum number of records that become links: some receivers bill each link as an event.
@@ -29,8 +29,10 @@ impl Trigger {
         Self { attributes: vec![KeyValue::new(FAAS_TRIGGER, trigger)], ..Self::default() }
     }
 
-    pub(super) fn consumer(trigger: &'static str, source: &str) -> Self {
-        Self { name: Some(format!("process {source}")), consumer: true, ..Self::faas(trigger) }
+    /// Describes the processing of records from `source`, which an event may not name.
+    pub(super) fn consumer(trigger: &'static str, source: Option<&str>) -> Self {
+        let name = source.map_or_else(|| "process".to_owned(), |source| format!("process {source}"));
+        Self { name: Some(name), consumer: true, ..Self::faas(trigger) }
     }
 
     /// Describes a batch of messages from the queues or topics in `destinations`.
@@ -39,14 +41,17 @@ impl Trigger {
         destinations: impl Iterator<Item = &'a str>,
         batch: RecordBatch,
     ) -> Self {
-        let mut names: Vec<&str> = destinations.map(last_of_arn).collect();
+        let mut names: Vec<&str> = destinations.filter_map(last_of_arn).collect();
         names.sort_unstable();
         names.dedup();
-        let only = if let [only] = names.as_slice() { Some(*only) } else { None };
-        let mut trigger = Self::consumer("pubsub", only.unwrap_or("multiple_sources"));
+        let (only, source) = only_or_several(&names);
+        let mut trigger = Self::consumer("pubsub", source);
         trigger.set_messaging_system(system);
         if let Some(only) = only {
             trigger.set(MESSAGING_DESTINATION_NAME, only.to_owned());
+        }
+        if let Some(id) = batch.only().filter(|id| is_short_text(id)).map(str::to_owned) {
+            trigger.set(MESSAGING_MESSAGE_ID, id);
         }
         trigger.with_batch(batch)
     }
@@ -83,5 +88,14 @@ impl Trigger {
         span.set_attributes(self.attributes);
         self.links.into_iter().for_each(|link| span.add_link(link, Vec::new()));
         self.batch
+    }
+}
+
+/// Returns the only one of the distinct `names`, and what the span's name contains instead of several.
+pub(super) fn only_or_several<T: AsRef<str>>(names: &[T]) -> (Option<&str>, Option<&str>) {
+    match names {
+        [] => (None, None),
+        [only] => (Some(only.as_ref()), Some(only.as_ref())),
+        [..] => (None, Some("multiple_sources")),
     }
 }

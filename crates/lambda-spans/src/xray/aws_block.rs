@@ -9,7 +9,8 @@ use super::role::{Form, Role};
 use super::span_attributes::{MAX_TEXT, SpanAttributes};
 use crate::attributes::{
     AWS_DYNAMODB_TABLE_NAMES, AWS_LAMBDA_INVOKED_ARN, AWS_REQUEST_ID, AWS_SDK_ATTEMPTS, AWS_SQS_QUEUE_URL,
-    CLOUD_ACCOUNT_ID, CLOUD_REGION, CLOUD_RESOURCE_ID, FAAS_INVOCATION_ID, RPC_METHOD, RPC_SYSTEM_NAME, former,
+    CLOUD_ACCOUNT_ID, CLOUD_REGION, CLOUD_RESOURCE_ID, DB_COLLECTION_NAME, FAAS_INVOCATION_ID, RPC_METHOD,
+    RPC_SYSTEM_NAME, former,
 };
 
 /// The maximum number of tables of one call: a transaction has at most 100 items.
@@ -71,7 +72,10 @@ fn write_call(attributes: &mut SpanAttributes<'_>, aws: &mut Members<'_>) {
                 aws.texts("table_names", tables);
             }
         }
-        None => put(attributes, aws, "table_name", &[former::AWS_TABLE_NAME, former::AWS_TABLE_NAME_SNAKE]),
+        None => {
+            let keys = [DB_COLLECTION_NAME, former::AWS_TABLE_NAME, former::AWS_TABLE_NAME_SNAKE];
+            put(attributes, aws, "table_name", &keys);
+        }
     }
     if let Some(attempts @ 2..) = attributes.integer(AWS_SDK_ATTEMPTS) {
         attributes.mark_written(AWS_SDK_ATTEMPTS);
@@ -83,7 +87,8 @@ fn put(attributes: &mut SpanAttributes<'_>, block: &mut Members<'_>, place: &str
     attributes.write_first(block, place, keys, MAX_TEXT);
 }
 
-/// Returns the table names. The attribute may be a single name, because a `tracing` field cannot be a list.
+/// Returns the table names that other instrumentation recorded. The attribute may be a single name, because a `tracing`
+/// field cannot be a list.
 fn tables(value: &Value) -> Option<&[StringValue]> {
     let names = if let Value::String(name) = value {
         slice::from_ref(name)

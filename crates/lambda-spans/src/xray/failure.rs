@@ -18,8 +18,9 @@ const EXCEPTION: &str = "exception";
 /// The maximum length of an exception type in bytes.
 const MAX_TYPE: usize = 250;
 
-/// The error codes by which AWS services report throttling.
-const THROTTLES: [&str; 10] = [
+/// The error codes by which AWS services report throttling, as in the AWS SDK's retry classifier. Codes that begin with
+/// `Throttl` are recognized by that.
+const THROTTLES: [&str; 11] = [
     "BandwidthLimitExceeded",
     "EC2ThrottledException",
     "LimitExceededException",
@@ -30,6 +31,7 @@ const THROTTLES: [&str; 10] = [
     "RequestThrottledException",
     "SlowDown",
     "TooManyRequestsException",
+    "TransactionInProgressException",
 ];
 
 /// X-Ray's three flags. Several can be set. X-Ray's console counts by flag, so a 4xx sets `error` although

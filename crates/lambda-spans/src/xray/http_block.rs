@@ -63,7 +63,8 @@ fn write_url(attributes: &mut SpanAttributes<'_>, request: &mut Members<'_>) {
 fn url_of_parts(attributes: &SpanAttributes<'_>) -> Option<String> {
     let path = attributes.text(URL_PATH)?;
     let scheme = attributes.text(URL_SCHEME).unwrap_or("https");
-    let host = attributes.text(SERVER_ADDRESS).unwrap_or("localhost");
+    let host = attributes.text(SERVER_ADDRESS)?;
+    let host = if host.contains(':') { Cow::Owned(format!("[{host}]")) } else { Cow::Borrowed(host) };
     let port = match (scheme, attributes.integer(SERVER_PORT)) {
         ("https", Some(443)) | ("http", Some(80)) | (_, None) => Cow::Borrowed(""),
         (_, Some(port)) => Cow::Owned(format!(":{port}")),

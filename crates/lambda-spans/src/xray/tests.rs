@@ -172,7 +172,28 @@ fn root_without_a_parent_is_a_segment() {
     assert_eq!(document["origin"], "AWS::Lambda::Function");
     assert_eq!(document["type"], Json::Null);
     assert_eq!(document["parent_id"], Json::Null);
-    assert_eq!(document["http"]["request"], json!({ "url": "https://localhost/", "client_ip": "192.0.2.1" }));
+    // Without a host there is no URL.
+    assert_eq!(document["http"]["request"], json!({ "client_ip": "192.0.2.1" }));
+    assert_eq!(document["metadata"]["default"]["url.path"], "/");
+}
+
+#[test]
+fn url_keeps_a_port_other_than_the_default() {
+    for (scheme, host, port, url) in [
+        ("http", "localhost", 3000, "http://localhost:3000/x"),
+        ("https", "api.example.com", 443, "https://api.example.com/x"),
+        ("https", "api.example.com", 80, "https://api.example.com:80/x"),
+        ("http", "2001:db8::1", 8080, "http://[2001:db8::1]:8080/x"),
+    ] {
+        let attributes = vec![
+            KeyValue::new("url.scheme", scheme),
+            KeyValue::new("server.address", host),
+            KeyValue::new("server.port", port),
+            KeyValue::new("url.path", "/x"),
+        ];
+        let document = document(root("GET /x", attributes));
+        assert_eq!((&document["http"]["request"]["url"], &document["metadata"]), (&json!(url), &Json::Null));
+    }
 }
 
 #[test]
@@ -194,43 +215,52 @@ fn child_span_is_never_a_segment() {
 
 #[test]
 fn dynamodb_call_is_an_aws_subsegment_with_its_table() {
-    let of = |tables: Value| {
-        document(client(
-            "DynamoDB.Query",
-            vec![
-                KeyValue::new("rpc.system.name", "aws-api"),
-                KeyValue::new("rpc.method", "DynamoDB/Query"),
-                KeyValue::new("cloud.region", "eu-west-1"),
-                KeyValue::new("aws.request_id", "REQ1"),
-                KeyValue::new("db.system.name", "aws.dynamodb"),
-                KeyValue::new("server.address", "dynamodb.eu-west-1.amazonaws.com"),
-                KeyValue::new("aws.dynamodb.table_names", tables),
-                KeyValue::new("aws.sdk.attempts", 3),
-                KeyValue::new("http.response.status_code", 200),
-            ],
-        ))
-    };
+    let document = document(client(
+        "DynamoDB.Query",
+        vec![
+            KeyValue::new("rpc.system.name", "aws-api"),
+            KeyValue::new("rpc.method", "DynamoDB/Query"),
+            KeyValue::new("cloud.region", "eu-west-1"),
+            KeyValue::new("aws.request_id", "REQ1"),
+            KeyValue::new("db.system.name", "aws.dynamodb"),
+            KeyValue::new("db.collection.name", "cruddur"),
+            KeyValue::new("server.address", "dynamodb.eu-west-1.amazonaws.com"),
+            KeyValue::new("server.port", 443),
+            KeyValue::new("aws.sdk.attempts", 3),
+            KeyValue::new("http.response.status_code", 200),
+        ],
+    ));
+    assert_eq!((&document["name"], &document["namespace"]), (&json!("DynamoDB"), &json!("aws")));
+    assert_eq!((&document["sql"], &document["parent_id"]), (&Json::Null, &json!("1111111111111111")));
+    assert_eq!(document["http"], json!({ "response": { "status": 200 } }));
+    assert_eq!(
+        document["aws"],
+        json!({
+            "operation": "Query",
+            "region": "eu-west-1",
+            "request_id": "REQ1",
+            "retries": 2,
+            "table_name": "cruddur",
+            "xray": { "sdk": "opentelemetry for rust" },
+        })
+    );
+    assert_eq!(
+        document["metadata"]["default"],
+        json!({
+            "db.system.name": "aws.dynamodb",
+            "server.address": "dynamodb.eu-west-1.amazonaws.com",
+            "server.port": 443,
+        })
+    );
+}
+
+#[test]
+fn table_names_of_other_instrumentation_are_kept() {
     for tables in [Value::Array(Array::String(vec!["cruddur".into()])), Value::from("cruddur")] {
-        let document = of(tables);
-        assert_eq!((&document["name"], &document["namespace"]), (&json!("DynamoDB"), &json!("aws")));
-        assert_eq!((&document["sql"], &document["parent_id"]), (&Json::Null, &json!("1111111111111111")));
-        assert_eq!(document["http"], json!({ "response": { "status": 200 } }));
-        assert_eq!(
-            document["aws"],
-            json!({
-                "operation": "Query",
-                "region": "eu-west-1",
-                "request_id": "REQ1",
-                "retries": 2,
-                "table_name": "cruddur",
-                "table_names": ["cruddur"],
-                "xray": { "sdk": "opentelemetry for rust" },
-            })
-        );
-        assert_eq!(
-            document["metadata"]["default"],
-            json!({ "db.system.name": "aws.dynamodb", "server.address": "dynamodb.eu-west-1.amazonaws.com" })
-        );
+        let attributes =
+            vec![KeyValue::new("rpc.system", "aws-api"), KeyValue::new("aws.dynamodb.table_names", tables)];
+        let aws = document(client("DynamoDB.Query", attributes))["aws"].clone();
+        assert_eq!((&aws["table_name"], &aws["table_names"]), (&json!("cruddur"), &json!(["cruddur"])));
     }
 }
 

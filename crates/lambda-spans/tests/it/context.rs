@@ -96,6 +96,29 @@ async fn unsampled_trace_is_only_in_otlp() {
     }
 }
 
+#[tokio::test]
+async fn unreadable_context_is_a_new_unsampled_trace() {
+    let mut function = Stack::start("http", &[]).await;
+    let inject = HTTP.replace("/items/42", "/inject");
+    let mut known = vec![TRACE_ID.to_owned()];
+    for header in [
+        String::new(),
+        "unreadable".to_owned(),
+        format!("Root={ROOT};Parent=0;Sampled=1"),
+        format!("Root={ROOT};Parent={PARENT};Sampled=yes"),
+        format!("Root=1-00000000-000000000000000000000000;Parent={PARENT};Sampled=1"),
+    ] {
+        let trace = function.invoke_with(&inject, &header).await;
+        let id = hex(&trace.root().trace_id);
+        assert!(!known.contains(&id), "{header}");
+        assert_eq!((trace.root().parent_span_id.as_slice(), trace.documents.len()), (&b""[..], 0), "{header}");
+        let call = hex(&trace.span("call").span_id);
+        let expected = format!("Root=1-{}-{};Parent={call};Sampled=0", &id[..8], &id[8..]);
+        assert_eq!(sent_on(&trace)["x-amzn-trace-id"], expected);
+        known.push(id);
+    }
+}
+
 /// The trace ids in the response of `/trace`, its log lines, OTLP and X-Ray.
 async fn asked(mode: &str, concurrency: usize) -> Vec<(String, (Value, Value))> {
     let environment = [

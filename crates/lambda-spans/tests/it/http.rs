@@ -26,7 +26,7 @@ async fn rest_span_has_route_sizes_scheme_and_status() {
         ("http.route", "/items/{id}"),
         ("network.protocol.version", "1.1"),
         ("server.address", "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"),
-        ("url.path", "/items/42"),
+        ("url.path", "/prod/items/42"),
         ("url.scheme", "https"),
         ("user_agent.original", "curl/8.5.0"),
     ]);
@@ -159,4 +159,65 @@ async fn unparsable_event_ends_the_span() {
     trace.assert_nothing_private();
     // The next invocation is not affected.
     assert!(!summary(function.invoke(ALB).await.root()).2);
+}
+
+/// The event `http_<name>.json`.
+macro_rules! case {
+    ($name:literal) => {
+        include_str!(concat!("../data/http_", $name, ".json"))
+    };
+}
+
+#[tokio::test]
+async fn gateway_events_have_the_path_and_host_that_were_sent() {
+    let mut function = http().await;
+    for (event, name, path, url) in [
+        (
+            case!("rest_execute_api"),
+            "GET /user/{id}",
+            "/dev/user/42",
+            "https://mcwkra0ya4.execute-api.sa-east-1.amazonaws.com/dev/user/42",
+        ),
+        (case!("rest_custom_domain"), "GET /user/{id}", "/user/42", "https://api.example.com/user/42"),
+        (case!("rest_custom_domain_basepath"), "GET /user/{id}", "/v1/user/42", "https://api.example.com/v1/user/42"),
+        (case!("http_custom_domain"), "GET /user/{id}", "/user/42", "https://api.example.com/user/42"),
+        (case!("http_any"), "GET /user/{id}", "/user/42", "https://api.example.com/user/42"),
+        (case!("http_default_route"), "GET", "/user/42", "https://api.example.com/user/42"),
+        (case!("host_port"), "GET /user/{id}", "/user/42", "https://localhost:3000/user/42"),
+        (case!("proto_list"), "GET /user/{id}", "/user/42", "https://x.example.com/user/42"),
+        (case!("alb_proto"), "GET", "/", "https://items-0987654321.us-east-1.elb.amazonaws.com/"),
+        (case!("route_axum"), "GET /items/{id}", "/items/42", "https://x.example.com/items/42"),
+        (case!("route_axum_custom"), "GET /items/{id}", "/items/42", "https://api.example.com/items/42"),
+    ] {
+        let trace = function.invoke(event).await;
+        let (found, _, _, attributes) = summary(trace.root());
+        assert_eq!((found.as_str(), attributes["url.path"].as_str()), (name, path), "{url}");
+        assert_eq!(attributes.get("http.route").map(String::as_str), name.strip_prefix("GET "), "{url}");
+        assert_eq!(trace.root_document()["http"]["request"]["url"], url);
+        let host = url.strip_prefix("https://").and_then(|url| url.split(['/', ':']).next()).unwrap();
+        assert_eq!((attributes["server.address"].as_str(), attributes["url.scheme"].as_str()), (host, "https"));
+        let port = url.contains(":3000").then_some("int 3000");
+        assert_eq!(attributes.get("server.port").map(String::as_str), port);
+    }
+}
+
+#[tokio::test]
+async fn invalid_host_leaves_only_the_server_out() {
+    let trace = http().await.invoke(case!("host_bad")).await;
+    assert!(trace.answer.success);
+    let expected = attributes([
+        ("faas.trigger", "http"),
+        ("http.request.body.size", "int 0"),
+        ("http.request.method", "GET"),
+        ("http.response.body.size", "int 0"),
+        ("http.response.status_code", "int 404"),
+        ("http.route", "/user/{id}"),
+        ("network.protocol.version", "1.1"),
+        ("url.path", "/user/42"),
+        ("url.scheme", "https"),
+        ("user_agent.original", "curl/8.1.2"),
+    ]);
+    assert_eq!(summary(trace.root()), ("GET /user/{id}".to_owned(), SERVER, false, expected));
+    let request = &trace.root_document()["http"]["request"];
+    assert_eq!(request, &serde_json::json!({ "method": "GET", "user_agent": "curl/8.1.2" }));
 }

@@ -16,12 +16,12 @@ use aws_sdk_dynamodb::operation::{
 };
 use aws_sdk_dynamodb::types::{ConsumedCapacity, TransactWriteItem};
 use aws_smithy_runtime_api::client::interceptors::context::{Input, Output};
-use opentelemetry::{Array, KeyValue, StringValue, Value};
+use opentelemetry::{KeyValue, Value};
 
 use crate::attributes::{
-    AWS_DYNAMODB_CONSISTENT_READ, AWS_DYNAMODB_CONSUMED_CAPACITY, AWS_DYNAMODB_CONSUMED_CAPACITY_UNITS,
-    AWS_DYNAMODB_COUNT, AWS_DYNAMODB_INDEX_NAME, AWS_DYNAMODB_LIMIT, AWS_DYNAMODB_SCAN_FORWARD,
-    AWS_DYNAMODB_SCANNED_COUNT, AWS_DYNAMODB_TABLE_NAMES, DB_COLLECTION_NAME, DB_OPERATION_NAME, DB_SYSTEM_NAME,
+    AWS_DYNAMODB_CONSISTENT_READ, AWS_DYNAMODB_CONSUMED_CAPACITY_UNITS, AWS_DYNAMODB_COUNT, AWS_DYNAMODB_INDEX_NAME,
+    AWS_DYNAMODB_LIMIT, AWS_DYNAMODB_SCAN_FORWARD, AWS_DYNAMODB_SCANNED_COUNT, DB_COLLECTION_NAME, DB_OPERATION_NAME,
+    DB_SYSTEM_NAME,
 };
 
 pub(super) fn describe_input(service: &str, operation: &str, input: &Input) -> Vec<KeyValue> {
@@ -30,12 +30,8 @@ pub(super) fn describe_input(service: &str, operation: &str, input: &Input) -> V
     }
     let mut attributes =
         vec![KeyValue::new(DB_SYSTEM_NAME, "aws.dynamodb"), KeyValue::new(DB_OPERATION_NAME, operation.to_owned())];
-    let tables = tables(input);
-    if let [table] = tables.as_slice() {
-        attributes.push(KeyValue::new(DB_COLLECTION_NAME, table.clone()));
-    }
-    if !tables.is_empty() {
-        attributes.push(KeyValue::new(AWS_DYNAMODB_TABLE_NAMES, strings(tables)));
+    if let Some(table) = only_table(input) {
+        attributes.push(KeyValue::new(DB_COLLECTION_NAME, table.to_owned()));
     }
     if let Some(query) = input.downcast_ref::<QueryInput>() {
         let optional = [
@@ -49,7 +45,8 @@ pub(super) fn describe_input(service: &str, operation: &str, input: &Input) -> V
     attributes
 }
 
-fn tables(input: &Input) -> Vec<String> {
+/// Returns the table of the operation, or `None` if it has several.
+fn only_table(input: &Input) -> Option<&str> {
     /// Returns the table of `input`, from the first matching operation in the list.
     macro_rules! table_of {
         ($($operation:ty),+) => {
@@ -58,19 +55,20 @@ fn tables(input: &Input) -> Vec<String> {
     }
     if let Some(table) = table_of!(GetItemInput, QueryInput, PutItemInput, UpdateItemInput, DeleteItemInput, ScanInput)
     {
-        return vec![table.to_owned()];
+        return Some(table);
     }
     let mut tables = BTreeSet::new();
     if let Some(input) = input.downcast_ref::<TransactWriteItemsInput>() {
-        tables.extend(input.transact_items().iter().filter_map(table_written).map(str::to_owned));
+        tables.extend(input.transact_items().iter().filter_map(table_written));
     } else if let Some(input) = input.downcast_ref::<TransactGetItemsInput>() {
-        tables.extend(input.transact_items().iter().filter_map(|item| item.get()).map(|get| get.table_name.clone()));
+        tables.extend(input.transact_items().iter().filter_map(|item| item.get()).map(|get| get.table_name()));
     } else if let Some(input) = input.downcast_ref::<BatchGetItemInput>() {
-        tables.extend(input.request_items().into_iter().flatten().map(|(table, _)| table.clone()));
+        tables.extend(input.request_items().into_iter().flatten().map(|(table, _)| table.as_str()));
     } else if let Some(input) = input.downcast_ref::<BatchWriteItemInput>() {
-        tables.extend(input.request_items().into_iter().flatten().map(|(table, _)| table.clone()));
+        tables.extend(input.request_items().into_iter().flatten().map(|(table, _)| table.as_str()));
     }
-    tables.into_iter().collect()
+    let mut tables = tables.into_iter();
+    tables.next().filter(|_| tables.next().is_none())
 }
 
 fn table_written(item: &TransactWriteItem) -> Option<&str> {
@@ -92,24 +90,21 @@ pub(super) fn describe_output(output: &Output) -> Vec<KeyValue> {
         attributes.push(KeyValue::new(AWS_DYNAMODB_COUNT, i64::from(scan.count())));
         attributes.push(KeyValue::new(AWS_DYNAMODB_SCANNED_COUNT, i64::from(scan.scanned_count())));
     }
-    let consumed = consumed(output);
-    if !consumed.is_empty() {
-        let units: f64 = consumed.iter().filter_map(|consumed| consumed.capacity_units()).sum();
-        // Unlike the conventions' list of JSON texts, a number can be summed and compared.
+    if let Some(units) = consumed_units(output) {
         attributes.push(KeyValue::new(AWS_DYNAMODB_CONSUMED_CAPACITY_UNITS, units));
-        attributes.push(KeyValue::new(AWS_DYNAMODB_CONSUMED_CAPACITY, strings(consumed.iter().map(as_json).collect())));
     }
     attributes
 }
 
-fn consumed(output: &Output) -> Vec<ConsumedCapacity> {
+/// Returns the sum over all tables. `None` means that the request did not ask for the consumed capacity.
+fn consumed_units(output: &Output) -> Option<f64> {
     macro_rules! consumed_by {
         (one: $($one:ty),+; many: $($many:ty),+) => {
             $(if let Some(output) = output.downcast_ref::<$one>() {
-                return output.consumed_capacity().cloned().into_iter().collect();
+                return output.consumed_capacity()?.capacity_units();
             })+
             $(if let Some(output) = output.downcast_ref::<$many>() {
-                return output.consumed_capacity().to_vec();
+                return sum(output.consumed_capacity());
             })+
         };
     }
@@ -117,13 +112,9 @@ fn consumed(output: &Output) -> Vec<ConsumedCapacity> {
         one: QueryOutput, GetItemOutput, PutItemOutput, UpdateItemOutput, DeleteItemOutput, ScanOutput;
         many: TransactWriteItemsOutput, TransactGetItemsOutput, BatchGetItemOutput, BatchWriteItemOutput
     );
-    Vec::new()
+    None
 }
 
-fn as_json(consumed: &ConsumedCapacity) -> String {
-    serde_json::json!({ "TableName": consumed.table_name(), "CapacityUnits": consumed.capacity_units() }).to_string()
-}
-
-fn strings(texts: Vec<String>) -> Value {
-    Value::Array(Array::String(texts.into_iter().map(StringValue::from).collect()))
+fn sum(consumed: &[ConsumedCapacity]) -> Option<f64> {
+    (!consumed.is_empty()).then(|| consumed.iter().filter_map(|consumed| consumed.capacity_units()).sum())
 }

@@ -14,6 +14,7 @@ use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::http::HttpLayer;
 use crate::http::body::SyncBody;
+use crate::http::event;
 use crate::http::stream::StreamLayer;
 use crate::run::spans::Spans;
 
@@ -71,7 +72,8 @@ where
 impl Spans {
     /// Serves HTTP invocations of Lambda with `service`, such as an axum router, until the process ends.
     ///
-    /// Accepts events of API Gateway (REST and HTTP API), function URLs and Application Load Balancers.
+    /// Accepts events of API Gateway (REST and HTTP API), function URLs and Application Load Balancers. Drops a `Host`
+    /// that forms no URL, on which `lambda_http` would panic, and keeps the first protocol of `X-Forwarded-Proto`.
     ///
     /// # Errors
     /// Fails if the Runtime API is unreachable.
@@ -86,7 +88,7 @@ impl Spans {
     {
         let service = self.http_layer().layer(with_routes(service));
         let service = service.map_response(|response| response.map(SyncBody::new));
-        self.run_runtime(Runtime::new(Adapter::from(service))).await
+        self.run_runtime(Runtime::new(Adapter::from(service).map_request(event::with_valid_url))).await
     }
 
     /// Serves HTTP invocations whose responses are streamed, as a function URL does in `RESPONSE_STREAM` mode.
@@ -106,7 +108,8 @@ impl Spans {
         B::Error: Into<Error> + Send + Debug,
     {
         let service = StreamLayer.layer(self.http_layer().layer(with_routes(service)));
-        self.start(Runtime::new(StreamAdapter::from(service))).await.1.run().await
+        let handler = StreamAdapter::from(service).map_request(event::with_valid_url);
+        self.start(Runtime::new(handler)).await.1.run().await
     }
 
     fn http_layer(&self) -> HttpLayer {

@@ -41,7 +41,22 @@ fn aws_throttling_with_status_400_is_flagged() {
         ];
         document(SpanData { status: Status::error(code), ..client("DynamoDB.Query", attributes) })
     };
-    for code in ["ThrottlingException", "Throttling", "ProvisionedThroughputExceededException"] {
+    for code in [
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    ] {
         assert_eq!(flags(&of(code)), ["error", "throttle"], "{code}");
     }
     let failed = of("ConditionalCheckFailedException");
