@@ -121,6 +121,8 @@ own! {
     HTTP_RESPONSE_TIME_TO_FIRST_BYTE_MS = "http.response.time_to_first_byte_ms";
     /// Set on a span that was exported while it was open, because its invocation was about to time out.
     LAMBDA_SPANS_INTERRUPTED = "lambda_spans.interrupted";
+    /// The number of spans of a large invocation that were not exported, on its root span.
+    LAMBDA_SPANS_OMITTED = "lambda_spans.omitted";
     /// Set in the metadata of an X-Ray document that does not contain all of its span.
     LAMBDA_SPANS_TRUNCATED = "lambda_spans.truncated";
     /// Sets the kind of a span that has started. The recorder never stores it as an attribute.

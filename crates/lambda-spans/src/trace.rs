@@ -2,8 +2,10 @@
 
 pub(crate) mod accounting;
 pub(crate) mod finished;
+pub(crate) mod importance;
 pub(crate) mod inbound;
 pub(crate) mod invocation;
 pub(crate) mod open_span;
 pub(crate) mod outcome;
 pub(crate) mod sampling;
+pub(crate) mod tree;

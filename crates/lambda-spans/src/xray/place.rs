@@ -11,6 +11,7 @@ use super::json::Members;
 use super::role::{Form, Role};
 use super::span_attributes::SpanAttributes;
 use super::{aws_block, name, sql_block};
+use crate::trace::tree::is_root;
 
 pub(super) struct Place<'a> {
     pub(super) role: Role,
@@ -79,10 +80,6 @@ fn role(span: &SpanData, parent: Option<SpanId>, attributes: &SpanAttributes<'_>
     } else {
         Role::Local
     }
-}
-
-fn is_root(span: &SpanData) -> bool {
-    span.parent_span_is_remote || span.parent_span_id == SpanId::INVALID
 }
 
 fn parent_of(span: &SpanData, parent: Option<SpanId>) -> Option<SpanId> {

@@ -35,7 +35,7 @@ proptest! {
                 KeyValue::new("cloud.region", "eu-west-1"),
             ])
             .build();
-        let settings = XraySettings { daemon: "127.0.0.1:2000".to_owned(), annotations: annotate };
+        let settings = XraySettings { daemon: "127.0.0.1:2000".to_owned(), annotations: annotate, arrays: false };
         let xray = Xray::new(settings, &resource);
         let account = Account::default();
         let open = xray.in_progress(slice::from_ref(&span), XrayContext { parent, sampled: true }).pop().expect("an open span has a document too");
@@ -68,7 +68,7 @@ proptest! {
                 span.attributes.push(KeyValue::new("long", "x".repeat(20_000)));
             }
         }
-        let settings = XraySettings { daemon: "127.0.0.1:2000".to_owned(), annotations: Vec::new() };
+        let settings = XraySettings { daemon: "127.0.0.1:2000".to_owned(), annotations: Vec::new(), arrays: false };
         let xray = Xray::new(settings, &Resource::builder_empty().build());
         let account = Account::default();
         let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, otlp: Decision::SampleOut, destinations: Destinations::ALL, caller: None, spans };
