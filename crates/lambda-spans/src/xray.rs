@@ -46,6 +46,9 @@ use annotations::AnnotationKeys;
 use daemon::Daemon;
 use document::{Document, Documents};
 
+/// The memory that is kept for the next invocation.
+const MAX_KEPT_BUFFER: usize = 64 * 1024;
+
 /// The daemon's address, and how documents are written.
 #[derive(Clone, Debug)]
 pub(crate) struct XraySettings {
@@ -71,8 +74,16 @@ impl XraySettings {
 pub(crate) struct Xray {
     documents: Documents,
     daemon: Daemon,
-    allowances: Mutex<Allowances>,
+    translation: Mutex<Translation>,
     has_omitted: AtomicBool,
+}
+
+/// What one translation leaves for the next.
+#[derive(Debug, Default)]
+struct Translation {
+    allowances: Allowances,
+    /// Memory for the spans of one invocation.
+    buffer: Vec<u8>,
 }
 
 impl Xray {
@@ -81,7 +92,7 @@ impl Xray {
         Self {
             documents,
             daemon: Daemon::new(settings.daemon),
-            allowances: Mutex::default(),
+            translation: Mutex::default(),
             has_omitted: AtomicBool::new(false),
         }
     }
@@ -96,10 +107,13 @@ impl Xray {
                 account.sampled_out(spans.len());
                 continue;
             }
-            let mut allowances = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut translation = self.translation.lock().unwrap_or_else(PoisonError::into_inner);
+            let Translation { allowances, buffer } = &mut *translation;
             let allowance = allowances.of(span.span_context.trace_id());
-            let omitted = self.documents.for_invocation(spans, xray.parent, allowance, &mut documents);
-            drop(allowances);
+            let omitted = self.documents.for_invocation(spans, xray.parent, allowance, buffer, &mut documents);
+            buffer.clear();
+            buffer.shrink_to(MAX_KEPT_BUFFER);
+            drop(translation);
             account.dropped(DropReason::Overflowed, omitted);
             if omitted > 0 && !self.has_omitted.swap(true, Ordering::Relaxed) {
                 warn!(

@@ -129,12 +129,14 @@ fn size(span: &SpanData) -> usize {
 fn text(value: &Value) -> usize {
     match value {
         Value::String(text) => text.as_str().len(),
-        Value::Array(Array::String(texts)) => texts.iter().map(|text| mem::size_of_val(text) + text.as_str().len()).sum(),
+        Value::Array(Array::String(texts)) => {
+            texts.iter().map(|text| mem::size_of_val(text) + text.as_str().len()).sum()
+        }
         Value::Array(Array::Bool(values)) => values.len(),
         Value::Array(Array::I64(values)) => mem::size_of_val(values.as_slice()),
         Value::Array(Array::F64(values)) => mem::size_of_val(values.as_slice()),
-        // The enum is non-exhaustive.
-        _ => 0,
+        // Both enums are non-exhaustive.
+        Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => 0,
     }
 }
 

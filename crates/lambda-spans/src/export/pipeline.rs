@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::SpanData;
 
+use crate::clock::Moment;
 use crate::export::health::Health;
 use crate::export::outbox::Outbox;
 use crate::export::resource::ResourceSettings;
@@ -73,12 +74,12 @@ pub(crate) struct Pipeline {
 #[derive(Debug, Default)]
 struct CarriedSpans {
     spans: Vec<SpanData>,
-    since: Option<Instant>,
+    since: Option<Moment>,
 }
 
 impl CarriedSpans {
     fn is_due(&self) -> bool {
-        self.spans.len() >= FULL || self.since.is_some_and(|since| since.elapsed() >= OLD)
+        self.spans.len() >= FULL || self.since.is_some_and(|since| Moment::now().since(since) >= OLD)
     }
 }
 
@@ -209,7 +210,8 @@ impl Pipeline {
             self.xray.as_ref().map(|xray| xray.documents(&finished, self.accounts.account(Destination::Xray)));
         if self.otlp.is_some() {
             let mut carried = self.carried();
-            for mut finished in finished.into_iter().filter(|finished| finished.destinations.contains(Destination::Otlp))
+            for mut finished in
+                finished.into_iter().filter(|finished| finished.destinations.contains(Destination::Otlp))
             {
                 if finished.spans.len() >= LARGE {
                     importance::sort(&mut finished.spans);
@@ -220,7 +222,7 @@ impl Pipeline {
                 }
             }
             if carried.since.is_none() && !carried.spans.is_empty() {
-                carried.since = Some(Instant::now());
+                carried.since = Some(Moment::now());
             }
         }
         documents.unwrap_or_default()

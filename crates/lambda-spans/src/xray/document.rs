@@ -61,13 +61,7 @@ impl Documents {
 
     /// Appends the JSON object of one span, which is small enough for a datagram. Returns the number of annotations.
     /// `parent` is the segment that X-Ray already has for the root span.
-    pub(super) fn write(
-        &self,
-        out: &mut Vec<u8>,
-        span: &SpanData,
-        parent: Option<SpanId>,
-        extent: Extent,
-    ) -> usize {
+    pub(super) fn write(&self, out: &mut Vec<u8>, span: &SpanData, parent: Option<SpanId>, extent: Extent) -> usize {
         let start = out.len();
         for limits in &SizeLimits::LEVELS {
             let annotations = self.write_within(&mut object(out), span, parent, extent, limits);

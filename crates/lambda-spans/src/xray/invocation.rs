@@ -27,8 +27,8 @@ struct Fragment {
 }
 
 /// The spans that a trace's allowance permits, each written once.
-struct Fragments {
-    buffer: Vec<u8>,
+struct Fragments<'a> {
+    buffer: &'a mut Vec<u8>,
     all: Vec<Fragment>,
     /// The positions of the written spans, the most important first.
     written: Vec<usize>,
@@ -37,21 +37,25 @@ struct Fragments {
 
 impl Documents {
     /// Appends the documents of finished spans. Returns the number of spans that exceed the allowance. `parent` is the
-    /// segment that X-Ray already has for the root span.
+    /// segment that X-Ray already has for the root span. `buffer` has no contents but its memory.
     pub(super) fn for_invocation(
         &self,
         spans: &[SpanData],
         parent: Option<SpanId>,
         allowance: &mut Allowance,
+        buffer: &mut Vec<u8>,
         documents: &mut Vec<Document>,
     ) -> usize {
+        buffer.clear();
         let tree = SpanTree::new(spans);
-        let fragments = self.fragments(spans, &tree, parent, allowance);
+        let fragments = self.fragments(spans, &tree, parent, allowance, buffer);
         let kept = fragments.fitting(&tree, allowance.bytes);
         let omitted = spans.len() - kept.count;
         let first = documents.len();
         let mut siblings_of = None;
-        for top in kept.packing.tops().iter().copied() {
+        // An array has siblings only, and those follow each other in the tree.
+        let order = if self.arrays { tree.order() } else { fragments.written.as_slice() };
+        for top in order.iter().copied().filter(|position| kept.packing.is_top(*position)) {
             let Some(span) = spans.get(top) else { continue };
             let mut datagram = Vec::with_capacity(USUAL);
             datagram.extend_from_slice(HEADER);
@@ -101,15 +105,16 @@ impl Documents {
         documents
     }
 
-    fn fragments(
+    fn fragments<'a>(
         &self,
         spans: &[SpanData],
         tree: &SpanTree,
         parent: Option<SpanId>,
         allowance: &mut Allowance,
-    ) -> Fragments {
-        let buffer = Vec::with_capacity(USUAL);
-        let mut fragments = Fragments { buffer, all: vec![Fragment::default(); spans.len()], written: Vec::new(), has_root: false };
+        buffer: &'a mut Vec<u8>,
+    ) -> Fragments<'a> {
+        let all = vec![Fragment::default(); spans.len()];
+        let mut fragments = Fragments { buffer, all, written: Vec::new(), has_root: false };
         for position in by_importance(spans, tree) {
             let (Some(span), Some(fragment)) = (spans.get(position), fragments.all.get_mut(position)) else { continue };
             let start = fragments.buffer.len();
@@ -120,7 +125,7 @@ impl Documents {
             // A span without a parent is the top of a document.
             let form = if tree.parent(position).is_none() { Form::Finished } else { Form::Inside };
             let extent = Extent { form, annotations: allowance.annotations, omitted: 0 };
-            fragment.annotations = self.write(&mut fragments.buffer, span, parent, extent);
+            fragment.annotations = self.write(fragments.buffer, span, parent, extent);
             fragment.range = start..fragments.buffer.len();
             allowance.annotations -= fragment.annotations;
             fragments.written.push(position);
@@ -144,7 +149,7 @@ impl Kept {
     }
 }
 
-impl Fragments {
+impl Fragments<'_> {
     /// Returns the most important spans whose documents have at most `bytes` bytes, and always the root.
     fn fitting(&self, tree: &SpanTree, bytes: usize) -> Kept {
         let all = self.most_important(tree, self.written.len());

@@ -7,8 +7,6 @@ const MAX_LEVELS: usize = 32;
 #[derive(Debug)]
 pub(super) struct Packing {
     nodes: Vec<Node>,
-    /// The positions of the spans at the top, parents before children.
-    tops: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,7 +26,7 @@ impl Packing {
     /// From the leaves up, each span takes in the subtrees of its children, the smallest first. A subtree that does not
     /// fit becomes a document, so the number of documents is minimal.
     pub(super) fn new(order: &[usize], parents: &[Option<usize>], sizes: &[usize], capacity: usize) -> Self {
-        let mut packing = Self { nodes: vec![Node::default(); sizes.len()], tops: Vec::new() };
+        let mut packing = Self { nodes: vec![Node::default(); sizes.len()] };
         let parent = |position: usize| parents.get(position).copied().flatten();
         for position in order.iter().rev().copied() {
             let next_sibling =
@@ -58,21 +56,17 @@ impl Packing {
                 (node.bytes, node.levels) = (bytes, levels + 1);
             }
         }
-        packing.tops = order.iter().copied().filter(|position| packing.is_top(*position)).collect();
         packing
     }
 
-    pub(super) fn tops(&self) -> &[usize] {
-        &self.tops
-    }
-
-    fn is_top(&self, position: usize) -> bool {
+    /// Returns whether a span is at the top of a document.
+    pub(super) fn is_top(&self, position: usize) -> bool {
         self.nodes.get(position).is_some_and(|node| node.is_top)
     }
 
     /// Returns the bytes of all documents, with `more` for each.
     pub(super) fn bytes(&self, more: usize) -> usize {
-        self.tops.iter().map(|top| self.size(*top).0 + more).sum()
+        self.nodes.iter().filter(|node| node.is_top).map(|node| node.bytes + more).sum()
     }
 
     /// Returns the first span that is nested in this one.
@@ -126,7 +120,7 @@ mod tests {
             }
             document
         };
-        packing.tops().iter().map(|top| below(*top)).collect()
+        order.into_iter().filter(|position| packing.is_top(*position)).map(below).collect()
     }
 
     #[test]

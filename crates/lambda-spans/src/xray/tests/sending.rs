@@ -165,7 +165,8 @@ fn thread_without_a_runtime_can_send() {
     let account = Account::default();
     account.entered(200);
     let xray = xray(&address);
-    thread::scope(|scope| scope.spawn(|| xray.send_from_thread(documents(200, 1024), BUDGET, &account)).join()).unwrap();
+    thread::scope(|scope| scope.spawn(|| xray.send_from_thread(documents(200, 1024), BUDGET, &account)).join())
+        .unwrap();
     assert_eq!(reading.join().unwrap(), 200);
     assert_eq!(account.counts(), exported(200));
 }

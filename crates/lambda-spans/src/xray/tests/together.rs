@@ -132,7 +132,7 @@ fn siblings_are_an_array_if_enabled() {
 fn invocation_of_10000_spans_keeps_root_and_errors() {
     let xray = xray("127.0.0.1:2000");
     let span = |id: u64| {
-        let status = if id % 100 == 0 { Status::error("") } else { Status::Unset };
+        let status = if id.is_multiple_of(100) { Status::error("") } else { Status::Unset };
         // Each is below one that is faster, so that many parents are omitted.
         let parent = if id <= 100 { ROOT_ID } else { id - 100 };
         SpanData { status, end_time: at(id), ..with_id(id, parent, long("one of many", 100)) }
