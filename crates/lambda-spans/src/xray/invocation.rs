@@ -9,6 +9,7 @@ use super::allowance::Allowance;
 use super::document::{Document, Documents, Extent, HEADER, MAX_OUTERMOST};
 use super::limits::MAX_DATAGRAM;
 use super::packing::Packing;
+use super::place;
 use super::role::Form;
 use crate::trace::importance::by_importance;
 use crate::trace::tree::{SpanTree, is_root};
@@ -57,22 +58,19 @@ impl Documents {
         let order = if self.arrays { tree.order() } else { fragments.written.as_slice() };
         for top in order.iter().copied().filter(|position| kept.packing.is_top(*position)) {
             let Some(span) = spans.get(top) else { continue };
-            let mut datagram = Vec::with_capacity(USUAL);
-            datagram.extend_from_slice(HEADER);
             let above = kept.parents.get(top).copied().flatten().and_then(|parent| spans.get(parent));
             let above = above.map(|above| above.span_context.span_id());
             let omitted = if is_root(span) { omitted } else { 0 };
-            if tree.parent(top).is_none() && omitted == 0 {
+            let mut datagram = Vec::with_capacity(USUAL);
+            datagram.extend_from_slice(HEADER);
+            if omitted > 0 {
+                let extent = Extent { form: Form::Finished, annotations: fragments.annotations(top), omitted };
+                self.write(&mut datagram, span, parent, extent);
+            } else if tree.parent(top).is_none() {
                 datagram.extend_from_slice(fragments.text(top));
             } else {
-                let extent = Extent { form: Form::Finished, annotations: fragments.annotations(top), omitted };
-                match above.filter(|above| *above != span.parent_span_id) {
-                    // The span's own parent is omitted.
-                    Some(parent_span_id) => {
-                        self.write(&mut datagram, &SpanData { parent_span_id, ..span.clone() }, parent, extent)
-                    }
-                    None => self.write(&mut datagram, span, parent, extent),
-                };
+                // The parent that is sent, or else the span's own.
+                place::write_outermost(&mut datagram, span, above.unwrap_or(span.parent_span_id), fragments.text(top));
             }
             let nested = fragments.nest(&kept.packing, top, &mut datagram);
             allowance.bytes = allowance.bytes.saturating_sub(datagram.len() - HEADER.len());

@@ -49,8 +49,7 @@ impl<'a> Place<'a> {
         if form != Form::Inside {
             document.trace_id("trace_id", trace_id);
             if let Some(parent) = self.parent {
-                document.word("type", "subsegment");
-                document.hex("parent_id", &parent.to_bytes());
+                write_parent(document, parent);
             } else if let Some(origin) = origin {
                 document.word("origin", origin);
             }
@@ -66,6 +65,21 @@ impl<'a> Place<'a> {
             document.word("namespace", namespace);
         }
     }
+}
+
+/// Appends a nested span as a document of its own: what a nested document inherits, and `nested`, its JSON object.
+pub(super) fn write_outermost(out: &mut Vec<u8>, span: &SpanData, parent: SpanId, nested: &[u8]) {
+    out.push(b'{');
+    let mut document = Members::new(out);
+    document.trace_id("trace_id", valid(span).0);
+    write_parent(&mut document, parent);
+    out.push(b',');
+    out.extend_from_slice(nested.strip_prefix(b"{").unwrap_or_default());
+}
+
+fn write_parent(document: &mut Members<'_>, parent: SpanId) {
+    document.word("type", "subsegment");
+    document.hex("parent_id", &parent.to_bytes());
 }
 
 fn role(span: &SpanData, parent: Option<SpanId>, attributes: &SpanAttributes<'_>) -> Role {
