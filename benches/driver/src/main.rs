@@ -6,7 +6,7 @@
 //! - [`runtime_api`], [`collector`], [`daemon`]: the emulators; [`http`] and [`tls`]: their protocols
 //! - [`process`]: signals, CPU clock and memory of a function
 //! - [`run`]: one process from start to end; [`arrivals`]: the spans that it exported
-//! - [`series`], [`cold`], [`faults`]: sequences of runs; [`figures`]: statistics
+//! - [`series`], [`cold`], [`large`], [`faults`]: sequences of runs; [`figures`]: statistics
 //! - [`report`], [`targets`]: the tables
 //!
 //! All I/O is blocking and uses the standard library: the scheduling of an async runtime would distort times of 0.1 ms.
@@ -20,6 +20,7 @@ mod daemon;
 mod faults;
 mod figures;
 mod http;
+mod large;
 mod options;
 mod process;
 mod report;
@@ -48,8 +49,9 @@ fn main() {
     // These runs take a tenth of the time, so they are repeated more often.
     let near = responds("immediately", Duration::ZERO, options.rounds * 3);
     let cold = cold::measure(&options, &binaries);
+    let large = large::measure(&options, &binaries);
     let faults = options.faults.then(|| faults::measure(&options, &binaries));
-    let text = report::markdown(&machine, &[&distant, &far, &near], &cold, faults.as_deref(), &binaries);
+    let text = report::markdown(&machine, &[&distant, &far, &near], &cold, &large, faults.as_deref(), &binaries);
     println!("{text}");
     if let Some(path) = &options.write {
         fs::write(path, text).unwrap_or_else(|error| panic!("{path}: {error}"));

@@ -10,6 +10,7 @@ use crate::binaries::Binaries;
 use crate::cold::ColdStart;
 use crate::faults::FaultResult;
 use crate::figures::{self, CPU, Figure, RESPONSE_P50};
+use crate::large::LargeInvocation;
 use crate::options::Options;
 use crate::series::{Measured, Series};
 use crate::targets::{self, megabytes};
@@ -45,6 +46,7 @@ pub(crate) fn markdown(
     machine: &str,
     series: &[&Series; 3],
     cold: &[ColdStart],
+    large: &[LargeInvocation],
     faults: Option<&[FaultResult]>,
     binaries: &Binaries,
 ) -> String {
@@ -75,6 +77,8 @@ pub(crate) fn markdown(
     }
     text += "## Cold starts\n\n";
     text += &cold_starts(cold);
+    text += "## Large invocations\n\n";
+    text += &large_invocations(large);
     if let Some(faults) = faults {
         text += "## Failing destinations\n\nFrom the first invocation. Extra: mean time until the next poll, above no tracing.\n\n";
         text += &failing(faults);
@@ -202,6 +206,37 @@ fn cold_starts(cold: &[ColdStart]) -> String {
         "Two invocations of a new process, with a collector that responds immediately. With TLS, the init phase also \
          reads {} root certificates and completes the handshake, with `AWS_LC_SYS_NO_JITTER_ENTROPY=1` in the build.\n\n{}",
         TLS.roots,
+        block(&rows)
+    )
+}
+
+fn large_invocations(large: &[LargeInvocation]) -> String {
+    let head = [
+        "spans",
+        "response p50",
+        "next poll p50",
+        "above no tracing",
+        "CPU",
+        "peak memory",
+        "received over OTLP",
+        "received by X-Ray",
+    ];
+    let mut rows = vec![row(head), "|---|---|---|---|---|---|---|---|".to_owned()];
+    for result in large {
+        rows.push(row([
+            &result.spans.to_string(),
+            &format!("{:.2} ms", result.response),
+            &format!("{:.2} ms", result.next_poll),
+            &format!("{:+.2} ms", result.above_none),
+            &format!("{:.1} ms", result.cpu),
+            &format!("{:.1} MiB", result.peak_memory),
+            &result.otlp.to_string(),
+            &result.xray.to_string(),
+        ]));
+    }
+    format!(
+        "`ours-end`, with a collector that responds immediately. The handler creates flat spans with four attributes each. \
+         X-Ray accepts 500 KB of a trace.\n\n{}",
         block(&rows)
     )
 }

@@ -1,7 +1,9 @@
-//! The handler that all subjects share. It creates two spans with four attributes each and counts allocations. The tracing
-//! library adds a third span for the invocation.
+//! The handler that all subjects share. It creates two spans with four attributes each, or as many as `SPANS` says, and
+//! counts allocations. The tracing library adds another span for the invocation.
 
 mod allocations;
+
+use std::sync::LazyLock;
 
 use aws_lambda_events::apigw::ApiGatewayProxyRequest;
 use lambda_runtime::{Error, LambdaEvent};
@@ -18,6 +20,12 @@ pub struct Response {
     allocated_bytes: u64,
 }
 
+/// `SPANS`, less the two spans of every invocation.
+static ADDITIONAL_SPANS: LazyLock<i64> = LazyLock::new(|| {
+    let spans = std::env::var("SPANS").ok();
+    spans.map_or(0, |spans| spans.parse::<i64>().expect("SPANS is a number") - 2)
+});
+
 /// Starts counting allocations if `COUNT_ALLOCATIONS` is set. Counting takes time, so timed runs do not count.
 pub fn begin() {
     if std::env::var_os("COUNT_ALLOCATIONS").is_some() {
@@ -31,6 +39,10 @@ pub fn begin() {
 /// Never. All runtimes require this return type.
 pub async fn handle(event: LambdaEvent<ApiGatewayProxyRequest>) -> Result<Response, Error> {
     let path = event.payload.path.as_deref().unwrap_or_default();
+    for row in 0..*ADDITIONAL_SPANS {
+        let read = info_span!("read-row", app.path = path, app.row = row, app.bucket = "2026-47", app.cached = false);
+        async {}.instrument(read).await;
+    }
     let read = info_span!("read-feed", app.path = path, app.limit = 20, app.bucket = "2026-47", app.cached = false);
     let rows = async { 20 }.instrument(read).await;
     let render = info_span!("render", app.rows = rows, app.format = "json", app.locale = "en", app.compact = true);

@@ -1,29 +1,32 @@
 //! A UDP receiver, in place of the X-Ray daemon.
 
-use std::sync::Arc;
+use std::net::UdpSocket;
+use std::sync::mpsc;
+use std::thread;
 
 use serde_json::Value;
-use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 const HEADER: &[u8] = b"{\"format\": \"json\", \"version\": 1}\n";
 /// Marks the end of the datagrams that one call of [`XrayDaemon::take`] returns.
 const END: &[u8] = b"end";
 
-/// Receives X-Ray segment documents on a loopback UDP port.
+/// Receives X-Ray segment documents on a loopback UDP port, on a thread that does nothing else, as the daemon is a
+/// process of its own.
 #[derive(Debug)]
 pub struct XrayDaemon {
     address: String,
-    takers: mpsc::UnboundedSender<oneshot::Sender<Vec<Value>>>,
+    takers: mpsc::Sender<oneshot::Sender<Vec<Vec<u8>>>>,
 }
 
 impl XrayDaemon {
     /// Starts a receiver on a free port.
+    #[expect(clippy::unused_async, reason = "all stand-ins start alike")]
     pub async fn start() -> Self {
-        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a loopback port"));
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a loopback port");
         let address = socket.local_addr().expect("an address").to_string();
-        let (takers, requests) = mpsc::unbounded_channel();
-        tokio::spawn(receive(socket, requests));
+        let (takers, requests) = mpsc::channel();
+        thread::spawn(move || receive(&socket, &requests));
         Self { address, takers }
     }
 
@@ -36,35 +39,53 @@ impl XrayDaemon {
     ///
     /// Nested subsegments are returned as separate documents, with the `trace_id` and `parent_id` of their parent.
     pub async fn take(&self) -> Vec<Value> {
-        let (sender, documents) = oneshot::channel();
+        let (sender, datagrams) = oneshot::channel();
         self.takers.send(sender).expect("the receiver is running");
-        // Loopback datagrams keep their order: this one arrives after all earlier ones.
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a loopback port");
-        socket.send_to(END, &self.address).await.expect("a datagram");
-        documents.await.expect("documents")
+        self.end();
+        let mut documents = Vec::new();
+        for datagram in datagrams.await.expect("datagrams") {
+            let document = datagram.strip_prefix(HEADER).expect("the daemon's header");
+            flatten(serde_json::from_slice(document).expect("a document"), &mut documents);
+        }
+        documents
+    }
+
+    /// Loopback datagrams keep their order: this one arrives after all earlier ones.
+    fn end(&self) {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a loopback port");
+        socket.send_to(END, &self.address).expect("a datagram");
     }
 }
 
-async fn receive(socket: Arc<UdpSocket>, mut requests: mpsc::UnboundedReceiver<oneshot::Sender<Vec<Value>>>) {
-    let mut documents = Vec::new();
+/// Ends the thread.
+impl Drop for XrayDaemon {
+    fn drop(&mut self) {
+        self.takers = mpsc::channel().0;
+        self.end();
+    }
+}
+
+fn receive(socket: &UdpSocket, requests: &mpsc::Receiver<oneshot::Sender<Vec<Vec<u8>>>>) {
+    let mut datagrams = Vec::new();
     let mut buffer = vec![0; 65_536];
-    while let Ok(length) = socket.recv(&mut buffer).await {
+    while let Ok(length) = socket.recv(&mut buffer) {
         let datagram = buffer.get(..length).expect("within the buffer");
-        if datagram == END {
-            if let Some(request) = requests.recv().await {
-                // The test may have stopped waiting.
-                drop(request.send(std::mem::take(&mut documents)));
-            }
+        if datagram != END {
+            datagrams.push(datagram.to_vec());
             continue;
         }
-        let document = datagram.strip_prefix(HEADER).expect("the daemon's header");
-        flatten(serde_json::from_slice(document).expect("a document"), &mut documents);
+        let Ok(request) = requests.recv() else { return };
+        // The test may have stopped waiting.
+        drop(request.send(std::mem::take(&mut datagrams)));
     }
 }
 
 /// Adds the document and its nested subsegments, each with its trace and parent id.
 fn flatten(document: Value, documents: &mut Vec<Value>) {
-    let Value::Object(mut document) = document else { panic!("a document is an object: {document}") };
+    if let Value::Array(array) = document {
+        return array.into_iter().for_each(|document| flatten(document, documents));
+    }
+    let Value::Object(mut document) = document else { panic!("a document is an object or an array: {document}") };
     let nested = document.remove("subsegments").unwrap_or_default();
     let ids = [("trace_id", document.get("trace_id").cloned()), ("parent_id", document.get("id").cloned())];
     documents.push(Value::Object(document));

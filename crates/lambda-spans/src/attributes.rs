@@ -120,6 +120,8 @@ own! {
     HTTP_RESPONSE_TIME_TO_FIRST_BYTE_MS = "http.response.time_to_first_byte_ms";
     /// Set on a span that was exported while it was open, because its invocation was about to time out.
     LAMBDA_SPANS_INTERRUPTED = "lambda_spans.interrupted";
+    /// The number of spans of a large invocation that were not exported, on its root span.
+    LAMBDA_SPANS_OMITTED = "lambda_spans.omitted";
     /// Set on the root of a trace that started outside of every invocation.
     LAMBDA_SPANS_ORPHAN = "lambda_spans.orphan";
     /// Set if Lambda initialized the environment before a caller needed it: on the span `init`, which is then a trace of

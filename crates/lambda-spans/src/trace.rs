@@ -2,6 +2,7 @@
 
 pub(crate) mod accounting;
 pub(crate) mod finished;
+pub(crate) mod importance;
 pub(crate) mod inbound;
 pub(crate) mod invocation;
 pub(crate) mod lookup;
@@ -9,3 +10,4 @@ pub(crate) mod open_span;
 pub(crate) mod outcome;
 pub(crate) mod running;
 pub(crate) mod sampling;
+pub(crate) mod tree;

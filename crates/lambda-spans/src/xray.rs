@@ -1,22 +1,27 @@
-//! AWS X-Ray, by the daemon's UDP protocol: one document per datagram, with all spans of an invocation if they fit.
+//! AWS X-Ray, by the daemon's UDP protocol: one document per datagram, with as many spans of an invocation as fit.
 //!
 //! Every span becomes a document that X-Ray accepts:
 //! - `place`: ids, times, name and the node on X-Ray's map.
 //! - `http_block`, `aws_block`, `sql_block`: what X-Ray filters by. Their attributes are not repeated in the metadata.
-//! - `failure`, `annotations`, `metadata`: everything else, so that nothing is lost.
-//! - `document`: all of these and the child spans, within X-Ray's limit.
+//! - `failure`, `annotations`, `links`, `metadata`: everything else, so that nothing is lost.
+//! - `document`: all of these for one span.
+//! - `invocation`, `packing`, `allowance`: the documents of all spans, within X-Ray's limits.
 //! - `daemon`: sends documents no faster than the daemon reads.
 
+mod allowance;
 mod annotations;
 mod aws_block;
 mod daemon;
 pub(crate) mod document;
 mod failure;
 mod http_block;
+mod invocation;
 mod json;
 mod limits;
+mod links;
 mod metadata;
 mod name;
+mod packing;
 mod place;
 mod role;
 mod span_attributes;
@@ -24,27 +29,34 @@ mod sql_block;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
+use tracing::warn;
 
 use crate::attributes::CLIENT_TRACE_ID;
-use crate::trace::accounting::{Account, Destination};
+use crate::trace::accounting::{Account, Destination, DropReason};
 use crate::trace::finished::{FinishedSpans, XrayContext};
 use crate::variables::Reader;
+use allowance::Allowances;
 use annotations::AnnotationKeys;
 use daemon::Daemon;
-use daemon::blocking::BlockingDaemon;
 use document::{Document, Documents};
-use role::Form;
 
-/// The daemon's address, and which attributes become annotations.
+/// The memory that is kept for the next invocation.
+const MAX_KEPT_BUFFER: usize = 64 * 1024;
+
+/// The daemon's address, and how documents are written.
 #[derive(Clone, Debug)]
 pub(crate) struct XraySettings {
     pub(crate) daemon: String,
     /// Keys, or prefixes of keys that end with `.` or `*`.
     annotations: Vec<String>,
+    /// Whether a datagram may contain an array of documents.
+    arrays: bool,
 }
 
 impl XraySettings {
@@ -53,7 +65,8 @@ impl XraySettings {
             || vec!["app.".to_owned(), CLIENT_TRACE_ID.to_owned()],
             |keys| keys.split(',').map(|key| key.trim().to_owned()).collect(),
         );
-        Some(Self { daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS")?, annotations })
+        let arrays = reader.flag("LAMBDA_SPANS_XRAY_ARRAYS");
+        Some(Self { daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS")?, annotations, arrays })
     }
 }
 
@@ -61,40 +74,82 @@ impl XraySettings {
 pub(crate) struct Xray {
     documents: Documents,
     daemon: Daemon,
+    translation: Mutex<Translation>,
+    has_omitted: AtomicBool,
+}
+
+/// What one translation leaves for the next.
+#[derive(Debug, Default)]
+struct Translation {
+    allowances: Allowances,
+    /// Memory for the spans of one invocation.
+    buffer: Vec<u8>,
 }
 
 impl Xray {
     pub(crate) fn new(settings: XraySettings, resource: &Resource) -> Self {
-        let documents = Documents::new(resource, AnnotationKeys::new(settings.annotations));
-        Self { documents, daemon: Daemon::new(settings.daemon) }
+        let documents = Documents::new(resource, AnnotationKeys::new(settings.annotations), settings.arrays);
+        Self {
+            documents,
+            daemon: Daemon::new(settings.daemon),
+            translation: Mutex::default(),
+            has_omitted: AtomicBool::new(false),
+        }
     }
 
-    /// Returns the documents of all spans that X-Ray samples.
+    /// Returns the documents of all spans that X-Ray samples, within its limit for each trace.
     pub(crate) fn documents(&self, finished: &[FinishedSpans], account: &Account) -> Vec<Document> {
         let mut documents = Vec::new();
         let finished = finished.iter().filter(|finished| finished.destinations.contains(Destination::Xray));
         for FinishedSpans { xray, spans, .. } in finished {
-            if xray.sampled {
-                self.documents.for_invocation(spans, xray.parent, &mut documents);
-            } else {
+            let Some(span) = spans.first() else { continue };
+            if !xray.sampled {
                 account.sampled_out(spans.len());
+                continue;
+            }
+            let mut translation = self.translation.lock().unwrap_or_else(PoisonError::into_inner);
+            let Translation { allowances, buffer } = &mut *translation;
+            let allowance = allowances.of(span.span_context.trace_id());
+            let omitted = self.documents.for_invocation(spans, xray.parent, allowance, buffer, &mut documents);
+            buffer.clear();
+            buffer.shrink_to(MAX_KEPT_BUFFER);
+            drop(translation);
+            account.dropped(DropReason::Overflowed, omitted);
+            if omitted > 0 && !self.has_omitted.swap(true, Ordering::Relaxed) {
+                warn!(
+                    spans = spans.len(),
+                    omitted,
+                    "a trace exceeds X-Ray's limit of 500 KB; X-Ray gets its root, its errors and its slowest spans; \
+                     further omissions are counted, not logged"
+                );
             }
         }
         documents
     }
 
-    /// Returns documents for an invocation's open spans. The final document of a span replaces its earlier one.
+    /// Returns documents for an invocation's open spans, the root first. They are not counted: the ends of their spans
+    /// are.
     pub(crate) fn in_progress(&self, open: &[SpanData], context: XrayContext) -> Vec<Document> {
-        let open = open.iter().filter(|_| context.sampled);
-        open.map(|span| self.documents.single(span, context.parent, Form::Open)).collect()
+        if context.sampled { self.documents.in_progress(open, context.parent) } else { Vec::new() }
     }
 
-    /// Returns a sender to the same daemon for a thread without a runtime.
-    pub(crate) fn blocking_daemon(&self) -> BlockingDaemon {
-        BlockingDaemon::new(self.daemon.address().to_owned())
+    /// Returns whether documents wait for the next export.
+    pub(crate) fn has_carried(&self) -> bool {
+        self.daemon.has_carried()
     }
 
-    pub(crate) async fn send(&self, documents: Vec<Document>, limit: Duration, account: &Account) {
-        self.daemon.send(documents, limit, account).await;
+    /// Adds documents to those that wait for an export.
+    pub(crate) fn enqueue(&self, documents: Vec<Document>, account: &Account) {
+        self.daemon.enqueue(documents, account);
+    }
+
+    /// Sends the waiting documents. Those for which no time is left wait for the next export.
+    pub(crate) async fn send(&self, limit: Duration, account: &Account) {
+        self.daemon.send(limit, account).await;
+    }
+
+    /// Sends `documents` from a thread without a runtime, and leaves the rest for the next export.
+    pub(crate) fn send_from_thread(&self, documents: Vec<Document>, limit: Duration, account: &Account) {
+        self.daemon.send_from_thread(documents, limit, account);
     }
 }

@@ -3,25 +3,58 @@
 use std::mem;
 use std::sync::{Mutex, PoisonError};
 
+use opentelemetry::trace::{Event, Link};
+use opentelemetry::{Array, KeyValue, Value};
+use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
+use tracing::warn;
 
 use crate::trace::accounting::{Accounts, Destinations, DropReason};
 use crate::trace::finished::{FinishedSpans, SpanSink};
+use crate::trace::importance::{is_essential, reduce};
 
-/// The maximum number of spans that wait for the next export.
-const MAX_WAITING: usize = 16 * 1024;
+/// The maximum number of spans that wait for the next export, and the maximum size of their data in memory.
+const MAX: Waiting = Waiting { spans: 16 * 1024, bytes: 32 * 1024 * 1024 };
+/// The same for roots and errors.
+const MAX_ESSENTIAL: Waiting = Waiting { spans: 32 * 1024, bytes: 40 * 1024 * 1024 };
+
+/// Spans that wait, and the size of their data in memory.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    spans: usize,
+    bytes: usize,
+}
+
+impl Waiting {
+    fn plus(self, bytes: usize) -> Self {
+        Self { spans: self.spans + 1, bytes: self.bytes + bytes }
+    }
+
+    fn is_within(self, limit: Self) -> bool {
+        self.spans <= limit.spans && self.bytes <= limit.bytes
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    finished: Mutex<Vec<FinishedSpans>>,
+    contents: Mutex<Contents>,
     arrived: Notify,
     accounts: Accounts,
     configured: Destinations,
 }
 
+#[derive(Debug, Default)]
+struct Contents {
+    finished: Vec<FinishedSpans>,
+    waiting: Waiting,
+    /// Spans that were omitted since the last export.
+    omitted: usize,
+    has_logged: bool,
+}
+
 impl Outbox {
     pub(super) fn new(accounts: Accounts, configured: Destinations) -> Self {
-        Self { finished: Mutex::default(), arrived: Notify::new(), accounts, configured }
+        Self { contents: Mutex::default(), arrived: Notify::new(), accounts, configured }
     }
 
     /// Completes when spans were accepted since the last call.
@@ -30,25 +63,54 @@ impl Outbox {
     }
 
     pub(super) fn take(&self) -> Vec<FinishedSpans> {
-        mem::take(&mut *self.finished.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        let omitted = mem::take(&mut contents.omitted);
+        let logs = omitted > 0 && !mem::replace(&mut contents.has_logged, true);
+        contents.waiting = Waiting::default();
+        let finished = mem::take(&mut contents.finished);
+        drop(contents);
+        if logs {
+            warn!(
+                omitted,
+                "too many spans wait for an export; their roots, errors and slowest spans are kept; further omissions \
+                 are counted, not logged"
+            );
+        }
+        finished
     }
 }
 
 impl SpanSink for Outbox {
-    fn accept(&self, work: FinishedSpans) {
+    fn accept(&self, mut work: FinishedSpans) {
         let (spans, destinations) = (work.spans.len(), work.destinations);
         let reason = if work.orphan { DropReason::Orphaned } else { DropReason::Overflowed };
-        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting: usize = finished.iter().map(|finished| finished.spans.len()).sum();
-        let has_room = waiting + spans <= MAX_WAITING;
-        if has_room {
-            finished.push(work);
+        let sizes = work.spans.iter().map(size);
+        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = contents.waiting;
+        let all = sizes.fold(waiting, Waiting::plus);
+        let omitted = if all.is_within(MAX) {
+            waiting = all;
+            0
+        } else {
+            reduce(&mut work.spans, |span| {
+                let more = waiting.plus(size(span));
+                let fits = more.is_within(if is_essential(span) { MAX_ESSENTIAL } else { MAX });
+                if fits {
+                    waiting = more;
+                }
+                fits
+            })
+        };
+        contents.waiting = waiting;
+        contents.omitted += omitted;
+        if !work.spans.is_empty() {
+            contents.finished.push(work);
         }
-        drop(finished);
+        drop(contents);
         for destination in self.configured.intersection(destinations).iter() {
             let account = self.accounts.account(destination);
             account.entered(spans);
-            account.dropped(reason, if has_room { 0 } else { spans });
+            account.dropped(reason, omitted);
         }
         self.arrived.notify_one();
     }
@@ -59,5 +121,116 @@ impl SpanSink for Outbox {
             account.entered(1);
             account.dropped(DropReason::Orphaned, 1);
         }
+    }
+}
+
+/// Returns the approximate size of a span in memory.
+fn size(span: &SpanData) -> usize {
+    let inner = |attributes: &[KeyValue]| -> usize {
+        attributes.iter().map(|attribute| mem::size_of::<KeyValue>() + text(&attribute.value)).sum()
+    };
+    let events: usize = span.events.iter().map(|event| mem::size_of::<Event>() + inner(&event.attributes)).sum();
+    let links: usize = span.links.iter().map(|link| mem::size_of::<Link>() + inner(&link.attributes)).sum();
+    mem::size_of::<SpanData>() + span.name.len() + inner(&span.attributes) + events + links
+}
+
+/// Returns the bytes of a value outside of the value's own memory.
+fn text(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.as_str().len(),
+        Value::Array(Array::String(texts)) => {
+            texts.iter().map(|text| mem::size_of_val(text) + text.as_str().len()).sum()
+        }
+        Value::Array(Array::Bool(values)) => values.len(),
+        Value::Array(Array::I64(values)) => mem::size_of_val(values.as_slice()),
+        Value::Array(Array::F64(values)) => mem::size_of_val(values.as_slice()),
+        // Both enums are non-exhaustive.
+        Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use opentelemetry::InstrumentationScope;
+    use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+    use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+
+    use super::*;
+    use crate::trace::accounting::Destination;
+    use crate::trace::finished::XrayContext;
+    use crate::trace::importance::omitted_below;
+    use crate::trace::sampling::Decision;
+
+    fn span(id: u64, failed: bool) -> SpanData {
+        SpanData {
+            span_context: SpanContext::new(
+                TraceId::from(1),
+                SpanId::from(id),
+                TraceFlags::SAMPLED,
+                false,
+                TraceState::NONE,
+            ),
+            parent_span_id: SpanId::from(if id == 1 { 0 } else { 1 }),
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Internal,
+            name: "".into(),
+            start_time: UNIX_EPOCH,
+            end_time: UNIX_EPOCH,
+            attributes: Vec::new(),
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: if failed { Status::error("") } else { Status::Unset },
+            instrumentation_scope: InstrumentationScope::default(),
+        }
+    }
+
+    fn work(spans: Vec<SpanData>) -> FinishedSpans {
+        FinishedSpans {
+            xray: XrayContext { parent: None, sampled: true },
+            otlp: Decision::Keep { rate: 1 },
+            destinations: Destinations::ALL,
+            caller: None,
+            orphan: false,
+            spans,
+        }
+    }
+
+    fn counts(outbox: &Outbox) -> (u64, u64) {
+        let counts = outbox.accounts.account(Destination::Otlp).counts();
+        (counts.carried, counts.dropped.overflowed)
+    }
+
+    #[test]
+    fn root_and_errors_of_17000_spans_are_kept() {
+        let outbox = Outbox::new(Accounts::default(), Destinations::ALL);
+        // The root ends last.
+        outbox.accept(work((1..=17_000).rev().map(|id| span(id, id % 100 == 0)).collect()));
+        assert_eq!(counts(&outbox), (16_384, 616));
+        let spans = outbox.take().remove(0).spans;
+        assert_eq!(spans.len(), 16_384);
+        assert_eq!(spans.iter().filter(|span| span.status != Status::Unset).count(), 170);
+        assert_eq!(omitted_below(spans.last().unwrap()), 616);
+    }
+
+    #[test]
+    fn full_outbox_accepts_roots_and_errors() {
+        let outbox = Outbox::new(Accounts::default(), Destinations::ALL);
+        outbox.accept(work((1..=16_384).map(|id| span(id, false)).collect()));
+        outbox.accept(work(vec![span(2, false), span(1, false), span(3, true)]));
+        assert_eq!(counts(&outbox), (16_386, 1));
+        assert_eq!(outbox.take().pop().unwrap().spans.len(), 2);
+        outbox.accept(work(vec![span(1, false), span(2, false)]));
+        assert_eq!(outbox.take().pop().unwrap().spans.len(), 2);
+    }
+
+    #[test]
+    fn large_spans_are_bounded_in_bytes() {
+        let outbox = Outbox::new(Accounts::default(), Destinations::ALL);
+        let large = |id| SpanData { name: "x".repeat(1024 * 1024).into(), ..span(id, false) };
+        outbox.accept(work((1..=40).map(large).collect()));
+        assert_eq!(counts(&outbox), (31, 9));
     }
 }

@@ -15,7 +15,8 @@ use crate::export::terminal;
 use crate::otlp::http_stack::HttpStack;
 use crate::otlp::settings::OtlpSettings;
 use crate::otlp::{self, Otlp};
-use crate::trace::accounting::{Account, Accounts, Destination, Destinations, DropReason};
+use crate::trace::accounting::{Accounts, Destination, Destinations};
+use crate::trace::importance;
 use crate::trace::invocation::Invocation;
 use crate::trace::sampling::{Decision, Sampler, SamplingSettings};
 use crate::variables::Reader;
@@ -26,8 +27,13 @@ use crate::xray::{Xray, XraySettings};
 const FULL: usize = 256;
 /// or if the oldest is this old. Checked when an invocation starts or ends, because a frozen process has no timers.
 const OLD: Duration = Duration::from_millis(200);
+/// From this number on, the spans of an invocation may not fit into one request, and the first one gets the most
+/// important spans.
+const LARGE: usize = 1024;
 /// The timeout of an export in the background, which delays nothing.
 const BACKGROUND: Duration = Duration::from_secs(5);
+/// The time for a rescue from a thread. Half of the shortest time for a rescue is 125 ms.
+const FROM_THREAD: Duration = Duration::from_millis(100);
 
 /// The settings of the destinations and of the health metrics.
 #[derive(Clone)]
@@ -68,12 +74,12 @@ pub(crate) struct Pipeline {
 #[derive(Debug, Default)]
 struct CarriedSpans {
     spans: Vec<SpanData>,
-    since: Option<Instant>,
+    since: Option<Moment>,
 }
 
 impl CarriedSpans {
     fn is_due(&self) -> bool {
-        self.spans.len() >= FULL || self.since.is_some_and(|since| since.elapsed() >= OLD)
+        self.spans.len() >= FULL || self.since.is_some_and(|since| Moment::now().since(since) >= OLD)
     }
 }
 
@@ -128,6 +134,9 @@ impl Pipeline {
             loop {
                 self.outbox.arrived().await;
                 self.flush(budget).await;
+                while self.xray.as_ref().is_some_and(Xray::has_carried) {
+                    self.send_documents(Vec::new(), budget).await;
+                }
             }
         });
     }
@@ -150,8 +159,22 @@ impl Pipeline {
 
     /// Sends due spans in parallel to the current invocation.
     pub(crate) fn send_if_due(self: &Arc<Self>) {
+        if self.xray.as_ref().is_some_and(Xray::has_carried) {
+            let pipeline = self.clone();
+            tokio::spawn(async move { pipeline.send_documents(Vec::new(), BACKGROUND).await });
+        }
         let Some(otlp) = &self.otlp else { return };
-        if self.carried().is_due() && !otlp.is_sending() {
+        if otlp.is_sending() {
+            let mut carried = self.carried();
+            if carried.spans.len() >= LARGE {
+                // Encoded spans take less memory.
+                let spans = mem::take(&mut *carried).spans;
+                drop(carried);
+                otlp.enqueue(spans);
+            }
+            return;
+        }
+        if self.carried().is_due() {
             let pipeline = self.clone();
             tokio::spawn(async move { pipeline.send_carried(BACKGROUND).await });
         }
@@ -161,8 +184,9 @@ impl Pipeline {
     pub(crate) async fn rescue(&self, invocation: Invocation, limit: Duration) {
         let open = invocation.interrupt(Moment::now());
         if let Some(xray) = &self.xray {
-            // These copies are not counted: the ends of their spans are.
-            xray.send(xray.in_progress(&open, invocation.xray()), limit, &Account::default()).await;
+            let account = self.accounts.account(Destination::Xray);
+            xray.enqueue(xray.in_progress(&open, invocation.xray()), account);
+            xray.send(limit, account).await;
         }
         self.flush(limit).await;
     }
@@ -171,12 +195,9 @@ impl Pipeline {
     pub(crate) fn rescue_from_thread(&self, invocation: &Invocation) {
         let open = invocation.interrupt(Moment::now());
         let Some(xray) = self.xray.as_ref().filter(|_| !open.is_empty()) else { return };
-        let (in_progress, ended) = (xray.in_progress(&open, invocation.xray()), self.distribute());
-        let (daemon, count) = (xray.blocking_daemon(), ended.iter().map(Document::spans).sum::<usize>());
-        daemon.send(&in_progress);
-        let sent = daemon.send(&ended);
-        self.accounts.account(Destination::Xray).exported(sent);
-        self.accounts.account(Destination::Xray).dropped(DropReason::Unsent, count - sent);
+        let mut documents = xray.in_progress(&open, invocation.xray());
+        documents.extend(self.distribute());
+        xray.send_from_thread(documents, FROM_THREAD, self.accounts.account(Destination::Xray));
     }
 
     /// Takes X-Ray's documents of all finished spans and carries OTLP's spans.
@@ -189,14 +210,19 @@ impl Pipeline {
             self.xray.as_ref().map(|xray| xray.documents(&finished, self.accounts.account(Destination::Xray)));
         if self.otlp.is_some() {
             let mut carried = self.carried();
-            for finished in finished.into_iter().filter(|finished| finished.destinations.contains(Destination::Otlp)) {
+            for mut finished in
+                finished.into_iter().filter(|finished| finished.destinations.contains(Destination::Otlp))
+            {
+                if finished.spans.len() >= LARGE {
+                    importance::sort(&mut finished.spans);
+                }
                 match finished.otlp {
                     Decision::Keep { rate } => carried.spans.extend(otlp::spans::adapted(finished, rate)),
                     Decision::SampleOut => self.accounts.account(Destination::Otlp).sampled_out(finished.spans.len()),
                 }
             }
             if carried.since.is_none() && !carried.spans.is_empty() {
-                carried.since = Some(Instant::now());
+                carried.since = Some(Moment::now());
             }
         }
         documents.unwrap_or_default()
@@ -204,11 +230,12 @@ impl Pipeline {
 
     async fn send_documents(&self, documents: Vec<Document>, limit: Duration) {
         let Some(xray) = &self.xray else { return };
+        let (until, account) = (Instant::now() + limit, self.accounts.account(Destination::Xray));
+        // A sender that has its turn sends these too.
+        xray.enqueue(documents, account);
         // One sender after another, so that the last export of the process starts after all others.
         let _turn = tokio::time::timeout(limit, self.sending.lock()).await;
-        if !documents.is_empty() {
-            xray.send(documents, limit, self.accounts.account(Destination::Xray)).await;
-        }
+        xray.send(until.saturating_duration_since(Instant::now()), account).await;
     }
 
     async fn send_carried(&self, limit: Duration) {

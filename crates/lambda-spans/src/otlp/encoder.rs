@@ -17,6 +17,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use super::compression::Compressor;
 use super::queue::EncodedRequest;
 use super::settings::OtlpSettings;
+use crate::trace::importance::is_essential;
 
 /// Receivers take 5 MB and more; a smaller request is lost at a smaller price.
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
@@ -48,18 +49,21 @@ impl Encoder {
     /// A request that carries no span.
     pub(super) fn encode_nothing(&self) -> Option<EncodedRequest> {
         self.exporter.export(Vec::new()).now_or_never();
-        WRITTEN.take().map(|request| EncodedRequest { request: self.packed(request), spans: 0 })
+        let request = self.packed(WRITTEN.take()?);
+        Some(EncodedRequest { request, spans: 0, is_essential: false })
     }
 
     /// The requests that carry `spans`, none of them above the size that a receiver takes.
     pub(super) fn encode(&self, spans: Vec<SpanData>) -> Vec<EncodedRequest> {
         let mut batches = Vec::new();
         for spans in split(spans) {
-            let count = spans.len();
+            let (count, is_essential) = (spans.len(), spans.iter().any(is_essential));
             // Ready at once and without an error, as its client is.
             self.exporter.export(spans).now_or_never();
-            batches
-                .extend(WRITTEN.take().map(|request| EncodedRequest { request: self.packed(request), spans: count }));
+            batches.extend(WRITTEN.take().map(|request| {
+                let request = self.packed(request);
+                EncodedRequest { request, spans: count, is_essential }
+            }));
         }
         batches
     }
@@ -79,7 +83,7 @@ impl Encoder {
 
 fn split(spans: Vec<SpanData>) -> Vec<Vec<SpanData>> {
     let mut batches = Vec::new();
-    let (mut batch, mut bytes) = (Vec::with_capacity(spans.len()), 0);
+    let (mut batch, mut bytes) = (Vec::new(), 0);
     for span in spans {
         let size = size(&span);
         if bytes + size > MAX_BATCH_BYTES && !batch.is_empty() {
@@ -97,7 +101,9 @@ fn split(spans: Vec<SpanData>) -> Vec<Vec<SpanData>> {
 
 fn size(span: &SpanData) -> usize {
     let text = |value: &Value| if let Value::String(text) = value { text.as_str().len() } else { value.as_str().len() };
-    let attributes = span.attributes.iter().chain(span.events.iter().flat_map(|event| &event.attributes));
+    let events = span.events.iter().flat_map(|event| &event.attributes);
+    let links = span.links.iter().flat_map(|link| &link.attributes);
+    let attributes = span.attributes.iter().chain(events).chain(links);
     let attributes: usize = attributes.map(|attribute| attribute.key.as_str().len() + text(&attribute.value)).sum();
     SPAN_OVERHEAD + span.name.len() + attributes + (span.events.len() + span.links.links.len()) * SPAN_OVERHEAD
 }

@@ -4,67 +4,83 @@ use std::collections::VecDeque;
 
 use http::Request;
 use opentelemetry_http::Bytes;
+use tracing::warn;
 
-const MAX_BYTES: usize = 2 * 1024 * 1024;
-const MAX_SPANS: usize = 4096;
+/// The maximum size of waiting requests: some 10,000 spans without compression, and many more with it.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// What a request takes besides its body: the URL and the headers.
+const REQUEST_OVERHEAD: usize = 1024;
 
 /// An encoded request and the number of its spans.
 #[derive(Debug)]
 pub(super) struct EncodedRequest {
     pub(super) request: Request<Bytes>,
     pub(super) spans: usize,
+    /// Whether it contains a root or an error. Other requests are dropped before it.
+    pub(super) is_essential: bool,
+}
+
+impl EncodedRequest {
+    fn bytes(&self) -> usize {
+        self.request.body().len() + REQUEST_OVERHEAD
+    }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct RequestQueue {
-    requests: VecDeque<EncodedRequest>,
+    /// Each with its ticket.
+    requests: VecDeque<(u64, EncodedRequest)>,
     bytes: usize,
-    spans: usize,
-    /// The number of batches removed so far, which is the position of the first one.
-    left: u64,
+    next_ticket: u64,
+    has_overflowed: bool,
 }
 
 impl RequestQueue {
     /// Appends a batch.
     pub(super) fn push(&mut self, batch: EncodedRequest) {
-        self.bytes += batch.request.body().len();
-        self.spans += batch.spans;
-        self.requests.push_back(batch);
+        self.bytes += batch.bytes();
+        self.requests.push_back((self.next_ticket, batch));
+        self.next_ticket += 1;
     }
 
-    /// Drops the oldest batches above the bounds. Returns the number of dropped spans.
+    /// Drops the oldest batches above the bound. Returns the number of dropped spans.
     pub(super) fn trim(&mut self) -> usize {
         let mut dropped = 0;
         // The newest batch stays: one batch never exceeds what a receiver accepts.
-        while (self.bytes > MAX_BYTES || self.spans > MAX_SPANS) && self.requests.len() > 1 {
-            dropped += self.pop();
+        while self.bytes > MAX_BYTES && self.requests.len() > 1 {
+            let older = self.requests.iter().take(self.requests.len() - 1);
+            let oldest = older.enumerate().find(|(_, (_, batch))| !batch.is_essential).map_or(0, |(oldest, _)| oldest);
+            dropped += self.remove_at(oldest);
+        }
+        if dropped > 0 && !self.has_overflowed {
+            self.has_overflowed = true;
+            warn!(
+                spans = dropped,
+                "spans for OTLP were dropped, because too much waits for the receiver; further ones are counted, not \
+                 logged"
+            );
         }
         dropped
     }
 
     /// Returns the oldest batch: a ticket for removing it, its request and the number of its spans.
     pub(super) fn front(&self) -> Option<(u64, Request<Bytes>, usize)> {
-        self.requests.front().map(|batch| (self.left, batch.request.clone(), batch.spans))
+        self.requests.front().map(|(ticket, batch)| (*ticket, batch.request.clone(), batch.spans))
     }
 
     /// Removes the batch of a ticket if it still exists.
     pub(super) fn remove(&mut self, ticket: u64) -> bool {
-        let there = ticket == self.left && !self.requests.is_empty();
-        if there {
-            self.pop();
-        }
-        there
+        let place = self.requests.iter().position(|(known, _)| *known == ticket);
+        place.map(|place| self.remove_at(place)).is_some()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
-    fn pop(&mut self) -> usize {
-        let Some(batch) = self.requests.pop_front() else { return 0 };
-        self.left += 1;
-        self.bytes -= batch.request.body().len();
-        self.spans -= batch.spans;
+    fn remove_at(&mut self, place: usize) -> usize {
+        let Some((_, batch)) = self.requests.remove(place) else { return 0 };
+        self.bytes -= batch.bytes();
         batch.spans
     }
 }
@@ -74,18 +90,7 @@ mod tests {
     use super::*;
 
     fn batch(spans: usize, bytes: usize) -> EncodedRequest {
-        EncodedRequest { request: Request::new(Bytes::from(vec![0; bytes])), spans }
-    }
-
-    #[test]
-    fn oldest_batches_are_dropped_above_the_span_limit() {
-        let mut queue = RequestQueue::default();
-        queue.push(batch(1000, 10));
-        queue.push(batch(3000, 10));
-        assert_eq!(queue.trim(), 0);
-        queue.push(batch(97, 10));
-        assert_eq!(queue.trim(), 1000);
-        assert_eq!(queue.spans, 3097);
+        EncodedRequest { request: Request::new(Bytes::from(vec![0; bytes])), spans, is_essential: true }
     }
 
     #[test]
@@ -99,12 +104,32 @@ mod tests {
     }
 
     #[test]
+    fn many_small_batches_are_bounded() {
+        let mut queue = RequestQueue::default();
+        for _ in 0..5_000 {
+            queue.push(batch(1, 0));
+        }
+        assert_eq!(queue.trim(), 5_000 - MAX_BYTES / REQUEST_OVERHEAD);
+    }
+
+    #[test]
+    fn batch_without_root_and_error_is_dropped_first() {
+        let mut queue = RequestQueue::default();
+        queue.push(batch(1, MAX_BYTES / 3));
+        queue.push(EncodedRequest { is_essential: false, ..batch(2, MAX_BYTES / 3) });
+        queue.push(EncodedRequest { is_essential: false, ..batch(4, MAX_BYTES / 3) });
+        assert_eq!(queue.trim(), 2);
+        queue.push(batch(8, MAX_BYTES));
+        assert_eq!(queue.trim(), 5);
+    }
+
+    #[test]
     fn newest_batch_is_kept_at_any_size() {
         let mut queue = RequestQueue::default();
-        queue.push(batch(MAX_SPANS + 1, MAX_BYTES + 1));
+        queue.push(batch(10, MAX_BYTES + 1));
         assert_eq!(queue.trim(), 0);
-        assert_eq!(queue.pop(), MAX_SPANS + 1);
-        assert_eq!((queue.spans, queue.bytes), (0, 0));
+        assert_eq!(queue.remove_at(0), 10);
+        assert_eq!(queue.bytes, 0);
     }
 
     #[test]

@@ -26,8 +26,6 @@ pub(crate) struct FinishedSpans {
     pub(crate) destinations: Destinations,
     /// The caller whose trace is continued over OTLP, if any.
     pub(crate) caller: Option<Caller>,
-    /// The id of the invocation's root span, which may not be among these spans.
-    pub(crate) root: SpanId,
     /// Whether they started outside of every invocation.
     pub(crate) orphan: bool,
     pub(crate) spans: Vec<SpanData>,

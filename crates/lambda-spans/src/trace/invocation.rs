@@ -224,8 +224,8 @@ impl Invocation {
         let spans = self.take_finished();
         if !spans.is_empty() {
             let xray = XrayContext { parent: None, sampled: false };
-            let (otlp, destinations, root) = (Decision::SampleOut, Destinations::ALL, self.root_span());
-            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller: None, root, orphan: false, spans });
+            let (otlp, destinations) = (Decision::SampleOut, Destinations::ALL);
+            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller: None, orphan: false, spans });
         }
     }
 
@@ -275,8 +275,8 @@ impl Invocation {
     fn send(&self, otlp: Decision, destinations: Destinations, spans: Vec<SpanData>) {
         if !spans.is_empty() {
             let (xray, caller) = (self.0.xray, self.0.inbound.caller().cloned());
-            let (root, orphan) = (self.root_span(), self.0.is_orphan);
-            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, root, orphan, spans });
+            let orphan = self.0.is_orphan;
+            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, orphan, spans });
         }
     }
 

@@ -5,8 +5,6 @@ use opentelemetry::Value;
 use super::json::Members;
 use super::span_attributes::SpanAttributes;
 
-/// X-Ray's limit for annotations of a trace.
-const MAX: usize = 50;
 /// The maximum length of a text in bytes. X-Ray allows that many characters.
 const MAX_TEXT: usize = 1000;
 
@@ -29,12 +27,13 @@ impl AnnotationKeys {
         self.prefixes.iter().any(|prefix| key.starts_with(prefix)) || self.keys.iter().any(|known| known == key)
     }
 
-    /// Writes the annotations. An attribute that X-Ray would reject or cut stays in the metadata.
-    pub(super) fn write(&self, document: &mut Members<'_>, attributes: &mut SpanAttributes<'_>) {
+    /// Writes at most `max` annotations and returns their number. An attribute that X-Ray would reject or cut stays in
+    /// the metadata.
+    pub(super) fn write(&self, document: &mut Members<'_>, attributes: &mut SpanAttributes<'_>, max: usize) -> usize {
         let mut written: Vec<&str> = Vec::new();
         document.object("annotations", |annotations| {
             attributes.for_each_unwritten(|key, value| {
-                let one_more = written.len() < MAX
+                let one_more = written.len() < max
                     && !key.is_empty()
                     && self.names(key)
                     && is_indexed(value)
@@ -46,6 +45,7 @@ impl AnnotationKeys {
                 one_more && annotations.value(&xray_key(key).collect::<String>(), value, MAX_TEXT)
             });
         });
+        written.len()
     }
 }
 

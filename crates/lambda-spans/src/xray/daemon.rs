@@ -1,7 +1,8 @@
 //! The X-Ray daemon's UDP protocol: one datagram per document.
 
-pub(super) mod blocking;
+mod blocking;
 mod pace;
+mod queue;
 mod socket;
 
 use std::io;
@@ -10,12 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 
 use super::document::Document;
 use crate::trace::accounting::{Account, DropReason};
 use pace::Pace;
+use queue::DocumentQueue;
 use socket::{SendOutcome, Socket};
 
 /// How long a failed name resolution is not retried. If the resolver does not answer, each attempt costs the whole
@@ -29,8 +31,16 @@ const FULL: Duration = Duration::from_millis(1);
 pub(super) struct Daemon {
     address: String,
     connection: tokio::sync::Mutex<Connection>,
-    pace: Mutex<Pace>,
+    line: Mutex<Line>,
     failing: AtomicBool,
+    has_overflowed: AtomicBool,
+}
+
+/// The documents that wait, and when the next one may be sent.
+#[derive(Debug)]
+struct Line {
+    queue: DocumentQueue,
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -40,64 +50,115 @@ enum Connection {
     FailedUntil(Instant),
 }
 
+enum Turn {
+    Send(Document),
+    Wait(Duration),
+    Done,
+}
+
 impl Daemon {
     pub(super) fn new(address: String) -> Self {
-        let pace = Mutex::new(Pace::new(Instant::now().into_std()));
-        let connection = tokio::sync::Mutex::new(Connection::Unresolved);
-        Self { address, connection, pace, failing: AtomicBool::new(false) }
+        let line = Line { queue: DocumentQueue::default(), pace: Pace::new(Instant::now().into_std()) };
+        Self {
+            address,
+            connection: tokio::sync::Mutex::new(Connection::Unresolved),
+            line: Mutex::new(line),
+            failing: AtomicBool::new(false),
+            has_overflowed: AtomicBool::new(false),
+        }
     }
 
-    pub(super) fn address(&self) -> &str {
-        &self.address
+    /// Returns whether documents wait for the next export.
+    pub(super) fn has_carried(&self) -> bool {
+        !self.line().queue.is_empty()
     }
 
-    /// Sends each document as one datagram. A document that cannot be sent does not affect the others. Each span counts
-    /// once, as exported or as dropped, even if the caller stops waiting.
-    pub(super) async fn send(&self, documents: Vec<Document>, limit: Duration, account: &Account) {
-        if documents.is_empty() {
+    /// Sends each waiting document as one datagram. A document that cannot be sent does not affect the others. Documents
+    /// for which no time is left wait for the next call, also if the caller stops waiting.
+    pub(super) async fn send(&self, limit: Duration, account: &Account) {
+        if !self.has_carried() {
             return;
         }
-        let mut unsent = Unsent { spans: documents.iter().map(|document| document.spans).sum(), account };
-        self.pace().begin(Instant::now().into_std());
-        let sending = async {
-            let socket = self.socket().await?;
-            let mut sent = Ok(());
-            for document in &documents {
-                sent = self.send_one(&socket, document, &mut unsent).await.and(sent);
+        let until = Instant::now() + limit;
+        let _end = DropUncounted(self);
+        let sent = match timeout_at(until, self.socket()).await.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+            Ok(socket) => {
+                self.line().pace.begin(Instant::now().into_std());
+                let left = until.saturating_duration_since(Instant::now());
+                // What is left has a later turn.
+                timeout(left, self.drain(&socket, account)).await.unwrap_or(Ok(()))
             }
-            sent
+            Err(error) => {
+                self.drop_all(account);
+                Err(error)
+            }
         };
-        let sent = timeout(limit, sending).await.unwrap_or_else(|elapsed| Err(elapsed.into()));
         if sent.is_err() && self.address.parse::<SocketAddr>().is_err() {
             self.resolve_again();
         }
         self.log_change(sent);
     }
 
-    async fn send_one(&self, socket: &Socket, document: &Document, unsent: &mut Unsent<'_>) -> io::Result<()> {
+    async fn drain(&self, socket: &Socket, account: &Account) -> io::Result<()> {
+        let mut sent = Ok(());
         loop {
-            let pause = self.pace().pause(document.datagram.len(), Instant::now().into_std());
-            let Some(pause) = pause else { break };
-            sleep(pause).await;
-        }
-        loop {
+            let turn = self.turn(Instant::now().into_std());
+            let document = match turn {
+                Turn::Send(document) => document,
+                Turn::Wait(pause) => {
+                    sleep(pause).await;
+                    continue;
+                }
+                Turn::Done => return sent,
+            };
             match socket.send(&document.datagram) {
-                SendOutcome::Sent => {
-                    unsent.is_exported(document.spans);
-                    return Ok(());
-                }
+                SendOutcome::Sent => account.exported(document.spans),
                 SendOutcome::SentAfter(refusal) => {
-                    unsent.is_exported(document.spans);
-                    return Err(refusal);
+                    account.exported(document.spans);
+                    sent = Err(refusal);
                 }
-                SendOutcome::Failed(error) => return Err(error),
-                SendOutcome::Full => sleep(FULL).await,
+                SendOutcome::Failed(error) => {
+                    account.dropped(DropReason::Unsent, document.spans);
+                    sent = Err(error);
+                }
+                SendOutcome::Full => {
+                    self.line().put_back(document);
+                    sleep(FULL).await;
+                }
             }
         }
     }
 
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes the next document if the receiver has room for it.
+    fn turn(&self, now: std::time::Instant) -> Turn {
+        let mut line = self.line();
+        let Some(bytes) = line.queue.next_size() else { return Turn::Done };
+        match line.pace.pause(bytes, now) {
+            Some(pause) => Turn::Wait(pause),
+            None => line.queue.pop().map_or(Turn::Done, Turn::Send),
+        }
+    }
+
+    /// Adds documents to those that wait. The oldest are dropped if too much waits.
+    pub(super) fn enqueue(&self, documents: Vec<Document>, account: &Account) {
+        let dropped = self.line().queue.push(documents);
+        account.dropped(DropReason::Overflowed, dropped);
+        if dropped > 0 && !self.has_overflowed.swap(true, Ordering::Relaxed) {
+            warn!(
+                spans = dropped,
+                "spans for X-Ray were dropped, because more waited than exports have time for; further ones are \
+                 counted, not logged"
+            );
+        }
+    }
+
+    fn drop_all(&self, account: &Account) {
+        let spans = self.line().queue.clear();
+        account.dropped(DropReason::Unsent, spans);
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn socket(&self) -> io::Result<Arc<Socket>> {
@@ -140,21 +201,18 @@ impl Daemon {
     }
 }
 
-/// Spans whose documents have not been sent. Dropping this counts the remaining spans as dropped.
-struct Unsent<'a> {
-    spans: usize,
-    account: &'a Account,
-}
-
-impl Unsent<'_> {
-    fn is_exported(&mut self, spans: usize) {
-        self.spans -= spans;
-        self.account.exported(spans);
+impl Line {
+    fn put_back(&mut self, document: Document) {
+        self.pace.not_sent(document.datagram.len());
+        self.queue.put_back(document);
     }
 }
 
-impl Drop for Unsent<'_> {
+/// Keeps documents of spans in progress from replacing the finished spans later.
+struct DropUncounted<'a>(&'a Daemon);
+
+impl Drop for DropUncounted<'_> {
     fn drop(&mut self) {
-        self.account.dropped(DropReason::Unsent, self.spans);
+        self.0.line().queue.drop_uncounted();
     }
 }

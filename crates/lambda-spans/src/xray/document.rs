@@ -1,4 +1,4 @@
-//! One span's document and its datagram.
+//! The document of one span.
 
 use opentelemetry::SpanId;
 use opentelemetry_sdk::Resource;
@@ -12,28 +12,33 @@ use super::place::Place;
 use super::role::{Form, Role};
 use super::span_attributes::SpanAttributes;
 use super::{aws_block, http_block, metadata, name, sql_block};
-use crate::attributes::{CLOUD_PLATFORM, LAMBDA_SPANS_TRUNCATED, SERVICE_NAME};
-
-/// An invocation with more spans is written as one document per span.
-const MAX_COMBINED: usize = 64;
-/// The usual size of a document in bytes.
-const USUAL: usize = 2048;
+use crate::attributes::{CLOUD_PLATFORM, LAMBDA_SPANS_OMITTED, SERVICE_NAME};
+use crate::trace::importance::omitted_below;
+use crate::trace::tree::is_root;
 
 /// The header of every datagram.
 pub(super) const HEADER: &[u8] = b"{\"format\": \"json\", \"version\": 1}\n";
+/// What the outermost span of a document has more than a nested one, at most.
+pub(super) const MAX_OUTERMOST: usize = 256;
 
-/// One document with its datagram header.
+/// One datagram: a document, or several if X-Ray gets arrays.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Document {
     pub(super) datagram: Vec<u8>,
+    /// The number of spans that the ledger counts. 0 for a document that is not worth sending later.
     pub(super) spans: usize,
+    /// Whether it is sent before the documents that wait already.
+    pub(super) is_first: bool,
 }
 
-impl Document {
-    /// Returns the number of spans in the document.
-    pub(crate) fn spans(&self) -> usize {
-        self.spans
-    }
+/// Which part of a span a document contains.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) form: Form,
+    /// The maximum number of annotations.
+    pub(super) annotations: usize,
+    /// The number of spans of the invocation that are omitted.
+    pub(super) omitted: usize,
 }
 
 /// Writes documents.
@@ -43,120 +48,72 @@ pub(super) struct Documents {
     /// Where a segment ran, such as `AWS::Lambda::Function`. Subsegments inherit it.
     origin: Option<&'static str>,
     annotated: AnnotationKeys,
+    /// Whether a datagram may contain an array of documents.
+    pub(super) arrays: bool,
 }
 
 impl Documents {
-    pub(super) fn new(resource: &Resource, annotated: AnnotationKeys) -> Self {
+    pub(super) fn new(resource: &Resource, annotated: AnnotationKeys, arrays: bool) -> Self {
         let of = |key: &'static str| resource.get_ref(&key.into()).map_or_else(String::new, ToString::to_string);
         let origin = (of(CLOUD_PLATFORM) == "aws_lambda").then_some("AWS::Lambda::Function");
-        Self { service: name::clean(&of(SERVICE_NAME)).into_owned(), origin, annotated }
+        Self { service: name::clean(&of(SERVICE_NAME)).into_owned(), origin, annotated, arrays }
     }
 
-    /// Returns the documents of an invocation's finished spans: one document with all descendants of a span if it is
-    /// small enough, else one document per span. `parent` is the segment that X-Ray already has for the root span.
-    pub(super) fn for_invocation(&self, spans: &[SpanData], parent: Option<SpanId>, documents: &mut Vec<Document>) {
-        let mut written = [false; MAX_COMBINED];
-        if spans.len() <= MAX_COMBINED {
-            let is_top = |span: &SpanData| !spans.iter().any(|above| is_below(span, above));
-            let tops = spans.iter().enumerate().filter(|(_, span)| is_top(span));
-            documents.extend(tops.filter_map(|(top, _)| self.combined(spans, top, parent, &mut written)));
+    /// Appends the JSON object of one span, which is small enough for a datagram. Returns the number of annotations.
+    /// `parent` is the segment that X-Ray already has for the root span.
+    pub(super) fn write(&self, out: &mut Vec<u8>, span: &SpanData, parent: Option<SpanId>, extent: Extent) -> usize {
+        let start = out.len();
+        for limits in &SizeLimits::LEVELS {
+            let annotations = self.write_within(&mut object(out), span, parent, extent, limits);
+            out.push(b'}');
+            if out.len() - start <= MAX_DATAGRAM - HEADER.len() - MAX_OUTERMOST {
+                return annotations;
+            }
+            out.truncate(start);
         }
-        let left = spans.iter().enumerate().filter(|(index, _)| !written.get(*index).is_some_and(|written| *written));
-        documents.extend(left.map(|(_, span)| self.single(span, parent, Form::Finished)));
+        self.write_minimal(&mut object(out), span, parent, extent.form);
+        out.push(b'}');
+        0
     }
 
-    /// Returns the document of one span.
-    pub(super) fn single(&self, span: &SpanData, parent: Option<SpanId>, form: Form) -> Document {
-        let written = SizeLimits::LEVELS.iter().find_map(|limits| {
-            let datagram = datagram(|document| self.write(document, span, parent, form, limits));
-            (datagram.len() <= MAX_DATAGRAM).then_some(datagram)
-        });
-        Document { datagram: written.unwrap_or_else(|| self.minimal(span, parent, form)), spans: 1 }
-    }
-
-    /// Returns `None` and writes nothing if the document is too large.
-    fn combined(
-        &self,
-        spans: &[SpanData],
-        top: usize,
-        parent: Option<SpanId>,
-        written: &mut [bool; MAX_COMBINED],
-    ) -> Option<Document> {
-        let (before, mut after) = (count(written), *written);
-        let datagram = datagram(|document| self.write_tree(document, spans, top, parent, Form::Finished, &mut after));
-        if datagram.len() > MAX_DATAGRAM {
-            return None;
-        }
-        *written = after;
-        Some(Document { datagram, spans: count(written) - before })
-    }
-
-    fn write_tree(
-        &self,
-        document: &mut Members<'_>,
-        spans: &[SpanData],
-        index: usize,
-        parent: Option<SpanId>,
-        form: Form,
-        written: &mut [bool; MAX_COMBINED],
-    ) {
-        let (Some(span), Some(is_written)) = (spans.get(index), written.get_mut(index)) else { return };
-        *is_written = true;
-        self.write(document, span, parent, form, &SizeLimits::WHOLE);
-        document.objects("subsegments", |below| {
-            let child = spans.iter().zip(&*written).position(|(child, written)| !written && is_below(child, span));
-            child.map(|child| self.write_tree(below, spans, child, parent, Form::Inside, written)).is_some()
-        });
-    }
-
-    fn write(
+    fn write_within(
         &self,
         document: &mut Members<'_>,
         span: &SpanData,
         parent: Option<SpanId>,
-        form: Form,
+        extent: Extent,
         limits: &SizeLimits,
-    ) {
+    ) -> usize {
         let mut attributes = SpanAttributes::new(span);
         let place = Place::new(span, parent, &attributes, &self.service);
         let failure = SpanFailure::new(span, &attributes);
-        place.write(document, span, form, self.origin);
+        place.write(document, span, extent.form, self.origin);
         http_block::write(place.role, &mut attributes, document);
-        aws_block::write(place.role, form, &mut attributes, document);
+        aws_block::write(place.role, extent.form, &mut attributes, document);
         if place.role == Role::Sql {
             sql_block::write(&mut attributes, document);
         }
         failure.write(document, span, &attributes, place.role.is_call(), limits);
-        self.annotated.write(document, &mut attributes);
-        metadata::write(document, span, &place, &mut attributes, failure, limits);
+        let annotations = self.annotated.write(document, &mut attributes, extent.annotations);
+        let mut omitted = extent.omitted;
+        if is_root(span) {
+            attributes.mark_written(LAMBDA_SPANS_OMITTED);
+            omitted += omitted_below(span);
+        }
+        metadata::write(document, span, &place, &mut attributes, failure, omitted, limits);
+        annotations
     }
 
     /// The last resort: only the fields that draw the trace.
-    fn minimal(&self, span: &SpanData, parent: Option<SpanId>, form: Form) -> Vec<u8> {
+    fn write_minimal(&self, document: &mut Members<'_>, span: &SpanData, parent: Option<SpanId>, form: Form) {
         let attributes = SpanAttributes::new(span);
-        datagram(|document| {
-            Place::new(span, parent, &attributes, &self.service).write(document, span, form, self.origin);
-            SpanFailure::new(span, &attributes).write_flags(document);
-            document.object("metadata", |metadata| metadata.bool_true(LAMBDA_SPANS_TRUNCATED));
-        })
+        Place::new(span, parent, &attributes, &self.service).write(document, span, form, self.origin);
+        SpanFailure::new(span, &attributes).write_flags(document);
+        metadata::write_truncated(document);
     }
 }
 
-fn is_below(span: &SpanData, above: &SpanData) -> bool {
-    !span.parent_span_is_remote
-        && span.parent_span_id != SpanId::INVALID
-        && span.parent_span_id == above.span_context.span_id()
-}
-
-fn count(written: &[bool]) -> usize {
-    written.iter().filter(|written| **written).count()
-}
-
-fn datagram(write: impl FnOnce(&mut Members<'_>)) -> Vec<u8> {
-    let mut datagram = Vec::with_capacity(USUAL);
-    datagram.extend_from_slice(HEADER);
-    datagram.push(b'{');
-    write(&mut Members::new(&mut datagram));
-    datagram.push(b'}');
-    datagram
+fn object(out: &mut Vec<u8>) -> Members<'_> {
+    out.push(b'{');
+    Members::new(out)
 }

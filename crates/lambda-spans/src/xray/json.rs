@@ -109,29 +109,6 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Writes objects until `write` returns false, or no member if there is none.
-    pub(super) fn objects(&mut self, key: &str, mut write: impl FnMut(&mut Members<'_>) -> bool) {
-        let (before, empty) = (self.out.len(), self.empty);
-        let out = self.member(key);
-        out.push(b'[');
-        let first = out.len();
-        loop {
-            let start = out.len();
-            out.extend_from_slice(if start > first { b",{" } else { b"{" });
-            if !write(&mut Members { out, empty: true }) {
-                out.truncate(start);
-                break;
-            }
-            out.push(b'}');
-        }
-        if out.len() == first {
-            self.out.truncate(before);
-            self.empty = empty;
-        } else {
-            self.out.push(b']');
-        }
-    }
-
     /// Writes as many of `items` as fit into `limit` bytes. Returns the number of the others.
     pub(super) fn list<T>(
         &mut self,

@@ -1,61 +1,78 @@
-//! Metadata: what X-Ray keeps without an index, such as other attributes, events and links.
+//! Metadata: what X-Ray keeps without an index, such as other attributes and events.
+//!
+//! It maps namespaces to objects. Attributes have one namespace and values of this library another, so that their keys
+//! cannot collide.
 
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{Event, Link, Status};
+use opentelemetry::trace::{Event, Status};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::failure::SpanFailure;
 use super::json::Members;
 use super::limits::{MAX_DATAGRAM, SizeLimits};
+use super::links;
 use super::place::Place;
+use super::role::Role;
 use super::span_attributes::{MAX as MAX_ATTRIBUTES, SpanAttributes, bounded_key};
-use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_TRUNCATED};
+use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_OMITTED, LAMBDA_SPANS_TRUNCATED};
 
+/// X-Ray's own name for attributes without a namespace.
+const ATTRIBUTES: &str = "default";
+const OWN: &str = "lambda_spans";
 /// The maximum number of attributes of one event or link.
 const MAX_INNER: usize = 32;
 
+/// Writes the metadata and, before it, the links of a segment. `omitted` is the number of spans that are not sent.
 pub(super) fn write(
     document: &mut Members<'_>,
     span: &SpanData,
     place: &Place<'_>,
     attributes: &mut SpanAttributes<'_>,
     failure: SpanFailure,
+    omitted: usize,
     limits: &SizeLimits,
 ) {
+    let field = (place.role == Role::Segment).then(|| links::write_field(document, span, limits));
     document.object("metadata", |metadata| {
-        // Attributes have a namespace, so that their keys cannot collide with others.
-        metadata.object("default", |members| write_attributes(members, attributes, limits));
-        if limits.cut {
-            metadata.bool_true(LAMBDA_SPANS_TRUNCATED);
-        }
-        if place.is_renamed {
-            metadata.text("span.name", &span.name, limits.inner());
-        }
-        if let Status::Error { description } = &span.status
-            && !description.is_empty()
-            && !failure.is_from_status()
-        {
-            metadata.text("span.status", description, limits.inner());
-        }
-        let events = span.events.iter().filter(|event| !failure.covers(event));
-        let events_left_out = metadata.list("events", events, limits.list, |members, event| {
-            write_event(members, event, limits);
+        metadata.object(ATTRIBUTES, |members| write_attributes(members, attributes, limits));
+        metadata.object(OWN, |own| {
+            write_count(own, LAMBDA_SPANS_OMITTED, 0, omitted);
+            if limits.cut {
+                own.bool_true(LAMBDA_SPANS_TRUNCATED);
+            }
+            if place.is_renamed {
+                own.text("span.name", &span.name, limits.inner());
+            }
+            if let Status::Error { description } = &span.status
+                && !description.is_empty()
+                && !failure.is_from_status()
+            {
+                own.text("span.status", description, limits.inner());
+            }
+            let events = span.events.iter().filter(|event| !failure.covers(event));
+            let events_left_out = own.list("events", events, limits.list, |members, event| {
+                write_event(members, event, limits);
+            });
+            let links_left_out = field.unwrap_or_else(|| links::write_metadata(own, span, limits));
+            let attributes_left_out = span.attributes.len().saturating_sub(MAX_ATTRIBUTES);
+            write_count(own, "dropped_attributes", span.dropped_attributes_count, attributes_left_out);
+            write_count(own, "dropped_events", span.events.dropped_count, events_left_out);
+            write_count(own, "dropped_links", span.links.dropped_count, links_left_out);
         });
-        let links_left_out = metadata.list("links", span.links.iter(), limits.list, |members, link| {
-            write_link(members, link, limits);
-        });
-        let attributes_left_out = span.attributes.len().saturating_sub(MAX_ATTRIBUTES);
-        write_count(metadata, "dropped_attributes", span.dropped_attributes_count, attributes_left_out);
-        write_count(metadata, "dropped_events", span.events.dropped_count, events_left_out);
-        write_count(metadata, "dropped_links", span.links.dropped_count, links_left_out);
     });
 }
 
+/// Writes that the document contains only the fields that draw the trace.
+pub(super) fn write_truncated(document: &mut Members<'_>) {
+    document.object("metadata", |metadata| metadata.object(OWN, |own| own.bool_true(LAMBDA_SPANS_TRUNCATED)));
+}
+
 fn write_attributes(members: &mut Members<'_>, attributes: &mut SpanAttributes<'_>, limits: &SizeLimits) {
+    let end = members.len() + MAX_DATAGRAM;
     attributes.for_each_unwritten(|key, value| {
         let limit = if is_kept(key) { limits.kept } else { limits.other };
         // A document that is too large is written again with lower limits.
-        if limit > 0 && members.len() <= MAX_DATAGRAM {
+        if limit > 0 && members.len() <= end {
             members.value(key, value, limit);
         }
         true
@@ -70,16 +87,12 @@ fn is_kept(key: &str) -> bool {
 fn write_event(members: &mut Members<'_>, event: &Event, limits: &SizeLimits) {
     members.text("name", &event.name, limits.inner());
     members.time("time", event.timestamp);
-    write_inner(members, &event.attributes, event.dropped_attributes_count, limits);
+    let left_out = write_inner(members, &event.attributes, limits);
+    write_count(members, "dropped_attributes", event.dropped_attributes_count, left_out);
 }
 
-fn write_link(members: &mut Members<'_>, link: &Link, limits: &SizeLimits) {
-    members.text("trace_id", &link.span_context.trace_id().to_string(), usize::MAX);
-    members.text("span_id", &link.span_context.span_id().to_string(), usize::MAX);
-    write_inner(members, &link.attributes, link.dropped_attributes_count, limits);
-}
-
-fn write_inner(members: &mut Members<'_>, attributes: &[KeyValue], dropped: u32, limits: &SizeLimits) {
+/// Writes the attributes of an event or link. Returns the number of omitted attributes.
+pub(super) fn write_inner(members: &mut Members<'_>, attributes: &[KeyValue], limits: &SizeLimits) -> usize {
     let written = attributes.get(..MAX_INNER).unwrap_or(attributes);
     members.object("attributes", |members| {
         for (index, attribute) in written.iter().enumerate() {
@@ -89,11 +102,11 @@ fn write_inner(members: &mut Members<'_>, attributes: &[KeyValue], dropped: u32,
             }
         }
     });
-    write_count(members, "dropped_attributes", dropped, attributes.len() - written.len());
+    attributes.len() - written.len()
 }
 
 /// Writes the number of omitted parts: those that the span dropped, and those that this document omits.
-fn write_count(members: &mut Members<'_>, key: &str, dropped: u32, left_out: usize) {
+pub(super) fn write_count(members: &mut Members<'_>, key: &str, dropped: u32, left_out: usize) {
     let count = i64::from(dropped).saturating_add(i64::try_from(left_out).unwrap_or(i64::MAX));
     if count > 0 {
         members.number(key, count);

@@ -11,6 +11,7 @@ use super::json::Members;
 use super::role::{Form, Role};
 use super::span_attributes::SpanAttributes;
 use super::{aws_block, name, sql_block};
+use crate::trace::tree::is_root;
 
 pub(super) struct Place<'a> {
     pub(super) role: Role,
@@ -48,8 +49,7 @@ impl<'a> Place<'a> {
         if form != Form::Inside {
             document.trace_id("trace_id", trace_id);
             if let Some(parent) = self.parent {
-                document.word("type", "subsegment");
-                document.hex("parent_id", &parent.to_bytes());
+                write_parent(document, parent);
             } else if let Some(origin) = origin {
                 document.word("origin", origin);
             }
@@ -67,6 +67,21 @@ impl<'a> Place<'a> {
     }
 }
 
+/// Appends a nested span as a document of its own: what a nested document inherits, and `nested`, its JSON object.
+pub(super) fn write_outermost(out: &mut Vec<u8>, span: &SpanData, parent: SpanId, nested: &[u8]) {
+    out.push(b'{');
+    let mut document = Members::new(out);
+    document.trace_id("trace_id", valid(span).0);
+    write_parent(&mut document, parent);
+    out.push(b',');
+    out.extend_from_slice(nested.strip_prefix(b"{").unwrap_or_default());
+}
+
+fn write_parent(document: &mut Members<'_>, parent: SpanId) {
+    document.word("type", "subsegment");
+    document.hex("parent_id", &parent.to_bytes());
+}
+
 fn role(span: &SpanData, parent: Option<SpanId>, attributes: &SpanAttributes<'_>) -> Role {
     if parent.is_none() {
         Role::Segment
@@ -79,10 +94,6 @@ fn role(span: &SpanData, parent: Option<SpanId>, attributes: &SpanAttributes<'_>
     } else {
         Role::Local
     }
-}
-
-fn is_root(span: &SpanData) -> bool {
-    span.parent_span_is_remote || span.parent_span_id == SpanId::INVALID
 }
 
 fn parent_of(span: &SpanData, parent: Option<SpanId>) -> Option<SpanId> {

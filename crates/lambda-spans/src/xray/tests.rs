@@ -75,7 +75,7 @@ fn xray(address: &str) -> Xray {
         KeyValue::new("cloud.provider", "aws"),
         KeyValue::new("cloud.platform", "aws_lambda"),
     ]);
-    let settings = XraySettings { daemon: address.to_owned(), annotations: vec!["app.".to_owned()] };
+    let settings = XraySettings { daemon: address.to_owned(), annotations: vec!["app.".to_owned()], arrays: false };
     Xray::new(settings, &resource.build())
 }
 
@@ -92,7 +92,6 @@ fn document_below(span: SpanData, parent: Option<u64>) -> Json {
         otlp: Decision::SampleOut,
         destinations: Destinations::ALL,
         caller: None,
-        root: SpanId::INVALID,
         orphan: false,
         spans: vec![span],
     };
@@ -168,7 +167,7 @@ fn root_without_a_parent_is_a_segment() {
     let attributes = vec![KeyValue::new("url.path", "/"), KeyValue::new("client.address", "192.0.2.1")];
     let document = document_below(root("GET /", attributes), None);
     assert_eq!(document["name"], "cruddur-api");
-    assert_eq!(document["metadata"]["span.name"], "GET /");
+    assert_eq!(document["metadata"]["lambda_spans"]["span.name"], "GET /");
     assert_eq!(document["origin"], "AWS::Lambda::Function");
     assert_eq!(document["type"], Json::Null);
     assert_eq!(document["parent_id"], Json::Null);
@@ -288,7 +287,7 @@ fn other_call_is_a_remote_node_named_after_its_host() {
     let called = document(client("GET", url));
     assert_eq!((&called["name"], &called["namespace"]), (&json!("api.example.com"), &json!("remote")));
     assert_eq!(called["http"]["request"], json!({ "method": "GET", "url": "https://api.example.com/users" }));
-    assert_eq!((&called["sql"], &called["metadata"]["span.name"]), (&Json::Null, &json!("GET")));
+    assert_eq!((&called["sql"], &called["metadata"]["lambda_spans"]["span.name"]), (&Json::Null, &json!("GET")));
     for key in ["service.peer.name", "peer.service"] {
         let queue = vec![KeyValue::new(key, "queue")];
         let sent = document(SpanData { span_kind: SpanKind::Producer, ..child("send", queue) });
@@ -320,25 +319,45 @@ fn only_sql_queries_have_an_sql_block() {
     }
 }
 
-#[test]
-fn links_and_events_are_kept_as_metadata() {
+fn linked(span: SpanData) -> SpanData {
     let mut links = SpanLinks::default();
     let linked = SpanContext::new(TraceId::from(1), SpanId::from(2), TraceFlags::SAMPLED, true, TraceState::NONE);
     links.links.push(Link::new(linked, vec![KeyValue::new("of", "message")], 0));
+    SpanData { links, ..span }
+}
+
+#[test]
+fn links_and_events_of_a_subsegment_are_metadata() {
     let retry = vec![KeyValue::new("attempt", 2), KeyValue::new("attempt", 3)];
-    let span = SpanData { links, events: event("retry", retry), dropped_attributes_count: 4, ..child("x", vec![]) };
+    let span = SpanData { events: event("retry", retry), dropped_attributes_count: 4, ..linked(child("x", vec![])) };
     assert_eq!(
         document(span)["metadata"],
         json!({
-            "events": [{ "name": "retry", "time": 1_700_000_000.001, "attributes": { "attempt": 3 } }],
-            "links": [{
-                "trace_id": "00000000000000000000000000000001",
-                "span_id": "0000000000000002",
-                "attributes": { "of": "message" },
-            }],
-            "dropped_attributes": 4,
+            "lambda_spans": {
+                "events": [{ "name": "retry", "time": 1_700_000_000.001, "attributes": { "attempt": 3 } }],
+                "links": [{
+                    "trace_id": "00000000000000000000000000000001",
+                    "span_id": "0000000000000002",
+                    "attributes": { "of": "message" },
+                }],
+                "dropped_attributes": 4,
+            },
         })
     );
+}
+
+#[test]
+fn links_of_a_segment_are_a_field() {
+    let document = document_below(linked(root("GET /", vec![])), None);
+    assert_eq!(
+        document["links"],
+        json!([{
+            "trace_id": "1-00000000-000000000000000000000001",
+            "id": "0000000000000002",
+            "attributes": { "of": "message" },
+        }])
+    );
+    assert_eq!(document["metadata"], json!({ "lambda_spans": { "span.name": "GET /" } }));
 }
 
 #[test]
@@ -397,7 +416,6 @@ fn unsampled_spans_are_counted_and_not_sent() {
         otlp: Decision::SampleOut,
         destinations: Destinations::ALL,
         caller: None,
-        root: SpanId::INVALID,
         orphan: false,
         spans: vec![child("x", vec![])],
     };

@@ -55,6 +55,8 @@ fn router() -> Router {
         .route("/trace", get(trace))
         .route("/aws", get(aws))
         .route("/spans/{count}/{bytes}", get(many))
+        .route("/large/{count}", get(large))
+        .route("/deep/{count}", get(deep))
 }
 
 /// Creates `count` spans, each with a text of `bytes` bytes that does not compress.
@@ -66,6 +68,32 @@ async fn many(Path((count, bytes)): Path<(usize, usize)>) -> &'static str {
             char::from(b'0' + u8::try_from(state >> 58).unwrap())
         });
         async {}.instrument(info_span!("child", app.noise = noise.take(bytes).collect::<String>())).await;
+    }
+    "spans"
+}
+
+/// Creates `count` spans, of which every 500th fails.
+async fn large(Path(count): Path<usize>) -> &'static str {
+    for n in 1..=count {
+        let span = info_span!("one of many", app.n = n as i64, otel.status_code = tracing::field::Empty);
+        if n % 500 == 0 {
+            span.record("otel.status_code", "ERROR");
+        }
+        span.in_scope(|| ());
+    }
+    "spans"
+}
+
+/// Creates `count` spans, each within the one before.
+async fn deep(Path(count): Path<usize>) -> &'static str {
+    let mut open = Vec::new();
+    for _ in 0..count {
+        let span =
+            info_span!(parent: open.last().map_or_else(|| tracing::Span::current().id(), tracing::Span::id), "deep");
+        open.push(span);
+    }
+    while let Some(innermost) = open.pop() {
+        drop(innermost);
     }
     "spans"
 }

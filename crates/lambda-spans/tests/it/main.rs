@@ -9,6 +9,7 @@ mod faults;
 mod features;
 mod freeze;
 mod http;
+mod large;
 mod streaming;
 mod support;
 mod triggers;

@@ -17,7 +17,7 @@ fn largest_attributes_are_cut_first_with_a_mark() {
     all.extend(attributes("small", 3, 1_000));
     let document = document(child("huge", all));
     let metadata = &document["metadata"];
-    assert_eq!(metadata["lambda_spans.truncated"], true);
+    assert_eq!(metadata["lambda_spans"]["lambda_spans.truncated"], true);
     assert_eq!(metadata["default"]["n1"].as_str().unwrap().len(), 4096);
     assert_eq!(metadata["default"]["small1"].as_str().unwrap().len(), 1_000);
     assert_eq!(metadata["default"]["app.n1"].as_str().unwrap().len(), 4_200);
@@ -43,17 +43,17 @@ fn events_and_links_are_dropped_by_count() {
     let mut events = SpanEvents::default();
     events.events = (0..128).map(|_| Event::new("e", at(1), attributes("n", 4, 1_000), 0)).collect();
     let document = document(SpanData { events, ..child("x", vec![]) });
-    let kept = document["metadata"]["events"].as_array().unwrap().len();
+    let kept = document["metadata"]["lambda_spans"]["events"].as_array().unwrap().len();
     assert!(kept >= 3);
-    assert_eq!(document["metadata"]["dropped_events"], 128 - kept);
-    assert_eq!(document["metadata"]["lambda_spans.truncated"], true);
+    assert_eq!(document["metadata"]["lambda_spans"]["dropped_events"], 128 - kept);
+    assert_eq!(document["metadata"]["lambda_spans"]["lambda_spans.truncated"], true);
 }
 
 #[test]
 fn minimal_document_is_the_last_resort() {
     let keys = (0..200).map(|n| KeyValue::new(format!("app.{n}{}", "k".repeat(495)), "x".repeat(2_000))).collect();
     let document = document(child("bare", keys));
-    assert_eq!(document["metadata"], json!({ "lambda_spans.truncated": true }));
+    assert_eq!(document["metadata"], json!({ "lambda_spans": { "lambda_spans.truncated": true } }));
     assert_eq!(document["name"], "bare");
 }
 

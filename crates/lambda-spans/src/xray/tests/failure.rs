@@ -87,7 +87,7 @@ fn exception_is_the_cause_with_its_stack() {
         exception["stack"],
         json!([{ "path": "/build/src/api/show.rs", "line": 17, "label": "shop::api::show" }])
     );
-    assert_eq!(document["metadata"], json!({ "span.status": "bad" }));
+    assert_eq!(document["metadata"], json!({ "lambda_spans": { "span.status": "bad" } }));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn handled_exception_is_an_event() {
     for status in [Status::Unset, Status::Ok] {
         let document = document(SpanData { events: exception(), status, ..child("x", vec![]) });
         assert_eq!((flags(&document).len(), &document["cause"]), (0, &Json::Null));
-        assert_eq!(document["metadata"]["events"][0]["attributes"]["exception.type"], "StoreError");
+        assert_eq!(document["metadata"]["lambda_spans"]["events"][0]["attributes"]["exception.type"], "StoreError");
     }
 }
 
@@ -103,6 +103,6 @@ fn handled_exception_is_an_event() {
 fn stack_of_another_language_is_kept_as_text() {
     let events = event("exception", vec![KeyValue::new("exception.stacktrace", "File \"a.py\", line 1")]);
     let document = document(SpanData { events, status: Status::error(""), ..child("x", vec![]) });
-    let text = &document["metadata"]["events"][0]["attributes"]["exception.stacktrace"];
+    let text = &document["metadata"]["lambda_spans"]["events"][0]["attributes"]["exception.stacktrace"];
     assert_eq!(text, "File \"a.py\", line 1");
 }

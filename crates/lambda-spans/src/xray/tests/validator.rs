@@ -142,6 +142,7 @@ impl Faults {
             "http",
             "id",
             "in_progress",
+            "links",
             "metadata",
             "name",
             "namespace",
@@ -184,6 +185,13 @@ impl Faults {
                 members.into_iter().for_each(|members| self.only(value, members));
             }
         }
+        for (namespace, value) in document.get("metadata").map_or(&[][..], Json::members) {
+            self.unless(!value.members().is_empty(), || format!("the namespace {namespace:?} is empty or no object"));
+        }
+        if let Some(links) = document.get("links") {
+            self.unless(is_segment, || "links of a subsegment".to_owned());
+            self.of_links(links);
+        }
         if let Some(http) = document.get("http") {
             self.of_http(http, is_segment);
         }
@@ -212,9 +220,7 @@ impl Faults {
                 "fields that only the outermost document has".to_owned()
             });
         }
-        let trace: Vec<_> = document.get("trace_id").and_then(Json::text).unwrap_or_default().split('-').collect();
-        let valid = matches!(trace[..], ["1", time, unique] if is_hex(time, 8) && is_hex(unique, 24));
-        self.unless(valid, || format!("trace_id {trace:?}"));
+        self.trace_id(document.get("trace_id"));
         match document.get("type") {
             None => {
                 self.unless(document.get("namespace").is_none(), || "a namespace on a segment".to_owned());
@@ -225,6 +231,21 @@ impl Faults {
                 self.id(document.get("parent_id"), "parent_id");
                 self.unless(document.get("origin").is_none(), || "the origin of a subsegment".to_owned());
             }
+        }
+    }
+
+    /// As the OpenTelemetry Collector's exporter writes them.
+    fn of_links(&mut self, links: &Json) {
+        let Json::List(links) = links else { return self.0.push("links are no list".to_owned()) };
+        self.unless(!links.is_empty(), || "no links".to_owned());
+        for link in links {
+            self.only(link, &["trace_id", "id", "attributes"]);
+            self.trace_id(link.get("trace_id"));
+            let id = link.get("id").and_then(Json::text).unwrap_or_default();
+            self.unless(is_hex(id, 16), || format!("the id of a link is {id:?}"));
+            let attributes = link.get("attributes");
+            let valid = attributes.is_none_or(|attributes| !attributes.members().is_empty());
+            self.unless(valid, || format!("the attributes of a link are {attributes:?}"));
         }
     }
 
@@ -318,6 +339,12 @@ impl Faults {
         }
     }
 
+    fn trace_id(&mut self, id: Option<&Json>) {
+        let trace: Vec<_> = id.and_then(Json::text).unwrap_or_default().split('-').collect();
+        let valid = matches!(trace[..], ["1", time, unique] if is_hex(time, 8) && is_hex(unique, 24));
+        self.unless(valid, || format!("trace_id {trace:?}"));
+    }
+
     fn id(&mut self, id: Option<&Json>, what: &str) {
         let text = id.and_then(Json::text).unwrap_or_default();
         let valid = is_hex(text, 16) && text != "0000000000000000";
@@ -370,7 +397,8 @@ fn examples_of_the_documentation_are_valid() {
 fn invalid_document_is_detected() {
     let header = "{\"format\": \"json\", \"version\": 1}\n";
     let document = r#"{"type":"subsegment","name":"a{b}","id":"0000000000000000","start_time":2,"end_time":1,
-        "trace_id":"1-581cf771-a006649127e371903a2de97","annotations":{"a.b":null},"cause":{"exceptions":[{}]}}"#;
-    assert_eq!(faults(format!("{header}{document}").as_bytes()).len(), 10);
+        "trace_id":"1-581cf771-a006649127e371903a2de97","annotations":{"a.b":null},"cause":{"exceptions":[{}]},
+        "metadata":{"links":[],"default":{},"own":{"a":1}},"links":[{"trace_id":"1","id":""}]}"#;
+    assert_eq!(faults(format!("{header}{document}").as_bytes()).len(), 15);
     assert_eq!(faults(format!("{header}{{\"a\":1,\"b\":{{\"c\":1,\"c\":2}}}}").as_bytes()).len(), 1);
 }
