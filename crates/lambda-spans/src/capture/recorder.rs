@@ -17,6 +17,7 @@ use opentelemetry_sdk::trace::{IdGenerator as _, SpanData, SpanEvents, SpanLinks
 use crate::attributes::OTEL_KIND;
 use crate::capture::init_phase::InitPhase;
 use crate::trace::accounting::Accounts;
+use crate::trace::exception::ExceptionMessages;
 use crate::trace::invocation::Invocation;
 use crate::trace::open_span::OpenSpan;
 
@@ -29,12 +30,13 @@ pub(crate) struct Recorder {
     ids: XrayIdGenerator,
     accounts: Accounts,
     init: Arc<InitPhase>,
+    messages: ExceptionMessages,
 }
 
 impl Recorder {
-    pub(crate) fn new(accounts: Accounts, init: Arc<InitPhase>) -> Self {
+    pub(crate) fn new(accounts: Accounts, init: Arc<InitPhase>, messages: ExceptionMessages) -> Self {
         let scope = InstrumentationScope::builder("lambda-spans").with_version(env!("CARGO_PKG_VERSION")).build();
-        Self { scope, ids: XrayIdGenerator::default(), accounts, init }
+        Self { scope, ids: XrayIdGenerator::default(), accounts, init, messages }
     }
 }
 
@@ -52,7 +54,7 @@ impl Tracer for Recorder {
             Some(invocation)
         });
         let Some(invocation) = invocation else {
-            return RecordedSpan { context: SpanContext::NONE, open: None };
+            return RecordedSpan { context: SpanContext::NONE, open: None, messages: self.messages };
         };
         self.accounts.created(1);
         let context = SpanContext::new(
@@ -66,6 +68,7 @@ impl Tracer for Recorder {
         let attributes = builder.attributes.unwrap_or_default();
         let mut events = SpanEvents::default();
         events.events = builder.events.unwrap_or_default();
+        events.events.iter_mut().for_each(|event| self.messages.apply(&event.name, &mut event.attributes));
         let mut links = SpanLinks::default();
         links.links = builder.links.unwrap_or_default();
         let data = SpanData {
@@ -85,7 +88,7 @@ impl Tracer for Recorder {
         };
         let open = Arc::new(OpenSpan::new(data));
         invocation.add_open(context.span_id(), Arc::downgrade(&open));
-        let mut span = RecordedSpan { context, open: Some((open, invocation)) };
+        let mut span = RecordedSpan { context, open: Some((open, invocation)), messages: self.messages };
         span.set_attributes(attributes);
         span
     }
@@ -96,6 +99,7 @@ impl Tracer for Recorder {
 pub(crate) struct RecordedSpan {
     context: SpanContext,
     open: Option<(Arc<OpenSpan>, Invocation)>,
+    messages: ExceptionMessages,
 }
 
 impl RecordedSpan {
@@ -119,10 +123,12 @@ impl RecordedSpan {
 }
 
 impl Span for RecordedSpan {
-    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
+    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, mut attributes: Vec<KeyValue>)
     where
         T: Into<Cow<'static, str>>,
     {
+        let name = name.into();
+        self.messages.apply(&name, &mut attributes);
         self.record(|data| {
             if data.events.events.len() < LIMIT {
                 data.events.events.push(Event::new(name, timestamp, attributes, 0));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use opentelemetry_otlp::ExporterBuildError;
 use tokio::task::JoinHandle;
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -17,7 +17,9 @@ use tracing_subscriber::{Layer, Registry, filter};
 use super::flush::Traffic;
 use super::settings::Settings;
 use super::watchdog::Watchdog;
+use crate::capture::error_events::ErrorEvents;
 use crate::capture::init_phase::InitPhase;
+use crate::capture::integers::Integers;
 use crate::capture::logs;
 use crate::capture::panics;
 use crate::capture::recorder::Recorder;
@@ -25,6 +27,7 @@ use crate::export::pipeline::Pipeline;
 use crate::otlp::http_stack::HttpStack;
 use crate::propagation::ContextMode;
 use crate::trace::accounting::Ledger;
+use crate::trace::exception::ExceptionMessages;
 
 /// Crates below the exporters and the AWS SDK, and the prefixes of their families. Their spans would feed the export
 /// with itself or repeat those of [`AwsSdkSpans`](crate::AwsSdkSpans).
@@ -34,6 +37,10 @@ const INTERNAL_FAMILIES: [&str; 5] = ["aws_config", "aws_runtime", "aws_sdk_", "
 fn is_internal(target: &str) -> bool {
     let name = target.split("::").next().unwrap_or(target);
     INTERNAL.contains(&name) || INTERNAL_FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+fn is_recorded(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && *metadata.level() <= Level::INFO && !is_internal(metadata.target())
 }
 
 /// An error while installing tracing.
@@ -81,6 +88,7 @@ pub struct Spans {
     pub(super) budget: Duration,
     pub(super) context: ContextMode,
     pub(super) client_address: bool,
+    exception_messages: ExceptionMessages,
     pub(super) enabled: bool,
 }
 
@@ -113,6 +121,7 @@ impl Spans {
             budget: settings.budget,
             context: settings.context,
             client_address: settings.client_address,
+            exception_messages: settings.exception_messages,
             enabled: settings.enabled,
         })
     }
@@ -127,13 +136,18 @@ impl Spans {
         let filter = settings.log_filter;
         let written = Filter::<Registry>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
         let buffer = settings.log_buffer.map(|kept| logs::Buffer::new(written).with_filter(kept));
-        Registry::default()
-            .with(logs::layer(settings.export.terminal).with_filter(filter))
+        let messages = settings.exception_messages;
+        let subscriber = Registry::default()
+            .with(logs::layer(settings.export.terminal, messages).with_filter(filter))
             .with(buffer)
-            .with(spans.enabled.then(|| spans.tracing_layer()))
-            .try_init()
-            .map_err(InstallError::Subscriber)?;
-        panics::log_panics();
+            .with(spans.enabled.then(|| spans.tracing_layer()));
+        // `try_init` would also fail if the program has installed a logger of the `log` crate.
+        if tracing::subscriber::set_global_default(subscriber).is_err() {
+            // Only `try_init` creates the error.
+            Registry::default().try_init().map_err(InstallError::Subscriber)?;
+        }
+        logs::bridge_log_crate();
+        panics::report_panics(messages);
         // Copies of a snapshot cannot use its connections and keys.
         if spans.enabled
             && !spans.is_snapshot()
@@ -160,20 +174,29 @@ impl Spans {
 
     /// Returns the layer that records spans, for your own subscriber.
     ///
-    /// It records spans of level INFO and above. Events stay log lines, because receivers bill each span event.
+    /// It records spans of level INFO and above. An `ERROR` event with an error value marks its span as failed: a value of
+    /// type `&dyn Error`, or a field that is named `error` or `err`, as `#[instrument(err)]` records it. All other events
+    /// stay log lines, because receivers bill each span event.
     pub fn tracing_layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
-        tracing_opentelemetry::layer()
-            .with_tracer(Recorder::new(self.pipeline.accounts.clone(), self.init.clone()))
+        let recorder = Recorder::new(self.pipeline.accounts.clone(), self.init.clone(), self.exception_messages);
+        let spans = tracing_opentelemetry::layer()
+            .with_tracer(recorder)
             .with_location(false)
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
-            .with_filter(filter::filter_fn(|metadata| {
-                metadata.is_span() && *metadata.level() <= tracing::Level::INFO && !is_internal(metadata.target())
-            }))
+            .with_filter(filter::filter_fn(is_recorded).with_max_level_hint(LevelFilter::INFO));
+        let additions = filter::filter_fn(|metadata| {
+            is_recorded(metadata)
+                || (metadata.is_event() && *metadata.level() == Level::ERROR && !is_internal(metadata.target()))
+        });
+        let additions = Integers::new()
+            .and_then(ErrorEvents::default())
+            .with_filter(additions.with_max_level_hint(LevelFilter::INFO));
+        spans.and_then(additions)
     }
 
     /// Returns whether Lambda runs copies of a snapshot of this process (SnapStart).
