@@ -51,6 +51,7 @@ impl Stack {
             ("AWS_ENDPOINT_URL", format!("http://{}", self.aws.endpoint())),
             ("AWS_XRAY_DAEMON_ADDRESS", self.xray.address()),
             ("OTEL_SERVICE_NAME", "backend".to_owned()),
+            ("LAMBDA_SPANS_EXCEPTION_MESSAGE", "none".to_owned()),
             ("LAMBDA_SPANS_FLUSH", "end".to_owned()),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", otlp),
         ]

@@ -118,6 +118,9 @@ own! {
     FAAS_BATCH_FAILURES = "faas.batch.failures";
     /// From the request's arrival to the first byte of the response body, in milliseconds.
     HTTP_RESPONSE_TIME_TO_FIRST_BYTE_MS = "http.response.time_to_first_byte_ms";
+    /// Set on a span whose work was dropped before it ended, for example because the client disconnected. That is not an
+    /// error. The conventions do not cover it.
+    LAMBDA_SPANS_CANCELLED = "lambda_spans.cancelled";
     /// Set on a span that was exported while it was open, because its invocation was about to time out.
     LAMBDA_SPANS_INTERRUPTED = "lambda_spans.interrupted";
     /// The number of spans of a large invocation that were not exported, on its root span.

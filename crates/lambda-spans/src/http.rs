@@ -10,6 +10,7 @@ mod route;
 pub(crate) mod stream;
 
 use std::borrow::Cow;
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -104,6 +105,7 @@ pub struct HttpService<S> {
 impl<S, B, R> Service<Request<B>> for HttpService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Debug + 'static,
     B: Body,
     R: Body,
 {
@@ -177,6 +179,7 @@ impl<F, R, E> Future for HttpFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
     R: Body,
+    E: Debug + 'static,
 {
     type Output = Result<Response<R>, E>;
 

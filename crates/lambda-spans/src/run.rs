@@ -13,3 +13,6 @@ mod shutdown;
 mod snapstart;
 pub(crate) mod spans;
 mod watchdog;
+
+#[cfg(test)]
+mod capture_tests;

@@ -13,6 +13,7 @@ mod sns;
 mod sqs;
 pub(crate) mod trigger;
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -77,6 +78,7 @@ pub struct EventService<S> {
 impl<S, T, R> Service<LambdaEvent<T>> for EventService<S>
 where
     S: Service<LambdaEvent<T>, Response = R>,
+    S::Error: Debug + 'static,
     R: Serialize,
 {
     type Response = R;
@@ -116,6 +118,7 @@ impl<F, R, E> Future for EventFuture<F>
 where
     F: Future<Output = Result<R, E>>,
     R: Serialize,
+    E: Debug + 'static,
 {
     type Output = Result<R, E>;
 

@@ -23,8 +23,8 @@ use tracing::{Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::attributes::{
-    AWS_REQUEST_ID, AWS_SDK_ATTEMPTS, CLOUD_REGION, ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, RPC_METHOD, RPC_SYSTEM_NAME,
-    SERVER_ADDRESS, SERVER_PORT,
+    AWS_REQUEST_ID, AWS_SDK_ATTEMPTS, CLOUD_REGION, ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, LAMBDA_SPANS_CANCELLED,
+    RPC_METHOD, RPC_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT,
 };
 use crate::capture::inject::xray_header;
 use crate::propagation::trace_header::XRAY_HEADER;
@@ -61,9 +61,9 @@ impl Storable for SdkOperation {
 
 impl Drop for SdkOperation {
     fn drop(&mut self) {
-        // A second end has no effect. This one ends the span of an operation that was dropped before its response.
-        self.context.span().set_attribute(KeyValue::new(ERROR_TYPE, "cancelled"));
-        self.context.span().set_status(Status::error("cancelled before it was answered"));
+        // A second end has no effect. This one ends the span of an operation that was dropped before its response. The
+        // service did not fail.
+        self.context.span().set_attribute(KeyValue::new(LAMBDA_SPANS_CANCELLED, true));
         self.context.span().end();
     }
 }

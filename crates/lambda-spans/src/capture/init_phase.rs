@@ -155,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::capture::recorder::Recorder;
+    use crate::trace::exception::ExceptionMessages;
     use crate::trace::finished::FinishedSpans;
     use crate::trace::finished::tests::CollectingSink;
     use crate::trace::running::Running;
@@ -172,7 +173,15 @@ mod tests {
         let (accounts, sampler) = (Accounts::default(), Arc::new(Sampler::new(&SamplingSettings::default())));
         let init = Arc::new(InitPhase::begin(sink.clone(), true));
         let running = Arc::<Running>::default();
-        let recorder = Recorder::new(accounts.clone(), sampler.clone(), init.clone(), running, sink.clone(), true);
+        let recorder = Recorder::new(
+            accounts.clone(),
+            sampler.clone(),
+            init.clone(),
+            running,
+            sink.clone(),
+            ExceptionMessages::All,
+            true,
+        );
         let span = |name| recorder.build_with_context(SpanBuilder::from_name(name), &Context::new());
         let _connected = span("connect");
         drop(span("migrate"));

@@ -10,33 +10,43 @@ use opentelemetry::trace::TraceContextExt as _;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_log::{AsLog as _, LogTracer, NormalizeEvent as _};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::Context as LayerContext;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::propagation::trace_header::xray_form;
+use crate::trace::exception::ExceptionMessages;
+pub(crate) use crate::trace::exception::error_chain;
 use crate::trace::lookup;
 
+/// Where the runtime logs errors: what a handler returned, and what it could not deserialize.
+const RUNTIME: &str = "lambda_runtime::";
+/// Where the runtime logs the error that a handler returned, as the message of the event.
+const RUNTIME_HANDLER: &str = "lambda_runtime::layers::panic";
+
 /// JSON lines on standard output, which Lambda collects; on a terminal, text on standard error.
-pub(crate) fn layer<S>(terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
+pub(crate) fn layer<S>(terminal: bool, messages: ExceptionMessages) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
     if terminal {
         Box::new(tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr).with_ansi(false))
     } else {
-        Box::new(JsonLines)
+        Box::new(JsonLines { messages })
     }
 }
 
 /// Replaces the layer of `tracing-subscriber`, which formats the fields of every span although no line shows them.
-struct JsonLines;
+struct JsonLines {
+    messages: ExceptionMessages,
+}
 
 impl<S: Subscriber> Layer<S> for JsonLines {
     fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
         let mut line = String::with_capacity(256);
-        if write_line(&mut line, event).is_ok() {
+        if write_line(&mut line, event, self.messages).is_ok() {
             release([line]);
         }
     }
@@ -44,10 +54,14 @@ impl<S: Subscriber> Layer<S> for JsonLines {
 
 /// Formats one event as one line of JSON.
 #[expect(clippy::disallowed_methods, reason = "a line says when it was written")]
-fn write_line(writer: &mut dyn fmt::Write, event: &Event<'_>) -> fmt::Result {
-    let mut fields = Fields::default();
+fn write_line(writer: &mut dyn fmt::Write, event: &Event<'_>, messages: ExceptionMessages) -> fmt::Result {
+    let mut fields = Fields { message: String::new(), named: Map::new(), of_log_crate: event.is_log() };
     event.record(&mut fields);
-    let metadata = event.metadata();
+    let normalized = event.normalized_metadata();
+    let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+    if messages == ExceptionMessages::None {
+        fields.redact(metadata.target());
+    }
     // Written by hand, because the order of the fields makes a line readable.
     write!(writer, "{{\"timestamp\":\"{:.3}\",\"level\":\"{}\"", Timestamp::now(), metadata.level())?;
     write!(writer, ",\"message\":{}", json(&fields.message))?;
@@ -84,11 +98,19 @@ impl<S: Subscriber> Layer<S> for Buffer {
         }
         if let Some(invocation) = lookup::current() {
             let mut line = String::new();
-            if write_line(&mut line, event).is_ok() {
+            // An error of the runtime is above every level that is buffered.
+            if write_line(&mut line, event, ExceptionMessages::Log).is_ok() {
                 invocation.buffer_log(line);
             }
         }
     }
+}
+
+/// Turns the records of the `log` crate into events, unless the program has installed a logger of its own.
+pub(crate) fn bridge_log_crate() {
+    // Costs nothing for records below the level of every layer.
+    let level = LevelFilter::current().as_log();
+    LogTracer::builder().with_max_level(level).init().ok();
 }
 
 /// Writes lines to standard output, which Lambda collects.
@@ -104,16 +126,28 @@ fn json(text: &str) -> Value {
     Value::from(text)
 }
 
-#[derive(Default)]
 struct Fields {
     message: String,
     named: Map<String, Value>,
+    /// Whether the event is a record of the `log` crate. The bridge adds fields for its target and place.
+    of_log_crate: bool,
 }
 
 impl Fields {
+    /// Removes the messages of errors that the runtime logs, because they may quote private data.
+    fn redact(&mut self, target: &str) {
+        if target == RUNTIME_HANDLER {
+            "an error of the handler".clone_into(&mut self.message);
+        }
+        if target.starts_with(RUNTIME) {
+            self.named.remove("error");
+        }
+    }
+
     fn put(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
             ("message", Value::String(message)) => self.message = message,
+            (name, _) if self.of_log_crate && name.starts_with("log.") => {}
             (name, value) => {
                 self.named.insert(name.to_owned(), value);
             }
@@ -149,10 +183,4 @@ impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put(field, Value::from(format!("{value:?}")));
     }
-}
-
-/// Returns the messages of an error and its sources, joined by ": ".
-pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |&error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

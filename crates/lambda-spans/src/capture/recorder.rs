@@ -18,6 +18,7 @@ use super::parent::{OpenOrphan, Parent, Parents};
 use crate::attributes::{LAMBDA_SPANS_ORPHAN, OTEL_KIND};
 use crate::clock::Moment;
 use crate::trace::accounting::Accounts;
+use crate::trace::exception::ExceptionMessages;
 use crate::trace::finished::SpanSink;
 use crate::trace::invocation::{Invocation, in_trace};
 use crate::trace::lookup::Detached;
@@ -41,6 +42,7 @@ struct Shared {
     accounts: Accounts,
     parents: Parents,
     sampler: Arc<Sampler>,
+    messages: ExceptionMessages,
     enabled: bool,
 }
 
@@ -51,10 +53,11 @@ impl Recorder {
         init: Arc<InitPhase>,
         running: Arc<Running>,
         sink: Arc<dyn SpanSink>,
+        messages: ExceptionMessages,
         enabled: bool,
     ) -> Self {
         let parents = Parents::new(init, running, sink);
-        let shared = Shared { ids: XrayIdGenerator::default(), accounts, parents, sampler, enabled };
+        let shared = Shared { ids: XrayIdGenerator::default(), accounts, parents, sampler, messages, enabled };
         Self { scope: library_scope(), shared: Arc::new(shared) }
     }
 }
@@ -88,6 +91,7 @@ impl Tracer for Recorder {
         let attributes = builder.attributes.unwrap_or_default();
         let mut events = SpanEvents::default();
         events.events = builder.events.unwrap_or_default();
+        events.events.iter_mut().for_each(|event| self.shared.messages.apply(&event.name, &mut event.attributes));
         let mut links = SpanLinks::default();
         links.links = builder.links.unwrap_or_default();
         links.links.extend(link.map(|link| Link::new(link, Vec::new(), 0)));
@@ -158,10 +162,14 @@ impl RecordedSpan {
 }
 
 impl Span for RecordedSpan {
-    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
+    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, mut attributes: Vec<KeyValue>)
     where
         T: Into<Cow<'static, str>>,
     {
+        let name = name.into();
+        if let Some(open) = &self.open {
+            open.shared.messages.apply(&name, &mut attributes);
+        }
         self.record(|data| {
             if data.events.events.len() < LIMIT {
                 data.events.events.push(Event::new(name, timestamp, attributes, 0));
@@ -264,7 +272,15 @@ mod tests {
         let (sink, running) = (Arc::<CollectingSink>::default(), Arc::<Running>::default());
         let (accounts, sampler) = (Accounts::default(), Arc::new(Sampler::new(&SamplingSettings::default())));
         let init = Arc::new(InitPhase::begin(sink.clone(), false));
-        let recorder = Recorder::new(accounts.clone(), sampler.clone(), init, running.clone(), sink.clone(), true);
+        let recorder = Recorder::new(
+            accounts.clone(),
+            sampler.clone(),
+            init,
+            running.clone(),
+            sink.clone(),
+            ExceptionMessages::All,
+            true,
+        );
         Process { sink, running, accounts, sampler, recorder }
     }
 

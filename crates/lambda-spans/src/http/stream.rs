@@ -2,6 +2,7 @@
 //!
 //! The runtime polls such a body in a separate task, outside of the invocation's context.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -130,6 +131,7 @@ impl<B> TracedBody<B> {
 impl<B> Body for TracedBody<B>
 where
     B: Body + Unpin,
+    B::Error: Debug + 'static,
 {
     type Data = B::Data;
     type Error = B::Error;

@@ -9,12 +9,15 @@ use super::flush::FlushMode;
 use crate::export::pipeline::ExportSettings;
 use crate::export::resource::ResourceSettings;
 use crate::propagation::ContextMode;
+use crate::trace::exception::ExceptionMessages;
 use crate::trace::sampling::SamplingSettings;
 use crate::variables::{self, Reader, SettingsError};
 
 /// With the breaker's pauses, a receiver that never responds costs less than 5 ms per invocation, averaged over 200.
 const DEFAULT_BUDGET: Duration = Duration::from_millis(500);
 const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
+const MESSAGES: [(&str, ExceptionMessages); 3] =
+    [("none", ExceptionMessages::None), ("log", ExceptionMessages::Log), ("all", ExceptionMessages::All)];
 
 /// The settings of tracing, read once from the environment.
 ///
@@ -32,6 +35,7 @@ pub struct Settings {
     pub(crate) sampling: SamplingSettings,
     pub(crate) context: ContextMode,
     pub(crate) client_address: bool,
+    pub(crate) exception_messages: ExceptionMessages,
     pub(crate) log_filter: Targets,
     pub(crate) log_buffer: Option<LevelFilter>,
     pub(crate) warnings: Vec<String>,
@@ -87,6 +91,12 @@ impl Settings {
                 .choice(&["LAMBDA_SPANS_CONTEXT"], &[("xray", ContextMode::Xray), ("caller", ContextMode::Caller)])
                 .unwrap_or_default(),
             client_address: false,
+            exception_messages: reader.choice(&["LAMBDA_SPANS_EXCEPTION_MESSAGE"], &MESSAGES).unwrap_or(
+                match reader.text("AWS_LAMBDA_RUNTIME_API") {
+                    Some(_) => ExceptionMessages::Log,
+                    None => ExceptionMessages::All,
+                },
+            ),
             log_filter: reader.log_filter().unwrap_or_else(|| Targets::new().with_default(DEFAULT_LOG_LEVEL)),
             log_buffer: reader
                 .choice(&["LAMBDA_SPANS_LOG_BUFFER"], &[("debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)]),
@@ -203,6 +213,18 @@ mod tests {
     fn traces_are_drawn_under_sam_local_only() {
         assert!(read(&[("AWS_SAM_LOCAL", "true")]).expect("valid").export.terminal);
         assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).expect("valid").export.terminal);
+    }
+
+    #[test]
+    fn exception_messages_stay_out_of_spans_in_lambda() {
+        let messages = |api, value| {
+            let variables = [("AWS_LAMBDA_RUNTIME_API", api), ("LAMBDA_SPANS_EXCEPTION_MESSAGE", value)];
+            read(&variables).expect("valid").exception_messages
+        };
+        assert_eq!(messages("127.0.0.1:9001", ""), ExceptionMessages::Log);
+        assert_eq!(messages("", ""), ExceptionMessages::All);
+        assert_eq!(messages("127.0.0.1:9001", "none"), ExceptionMessages::None);
+        assert_eq!(messages("127.0.0.1:9001", "all"), ExceptionMessages::All);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector
 use opentelemetry::trace::{Span, Tracer, TracerProvider};
 use opentelemetry_otlp::ExporterBuildError;
 use tokio::task::JoinHandle;
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -19,8 +19,10 @@ use super::cleanup::Cleanup;
 use super::flush::Traffic;
 use super::settings::Settings;
 use super::watchdog::Watchdog;
+use crate::capture::error_events::ErrorEvents;
 use crate::capture::init_phase::InitPhase;
 use crate::capture::inject::Propagator;
+use crate::capture::integers::Integers;
 use crate::capture::logs;
 use crate::capture::panics;
 use crate::capture::recorder::Recorder;
@@ -82,6 +84,10 @@ fn is_internal(target: &str) -> bool {
     // AWS has hundreds of services. The crate of each creates its spans in these modules.
     let is_operation = path.starts_with("operation::") || path.starts_with("client::");
     INTERNAL.contains(&name) || (is_operation && name.starts_with("aws_sdk_"))
+}
+
+fn is_recorded(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && *metadata.level() <= Level::INFO && !is_internal(metadata.target())
 }
 
 /// An error while installing tracing.
@@ -159,6 +165,7 @@ impl Spans {
             init.clone(),
             running.clone(),
             pipeline.outbox.clone(),
+            settings.exception_messages,
             settings.enabled,
         );
         Ok(Self {
@@ -191,17 +198,22 @@ impl Spans {
         let filter = settings.log_filter;
         let written = Filter::<Registry>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
         let buffer = settings.log_buffer.map(|kept| logs::Buffer::new(written).with_filter(kept));
-        Registry::default()
-            .with(logs::layer(settings.export.terminal).with_filter(filter))
+        let messages = settings.exception_messages;
+        let subscriber = Registry::default()
+            .with(logs::layer(settings.export.terminal, messages).with_filter(filter))
             .with(buffer)
-            .with(spans.enabled.then(|| spans.tracing_layer()))
-            .try_init()
-            .map_err(InstallError::Subscriber)?;
+            .with(spans.enabled.then(|| spans.tracing_layer()));
+        // `try_init` would also fail if the program has installed a logger of the `log` crate.
+        if tracing::subscriber::set_global_default(subscriber).is_err() {
+            // Only `try_init` creates the error.
+            Registry::default().try_init().map_err(InstallError::Subscriber)?;
+        }
+        logs::bridge_log_crate();
         if spans.enabled {
             opentelemetry::global::set_tracer_provider(spans.recorder.clone());
             opentelemetry::global::set_text_map_propagator(Propagator);
         }
-        panics::log_panics();
+        panics::report_panics(messages);
         // Copies of a snapshot cannot use its connections and keys.
         if spans.enabled
             && !spans.is_snapshot()
@@ -248,24 +260,32 @@ impl Spans {
 
     /// Returns the layer that records spans, for your own subscriber.
     ///
-    /// It records spans of level INFO and above. Events stay log lines, because receivers bill each span event.
+    /// It records spans of level INFO and above. An `ERROR` event with an error value marks its span as failed: a value of
+    /// type `&dyn Error`, or a field that is named `error` or `err`, as `#[instrument(err)]` records it. All other events
+    /// stay log lines, because receivers bill each span event.
     pub fn tracing_layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
         let enabled = self.enabled;
-        tracing_opentelemetry::layer()
+        let spans = tracing_opentelemetry::layer()
             .with_tracer(self.recorder.clone())
             .with_location(false)
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
-            .with_filter(filter::filter_fn(move |metadata| {
-                enabled
-                    && metadata.is_span()
-                    && *metadata.level() <= tracing::Level::INFO
-                    && !is_internal(metadata.target())
-            }))
+            .with_filter(
+                filter::filter_fn(move |metadata| enabled && is_recorded(metadata))
+                    .with_max_level_hint(LevelFilter::INFO),
+            );
+        let additions = filter::filter_fn(|metadata| {
+            is_recorded(metadata)
+                || (metadata.is_event() && *metadata.level() == Level::ERROR && !is_internal(metadata.target()))
+        });
+        let additions = Integers::new()
+            .and_then(ErrorEvents::default())
+            .with_filter(additions.with_max_level_hint(LevelFilter::INFO));
+        spans.and_then(additions)
     }
 
     /// Returns whether Lambda runs copies of a snapshot of this process (SnapStart).
@@ -299,7 +319,7 @@ impl Spans {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use opentelemetry::trace::{SpanContext, SpanKind};
     use opentelemetry_sdk::trace::SpanData;
     use tracing::info_span;
@@ -311,7 +331,7 @@ mod tests {
     use crate::trace::invocation::{Invocation, new_trace_id};
 
     /// The spans that the first invocation receives from the init phase.
-    fn init_spans(spans: &Spans) -> Vec<SpanData> {
+    pub(crate) fn init_spans(spans: &Spans) -> Vec<SpanData> {
         let first = Invocation::root(new_trace_id(), String::new(), spans.pipeline.outbox.clone(), Inbound::default());
         let (accounts, sampler) = (&spans.pipeline.accounts, &spans.pipeline.sampler);
         spans.init.hand_over(&first, &SpanContext::empty_context(), None, accounts, sampler, Moment::now());

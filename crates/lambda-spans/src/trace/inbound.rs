@@ -23,6 +23,7 @@ pub(crate) fn inner_layer_built() {
 #[derive(Debug, Default)]
 pub(crate) struct Inbound {
     mode: ContextMode,
+    from_lambda: bool,
     lineage: Option<String>,
     event: Mutex<Option<Bytes>>,
     reached: AtomicBool,
@@ -36,9 +37,15 @@ impl Inbound {
 
     /// Keeps the raw event, and the `Lineage` of Lambda's trace header.
     pub(crate) fn with_event(mut self, event: Bytes, lineage: Option<&str>) -> Self {
+        self.from_lambda = true;
         self.event = Mutex::new(Some(event));
         self.lineage = lineage.map(str::to_owned);
         self
+    }
+
+    /// Returns whether Lambda invoked the function. Otherwise a client connects to this process.
+    pub(crate) fn is_from_lambda(&self) -> bool {
+        self.from_lambda
     }
 
     pub(crate) fn lineage(&self) -> Option<&str> {

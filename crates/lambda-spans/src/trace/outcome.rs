@@ -1,11 +1,34 @@
 //! Records on the invocation's span how its handler ended.
 
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt::Debug;
 
-use opentelemetry::trace::{Status, TraceContextExt as _};
+use opentelemetry::trace::{SpanId, Status, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 
-use crate::attributes::ERROR_TYPE;
+use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_CANCELLED};
+use crate::trace::exception::Exception;
+use crate::trace::invocation::Invocation;
+
+/// The type of a panic, as an error and as an exception.
+pub(crate) const PANIC: &str = "panic";
+
+thread_local! {
+    /// The last panic of this thread, and the span that has it. Only the panic hook knows what a panic says, and only
+    /// the handler's guard knows that the panic left the handler.
+    static LAST_PANIC: Cell<Option<(Exception, SpanId)>> = const { Cell::new(None) };
+}
+
+/// Records a panic on the innermost open span. The panic hook calls this before the stack unwinds.
+pub(crate) fn record_panic(exception: Exception) {
+    let context = Context::current();
+    record_error(&context, PANIC);
+    exception.record_on(&context.span());
+    let span = context.span().span_context().span_id();
+    // Without thread-local storage, the thread is ending and runs no handler.
+    LAST_PANIC.try_with(|last| last.set(Some((exception, span)))).ok();
+}
 
 /// A span whose result is recorded once. Dropped without a result, the work was cancelled.
 #[derive(Debug)]
@@ -21,18 +44,15 @@ impl HandlerOutcome {
         self.0.take()
     }
 
-    pub(crate) fn failed(&mut self, error_type: impl Into<Cow<'static, str>>) {
-        if let Some(context) = self.0.take() {
-            record_error(&context, error_type);
-        }
-    }
-
-    /// Records an error of type `E` by the type's name. Its message may contain private data.
-    pub(crate) fn failed_with<E>(&mut self, _: &E) {
+    /// Records an error of type `E` by the type's name, and the error as an exception.
+    pub(crate) fn failed_with<E: Debug + 'static>(&mut self, error: &E) {
+        let Some(context) = self.0.take() else { return };
         let name = std::any::type_name::<E>();
         // A box hides the type of its content.
         let boxed = name.contains("Box<") || name.starts_with('&');
-        self.failed(if boxed { "handler_error" } else { name });
+        let error_type = if boxed { "handler_error" } else { name };
+        record_error(&context, error_type);
+        Exception::from_handler(error, error_type).record_on(&context.span());
     }
 
     /// Polls the handler once and records a panic at once, because the code that catches it drops the future much
@@ -43,11 +63,28 @@ impl HandlerOutcome {
         drop(guard);
         result
     }
+
+    fn panicked(&mut self) {
+        let Some(context) = self.0.take() else { return };
+        record_error(&context, PANIC);
+        // Another hook that replaced ours has not recorded the panic.
+        let (exception, recorded_on) =
+            LAST_PANIC.take().unwrap_or_else(|| (Exception::new(PANIC, None, None), SpanId::INVALID));
+        if context.span().span_context().span_id() != recorded_on {
+            exception.record_on(&context.span());
+        }
+    }
 }
 
 impl Drop for HandlerOutcome {
     fn drop(&mut self) {
-        self.failed("cancelled");
+        let Some(context) = self.0.take() else { return };
+        if context.get::<Invocation>().is_some_and(|invocation| invocation.inbound().is_from_lambda()) {
+            // Lambda has no client that could disconnect, so the function itself gave up, for example by a timeout.
+            record_error(&context, "cancelled");
+        } else {
+            context.span().set_attribute(KeyValue::new(LAMBDA_SPANS_CANCELLED, true));
+        }
     }
 }
 
@@ -56,7 +93,7 @@ struct PanicGuard<'a>(&'a mut HandlerOutcome);
 impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.failed("panic");
+            self.0.panicked();
         }
     }
 }

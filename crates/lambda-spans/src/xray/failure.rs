@@ -153,14 +153,15 @@ impl Exception {
         let name = attributes.get(ERROR_TYPE).map(|value| value.as_str().into_owned());
         let message = match &span.status {
             Status::Error { description } if !description.is_empty() => Some(description.clone().into_owned()),
-            Status::Error { .. } | Status::Ok | Status::Unset => name.clone(),
+            Status::Error { .. } | Status::Ok | Status::Unset => None,
         };
-        message.is_some().then_some(Self { name, message, stack: None })
+        (name.is_some() || message.is_some()).then_some(Self { name, message, stack: None })
     }
 
     fn write(self, members: &mut Members<'_>, remote: bool, limits: &SizeLimits) {
-        if let Some(message) = self.message {
-            members.text("message", &message, limits.inner());
+        // X-Ray's console lists exceptions by message.
+        if let Some(message) = self.message.as_ref().or(self.name.as_ref()) {
+            members.text("message", message, limits.inner());
         }
         if let Some(name) = self.name {
             members.text("type", &name, MAX_TYPE);

@@ -22,6 +22,12 @@ fn variable(name: &str) -> Option<String> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
+    if variable("EARLIER_HOOK").is_some() {
+        std::panic::set_hook(Box::new(|panic| println!("earlier hook: {:?}", panic.payload_as_str())));
+    }
+    if variable("EARLIER_LOGGER").is_some() {
+        log::set_logger(&SilentLogger)?;
+    }
     match variable("HANDLER").unwrap().as_str() {
         "http" => {
             let spans = Spans::from_env()?;
@@ -46,11 +52,27 @@ async fn main() -> Result<(), Error> {
     }
 }
 
+/// A logger of the `log` crate.
+struct SilentLogger;
+
+impl log::Log for SilentLogger {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        false
+    }
+
+    fn log(&self, _: &log::Record<'_>) {}
+
+    fn flush(&self) {}
+}
+
 fn router() -> Router {
     Router::new()
         .route("/items/{id}", get(async || "an item").put(async |body: Bytes| body))
         .route("/fail", get(async || (StatusCode::BAD_GATEWAY, Extension(ErrorType("upstream".into())), "")))
         .route("/panic", get(panics))
+        .route("/log", get(async || log::warn!(target: "a-library", "written through the log crate")))
+        .route("/errors", get(errors))
+        .route("/integers", get(integers))
         .route("/inject", get(inject))
         .route("/trace", get(trace))
         .route("/aws", get(aws))
@@ -112,7 +134,36 @@ fn ledger(spans: &Spans) -> Json<Value> {
 }
 
 async fn panics() -> StatusCode {
-    panic!("canary-message")
+    info_span!("inner").in_scope(|| panic!("canary-message"))
+}
+
+/// Fails in spans of each kind, and handles the errors.
+async fn errors() {
+    reported().ok();
+    let error = std::io::Error::other("canary-message");
+    info_span!("value").in_scope(|| tracing::error!(cause = &error as &dyn std::error::Error, "canary-log"));
+    let named = info_span!("named");
+    tracing::error!(parent: &named, error = "canary-message", "canary-log");
+    info_span!("text").in_scope(|| tracing::error!("canary-log"));
+    info_span!("warning").in_scope(|| tracing::warn!(?error, "canary-log"));
+}
+
+#[tracing::instrument(err(Debug))]
+fn reported() -> Result<(), Failure> {
+    Err(Failure { reason: "canary-message" })
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "only its `Debug` output is read")]
+struct Failure {
+    reason: &'static str,
+}
+
+/// Records integers that OTLP does not have.
+async fn integers() {
+    let span = info_span!("entered", app.count = 9_usize, app.late = tracing::field::Empty, app.huge = u64::MAX);
+    span.in_scope(|| span.record("app.late", 7_u64));
+    info_span!("never-entered", app.wide = 5_u128, app.debt = -5_i128, app.id = %12_u64);
 }
 
 /// The headers of a request to another service, sent within a span.

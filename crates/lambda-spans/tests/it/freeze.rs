@@ -461,7 +461,7 @@ async fn eight_concurrent_invocations_are_eight_traces() {
 #[tokio::test]
 async fn panics_are_logged_without_their_message() {
     let stage = Stage::new().await;
-    let mut lambda = stage.function(&[]).await;
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_EXCEPTION_MESSAGE", "none")]).await;
     let answer = lambda.invoke(event(1, &json!({ "panic": true }))).await;
     assert!(!answer.success);
     lambda.wait_until_frozen().await;

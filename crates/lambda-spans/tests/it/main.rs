@@ -3,7 +3,9 @@
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod aws_sdk;
+mod cancellation;
 mod context;
+mod errors;
 mod examples;
 mod faults;
 mod features;

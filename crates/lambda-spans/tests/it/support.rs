@@ -6,6 +6,7 @@ use lambda_harness::{Event, InvocationResult, Lambda, OtlpReceiver, XrayDaemon};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 pub(crate) use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::Event as SpanEvent;
 use serde_json::Value;
 
 pub(crate) const PARENT: &str = "53995c3f42cd8ad8";
@@ -115,6 +116,10 @@ pub(crate) fn summary(span: &Span) -> (String, i32, bool, BTreeMap<String, Strin
 
 pub(crate) fn attributes<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+pub(crate) fn event_attributes(event: &SpanEvent) -> BTreeMap<String, String> {
+    event.attributes.iter().map(text).collect()
 }
 
 /// Marks numbers with their type, to distinguish them from texts of digits.

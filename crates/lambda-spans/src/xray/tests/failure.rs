@@ -91,6 +91,15 @@ fn exception_is_the_cause_with_its_stack() {
 }
 
 #[test]
+fn exception_without_message_has_its_type_instead() {
+    let events = event("exception", vec![KeyValue::new("exception.type", "panic")]);
+    let document = document(SpanData { events, status: Status::error(""), ..child("x", vec![]) });
+    let exception = &document["cause"]["exceptions"][0];
+    assert_eq!((&exception["type"], &exception["message"]), (&json!("panic"), &json!("panic")));
+    assert_eq!(document["metadata"], Json::Null);
+}
+
+#[test]
 fn handled_exception_is_an_event() {
     for status in [Status::Unset, Status::Ok] {
         let document = document(SpanData { events: exception(), status, ..child("x", vec![]) });

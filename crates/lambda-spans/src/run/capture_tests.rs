@@ -1,0 +1,156 @@
+//! What a subscriber with the layer of this crate records.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io;
+
+use opentelemetry::trace::Status;
+use opentelemetry_sdk::trace::SpanData;
+use tracing::{Span, error, error_span, field, info, info_span, instrument, warn};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::settings::Settings;
+use super::spans::Spans;
+use super::spans::tests::init_spans;
+
+/// Returns the spans that `work` creates, without the init phase's own.
+fn recorded(messages: &str, work: impl FnOnce()) -> Vec<SpanData> {
+    let settings = Settings::from_lookup(|name| match name {
+        "AWS_XRAY_DAEMON_ADDRESS" | "AWS_LAMBDA_RUNTIME_API" => Some("127.0.0.1:1".to_owned()),
+        "LAMBDA_SPANS_EXCEPTION_MESSAGE" => Some(messages.to_owned()),
+        _ => None,
+    });
+    let spans = Spans::new(&settings.expect("valid")).expect("destinations");
+    // An optional layer, because some functions of a layer are not called in an `Option`.
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(Some(spans.tracing_layer())), work);
+    let mut recorded = init_spans(&spans);
+    recorded.retain(|span| span.name != "init");
+    recorded
+}
+
+fn attributes(span: &SpanData) -> BTreeMap<&str, opentelemetry::Value> {
+    span.attributes.iter().map(|attribute| (attribute.key.as_str(), attribute.value.clone())).collect()
+}
+
+/// The exceptions of a span: type and message.
+fn exceptions(span: &SpanData) -> Vec<(String, Option<String>)> {
+    let failed = matches!(span.status, Status::Error { .. });
+    assert_eq!(failed, !span.events.is_empty(), "{span:?}");
+    let described = span.events.iter().map(|event| {
+        let text = |key| {
+            let attribute = event.attributes.iter().find(|attribute| attribute.key.as_str() == key)?;
+            Some(attribute.value.to_string())
+        };
+        assert_eq!(event.name, "exception");
+        (text("exception.type").expect("a type"), text("exception.message"))
+    });
+    described.collect()
+}
+
+#[test]
+fn unsigned_integers_are_numbers() {
+    let spans = recorded("none", || {
+        let span = info_span!("x", a = 9_usize, b = 8_u64, late = field::Empty, text = %7_u64, wide = -6_i128);
+        span.in_scope(|| ());
+        span.record("late", 5_u32);
+    });
+    let expected = [("a", 9.into()), ("b", 8.into()), ("late", 5.into()), ("text", "7".into()), ("wide", (-6).into())];
+    assert_eq!(attributes(&spans[0]), BTreeMap::from(expected));
+}
+
+#[test]
+fn integers_beyond_64_bits_are_floats() {
+    let spans = recorded("none", || {
+        info_span!("x", i64_max = i64::MAX as u64, u64_max = u64::MAX, u128_max = u128::MAX, i128_min = i128::MIN);
+    });
+    let expected = [
+        ("i64_max", i64::MAX.into()),
+        ("u64_max", (u64::MAX as f64).into()),
+        ("u128_max", (u128::MAX as f64).into()),
+        ("i128_min", (i128::MIN as f64).into()),
+    ];
+    assert_eq!(attributes(&spans[0]), BTreeMap::from(expected));
+}
+
+#[test]
+fn unsigned_field_does_not_start_the_span() {
+    let spans = recorded("none", || {
+        let parent = info_span!("parent");
+        let context = parent.context();
+        let child = info_span!(parent: None, "child", count = 3_u64);
+        child.record("count", 4_u64);
+        child.set_parent(context).expect("not started");
+        child.set_attribute("more", 1);
+    });
+    let child = spans.iter().find(|span| span.name == "child").expect("recorded");
+    let parent = spans.iter().find(|span| span.name == "parent").expect("recorded");
+    assert_eq!(child.parent_span_id, parent.span_context.span_id());
+    assert_eq!(attributes(child), BTreeMap::from([("count", 4.into()), ("more", 1.into())]));
+}
+
+#[derive(Debug)]
+struct NotFound;
+
+impl std::fmt::Display for NotFound {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("canary")
+    }
+}
+
+impl Error for NotFound {}
+
+#[instrument(err)]
+fn instrumented() -> Result<(), NotFound> {
+    Err(NotFound)
+}
+
+#[test]
+fn instrumented_error_fails_its_span() {
+    let outer = || info_span!("outer").in_scope(|| assert!(instrumented().is_err()));
+    for (messages, message) in [("none", None), ("log", None), ("all", Some("canary".to_owned()))] {
+        let spans = recorded(messages, outer);
+        let names: Vec<_> = spans.iter().map(|span| span.name.as_ref()).collect();
+        assert_eq!(names, ["instrumented", "outer"]);
+        assert_eq!(exceptions(&spans[0]), [("_OTHER".to_owned(), message)]);
+        assert_eq!(exceptions(&spans[1]), []);
+    }
+}
+
+#[test]
+fn error_value_has_its_type_and_sources() {
+    let spans = recorded("all", || {
+        let _inside = info_span!("x").entered();
+        error!(reason = &NotFound as &dyn Error, "failed");
+        error!(err = ?io::ErrorKind::NotFound);
+    });
+    let expected = [("NotFound", "canary"), ("_OTHER", "NotFound")];
+    assert_eq!(exceptions(&spans[0]), expected.map(|(kind, message)| (kind.to_owned(), Some(message.to_owned()))));
+}
+
+#[test]
+fn other_events_stay_log_lines() {
+    let spans = recorded("all", || {
+        let _inside = info_span!("x").entered();
+        error!(code = 7, "failed");
+        error!(error = false);
+        warn!(error = "retried");
+        info!("fine");
+        error!(target: "hyper::proto", error = "of a library below");
+        error!(parent: None, error = "of no span");
+    });
+    assert_eq!(exceptions(&spans[0]), []);
+}
+
+#[test]
+fn error_event_finds_its_span() {
+    let spans = recorded("none", || {
+        let _inside = info_span!("current").entered();
+        // A level that is not recorded as a span.
+        tracing::debug_span!("hidden").in_scope(|| error!(error = "y"));
+        error_span!("other").in_scope(|| ());
+        Span::current().record("absent", 1_u64);
+    });
+    let counts: BTreeMap<_, _> = spans.iter().map(|span| (span.name.as_ref(), exceptions(span).len())).collect();
+    assert_eq!(counts, BTreeMap::from([("current", 1), ("other", 0)]));
+}
