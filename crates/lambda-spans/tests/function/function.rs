@@ -1,5 +1,5 @@
 //! The function that the tests run in Lambda; `HANDLER` selects its handler.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test's own function")]
+#![expect(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "a test's own function")]
 
 use std::convert::Infallible;
 
