@@ -1,18 +1,15 @@
 //! Spans as OTLP requests, ready to be sent and sent again.
 
-use std::cell::Cell;
-
-use async_trait::async_trait;
-use futures_util::FutureExt as _;
-use http::HeaderValue;
-use http::header::CONTENT_ENCODING;
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use opentelemetry::Value;
-use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::{
-    ExporterBuildError, Protocol, RetryPolicy, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
-};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use opentelemetry_sdk::trace::SpanData;
+use prost::Message as _;
 
 use super::compression::Compressor;
 use super::queue::EncodedRequest;
@@ -23,57 +20,53 @@ const MAX_BATCH_BYTES: usize = 1024 * 1024;
 /// What a span takes besides its texts: ids, times, keys of the protocol.
 const SPAN_OVERHEAD: usize = 96;
 
-/// `opentelemetry-otlp`'s exporter over a client that keeps the request instead of sending it. What the exporter
-/// would do about a failure, it does on the thread that the handler runs on.
+/// Encodes spans without `opentelemetry-otlp`'s exporter, which reads variables of its own and fails if one is malformed.
 #[derive(Debug)]
 pub(super) struct Encoder {
-    exporter: SpanExporter,
+    uri: Uri,
+    headers: HeaderMap,
+    resource: ResourceAttributesWithSchema,
     compressor: Compressor,
 }
 
 impl Encoder {
-    pub(super) fn new(settings: OtlpSettings, resource: &Resource) -> Result<Self, ExporterBuildError> {
-        let mut exporter = SpanExporter::builder()
-            .with_http()
-            .with_http_client(Writer)
-            .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(settings.endpoint)
-            .with_headers(settings.headers)
-            .with_retry_policy(RetryPolicy::disabled())
-            .build()?;
-        exporter.set_resource(resource);
-        Ok(Self { exporter, compressor: settings.compression.compressor() })
+    pub(super) fn new(settings: OtlpSettings, resource: &Resource) -> Self {
+        let mut headers = settings.headers;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        Self {
+            uri: settings.endpoint.uri(),
+            headers,
+            resource: resource.into(),
+            compressor: settings.compression.compressor(),
+        }
     }
 
     /// A request that carries no span.
-    pub(super) fn encode_nothing(&self) -> Option<EncodedRequest> {
-        self.exporter.export(Vec::new()).now_or_never();
-        WRITTEN.take().map(|request| EncodedRequest { request: self.packed(request), spans: 0 })
+    pub(super) fn encode_nothing(&self) -> EncodedRequest {
+        self.request(Vec::new())
     }
 
     /// The requests that carry `spans`, none of them above the size that a receiver takes.
     pub(super) fn encode(&self, spans: Vec<SpanData>) -> Vec<EncodedRequest> {
-        let mut batches = Vec::new();
-        for spans in split(spans) {
-            let count = spans.len();
-            // Ready at once and without an error, as its client is.
-            self.exporter.export(spans).now_or_never();
-            batches
-                .extend(WRITTEN.take().map(|request| EncodedRequest { request: self.packed(request), spans: count }));
-        }
-        batches
+        split(spans).into_iter().map(|spans| self.request(spans)).collect()
     }
 
-    fn packed(&self, mut request: Request<Bytes>) -> Request<Bytes> {
-        // The exporter reads the standard variables itself: where one asks for gzip, it has done it.
-        if request.headers().contains_key(CONTENT_ENCODING) {
-            return request;
-        }
-        if let Some((packed, encoding)) = self.compressor.compress(request.body()) {
-            *request.body_mut() = packed.into();
-            request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
-        }
-        request
+    fn request(&self, spans: Vec<SpanData>) -> EncodedRequest {
+        let count = spans.len();
+        let resource_spans = group_spans_by_resource_and_scope(spans, &self.resource);
+        let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        *request.body_mut() = match self.compressor.compress(&body) {
+            Some((packed, encoding)) => {
+                request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+                packed.into()
+            }
+            None => body.into(),
+        };
+        EncodedRequest { request, spans: count }
     }
 }
 
@@ -100,20 +93,4 @@ fn size(span: &SpanData) -> usize {
     let attributes = span.attributes.iter().chain(span.events.iter().flat_map(|event| &event.attributes));
     let attributes: usize = attributes.map(|attribute| attribute.key.as_str().len() + text(&attribute.value)).sum();
     SPAN_OVERHEAD + span.name.len() + attributes + (span.events.len() + span.links.links.len()) * SPAN_OVERHEAD
-}
-
-thread_local! {
-    /// The request that an exporter has written last on this thread.
-    static WRITTEN: Cell<Option<Request<Bytes>>> = const { Cell::new(None) };
-}
-
-#[derive(Debug)]
-struct Writer;
-
-#[async_trait]
-impl HttpClient for Writer {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        WRITTEN.set(Some(request));
-        Ok(Response::new(Bytes::new()))
-    }
 }

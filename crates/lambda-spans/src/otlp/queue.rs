@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use http::Request;
-use opentelemetry_http::Bytes;
 
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 const MAX_SPANS: usize = 4096;

@@ -29,7 +29,7 @@ async fn main() -> Result<(), Error> {
             spans.run(router().route("/ledger", get(async move || ledger(&books)))).await
         }
         "http-with-address" => {
-            let settings = Settings::from_env().map_err(lambda_spans::SettingsErrors)?.with_client_address();
+            let settings = Settings::from_env().with_client_address();
             Spans::install(settings)?.run(Router::new().nest("/{stage}", router())).await
         }
         "http-error" => {

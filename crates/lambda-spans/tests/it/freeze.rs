@@ -24,7 +24,7 @@ fn function() {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let spans = Spans::install(Settings::from_env().unwrap()).unwrap();
+        let spans = Spans::install(Settings::from_env()).unwrap();
         let handler = {
             let spans = spans.clone();
             service_fn(move |event: LambdaEvent<Value>| handle(spans.clone(), event.payload))
