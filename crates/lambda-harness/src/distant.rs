@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
 
-/// For 127.0.0.1 and localhost, valid until 2125. It protects nothing.
+/// For 127.0.0.1, localhost and otlp.example, valid until 2125. It protects nothing.
 const CERTIFICATE: &str = include_str!("tls/certificate.pem");
 const KEY: &str = include_str!("tls/key.pem");
 
@@ -132,11 +132,7 @@ async fn serve(client: TcpStream, acceptor: TlsAcceptor, upstream: String, path:
 }
 
 /// Forwards bytes, each with the same delay.
-async fn delay(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    mut path: Path,
-) -> io::Result<()> {
+async fn delay(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut path: Path) -> io::Result<()> {
     let (sender, mut receiver) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
     let reading = async move {
         let mut buffer = vec![0; 16 * 1024];

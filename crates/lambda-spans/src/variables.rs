@@ -77,11 +77,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the first usable value of several variables. An unusable value counts as unset.
-    pub(crate) fn parsed<T>(
-        &mut self,
-        names: &[&'static str],
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
+    pub(crate) fn parsed<T>(&mut self, names: &[&'static str], parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         for name in names {
             let Some(value) = self.text(name) else { continue };
             match parse(&value) {

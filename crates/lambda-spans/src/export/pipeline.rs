@@ -198,7 +198,9 @@ impl Pipeline {
             let mut carried = self.carried();
             for finished in finished.into_iter().filter(|finished| finished.destinations.contains(Destination::Otlp)) {
                 match finished.otlp {
-                    Decision::Keep { rate } => carried.spans.extend(otlp::spans::adapted(finished, rate, self.value_length)),
+                    Decision::Keep { rate } => {
+                        carried.spans.extend(otlp::spans::adapted(finished, rate, self.value_length))
+                    }
                     Decision::SampleOut => self.accounts.account(Destination::Otlp).sampled_out(finished.spans.len()),
                 }
             }

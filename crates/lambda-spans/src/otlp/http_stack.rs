@@ -123,7 +123,8 @@ struct ByUrl(HttpStack);
 impl HttpConnector for ByUrl {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         // Almost all requests.
-        let connector = if request.uri().starts_with("https:") { self.0.tls() } else { self.0.connector(request.uri()) };
+        let connector =
+            if request.uri().starts_with("https:") { self.0.tls() } else { self.0.connector(request.uri()) };
         connector.call(request)
     }
 }

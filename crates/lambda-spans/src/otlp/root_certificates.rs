@@ -31,7 +31,8 @@ pub(super) fn exist() -> bool {
     fn usable(file: &Path) -> bool {
         let certificates = CertificateDer::pem_file_iter(file);
         certificates.is_ok_and(|mut found| {
-            found.any(|certificate| certificate.is_ok_and(|certificate| RootCertStore::empty().add(certificate).is_ok()))
+            found
+                .any(|certificate| certificate.is_ok_and(|certificate| RootCertStore::empty().add(certificate).is_ok()))
         })
     }
 

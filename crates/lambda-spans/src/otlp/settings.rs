@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
     TRANSFER_ENCODING,
 };
-use http::HeaderMap;
 
 use super::compression::Compression;
 use super::honeycomb_key::KeyParameter;
@@ -86,10 +86,10 @@ impl OtlpSettings {
         reader.parsed(&["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"], protocol);
         let timeout = reader.count(&["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"]);
         let enabled = reader.choice(&["OTEL_TRACES_EXPORTER"], &[("otlp", true), ("none", false)]);
-        let certificates = reader.parsed(
-            &["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"],
-            |path| root_certificates::read(path).map_err(|problem| format!("found {}; {problem}", shown(path))),
-        );
+        let certificates = reader
+            .parsed(&["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"], |path| {
+                root_certificates::read(path).map_err(|problem| format!("found {}; {problem}", shown(path)))
+            });
         let value_length =
             reader.count(&["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"]);
         reader.unsupported(&UNSUPPORTED);

@@ -41,8 +41,7 @@ fn cut(value: &mut Value, length: usize) {
     match value {
         Value::String(text) => cut_text(text, length),
         Value::Array(Array::String(texts)) => texts.iter_mut().for_each(|text| cut_text(text, length)),
-        // Numbers, and what OpenTelemetry adds later.
-        _ => {}
+        Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => {}
     }
 }
 
@@ -63,5 +62,26 @@ fn continue_trace(span: &mut SpanData, caller: &Caller) {
         // The span's own trace id is the caller's.
         span.attributes.retain(|attribute| attribute.key.as_str() != CLIENT_TRACE_ID);
         span.attributes.push(KeyValue::new(AWS_XRAY_TRACE_ID, xray_form(trace_id)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_strings_are_cut_at_the_end_of_a_character() {
+        let cut = |mut value: Value, length| {
+            cut(&mut value, length);
+            value
+        };
+        assert_eq!(cut("aä".into(), 3), Value::from("aä"));
+        assert_eq!(cut("aää".into(), 4), Value::from("aä"));
+        assert_eq!(cut("ä".into(), 1), Value::from(""));
+        let list = |texts: &[&'static str]| {
+            Value::Array(Array::String(texts.iter().map(|text| StringValue::from(*text)).collect()))
+        };
+        assert_eq!(cut(list(&["abc", "d"]), 2), list(&["ab", "d"]));
+        assert_eq!(cut(5.into(), 0), Value::from(5));
     }
 }

@@ -101,7 +101,9 @@ impl Spans {
         self.prepared().await;
         if self.traffic.mode() == FlushMode::Adaptive && !self.pipeline.connects_within(shutdown::LAST_EXPORT) {
             let left = shutdown::LAST_EXPORT.as_millis();
-            tracing::info!("connecting to the OTLP receiver takes longer than {left} ms: every response is followed by an export");
+            tracing::info!(
+                "connecting to the OTLP receiver takes longer than {left} ms: every response is followed by an export"
+            );
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
         self.init.polled();

@@ -4,11 +4,13 @@
 
 mod aws_sdk;
 mod context;
+mod distance;
 mod examples;
 mod faults;
 mod features;
 mod freeze;
 mod http;
+mod settings;
 mod streaming;
 mod support;
 mod triggers;
