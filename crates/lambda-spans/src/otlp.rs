@@ -139,7 +139,7 @@ impl Otlp {
             }
         }
         if exporter.over_tls && !self.is_sending() {
-            let mut ended = exporter.spawn(&mut exporter.sender(), PREPARATION, true);
+            let mut ended = exporter.spawn(&mut exporter.sender(), Instant::now() + PREPARATION, true);
             // The first export waits for the rest.
             timeout(PREPARATION, ended.changed()).await.ok();
         }
@@ -172,10 +172,15 @@ impl Otlp {
         if limit < MIN_ATTEMPT {
             return;
         }
-        let accepted = self.0.sender().accepted;
-        let Some(mut ended) = self.0.start_or_join(limit) else { return };
-        if timeout(limit, ended.changed()).await.is_err() {
-            self.0.overdue(limit, accepted);
+        let (until, accepted) = (Instant::now() + limit, self.0.sender().accepted);
+        while let Some((mut ended, joined)) = self.0.start_or_join(until) {
+            if timeout_at(until, ended.changed()).await.is_err() {
+                return self.0.overdue(limit, accepted);
+            }
+            // A task that was about to end has not seen the newest request.
+            if !joined || self.0.queue().is_empty() {
+                return;
+            }
         }
     }
 
@@ -201,8 +206,8 @@ impl Otlp {
 }
 
 impl Exporter {
-    /// Starts the task, or joins the current one. Returns its end if the export may wait for it.
-    fn start_or_join(self: &Arc<Self>, limit: Duration) -> Option<watch::Receiver<()>> {
+    /// Starts the task, or joins the current one. Returns its end, and whether it was joined, if the export may wait.
+    fn start_or_join(self: &Arc<Self>, until: Instant) -> Option<(watch::Receiver<()>, bool)> {
         let (now, mut sender) = (Moment::now(), self.sender());
         let (may_wait, may_start) = (sender.breaker.allows_waiting(now), sender.breaker.allows(now));
         if let Some(task) = &sender.task
@@ -211,22 +216,22 @@ impl Exporter {
             let replaced = task.overdue && may_start || now.since(task.started) > self.max_attempt;
             if !replaced {
                 let ended = task.ended.clone();
-                sender.until = sender.until.max(Some(Instant::now() + limit));
-                return may_wait.then_some(ended);
+                sender.until = sender.until.max(Some(until));
+                return may_wait.then_some((ended, true));
             }
             task.handle.abort();
         }
         if !may_start {
             return None;
         }
-        let ended = self.spawn(&mut sender, limit, false);
-        may_wait.then_some(ended)
+        let ended = self.spawn(&mut sender, until, false);
+        may_wait.then_some((ended, false))
     }
 
-    fn spawn(self: &Arc<Self>, sender: &mut Sender, limit: Duration, connect: bool) -> watch::Receiver<()> {
+    fn spawn(self: &Arc<Self>, sender: &mut Sender, until: Instant, connect: bool) -> watch::Receiver<()> {
         let (running, ended) = watch::channel(());
         let exporter = self.clone();
-        sender.until = Some(Instant::now() + limit);
+        sender.until = Some(until);
         let task = tokio::spawn(async move {
             if connect {
                 exporter.connect().await;

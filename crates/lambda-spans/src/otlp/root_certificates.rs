@@ -54,3 +54,20 @@ pub(super) fn exist() -> bool {
 pub(super) fn exist() -> bool {
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use lambda_harness::DistantEndpoint;
+
+    use super::*;
+
+    #[test]
+    fn only_files_with_certificates_are_read() {
+        let pem = read(DistantEndpoint::certificate()).expect("a certificate");
+        assert!(pem.starts_with(b"-----BEGIN CERTIFICATE-----"));
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        for unusable in ["/no/such/file", env!("CARGO_MANIFEST_DIR"), manifest] {
+            assert!(read(unusable).is_err(), "{unusable}");
+        }
+    }
+}

@@ -96,11 +96,21 @@ impl OtlpSettings {
 
         let honeycomb = honeycomb_endpoint.or_else(|| Url::parse(HONEYCOMB_ENDPOINT));
         let honeycomb = honeycomb.map(|base| base.with_path(TRACES_PATH));
-        let endpoint = if honeycomb_key.is_some() || parameter.is_some() {
-            endpoint.or_else(|| honeycomb.clone())?
-        } else {
-            endpoint?
+        let has_key = honeycomb_key.is_some() || parameter.is_some();
+        let Some(endpoint) = endpoint.or_else(|| honeycomb.clone().filter(|_| has_key)) else {
+            for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
+                if reader.text(name).is_some() {
+                    reader.warn(name, "there is no receiver; set OTEL_EXPORTER_OTLP_ENDPOINT");
+                }
+            }
+            if reader.text("HONEYCOMB_API_ENDPOINT").is_some() {
+                reader.warn("HONEYCOMB_API_ENDPOINT", "there is no key; set HONEYCOMB_API_KEY");
+            }
+            return None;
         };
+        if certificates.is_some() && !endpoint.is_https() {
+            reader.warn("OTEL_EXPORTER_OTLP_CERTIFICATE", "the endpoint is not an https:// URL");
+        }
         let to_honeycomb = Some(&endpoint) == honeycomb.as_ref() || is_honeycomb(&endpoint);
         for (name, is_set) in
             [("HONEYCOMB_API_KEY", honeycomb_key.is_some()), ("HONEYCOMB_API_KEY_PARAMETER", parameter.is_some())]

@@ -382,11 +382,10 @@ mod tests {
     }
 
     /// Each variable with a value that cannot be used.
-    const UNUSABLE: [(&str, &str); 19] = [
+    const UNUSABLE: [(&str, &str); 18] = [
         ("OTEL_SDK_DISABLED", "yes"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
-        ("OTEL_EXPORTER_OTLP_HEADERS", "canary"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file"),
@@ -434,6 +433,20 @@ mod tests {
         let otlp = read(&variables).export.otlp.expect("an OTLP destination");
         assert_eq!(otlp.compression, Compression::None);
         assert_eq!(warned(&variables), ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"]);
+    }
+
+    #[test]
+    fn settings_without_a_destination_are_warnings() {
+        for variable in
+            [("OTEL_EXPORTER_OTLP_HEADERS", "a=b"), ("HONEYCOMB_API_ENDPOINT", "https://api.eu1.honeycomb.io")]
+        {
+            assert_eq!(warned(&[variable]), [variable.0]);
+        }
+        let plain = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", lambda_harness::DistantEndpoint::certificate()),
+        ];
+        assert_eq!(warned(&plain), ["OTEL_EXPORTER_OTLP_CERTIFICATE"]);
     }
 
     #[test]

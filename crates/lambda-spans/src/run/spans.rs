@@ -221,7 +221,8 @@ impl Spans {
     /// Returns the HTTP client of the exporters for AWS SDK clients, so that the function has one TLS stack and loads
     /// the trusted root certificates once.
     ///
-    /// Its connect timeout is one second; the SDK's own connect and read timeouts do not apply.
+    /// It uses the proxies of `HTTPS_PROXY` and `HTTP_PROXY`. Its connect timeout is one second; the SDK's own connect and
+    /// read timeouts do not apply. Without trusted root certificates, requests over TLS fail.
     pub fn http_client(&self) -> SharedHttpClient {
         self.http_stack.client()
     }

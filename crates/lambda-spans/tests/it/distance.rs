@@ -111,6 +111,23 @@ async fn silent_link_is_replaced_in_parallel_to_invocations() {
     .await;
 }
 
+/// Within the 400 ms that SIGTERM leaves.
+#[tokio::test]
+async fn sigterm_replaces_a_silent_connection() {
+    for round_trip in [0, 90] {
+        let mut stage = Stage::new(round_trip, "adaptive").await;
+        stage.invoke().await;
+        stage.distant.set_link(Link::Silent);
+        stage.lambda.stay_frozen(Duration::from_millis(500)).await;
+        stage.invoke().await;
+        stage.lambda.stay_frozen(Duration::from_secs(1)).await;
+        stage.distant.set_link(Link::Up);
+        let (status, log) = stage.lambda.terminate().await;
+        assert!(status.success(), "{log}");
+        assert_eq!(stage.receiver.collected().spans.len(), FIRST + 1, "{round_trip} ms");
+    }
+}
+
 #[tokio::test]
 async fn closed_idle_connection_is_replaced_at_once() {
     at_each_distance(async |round_trip| {
