@@ -250,7 +250,7 @@ impl Exporter {
         if sender.accepted != accepted {
             return;
         }
-        sender.waited_in_vain(&transport::silence(limit));
+        sender.waited_in_vain(&transport::silence(limit), limit);
         if let Some(task) = &mut sender.task {
             task.overdue = true;
         }
@@ -262,17 +262,18 @@ impl Exporter {
         self.sender().connecting = Some(Connecting::Since(start));
         let batch = self.encoder.encode_nothing();
         let outcome = self.transport.send(&batch.request, self.max_attempt, Instant::now()).await;
+        let time = Moment::now().since(start);
         self.sender().connecting = match &outcome {
             ExportOutcome::NoResponse { .. } => None,
             ExportOutcome::Accepted { .. }
             | ExportOutcome::Retry { .. }
             | ExportOutcome::Unauthorized { .. }
-            | ExportOutcome::Refused { .. } => Some(Connecting::Took(Moment::now().since(start))),
+            | ExportOutcome::Refused { .. } => Some(Connecting::Took(time)),
         };
         if let ExportOutcome::Refused { problem } | ExportOutcome::Unauthorized { problem } = outcome {
             warn!(problem, "the OTLP receiver refuses a request without spans");
         } else if let ExportOutcome::Accepted { .. } = outcome {
-            self.sender().succeeded();
+            self.sender().succeeded(time);
         }
     }
 
@@ -297,14 +298,15 @@ impl Exporter {
         let mut attempts = 0;
         loop {
             let Some((ticket, request, spans)) = self.queue().front() else { return };
+            let start = Moment::now();
             let (until, probing) = {
                 let mut sender = self.sender();
                 let until = sender.until.unwrap_or_else(Instant::now);
-                if Instant::now() + MIN_ATTEMPT > until || !sender.breaker.allows(Moment::now()) {
+                if Instant::now() + MIN_ATTEMPT > until || !sender.breaker.allows(start) {
                     return;
                 }
                 if let Some(task) = &mut sender.task {
-                    task.started = Moment::now();
+                    task.started = start;
                 }
                 (until, sender.breaker.is_probing())
             };
@@ -318,10 +320,11 @@ impl Exporter {
                         self.account().exported(spans - rejected);
                         self.account().dropped(DropReason::Refused, rejected);
                     }
+                    let time = Moment::now().since(start);
                     if let Some(problem) = unfinished {
-                        return self.sender().waited_in_vain(&problem);
+                        return self.sender().waited_in_vain(&problem, time);
                     }
-                    self.sender().succeeded();
+                    self.sender().succeeded(time);
                     attempts = 0;
                 }
                 ExportOutcome::Unauthorized { problem } => {
@@ -402,14 +405,14 @@ impl Sender {
         }
     }
 
-    fn waited_in_vain(&mut self, problem: &str) {
+    fn waited_in_vain(&mut self, problem: &str, time: Duration) {
         self.failed(problem);
-        self.breaker.waited(Moment::now());
+        self.breaker.waited(Moment::now(), time);
     }
 
-    fn succeeded(&mut self) {
+    fn succeeded(&mut self, time: Duration) {
         self.accepted += 1;
-        self.breaker.succeeded();
+        self.breaker.succeeded(time);
         if self.failing {
             self.failing = false;
             info!("spans are exported by OTLP again");

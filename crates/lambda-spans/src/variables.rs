@@ -5,6 +5,8 @@ pub(crate) mod url;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+#[cfg(target_os = "linux")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -19,6 +21,14 @@ const SHOWN: usize = 100;
 #[expect(clippy::disallowed_methods, reason = "the one place where this library reads the environment")]
 pub(crate) fn process_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Returns the paths in an environment variable.
+#[cfg(target_os = "linux")]
+#[expect(clippy::disallowed_methods, reason = "the one place where this library reads the environment")]
+pub(crate) fn process_paths(name: &str) -> Vec<PathBuf> {
+    let paths = std::env::var_os(name).unwrap_or_default();
+    std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
 /// Returns the names of all environment variables, each with whether its value is UTF-8.

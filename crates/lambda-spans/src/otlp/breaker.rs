@@ -33,9 +33,10 @@ struct Pause {
     length: Duration,
 }
 
-/// The last wait for a receiver that did not respond.
+/// The last wait for a receiver that did not respond in time.
 #[derive(Debug)]
 struct Wait {
+    length: Duration,
     ended: Moment,
     /// The exports since then.
     exports: u32,
@@ -54,9 +55,6 @@ impl Breaker {
 
     /// Returns whether an export may wait for the receiver. Call it once for each export.
     pub(super) fn allows_waiting(&mut self, now: Moment) -> bool {
-        if self.open.is_none() {
-            return true;
-        }
         let may_wait = self.waited.as_mut().is_none_or(|wait| {
             wait.exports += 1;
             wait.exports >= EXPORTS_BETWEEN_WAITS || now.since(wait.ended) >= TIME_BETWEEN_WAITS
@@ -64,8 +62,11 @@ impl Breaker {
         may_wait && self.allows(now)
     }
 
-    pub(super) fn succeeded(&mut self) {
-        *self = Self::default();
+    /// Records a response after `time`. One that comes later than an export has waited closes the breaker, but exports
+    /// still wait for the next one only now and then.
+    pub(super) fn succeeded(&mut self, time: Duration) {
+        let waited = self.waited.take().filter(|wait| time > wait.length);
+        *self = Self { waited, ..Self::default() };
     }
 
     /// Records a failed attempt, or a response that asks for a retry after `after`.
@@ -76,9 +77,9 @@ impl Breaker {
         }
     }
 
-    /// Records that an export has waited in vain.
-    pub(super) fn waited(&mut self, now: Moment) {
-        self.waited = Some(Wait { ended: now, exports: 0 });
+    /// Records that an export has waited for `length` in vain.
+    pub(super) fn waited(&mut self, now: Moment, length: Duration) {
+        self.waited = Some(Wait { length, ended: now, exports: 0 });
         self.failed(now, None);
     }
 
@@ -125,6 +126,8 @@ impl Renewal {
 mod tests {
     use super::*;
 
+    const BUDGET: Duration = Duration::from_millis(800);
+
     /// After a freeze in which the boot-time clock stood still.
     fn frozen(start: Moment, milliseconds: u64) -> Moment {
         start.after_freeze(Duration::from_millis(milliseconds))
@@ -142,7 +145,7 @@ mod tests {
             assert!(breaker.allows(start), "{failures}");
             assert!(breaker.is_probing());
         }
-        breaker.succeeded();
+        breaker.succeeded(Duration::ZERO);
         assert!(breaker.allows(start) && !breaker.is_probing());
     }
 
@@ -170,7 +173,7 @@ mod tests {
     fn failure_during_a_pause_does_not_extend_it() {
         let start = Moment::now();
         let mut breaker = Breaker::default();
-        breaker.waited(start);
+        breaker.waited(start, BUDGET);
         breaker.failed(frozen(start, 900), None);
         assert!(breaker.allows(frozen(start, 2_000)));
     }
@@ -181,7 +184,7 @@ mod tests {
         for _ in 0..exports {
             if breaker.allows_waiting(now) {
                 waits += 1;
-                breaker.waited(now);
+                breaker.waited(now, BUDGET);
             }
             now = now.after_freeze(interval);
         }
@@ -195,6 +198,19 @@ mod tests {
         // Every 10 s at first, then after pauses of 30 to 60 s.
         assert!((10..=24).contains(&waits(600, Duration::from_secs(1))));
         assert_eq!(waits(10, Duration::from_secs(60)), 10);
+    }
+
+    #[test]
+    fn receiver_slower_than_the_budget_delays_few_exports() {
+        let start = Moment::now();
+        let mut breaker = Breaker::default();
+        breaker.waited(start, BUDGET);
+        breaker.succeeded(BUDGET + Duration::from_millis(1));
+        assert!(breaker.allows(start) && !breaker.is_probing());
+        assert!(!breaker.allows_waiting(start));
+        assert!(breaker.allows_waiting(frozen(start, 10_000)));
+        breaker.succeeded(BUDGET);
+        assert!(breaker.allows_waiting(start));
     }
 
     #[test]

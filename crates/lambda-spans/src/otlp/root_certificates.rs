@@ -26,7 +26,7 @@ pub(super) fn read(path: &str) -> Result<Vec<u8>, String> {
 pub(super) fn exist() -> bool {
     use std::path::{Path, PathBuf};
 
-    use crate::variables::process_variable;
+    use crate::variables::{process_paths, process_variable};
 
     fn usable(file: &Path) -> bool {
         let certificates = CertificateDer::pem_file_iter(file);
@@ -36,10 +36,8 @@ pub(super) fn exist() -> bool {
         })
     }
 
-    let (mut file, mut directories) = (process_variable("SSL_CERT_FILE").map(PathBuf::from), Vec::new());
-    if let Some(paths) = process_variable("SSL_CERT_DIR") {
-        directories.extend(std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()));
-    }
+    let mut file = process_variable("SSL_CERT_FILE").map(PathBuf::from);
+    let mut directories = process_paths("SSL_CERT_DIR");
     if file.is_none() && directories.is_empty() {
         let system = openssl_probe::probe();
         (file, directories) = (system.cert_file, system.cert_dir);
