@@ -37,7 +37,7 @@ pub(crate) fn process_variables() -> impl Iterator<Item = (String, bool)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_str().is_some())))
 }
 
-/// An environment variable without effect, and why. Its default applies.
+/// An environment variable that cannot be used as it is, and why. The unusable part counts as unset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SettingsWarning {

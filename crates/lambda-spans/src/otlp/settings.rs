@@ -96,16 +96,12 @@ impl OtlpSettings {
 
         let honeycomb = honeycomb_endpoint.or_else(|| Url::parse(HONEYCOMB_ENDPOINT));
         let honeycomb = honeycomb.map(|base| base.with_path(TRACES_PATH));
+        if enabled == Some(false) {
+            return None;
+        }
         let has_key = honeycomb_key.is_some() || parameter.is_some();
         let Some(endpoint) = endpoint.or_else(|| honeycomb.clone().filter(|_| has_key)) else {
-            for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
-                if reader.text(name).is_some() {
-                    reader.warn(name, "there is no receiver; set OTEL_EXPORTER_OTLP_ENDPOINT");
-                }
-            }
-            if reader.text("HONEYCOMB_API_ENDPOINT").is_some() {
-                reader.warn("HONEYCOMB_API_ENDPOINT", "there is no key; set HONEYCOMB_API_KEY");
-            }
+            warn_without_receiver(reader);
             return None;
         };
         if certificates.is_some() && !endpoint.is_https() {
@@ -125,7 +121,7 @@ impl OtlpSettings {
         if let Some(authorization) = endpoint.authorization() {
             headers.entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
         }
-        enabled.unwrap_or(true).then(|| Self {
+        Some(Self {
             endpoint,
             headers,
             compression: compression.unwrap_or_default(),
@@ -134,6 +130,19 @@ impl OtlpSettings {
             value_length: value_length.and_then(|length| length.try_into().ok()).unwrap_or(DEFAULT_VALUE_LENGTH),
             key: parameter.filter(|_| to_honeycomb),
         })
+    }
+}
+
+/// Warns of variables that only describe a receiver.
+fn warn_without_receiver(reader: &mut Reader<'_>) {
+    for (name, problem) in [
+        ("OTEL_EXPORTER_OTLP_HEADERS", "there is no receiver; set OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "there is no receiver; set OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("HONEYCOMB_API_ENDPOINT", "there is no key; set HONEYCOMB_API_KEY"),
+    ] {
+        if reader.text(name).is_some() {
+            reader.warn(name, problem);
+        }
     }
 }
 

@@ -136,7 +136,7 @@ impl Settings {
         (settings, known)
     }
 
-    /// Returns the variables that have no effect. [`Spans::install`](crate::Spans::install) logs them.
+    /// Returns the variables that cannot be used as they are. [`Spans::install`](crate::Spans::install) logs them.
     #[must_use]
     pub fn warnings(&self) -> &[SettingsWarning] {
         &self.warnings

@@ -154,7 +154,7 @@ impl Spans {
             spans.prepare(&runtime);
         }
         for SettingsWarning { variable, problem } in warnings {
-            tracing::warn!(variable, problem, "a setting of tracing has no effect");
+            tracing::warn!(variable, problem, "a setting of tracing cannot be used as it is");
         }
         if spans.without_roots {
             tracing::warn!(problem = NO_ROOTS, "spans are not exported by OTLP");
