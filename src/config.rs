@@ -17,7 +17,7 @@ pub use cannot_start::cannot_start;
 pub use cognito::Cognito;
 pub use functions::{Config, TableConfig};
 pub use key_set::{KeySetError, key_set};
-pub use lookup::ConfigError;
+pub use lookup::{ConfigError, Fault};
 pub use origins::is_origin;
 pub use secret::{Secret, SecretError};
 

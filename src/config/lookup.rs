@@ -1,17 +1,26 @@
 use std::fmt;
 
-use lambda_spans::{Settings, SettingsError};
+use lambda_spans::Settings;
 
 /// All missing and invalid settings.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ConfigError {
-    faults: Vec<SettingsError>,
+    faults: Vec<Fault>,
+}
+
+/// A missing or invalid setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The name of the variable.
+    pub name: &'static str,
+    /// What was found and what is allowed.
+    pub problem: String,
 }
 
 /// Reads settings by name and collects the faults.
 pub(super) struct Lookup<G> {
     get: G,
-    faults: Vec<SettingsError>,
+    faults: Vec<Fault>,
 }
 
 impl<G: Fn(&str) -> Option<String>> Lookup<G> {
@@ -34,25 +43,29 @@ impl<G: Fn(&str) -> Option<String>> Lookup<G> {
     }
 
     pub(super) fn fault(&mut self, name: &'static str, problem: String) {
-        self.faults.push(SettingsError { name, problem });
+        self.faults.push(Fault { name, problem });
     }
 
-    /// Returns the settings of tracing, or all faults if there are any.
-    pub(super) fn spans(mut self) -> Result<Settings, ConfigError> {
-        match Settings::from_lookup(&self.get) {
-            Ok(settings) if self.faults.is_empty() => Ok(settings),
-            spans => {
-                self.faults.extend(spans.err().into_iter().flatten());
-                Err(ConfigError { faults: self.faults })
-            }
+    /// Returns the settings of tracing, which are always usable, or all faults if there are any.
+    pub(super) fn spans(self) -> Result<Settings, ConfigError> {
+        if self.faults.is_empty() {
+            Ok(Settings::from_lookup(self.get).with_default_service_version(env!("CARGO_PKG_VERSION")))
+        } else {
+            Err(ConfigError { faults: self.faults })
         }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.problem)
     }
 }
 
 impl ConfigError {
     /// Returns the faults.
     #[must_use]
-    pub fn faults(&self) -> &[SettingsError] {
+    pub fn faults(&self) -> &[Fault] {
         &self.faults
     }
 }

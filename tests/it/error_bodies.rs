@@ -252,7 +252,7 @@ async fn corrupt(app: &TestApp) {
 #[tokio::test]
 async fn error_in_a_trace_has_the_trace_id() {
     let app = TestApp::new().await;
-    let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
+    let spans = Spans::new(&Settings::from_lookup(|_| None));
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
     let answer = answer(spans.server(app.router()), get("/api/nothing-here")).await;
     let trace_id = answer.header("x-trace-id").unwrap();

@@ -18,7 +18,7 @@ async fn read_from(status: u16, body: String) -> Result<Vec<u8>, String> {
 }
 
 async fn read(url: &str) -> Result<Vec<u8>, String> {
-    let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
+    let spans = Spans::new(&Settings::from_lookup(|_| None));
     let error = match key_set(url.to_owned(), &spans)().await {
         Ok(text) => return Ok(text),
         Err(error) => error,

@@ -48,7 +48,7 @@ fn record() -> (Events, tracing::subscriber::DefaultGuard) {
 async fn written_items_carry_the_trace_context() {
     let app = TestApp::new().await;
     let parent = app.posted(hours(1), 1, "x", "1-day").await.id;
-    let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
+    let spans = Spans::new(&Settings::from_lookup(|_| None));
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
     let (post, like) = (format!("/api/activities/{parent}/reply"), format!("/api/activities/{parent}/like"));
     for (method, path, body, written) in [
@@ -71,7 +71,7 @@ async fn written_items_carry_the_trace_context() {
 #[tokio::test]
 async fn responses_and_problems_have_the_trace_id() {
     let app = TestApp::new().await;
-    let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
+    let spans = Spans::new(&Settings::from_lookup(|_| None));
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
     for (method, path, status) in [
         ("GET", "/api/health-check", 200),
@@ -105,7 +105,7 @@ async fn server_error_is_logged_once_with_its_causes() {
 #[tokio::test]
 async fn notification_has_the_trace_of_its_request() {
     let mut app = TestApp::new().await;
-    let spans = Spans::new(&Settings::from_lookup(|_| None).unwrap()).unwrap();
+    let spans = Spans::new(&Settings::from_lookup(|_| None));
     let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
     let mut causes = Vec::new();
     for (path, body) in [

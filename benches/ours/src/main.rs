@@ -1,11 +1,11 @@
 //! The handler with lambda-spans. The environment selects X-Ray and OTLP.
 
 use lambda_runtime::{Error, service_fn};
-use lambda_spans::{Settings, SettingsErrors, Spans};
+use lambda_spans::Spans;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     subject::begin();
-    let spans = Spans::install(Settings::from_env().map_err(SettingsErrors)?)?;
+    let spans = Spans::from_env()?;
     spans.run_event(service_fn(subject::handle)).await
 }

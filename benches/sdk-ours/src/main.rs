@@ -2,12 +2,12 @@
 
 use aws_sdk_dynamodb::{Client, config};
 use lambda_runtime::{Error, service_fn};
-use lambda_spans::{AwsSdkSpans, Settings, SettingsErrors, Spans};
+use lambda_spans::{AwsSdkSpans, Spans};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     subject::begin();
-    let spans = Spans::install(Settings::from_env().map_err(SettingsErrors)?)?;
+    let spans = Spans::from_env()?;
     let shared = aws_config::from_env().http_client(spans.http_client()).load().await;
     let client = Client::from_conf(config::Builder::from(&shared).interceptor(AwsSdkSpans).build());
     let handler = service_fn(move |event| {

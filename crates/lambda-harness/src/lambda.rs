@@ -168,6 +168,12 @@ impl Lambda {
         with_timeout(self.polls.wait_for(|seen| *seen >= polls)).await.expect("the Runtime API is running");
     }
 
+    /// Keeps the function frozen for `time` after it has finished all invocations.
+    pub async fn stay_frozen(&mut self, time: Duration) {
+        self.wait_until_frozen().await;
+        tokio::time::sleep(time).await;
+    }
+
     /// Waits until a SnapStart function is ready for its snapshot.
     pub async fn wait_for_snapshot(&self) {
         with_timeout(self.shared.initialized.subscribe().wait_for(|initialized| *initialized))

@@ -4,6 +4,7 @@
 //!   invocations, as Lambda does.
 //! - [`XrayDaemon`]: receives X-Ray segment documents over UDP.
 //! - [`OtlpReceiver`]: receives traces over OTLP/HTTP and sends the responses that a test asks for.
+//! - [`DistantEndpoint`]: TLS and round trips in front of a receiver, on a link that can fail.
 //! - [`FaultProxy`]: forwards requests to an AWS service and injects faults.
 //!
 //! The harness needs Unix signals and a Tokio runtime; on other systems the crate is empty. All functions panic on
@@ -34,11 +35,13 @@
 use std::panic::Location;
 use std::time::Duration;
 
+mod distant;
 mod fault_proxy;
 mod lambda;
 mod otlp;
 mod xray;
 
+pub use distant::{DistantEndpoint, Link};
 pub use fault_proxy::{Fault, FaultProxy, ProxiedRequest};
 pub use lambda::{Event, InvocationResult, Lambda};
 pub use otlp::{AfterResponse, Collected, OtlpReceiver, OtlpResponse, RawResponse};

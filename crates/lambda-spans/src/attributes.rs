@@ -86,6 +86,7 @@ conventional! {
     SERVER_PORT = "server.port";
     SERVICE_NAME = "service.name";
     SERVICE_PEER_NAME = "service.peer.name";
+    SERVICE_VERSION = "service.version";
     TELEMETRY_SDK_LANGUAGE = "telemetry.sdk.language";
     TELEMETRY_SDK_NAME = "telemetry.sdk.name";
     TELEMETRY_SDK_VERSION = "telemetry.sdk.version";

@@ -69,7 +69,7 @@ pub use run::spans::{InstallError, Spans};
 pub use trace::accounting::{Counts, Dropped, Ledger};
 pub use trace::lookup::{request_id, trace_id};
 pub use triggers::{EventLayer, EventService};
-pub use variables::{SettingsError, SettingsErrors};
+pub use variables::SettingsWarning;
 pub use {opentelemetry, tracing, tracing_opentelemetry};
 
 /// Compiles what the README shows.

@@ -7,23 +7,29 @@ mod gzip;
 #[cfg(feature = "sigv4")]
 mod honeycomb_key;
 pub(crate) mod http_stack;
+pub(crate) mod proxy;
 mod queue;
+pub(crate) mod reserved;
 mod response;
+mod root_certificates;
 pub(crate) mod settings;
 pub(crate) mod spans;
 mod transport;
 #[cfg(not(feature = "sigv4"))]
 mod unsigned_honeycomb_key;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{info, warn};
 
-use crate::trace::accounting::{Account, DropReason};
+use crate::clock::Moment;
+use crate::trace::accounting::{Account, Accounts, Destination, DropReason};
 use breaker::{Breaker, Renewal};
 use encoder::Encoder;
 #[cfg(not(feature = "sigv4"))]
@@ -36,27 +42,37 @@ use response::ExportOutcome;
 use settings::OtlpSettings;
 use transport::Transport;
 
-/// A probe after a failure gets less time than the first attempt: it only checks whether the receiver is back.
-const PROBE_TIMEOUT: Duration = Duration::from_millis(100);
-/// The init phase lasts longer, but nothing depends on the preparation.
+/// The longest attempt. An export waits for a part of it; the rest runs in parallel to later invocations.
+const MAX_ATTEMPT: Duration = Duration::from_secs(5);
+/// How long the init phase waits for the preparation, on which nothing depends.
 const PREPARATION: Duration = Duration::from_millis(500);
 /// The maximum number of retries in one export if the receiver is busy.
 const MAX_RETRIES: u32 = 3;
 /// The shortest time in which an attempt can succeed.
 const MIN_ATTEMPT: Duration = Duration::from_millis(2);
+/// An attempt that is older than this when the process ends has little hope.
+const OLD_ATTEMPT: Duration = Duration::from_secs(1);
+/// Enough to read a response that arrived during a freeze.
+const LAST_CHANCE: Duration = Duration::from_millis(20);
 
 /// Sends spans by OTLP/HTTP in protobuf. Spans that cannot be sent now wait, within bounds, for a later export.
+///
+/// A task sends the requests one after another. An export waits for it within its limit. When the limit ends, the task
+/// continues while the process runs, so that a connection that takes long is not started again and again.
 #[derive(Debug)]
-pub(crate) struct Otlp {
+pub(crate) struct Otlp(Arc<Exporter>);
+
+#[derive(Debug)]
+struct Exporter {
     encoder: Encoder,
     transport: Transport,
-    timeout: Duration,
+    max_attempt: Duration,
     key: Option<KeyParameter>,
     stack: HttpStack,
     over_tls: bool,
+    accounts: Accounts,
     queue: Mutex<RequestQueue>,
-    /// One sender at a time: a second one would send the same requests.
-    sender: tokio::sync::Mutex<Sender>,
+    sender: Mutex<Sender>,
 }
 
 #[derive(Debug, Default)]
@@ -64,32 +80,65 @@ struct Sender {
     breaker: Breaker,
     renewal: Renewal,
     failing: bool,
+    /// The number of accepted requests.
+    accepted: u64,
+    task: Option<SendingTask>,
+    /// Until when the task may start attempts. Each export that waits for it extends this.
+    until: Option<Instant>,
+    connecting: Option<Connecting>,
+}
+
+/// The task that sends the queued requests. At most one at a time: a second one would send the same requests.
+#[derive(Debug)]
+struct SendingTask {
+    handle: AbortHandle,
+    /// Closed when the task ends.
+    ended: watch::Receiver<()>,
+    /// Of the current attempt.
+    started: Moment,
+    /// Whether an export has waited for it in vain.
+    overdue: bool,
+}
+
+/// The first connection, which the init phase opens.
+#[derive(Clone, Copy, Debug)]
+enum Connecting {
+    Since(Moment),
+    Took(Duration),
 }
 
 impl Otlp {
+    /// Returns `None` if the exporter's encoder cannot be created, which its fixed settings do not allow.
     pub(crate) fn new(
-        settings: OtlpSettings,
+        mut settings: OtlpSettings,
         resource: &Resource,
         stack: HttpStack,
-    ) -> Result<Self, ExporterBuildError> {
-        Ok(Self {
-            timeout: settings.timeout,
+        accounts: Accounts,
+    ) -> Option<Self> {
+        let connector = stack.connector_with(&settings.endpoint, settings.certificates.take());
+        let exporter = Exporter {
+            max_attempt: settings.timeout.min(MAX_ATTEMPT),
             key: settings.key.clone(),
-            over_tls: settings.endpoint.starts_with("https:"),
-            transport: Transport::new(stack.connector(&settings.endpoint)),
+            over_tls: settings.endpoint.is_https(),
+            transport: Transport::new(connector),
             stack,
-            encoder: Encoder::new(settings, resource)?,
+            accounts,
+            encoder: Encoder::new(settings, resource)
+                .inspect_err(|error| warn!(%error, "spans are not exported by OTLP"))
+                .ok()?,
             queue: Mutex::default(),
-            sender: tokio::sync::Mutex::default(),
-        })
+            sender: Mutex::default(),
+        };
+        Some(Self(Arc::new(exporter)))
     }
 
     /// Prepares the first export: reads the key, and opens a connection with its TLS handshake by a request without
     /// spans.
     pub(crate) async fn prepare(&self) {
-        if let Some(key) = &self.key {
-            match key.fetch(&self.stack).await {
-                Ok(key) => drop(self.transport.set_key(key)),
+        let exporter = &self.0;
+        if let Some(key) = &exporter.key {
+            match key.fetch(&exporter.stack).await {
+                Ok(key) => drop(exporter.transport.set_key(key)),
                 Err(problem) => {
                     warn!(
                         variable = "HONEYCOMB_API_KEY_PARAMETER",
@@ -98,21 +147,151 @@ impl Otlp {
                 }
             }
         }
-        if self.over_tls
-            && let Some(batch) = self.encoder.encode_nothing()
-            && let ExportOutcome::Refused { problem } | ExportOutcome::Unauthorized { problem } =
-                self.transport.send(&batch.request, PREPARATION).await
+        if exporter.over_tls && !self.is_sending() {
+            let mut ended = exporter.spawn(&mut exporter.sender(), Instant::now() + PREPARATION, true);
+            // The first export waits for the rest.
+            timeout(PREPARATION, ended.changed()).await.ok();
+        }
+    }
+
+    /// Returns whether a new connection with a request takes at most `limit`, as measured by
+    /// [`prepare`](Self::prepare). True if it is not known.
+    pub(crate) fn connects_within(&self, limit: Duration) -> bool {
+        match self.0.sender().connecting {
+            Some(Connecting::Took(time)) => time <= limit,
+            Some(Connecting::Since(start)) => Moment::now().since(start) <= limit,
+            None => true,
+        }
+    }
+
+    /// Encodes `spans` for sending. All waiting spans get one attempt before any is dropped.
+    pub(crate) fn enqueue(&self, spans: Vec<SpanData>) {
+        for batch in self.0.encoder.encode(spans) {
+            self.0.queue().push(batch);
+        }
+    }
+
+    /// Sends the queued requests and waits for them within `limit`. The rest waits, within bounds: the oldest is dropped
+    /// first. Cancelling the future loses no request.
+    pub(crate) async fn send(&self, limit: Duration) {
+        if self.0.queue().is_empty() {
+            return;
+        }
+        let _trim = TrimOnDrop(&self.0);
+        if limit < MIN_ATTEMPT {
+            return;
+        }
+        let (until, accepted) = (Instant::now() + limit, self.0.sender().accepted);
+        while let Some((mut ended, joined)) = self.0.start_or_join(until) {
+            if timeout_at(until, ended.changed()).await.is_err() {
+                return self.0.overdue(limit, accepted);
+            }
+            // A task that was about to end has not seen the newest request.
+            if !joined || self.0.queue().is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Prepares the last export: closes the breaker, and stops an attempt without hope.
+    pub(crate) async fn try_again(&self) {
+        let current = self.0.sender().task.as_ref().map(|task| (task.started, task.ended.clone()));
+        if let Some((started, mut ended)) = current
+            && Moment::now().since(started) > OLD_ATTEMPT
         {
+            timeout(LAST_CHANCE, ended.changed()).await.ok();
+            if let Some(task) = &mut self.0.sender().task {
+                task.handle.abort();
+                task.overdue = true;
+            }
+        }
+        self.0.sender().breaker = Breaker::default();
+    }
+
+    /// Returns whether a request is being sent.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.0.sender().is_sending()
+    }
+}
+
+impl Exporter {
+    /// Starts the task, or joins the current one. Returns its end, and whether it was joined, if the export may wait.
+    fn start_or_join(self: &Arc<Self>, until: Instant) -> Option<(watch::Receiver<()>, bool)> {
+        let (now, mut sender) = (Moment::now(), self.sender());
+        let (may_wait, may_start) = (sender.breaker.allows_waiting(now), sender.breaker.allows(now));
+        if let Some(task) = &sender.task
+            && sender.is_sending()
+        {
+            let replaced = task.overdue && may_start || now.since(task.started) > self.max_attempt;
+            if !replaced {
+                let ended = task.ended.clone();
+                sender.until = sender.until.max(Some(until));
+                return may_wait.then_some((ended, true));
+            }
+            task.handle.abort();
+        }
+        if !may_start {
+            return None;
+        }
+        let ended = self.spawn(&mut sender, until, false);
+        may_wait.then_some((ended, false))
+    }
+
+    fn spawn(self: &Arc<Self>, sender: &mut Sender, until: Instant, connect: bool) -> watch::Receiver<()> {
+        let (running, ended) = watch::channel(());
+        let exporter = self.clone();
+        sender.until = Some(until);
+        let task = tokio::spawn(async move {
+            if connect {
+                exporter.connect().await;
+            }
+            exporter.drain().await;
+            drop(running);
+        });
+        let (handle, started) = (task.abort_handle(), Moment::now());
+        sender.task = Some(SendingTask { handle, ended: ended.clone(), started, overdue: false });
+        ended
+    }
+
+    /// Records that an export has waited in vain, unless requests were `accepted` since it began.
+    fn overdue(&self, limit: Duration, accepted: u64) {
+        let mut sender = self.sender();
+        if sender.accepted != accepted {
+            return;
+        }
+        sender.waited_in_vain(&transport::silence(limit), limit);
+        if let Some(task) = &mut sender.task {
+            task.overdue = true;
+        }
+    }
+
+    /// Opens a connection by a request without spans.
+    async fn connect(&self) {
+        let start = Moment::now();
+        self.sender().connecting = Some(Connecting::Since(start));
+        let Some(batch) = self.encoder.encode_nothing() else { return };
+        let outcome = self.transport.send(&batch.request, self.max_attempt, Instant::now()).await;
+        let time = Moment::now().since(start);
+        self.sender().connecting = match &outcome {
+            ExportOutcome::NoResponse { .. } => None,
+            ExportOutcome::Accepted { .. }
+            | ExportOutcome::Retry { .. }
+            | ExportOutcome::Unauthorized { .. }
+            | ExportOutcome::Refused { .. } => Some(Connecting::Took(time)),
+        };
+        if let ExportOutcome::Refused { problem } | ExportOutcome::Unauthorized { problem } = outcome {
             warn!(problem, "the OTLP receiver refuses a request without spans");
+        } else if let ExportOutcome::Accepted { .. } = outcome {
+            self.sender().succeeded(time);
         }
     }
 
     /// Reads the key's parameter again if enough time has passed. Returns whether the key has changed.
-    async fn renew(&self, key: &KeyParameter, renewal: &mut Renewal, until: Instant) -> bool {
-        if !renewal.is_due(Instant::now()) {
+    async fn renew(&self, key: &KeyParameter, until: Instant) -> bool {
+        if !self.sender().renewal.is_due(Moment::now()) {
             return false;
         }
-        match tokio::time::timeout_at(until.into(), key.fetch(&self.stack)).await {
+        match timeout_at(until, key.fetch(&self.stack)).await {
             Ok(Ok(key)) => self.transport.set_key(key),
             Ok(Err(problem)) => {
                 warn!(variable = "HONEYCOMB_API_KEY_PARAMETER", problem, "Honeycomb's key is still the one it refuses");
@@ -123,129 +302,111 @@ impl Otlp {
         }
     }
 
-    /// Encodes `spans` for sending. All waiting spans get one attempt before any is dropped.
-    pub(crate) fn enqueue(&self, spans: Vec<SpanData>) {
-        for batch in self.encoder.encode(spans) {
-            self.queue().push(batch);
-        }
-    }
-
-    /// Sends the queued requests within `limit`. The rest waits, within bounds: the oldest is dropped first. Cancelling
-    /// the future loses no other request.
-    pub(crate) async fn send(&self, limit: Duration, account: &Account) {
-        if self.queue().is_empty() {
-            return;
-        }
-        let until = Instant::now() + limit;
-        if let Ok(mut sender) = tokio::time::timeout_at(until.into(), self.sender.lock()).await {
-            let _trim = TrimOnDrop { otlp: self, account };
-            self.drain(&mut sender, until, account).await;
-        }
-    }
-
-    /// Closes the breaker, because this is the last export.
-    pub(crate) fn try_again(&self) {
-        // The current sender has found the breaker closed.
-        if let Ok(mut sender) = self.sender.try_lock() {
-            sender.breaker = Breaker::default();
-        }
-    }
-
-    /// Returns whether a request is being sent.
-    pub(crate) fn is_sending(&self) -> bool {
-        self.sender.try_lock().is_err()
-    }
-
-    async fn drain(&self, sender: &mut Sender, until: Instant, account: &Account) {
+    /// Sends the queued requests until one fails or no time is left. An attempt that has begun may take longer.
+    async fn drain(&self) {
         let mut attempts = 0;
         loop {
             let Some((ticket, request, spans)) = self.queue().front() else { return };
-            let now = Instant::now();
-            let left = until.saturating_duration_since(now);
-            if left < MIN_ATTEMPT || !sender.breaker.allows(now) {
-                return;
-            }
-            let probing = sender.breaker.is_probing();
-            let limit = left.min(self.timeout).min(if probing { PROBE_TIMEOUT } else { left });
-            match self.transport.send(&request, limit).await {
+            let start = Moment::now();
+            let (until, probing) = {
+                let mut sender = self.sender();
+                let until = sender.until.unwrap_or_else(Instant::now);
+                if Instant::now() + MIN_ATTEMPT > until || !sender.breaker.allows(start) {
+                    return;
+                }
+                if let Some(task) = &mut sender.task {
+                    task.started = start;
+                }
+                (until, sender.breaker.is_probing())
+            };
+            // The status of a response counts before the export stops waiting for its body.
+            let body_until = Instant::now() + until.saturating_duration_since(Instant::now()).mul_f64(0.75);
+            match self.transport.send(&request, self.max_attempt, body_until).await {
                 ExportOutcome::Accepted { rejected, unfinished } => {
                     let rejected = usize::try_from(rejected).unwrap_or(spans).min(spans);
                     // If the batch was dropped meanwhile, it is already counted.
                     if self.queue().remove(ticket) {
-                        account.exported(spans - rejected);
-                        account.dropped(DropReason::Refused, rejected);
+                        self.account().exported(spans - rejected);
+                        self.account().dropped(DropReason::Refused, rejected);
                     }
+                    let time = Moment::now().since(start);
                     if let Some(problem) = unfinished {
-                        sender.failed(&problem);
-                        sender.breaker.failed(Instant::now(), None);
-                        return;
+                        return self.sender().waited_in_vain(&problem, time);
                     }
-                    sender.succeeded();
+                    self.sender().succeeded(time);
                     attempts = 0;
                 }
                 ExportOutcome::Unauthorized { problem } => {
-                    sender.failed(&problem);
+                    self.sender().failed(&problem);
                     let Some(key) = &self.key else {
-                        self.give_up(ticket, spans, account);
-                        sender.breaker.refused(Instant::now());
+                        self.give_up(ticket, spans);
                         continue;
                     };
-                    if !self.renew(key, &mut sender.renewal, until).await {
+                    if !self.renew(key, until).await {
                         // Spans wait for the right key as for an unreachable receiver.
-                        sender.breaker.failed(Instant::now(), None);
-                        return;
+                        return self.sender().breaker.failed(Moment::now(), None);
                     }
                 }
                 ExportOutcome::Refused { problem } => {
-                    sender.failed(&problem);
-                    self.give_up(ticket, spans, account);
-                    sender.breaker.refused(Instant::now());
+                    self.sender().failed(&problem);
+                    self.give_up(ticket, spans);
                 }
                 ExportOutcome::Retry { after, problem } => {
                     // `Retry-After: 0` must not cause a busy loop.
                     let pause = breaker::pause(attempts).max(after.unwrap_or_default());
                     attempts += 1;
                     if probing || attempts > MAX_RETRIES || Instant::now() + pause + MIN_ATTEMPT >= until {
+                        let mut sender = self.sender();
                         sender.failed(&problem);
-                        sender.breaker.failed(Instant::now(), after);
-                        return;
+                        return sender.breaker.failed(Moment::now(), after);
                     }
                     tokio::time::sleep(pause).await;
                 }
                 ExportOutcome::NoResponse { problem } => {
+                    let mut sender = self.sender();
                     sender.failed(&problem);
-                    sender.breaker.failed(Instant::now(), None);
-                    return;
+                    return sender.breaker.failed(Moment::now(), None);
                 }
             }
         }
     }
 
-    fn give_up(&self, ticket: u64, spans: usize, account: &Account) {
+    fn give_up(&self, ticket: u64, spans: usize) {
         if self.queue().remove(ticket) {
-            account.dropped(DropReason::Refused, spans);
+            self.account().dropped(DropReason::Refused, spans);
         }
+        self.sender().breaker.refused(Moment::now());
+    }
+
+    fn account(&self) -> &Account {
+        self.accounts.account(Destination::Otlp)
     }
 
     fn queue(&self) -> MutexGuard<'_, RequestQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn sender(&self) -> MutexGuard<'_, Sender> {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Bounds what an export leaves behind, even if the caller stops waiting.
-struct TrimOnDrop<'a> {
-    otlp: &'a Otlp,
-    account: &'a Account,
-}
+struct TrimOnDrop<'a>(&'a Exporter);
 
 impl Drop for TrimOnDrop<'_> {
     fn drop(&mut self) {
-        self.account.dropped(DropReason::Overflowed, self.otlp.queue().trim());
+        let dropped = self.0.queue().trim();
+        self.0.account().dropped(DropReason::Overflowed, dropped);
     }
 }
 
 // One line per change of state, so that a dead receiver does not fill the log.
 impl Sender {
+    fn is_sending(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| task.ended.has_changed().is_ok() && !task.handle.is_finished())
+    }
+
     fn failed(&mut self, problem: &str) {
         if !self.failing {
             self.failing = true;
@@ -253,8 +414,14 @@ impl Sender {
         }
     }
 
-    fn succeeded(&mut self) {
-        self.breaker.succeeded();
+    fn waited_in_vain(&mut self, problem: &str, time: Duration) {
+        self.failed(problem);
+        self.breaker.waited(Moment::now(), time);
+    }
+
+    fn succeeded(&mut self, time: Duration) {
+        self.accepted += 1;
+        self.breaker.succeeded(time);
         if self.failing {
             self.failing = false;
             info!("spans are exported by OTLP again");

@@ -1,11 +1,21 @@
-//! Reads environment variables and collects every error.
+//! Reads environment variables. An unusable value is a warning, because tracing never stops a function.
 
-use std::collections::HashMap;
+pub(crate) mod url;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
+#[cfg(target_os = "linux")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use tracing_subscriber::filter::Targets;
+
+use url::Url;
+
+/// The longest value that a warning repeats.
+const SHOWN: usize = 100;
 
 /// Returns the value of an environment variable.
 #[expect(clippy::disallowed_methods, reason = "the one place where this library reads the environment")]
@@ -13,167 +23,179 @@ pub(crate) fn process_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Looks up variables and collects errors until [`finish`](Self::finish).
+/// Returns the paths in an environment variable.
+#[cfg(target_os = "linux")]
+#[expect(clippy::disallowed_methods, reason = "the one place where this library reads the environment")]
+pub(crate) fn process_paths(name: &str) -> Vec<PathBuf> {
+    let paths = std::env::var_os(name).unwrap_or_default();
+    std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect()
+}
+
+/// Returns the names of all environment variables, each with whether its value is UTF-8.
+#[expect(clippy::disallowed_methods, reason = "the one place where this library reads the environment")]
+pub(crate) fn process_variables() -> impl Iterator<Item = (String, bool)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_str().is_some())))
+}
+
+/// An environment variable that cannot be used as it is, and why. The unusable part counts as unset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SettingsWarning {
+    /// The name of the variable.
+    pub variable: String,
+    /// What was found and what is allowed. It repeats no value that may be a secret.
+    pub problem: String,
+}
+
+impl fmt::Display for SettingsWarning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.variable, self.problem)
+    }
+}
+
+/// Looks up variables and collects warnings until [`finish`](Self::finish).
 pub(crate) struct Reader<'a> {
     get: &'a dyn Fn(&str) -> Option<String>,
-    errors: Vec<SettingsError>,
+    asked: RefCell<BTreeSet<String>>,
+    warnings: Vec<SettingsWarning>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(get: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { get, errors: Vec::new() }
+        Self { get, asked: RefCell::default(), warnings: Vec::new() }
     }
 
-    pub(crate) fn finish<T>(self, settings: T) -> Result<T, Vec<SettingsError>> {
-        if self.errors.is_empty() { Ok(settings) } else { Err(self.errors) }
+    /// Returns the warnings and the names of all variables that were looked up.
+    pub(crate) fn finish(self) -> (Vec<SettingsWarning>, BTreeSet<String>) {
+        (self.warnings, self.asked.into_inner())
     }
 
-    /// Records an error for a setting that is well-formed but unusable.
-    pub(crate) fn unusable(&mut self, name: &'static str, problem: &str) {
-        self.error(name, problem.to_owned());
-    }
-
-    fn error(&mut self, name: &'static str, problem: String) {
-        self.errors.push(SettingsError { name, problem });
+    /// Records why a variable has no effect.
+    pub(crate) fn warn(&mut self, name: &str, problem: impl Into<String>) {
+        self.warnings.push(SettingsWarning { variable: name.to_owned(), problem: problem.into() });
     }
 
     /// Returns the value of a variable; an empty value counts as unset.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.asked.borrow_mut().insert(name.to_owned());
         (self.get)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// Returns the first of several variables that is set.
-    fn first(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
+    /// Returns the first of several variables that is set, with its name.
+    pub(crate) fn first(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
         names.iter().find_map(|name| Some((*name, self.text(name)?)))
     }
 
-    pub(crate) fn flag(&self, name: &str) -> bool {
-        self.text(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    /// Returns the first usable value of several variables. An unusable value counts as unset.
+    pub(crate) fn parsed<T>(&mut self, names: &[&'static str], parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        for name in names {
+            let Some(value) = self.text(name) else { continue };
+            match parse(&value) {
+                Ok(parsed) => return Some(parsed),
+                Err(problem) => self.warn(name, problem),
+            }
+        }
+        None
     }
 
-    /// Parses one of several words into its meaning.
+    pub(crate) fn flag(&mut self, name: &'static str) -> bool {
+        self.choice(&[name], &[("true", true), ("false", false)]).unwrap_or_default()
+    }
+
+    /// Parses one of several words, in any case, into its meaning.
     pub(crate) fn choice<T: Copy>(&mut self, names: &[&'static str], choices: &[(&str, T)]) -> Option<T> {
-        let (name, value) = self.first(names)?;
-        if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == value) {
-            return Some(*choice);
-        }
-        let allowed = choices.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-        self.error(name, format!("found `{value}`; allowed are {allowed}"));
-        None
+        self.parsed(names, |value| {
+            let choice = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(value));
+            choice.map(|(_, meaning)| *meaning).ok_or_else(|| {
+                let allowed = choices.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+                format!("found {}; allowed are {allowed}", shown(value))
+            })
+        })
     }
 
     pub(crate) fn milliseconds(&mut self, names: &[&'static str]) -> Option<Duration> {
-        let (name, value) = self.first(names)?;
-        match value.parse() {
-            Ok(milliseconds) => Some(Duration::from_millis(milliseconds)),
-            Err(_) => {
-                self.error(name, format!("`{value}` is not a whole number of milliseconds"));
-                None
-            }
-        }
+        self.parsed(names, |value| {
+            let milliseconds = value.parse().ok().map(Duration::from_millis);
+            milliseconds.ok_or_else(|| format!("found {}; allowed is a whole number of milliseconds", shown(value)))
+        })
     }
 
     /// Parses an integer of at least 1.
-    pub(crate) fn count(&mut self, name: &'static str) -> Option<u64> {
-        let value = self.text(name)?;
-        match value.parse() {
-            Ok(0) | Err(_) => {
-                self.error(name, format!("`{value}` is not a whole number from 1"));
-                None
-            }
-            Ok(count) => Some(count),
-        }
+    pub(crate) fn count(&mut self, names: &[&'static str]) -> Option<u64> {
+        self.parsed(names, |value| match value.parse() {
+            Ok(0) | Err(_) => Err(format!("found {}; allowed is a whole number from 1", shown(value))),
+            Ok(count) => Ok(count),
+        })
     }
 
-    /// Rejects standard variables that have no effect here, each with the variable that does the same.
-    pub(crate) fn without_effect(&self, variables: &[(&str, &str)]) -> Vec<String> {
-        let set = variables.iter().filter(|(theirs, _)| self.text(theirs).is_some());
-        set.map(|(theirs, ours)| format!("{theirs} has no effect here; see {ours}")).collect()
+    pub(crate) fn url(&mut self, names: &[&'static str]) -> Option<Url> {
+        self.parsed(names, |value| {
+            Url::parse(value).ok_or_else(|| {
+                let shown = shown(value.rsplit('@').next().unwrap_or(value));
+                format!("found {shown}; allowed is a URL that begins with http:// or https:// and names a host")
+            })
+        })
     }
 
-    pub(crate) fn url(&mut self, name: &'static str) -> Option<String> {
-        let value = self.text(name)?;
-        let valid = value.parse::<http::Uri>().is_ok_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-        });
-        if valid {
-            return Some(value);
-        }
-        self.error(name, format!("`{value}` is not a URL; it must begin with http:// or https:// and name a host"));
-        None
-    }
-
-    /// Parses `key=value,key=value` with percent-encoded values. Errors omit the value, because it may be a secret.
-    pub(crate) fn pairs(&mut self, name: &'static str) -> HashMap<String, String> {
-        let mut pairs = HashMap::new();
+    /// Parses `key=value,key=value` with percent-encoded values, in the order of the entries. A warning names the
+    /// position of an entry but not its content, because it may be a secret.
+    pub(crate) fn pairs(&mut self, name: &'static str) -> Vec<(usize, String, String)> {
+        let mut pairs = Vec::new();
         let entries = self.text(name).unwrap_or_default();
         for (index, entry) in entries.split(',').enumerate().filter(|(_, entry)| !entry.trim().is_empty()) {
-            let decoded =
-                entry.split_once('=').map(|(key, value)| (key, percent_decode_str(value.trim()).decode_utf8()));
-            match decoded {
-                Some((key, Ok(value))) => {
-                    pairs.insert(key.trim().to_owned(), value.into_owned());
+            let position = index + 1;
+            let decoded = entry.split_once('=').map(|(key, value)| (key.trim(), percent_decode_str(value.trim())));
+            match decoded.map(|(key, value)| (key, value.decode_utf8())) {
+                Some(("", _)) => self.warn(name, format!("entry {position} is ignored: it has no key before `=`")),
+                Some((key, Ok(value))) => pairs.push((position, key.to_owned(), value.into_owned())),
+                Some((_, Err(_))) => {
+                    self.warn(name, format!("entry {position} is ignored: it is not UTF-8 once decoded"));
                 }
-                Some((_, Err(_))) => self.error(name, format!("entry {} is not UTF-8 once decoded", index + 1)),
-                None => self.error(name, format!("entry {} has no `=`; write `key=value,key=value`", index + 1)),
+                None => self.warn(
+                    name,
+                    format!("entry {position} is ignored: it has no `=`; write `key=value`, separated by commas"),
+                ),
             }
         }
         pairs
     }
 
+    /// Warns of variables that this library does not support, each with what to use instead.
+    pub(crate) fn unsupported(&mut self, variables: &[(&str, &str)]) {
+        for (name, instead) in variables {
+            if self.text(name).is_some() {
+                self.warn(name, format!("this variable is not supported; {instead}"));
+            }
+        }
+    }
+
     /// Parses `host:port`, or the daemon's other form `tcp:host:port udp:host:port`.
     pub(crate) fn daemon_address(&mut self, name: &'static str) -> Option<String> {
-        let value = self.text(name)?;
-        let address = value.split_whitespace().find_map(|part| part.strip_prefix("udp:")).unwrap_or(&value);
-        let valid =
-            address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        if valid {
-            return Some(address.to_owned());
-        }
-        self.error(name, format!("`{value}` has no port; write `host:port`, or `tcp:host:port udp:host:port`"));
-        None
+        self.parsed(&[name], |value| {
+            let address = value.split_whitespace().find_map(|part| part.strip_prefix("udp:")).unwrap_or(value);
+            let valid =
+                address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+            valid.then(|| address.to_owned()).ok_or_else(|| {
+                format!("found {}; allowed are `host:port` and `tcp:host:port udp:host:port`", shown(value))
+            })
+        })
     }
 
     /// Parses levels by target. Filters by span or field would need a regular expression engine.
     pub(crate) fn log_filter(&mut self) -> Option<Targets> {
-        let (name, value) = self.first(&["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"])?;
-        // Lambda has levels that `tracing` does not know.
-        let value = if value.eq_ignore_ascii_case("fatal") { "error".to_owned() } else { value };
-        match value.parse() {
-            Ok(filter) => Some(filter),
-            Err(error) => {
-                let allowed = "write a level, or `target=level`, several with commas between";
-                self.error(name, format!("`{value}` is no log filter ({error}): {allowed}"));
-                None
-            }
-        }
+        self.parsed(&["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"], |value| {
+            // Lambda has levels that `tracing` does not know.
+            let filter = if value.eq_ignore_ascii_case("fatal") { "error" } else { value };
+            filter.parse().ok().ok_or_else(|| {
+                format!("found {}; allowed are levels and `target=level`, separated by commas", shown(value))
+            })
+        })
     }
 }
 
-/// An invalid setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingsError {
-    /// The name of the variable.
-    pub name: &'static str,
-    /// What was found and what is allowed.
-    pub problem: String,
+/// Quotes a value for a warning.
+pub(crate) fn shown(value: &str) -> String {
+    let end = value.floor_char_boundary(SHOWN);
+    let (begin, rest) = value.split_at(end);
+    format!("`{begin}`{}", if rest.is_empty() { "" } else { " (shortened)" })
 }
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.name, self.problem)
-    }
-}
-
-/// All invalid settings as one error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingsErrors(pub Vec<SettingsError>);
-
-impl fmt::Display for SettingsErrors {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the settings cannot be used")?;
-        self.0.iter().try_for_each(|error| write!(formatter, "\n  {error}"))
-    }
-}
-
-impl std::error::Error for SettingsErrors {}

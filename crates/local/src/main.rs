@@ -11,7 +11,7 @@ use cruddur::clock::Clock;
 use cruddur_local::banner;
 use cruddur_local::local_server::{LocalServer, StartError};
 use cruddur_local::options::Options;
-use lambda_spans::{InstallError, Settings, SettingsErrors, Spans};
+use lambda_spans::{InstallError, Settings, Spans};
 
 /// Longer than any request takes. A client that sent an incomplete request does not delay the shutdown further.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
@@ -19,8 +19,6 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
 enum RunError {
-    #[error(transparent)]
-    Settings(SettingsErrors),
     #[error(transparent)]
     Tracing(#[from] InstallError),
     #[error(transparent)]
@@ -41,8 +39,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), RunError> {
-    let settings = Settings::from_env().map_err(|errors| RunError::Settings(SettingsErrors(errors)))?;
-    let spans = Spans::install(settings.with_terminal().with_default_service_name("cruddur-local"))?;
+    let settings = Settings::from_env().with_default_service_name("cruddur-local");
+    let settings = settings.with_default_service_version(env!("CARGO_PKG_VERSION"));
+    let spans = Spans::install(settings.with_terminal())?;
     let server = LocalServer::start(&options, Clock::system(), Some(&spans)).await?;
     print(io::stdout(), &banner::text(&server));
 

@@ -63,7 +63,7 @@ impl Tracing {
         let otlp = OtlpReceiver::start().await;
         let endpoint = otlp.endpoint();
         let settings = Settings::from_lookup(|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone()));
-        let spans = Spans::new(&settings.unwrap()).unwrap();
+        let spans = Spans::new(&settings);
         Self { spans, otlp, requests: 0, taken: 0, drawn: String::new(), known: Known::new() }
     }
 

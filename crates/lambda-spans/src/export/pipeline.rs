@@ -4,7 +4,6 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::clock::Moment;
@@ -64,6 +63,8 @@ pub(crate) struct Pipeline {
     pub(crate) sampler: Arc<Sampler>,
     xray: Option<Xray>,
     otlp: Option<Otlp>,
+    /// The maximum length of a string value over OTLP, in bytes.
+    value_length: usize,
     terminal: bool,
     health: Health,
     carried: Mutex<CarriedSpans>,
@@ -89,29 +90,36 @@ impl Pipeline {
         resource: &ResourceSettings,
         sampling: &SamplingSettings,
         http_stack: &HttpStack,
-    ) -> Result<Self, ExporterBuildError> {
-        let xray = settings.xray.clone().map(|xray| Xray::new(xray, &resource.xray_resource()));
-        let otlp = settings.otlp.clone().map(|otlp| Otlp::new(otlp, &resource.resource(), http_stack.clone()));
-        let otlp = otlp.transpose()?;
+    ) -> Self {
         let accounts = Accounts::default();
+        let xray = settings.xray.clone().map(|xray| Xray::new(xray, &resource.xray_resource()));
+        let value_length = settings.otlp.as_ref().map_or(usize::MAX, |otlp| otlp.value_length);
+        let otlp = settings.otlp.clone();
+        let otlp = otlp.and_then(|otlp| Otlp::new(otlp, &resource.resource(), http_stack.clone(), accounts.clone()));
         let destinations =
             Destinations::default().with(Destination::Xray, xray.is_some()).with(Destination::Otlp, otlp.is_some());
-        Ok(Self {
+        Self {
             outbox: Arc::new(Outbox::new(accounts.clone(), destinations)),
             accounts,
             sampler: Arc::new(Sampler::new(sampling)),
             xray,
             otlp,
+            value_length,
             terminal: settings.terminal,
             health: Health::new(settings.metrics_namespace.clone(), resource.service_name.clone().unwrap_or_default()),
             carried: Mutex::default(),
             sending: tokio::sync::Mutex::default(),
-        })
+        }
     }
 
     /// Returns whether a destination can receive spans during a later invocation.
     pub(crate) fn carries_spans(&self) -> bool {
         self.otlp.is_some()
+    }
+
+    /// Returns whether a new connection with a request takes at most `limit`, as far as it is known.
+    pub(crate) fn connects_within(&self, limit: Duration) -> bool {
+        self.otlp.as_ref().is_none_or(|otlp| otlp.connects_within(limit))
     }
 
     /// Prepares what the first export would otherwise wait for.
@@ -144,7 +152,7 @@ impl Pipeline {
     /// Makes the last export.
     pub(crate) async fn finish(&self, limit: Duration) {
         if let Some(otlp) = &self.otlp {
-            otlp.try_again();
+            otlp.try_again().await;
         }
         self.flush(limit).await;
         self.health.report(self.accounts.ledger(), Instant::now(), true);
@@ -217,7 +225,9 @@ impl Pipeline {
                     importance::sort(&mut finished.spans);
                 }
                 match finished.otlp {
-                    Decision::Keep { rate } => carried.spans.extend(otlp::spans::adapted(finished, rate)),
+                    Decision::Keep { rate } => {
+                        carried.spans.extend(otlp::spans::adapted(finished, rate, self.value_length))
+                    }
                     Decision::SampleOut => self.accounts.account(Destination::Otlp).sampled_out(finished.spans.len()),
                 }
             }
@@ -242,7 +252,7 @@ impl Pipeline {
         if let Some(otlp) = &self.otlp {
             let carried = mem::take(&mut *self.carried());
             otlp.enqueue(carried.spans);
-            otlp.send(limit, self.accounts.account(Destination::Otlp)).await;
+            otlp.send(limit).await;
         }
     }
 

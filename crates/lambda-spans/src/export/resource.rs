@@ -1,21 +1,26 @@
 //! The resource of the semantic conventions: the service and its function.
 
+use std::collections::BTreeMap;
+
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
 
 use crate::attributes::{
     AWS_LOG_GROUP_NAMES, AWS_LOG_STREAM_NAMES, CLOUD_PLATFORM, CLOUD_PROVIDER, CLOUD_REGION, FAAS_INSTANCE,
-    FAAS_MAX_MEMORY, FAAS_NAME, FAAS_VERSION, SERVICE_NAME, TELEMETRY_SDK_LANGUAGE, TELEMETRY_SDK_NAME,
-    TELEMETRY_SDK_VERSION,
+    FAAS_MAX_MEMORY, FAAS_NAME, FAAS_VERSION, SERVICE_NAME, SERVICE_VERSION, TELEMETRY_SDK_LANGUAGE,
+    TELEMETRY_SDK_NAME, TELEMETRY_SDK_VERSION,
 };
+use crate::otlp::reserved;
 use crate::variables::Reader;
 
+const RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 const MIB: i64 = 1024 * 1024;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ResourceSettings {
     pub(crate) service_name: Option<String>,
-    attributes: Vec<(String, String)>,
+    pub(crate) service_version: Option<String>,
+    attributes: BTreeMap<String, String>,
     function: Option<FunctionSettings>,
     region: Option<String>,
 }
@@ -32,10 +37,19 @@ struct FunctionSettings {
 
 impl ResourceSettings {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
-        let mut attributes: Vec<_> = reader.pairs("OTEL_RESOURCE_ATTRIBUTES").into_iter().collect();
-        attributes.sort_unstable();
-        let named = attributes.iter().position(|(key, _)| key == SERVICE_NAME);
-        let named = named.map(|index| attributes.remove(index).1);
+        let mut attributes = BTreeMap::new();
+        for (position, key, value) in reader.pairs(RESOURCE_ATTRIBUTES) {
+            let key = match reserved::replacement(&key) {
+                Some(replacement) => {
+                    let problem = format!("entry {position} is sent as `{replacement}`: Honeycomb reserves its key");
+                    reader.warn(RESOURCE_ATTRIBUTES, problem);
+                    replacement
+                }
+                None => key,
+            };
+            attributes.insert(key, value);
+        }
+        let (named, versioned) = (attributes.remove(SERVICE_NAME), attributes.remove(SERVICE_VERSION));
         let function = reader.text("AWS_LAMBDA_FUNCTION_NAME").map(|name| FunctionSettings {
             name,
             version: reader.text("AWS_LAMBDA_FUNCTION_VERSION"),
@@ -48,6 +62,7 @@ impl ResourceSettings {
                 .text("OTEL_SERVICE_NAME")
                 .or(named)
                 .or_else(|| function.as_ref().map(|function| function.name.clone())),
+            service_version: versioned,
             attributes,
             function,
             region: reader.text("AWS_REGION"),
@@ -84,6 +99,7 @@ impl ResourceSettings {
             KeyValue::new(TELEMETRY_SDK_LANGUAGE, "rust"),
             KeyValue::new(TELEMETRY_SDK_VERSION, "0.33.1"),
         ];
+        attributes.extend(self.service_version.clone().map(|version| KeyValue::new(SERVICE_VERSION, version)));
         if self.function.is_some() {
             attributes.push(KeyValue::new(CLOUD_PROVIDER, "aws"));
             attributes.push(KeyValue::new(CLOUD_PLATFORM, "aws_lambda"));

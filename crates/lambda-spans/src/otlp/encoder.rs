@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
-use http::HeaderValue;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Uri};
 use opentelemetry::Value;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{
@@ -21,6 +21,8 @@ use crate::trace::importance::is_essential;
 
 /// Receivers take 5 MB and more; a smaller request is lost at a smaller price.
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
+/// The exporter requires a URL. Its requests get the right one later.
+const UNUSED_ENDPOINT: &str = "http://localhost/v1/traces";
 /// What a span takes besides its texts: ids, times, keys of the protocol.
 const SPAN_OVERHEAD: usize = 96;
 
@@ -29,6 +31,8 @@ const SPAN_OVERHEAD: usize = 96;
 #[derive(Debug)]
 pub(super) struct Encoder {
     exporter: SpanExporter,
+    uri: Uri,
+    headers: HeaderMap,
     compressor: Compressor,
 }
 
@@ -38,46 +42,47 @@ impl Encoder {
             .with_http()
             .with_http_client(Writer)
             .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(settings.endpoint)
-            .with_headers(settings.headers)
+            .with_endpoint(UNUSED_ENDPOINT)
             .with_retry_policy(RetryPolicy::disabled())
             .build()?;
         exporter.set_resource(resource);
-        Ok(Self { exporter, compressor: settings.compression.compressor() })
+        let (uri, headers) = (settings.endpoint.uri(), settings.headers);
+        Ok(Self { exporter, uri, headers, compressor: settings.compression.compressor() })
     }
 
     /// A request that carries no span.
     pub(super) fn encode_nothing(&self) -> Option<EncodedRequest> {
-        self.exporter.export(Vec::new()).now_or_never();
-        let request = self.packed(WRITTEN.take()?);
+        let request = self.request(Vec::new())?;
         Some(EncodedRequest { request, spans: 0, is_essential: false })
     }
 
     /// The requests that carry `spans`, none of them above the size that a receiver takes.
     pub(super) fn encode(&self, spans: Vec<SpanData>) -> Vec<EncodedRequest> {
-        let mut batches = Vec::new();
-        for spans in split(spans) {
-            let (count, is_essential) = (spans.len(), spans.iter().any(is_essential));
-            // Ready at once and without an error, as its client is.
-            self.exporter.export(spans).now_or_never();
-            batches.extend(WRITTEN.take().map(|request| {
-                let request = self.packed(request);
-                EncodedRequest { request, spans: count, is_essential }
-            }));
-        }
-        batches
+        let encoded = split(spans).into_iter().filter_map(|batch| {
+            let (spans, is_essential) = (batch.len(), batch.iter().any(is_essential));
+            Some(EncodedRequest { request: self.request(batch)?, spans, is_essential })
+        });
+        encoded.collect()
     }
 
-    fn packed(&self, mut request: Request<Bytes>) -> Request<Bytes> {
-        // The exporter reads the standard variables itself: where one asks for gzip, it has done it.
-        if request.headers().contains_key(CONTENT_ENCODING) {
-            return request;
-        }
-        if let Some((packed, encoding)) = self.compressor.compress(request.body()) {
+    fn request(&self, spans: Vec<SpanData>) -> Option<Request<Bytes>> {
+        // Ready at once and without an error, as its client is.
+        self.exporter.export(spans).now_or_never();
+        let mut request = WRITTEN.take()?;
+        // The exporter reads the standard variables itself. Where one asks for gzip, the body is compressed already.
+        let compressed = request.headers_mut().remove(CONTENT_ENCODING);
+        let encoding = compressed.or_else(|| {
+            let (packed, encoding) = self.compressor.compress(request.body())?;
             *request.body_mut() = packed.into();
-            request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
-        }
-        request
+            Some(HeaderValue::from_static(encoding))
+        });
+        let content_type = request.headers_mut().remove(CONTENT_TYPE);
+        // Its headers lack those that this crate reports as unusable, and its URL lacks the query.
+        *request.headers_mut() = self.headers.clone();
+        *request.uri_mut() = self.uri.clone();
+        let own = [(CONTENT_ENCODING, encoding), (CONTENT_TYPE, content_type)];
+        request.headers_mut().extend(own.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        Some(request)
     }
 }
 

@@ -42,13 +42,13 @@ impl KeyParameter {
         let region = reader.text("AWS_REGION");
         let (id, secret) = (reader.text("AWS_ACCESS_KEY_ID"), reader.text("AWS_SECRET_ACCESS_KEY"));
         let (Some(region), Some(id), Some(secret)) = (region, id, secret) else {
-            reader.unusable(
+            reader.warn(
                 "HONEYCOMB_API_KEY_PARAMETER",
                 "it is read with AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which are not all set",
             );
             return None;
         };
-        let endpoint = reader.url("AWS_ENDPOINT_URL_SSM").or_else(|| reader.url("AWS_ENDPOINT_URL"));
+        let endpoint = reader.url(&["AWS_ENDPOINT_URL_SSM", "AWS_ENDPOINT_URL"]).map(|url| url.to_string());
         Some(Self {
             endpoint: endpoint.unwrap_or_else(|| format!("https://ssm.{region}.amazonaws.com/")),
             credentials: Credentials::new(id, secret, reader.text("AWS_SESSION_TOKEN"), None, "environment"),

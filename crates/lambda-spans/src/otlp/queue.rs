@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use http::Request;
-use opentelemetry_http::Bytes;
 use tracing::warn;
 
 /// The maximum size of waiting requests: some 10,000 spans without compression, and many more with it.

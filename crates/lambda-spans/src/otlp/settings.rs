@@ -1,23 +1,63 @@
 //! The settings of the OTLP destination.
 
-use std::collections::HashMap;
 use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
+};
 
 use super::compression::Compression;
 use super::honeycomb_key::KeyParameter;
-use crate::variables::Reader;
+use super::root_certificates;
+use crate::variables::url::Url;
+use crate::variables::{Reader, shown};
 
 const TRACES_PATH: &str = "/v1/traces";
 const HONEYCOMB_ENDPOINT: &str = "https://api.honeycomb.io";
 pub(super) const HONEYCOMB_HEADER: &str = "x-honeycomb-team";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Honeycomb cuts longer strings.
+const DEFAULT_VALUE_LENGTH: usize = 64 * 1024;
+
+/// Headers that describe the request itself.
+const OF_THE_REQUEST: [HeaderName; 5] = [CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING];
+
+/// Variables of other exporters that have no effect here, each with what to use instead.
+const UNSUPPORTED: [(&str, &str); 13] = [
+    ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", WITHOUT_CLIENT_CERTIFICATE),
+    ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", WITHOUT_CLIENT_CERTIFICATE),
+    ("OTEL_EXPORTER_OTLP_CLIENT_KEY", WITHOUT_CLIENT_CERTIFICATE),
+    ("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", WITHOUT_CLIENT_CERTIFICATE),
+    ("OTEL_EXPORTER_OTLP_INSECURE", SCHEME_DECIDES),
+    ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", SCHEME_DECIDES),
+    ("OTEL_BSP_SCHEDULE_DELAY", "LAMBDA_SPANS_FLUSH selects when spans are sent"),
+    ("OTEL_BSP_EXPORT_TIMEOUT", "LAMBDA_SPANS_BUDGET_MS limits an export"),
+    ("OTEL_BSP_MAX_QUEUE_SIZE", "the queue has a fixed limit"),
+    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "requests have a fixed limit"),
+    ("HONEYCOMB_TRACES_APIKEY", "set HONEYCOMB_API_KEY"),
+    ("HONEYCOMB_TRACES_ENDPOINT", "set HONEYCOMB_API_ENDPOINT"),
+    (
+        "HONEYCOMB_DATASET",
+        "the service name selects the dataset; for a classic key, add the header `x-honeycomb-dataset` to \
+         OTEL_EXPORTER_OTLP_HEADERS",
+    ),
+];
+const WITHOUT_CLIENT_CERTIFICATE: &str =
+    "authenticate with a header in OTEL_EXPORTER_OTLP_HEADERS, or send to a collector that presents the certificate";
+const SCHEME_DECIDES: &str = "the scheme of the endpoint, http:// or https://, selects whether TLS is used";
 
 #[derive(Clone, Debug)]
 pub(crate) struct OtlpSettings {
-    pub(crate) endpoint: String,
-    pub(crate) headers: HashMap<String, String>,
+    pub(crate) endpoint: Url,
+    pub(crate) headers: HeaderMap,
     pub(crate) compression: Compression,
     pub(crate) timeout: Duration,
+    /// The PEM certificates to trust instead of the system's root certificates.
+    pub(crate) certificates: Option<Vec<u8>>,
+    /// The maximum length of a string value, in bytes.
+    pub(crate) value_length: usize,
     /// Where to read the key if it is not among the headers.
     pub(crate) key: Option<KeyParameter>,
 }
@@ -25,45 +65,130 @@ pub(crate) struct OtlpSettings {
 impl OtlpSettings {
     /// Reads the OTLP destination from the environment, if there is one.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let honeycomb_endpoint = reader.url("HONEYCOMB_API_ENDPOINT");
-        let honeycomb_key = reader.text("HONEYCOMB_API_KEY");
-        let parameter = KeyParameter::read(reader).filter(|_| honeycomb_key.is_none());
-        let general = reader.url("OTEL_EXPORTER_OTLP_ENDPOINT").map(|base| traces_url(&base));
-        let endpoint = reader.url("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or(general);
-        let mut headers = reader.pairs("OTEL_EXPORTER_OTLP_HEADERS");
-        headers.extend(reader.pairs("OTEL_EXPORTER_OTLP_TRACES_HEADERS"));
+        let honeycomb_endpoint = reader.url(&["HONEYCOMB_API_ENDPOINT"]);
+        let honeycomb_key = reader.parsed(&["HONEYCOMB_API_KEY"], |key| {
+            let problem = || "the value contains characters that an HTTP header cannot contain".to_owned();
+            secret(key).ok_or_else(problem)
+        });
+        let parameter = KeyParameter::read(reader);
+        if parameter.is_some() && honeycomb_key.is_some() {
+            reader.warn("HONEYCOMB_API_KEY_PARAMETER", "HONEYCOMB_API_KEY takes precedence");
+        }
+        let parameter = parameter.filter(|_| honeycomb_key.is_none());
+        let general = reader.url(&["OTEL_EXPORTER_OTLP_ENDPOINT"]).map(|base| base.with_path(TRACES_PATH));
+        let endpoint = reader.url(&["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]).or(general);
+        let mut headers = read_headers(reader, "OTEL_EXPORTER_OTLP_HEADERS");
+        headers.extend(read_headers(reader, "OTEL_EXPORTER_OTLP_TRACES_HEADERS"));
         let compression = reader.choice(
             &["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"],
             &Compression::CHOICES,
         );
-        reader.choice(&["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"], &[("http/protobuf", ())]);
-        let timeout = reader.milliseconds(&["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"]);
+        reader.parsed(&["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"], protocol);
+        let timeout = reader.count(&["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"]);
         let enabled = reader.choice(&["OTEL_TRACES_EXPORTER"], &[("otlp", true), ("none", false)]);
+        let certificates = reader
+            .parsed(&["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"], |path| {
+                root_certificates::read(path).map_err(|problem| format!("found {}; {problem}", shown(path)))
+            });
+        let value_length =
+            reader.count(&["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"]);
+        reader.unsupported(&UNSUPPORTED);
 
-        let honeycomb = || traces_url(honeycomb_endpoint.as_deref().unwrap_or(HONEYCOMB_ENDPOINT));
-        let endpoint =
-            if honeycomb_key.is_some() || parameter.is_some() { endpoint.unwrap_or_else(honeycomb) } else { endpoint? };
-        let to_honeycomb = endpoint == honeycomb() || is_honeycomb(&endpoint);
-        if let Some(key) = honeycomb_key.filter(|_| to_honeycomb) {
-            headers.entry(HONEYCOMB_HEADER.to_owned()).or_insert(key);
+        let honeycomb = honeycomb_endpoint.or_else(|| Url::parse(HONEYCOMB_ENDPOINT));
+        let honeycomb = honeycomb.map(|base| base.with_path(TRACES_PATH));
+        if enabled == Some(false) {
+            return None;
         }
-        enabled.unwrap_or(true).then(|| Self {
+        let has_key = honeycomb_key.is_some() || parameter.is_some();
+        let Some(endpoint) = endpoint.or_else(|| honeycomb.clone().filter(|_| has_key)) else {
+            warn_without_receiver(reader);
+            return None;
+        };
+        if certificates.is_some() && !endpoint.is_https() {
+            reader.warn("OTEL_EXPORTER_OTLP_CERTIFICATE", "the endpoint is not an https:// URL");
+        }
+        let to_honeycomb = Some(&endpoint) == honeycomb.as_ref() || is_honeycomb(&endpoint);
+        for (name, is_set) in
+            [("HONEYCOMB_API_KEY", honeycomb_key.is_some()), ("HONEYCOMB_API_KEY_PARAMETER", parameter.is_some())]
+        {
+            if is_set && !to_honeycomb {
+                reader.warn(name, "the key is sent to Honeycomb only, and the OTLP endpoint is another receiver");
+            }
+        }
+        if let Some(key) = honeycomb_key.filter(|_| to_honeycomb) {
+            headers.entry(HONEYCOMB_HEADER).or_insert(key);
+        }
+        if let Some(authorization) = endpoint.authorization() {
+            headers.entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
+        }
+        Some(Self {
             endpoint,
             headers,
             compression: compression.unwrap_or_default(),
-            timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
+            timeout: timeout.map_or(DEFAULT_TIMEOUT, Duration::from_millis),
+            certificates,
+            value_length: value_length.and_then(|length| length.try_into().ok()).unwrap_or(DEFAULT_VALUE_LENGTH),
             key: parameter.filter(|_| to_honeycomb),
         })
     }
 }
 
-fn traces_url(base: &str) -> String {
-    format!("{}{TRACES_PATH}", base.trim_end_matches('/'))
+/// Warns of variables that only describe a receiver.
+fn warn_without_receiver(reader: &mut Reader<'_>) {
+    for (name, problem) in [
+        ("OTEL_EXPORTER_OTLP_HEADERS", "there is no receiver; set OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "there is no receiver; set OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("HONEYCOMB_API_ENDPOINT", "there is no key; set HONEYCOMB_API_KEY"),
+    ] {
+        if reader.text(name).is_some() {
+            reader.warn(name, problem);
+        }
+    }
+}
+
+/// Accepts the only supported protocol.
+fn protocol(value: &str) -> Result<(), String> {
+    if value.eq_ignore_ascii_case("http/protobuf") {
+        return Ok(());
+    }
+    let port = if value.eq_ignore_ascii_case("grpc") {
+        "; set the endpoint to the receiver's port for OTLP over HTTP, usually 4318"
+    } else {
+        ""
+    };
+    Err(format!("found {}; allowed is `http/protobuf`{port}", shown(value)))
+}
+
+/// Reads headers. One that cannot be sent is left out.
+fn read_headers(reader: &mut Reader<'_>, variable: &'static str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (position, name, value) in reader.pairs(variable) {
+        match (HeaderName::try_from(name), secret(&value)) {
+            (Ok(name), Some(_)) if OF_THE_REQUEST.contains(&name) => {
+                reader.warn(variable, format!("entry {position} is ignored: the exporter sets the header `{name}`"));
+            }
+            (Ok(name), Some(value)) => {
+                headers.insert(name, value);
+            }
+            (Ok(name), None) => reader.warn(
+                variable,
+                format!("entry {position} is ignored: the value of `{name}` contains characters that a header cannot"),
+            ),
+            (Err(_), _) => {
+                reader.warn(variable, format!("entry {position} is ignored: its key is not the name of a header"));
+            }
+        }
+    }
+    headers
+}
+
+fn secret(value: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// The key is shared with Honeycomb only; another receiver never gets it.
-fn is_honeycomb(endpoint: &str) -> bool {
-    endpoint.parse::<http::Uri>().is_ok_and(|uri| {
-        uri.scheme_str() == Some("https") && uri.host().is_some_and(|host| host.ends_with(".honeycomb.io"))
-    })
+fn is_honeycomb(endpoint: &Url) -> bool {
+    endpoint.is_https() && endpoint.host().to_ascii_lowercase().ends_with(".honeycomb.io")
 }

@@ -1,20 +1,20 @@
-//! Adapts finished spans to OTLP receivers: ids, parents, reserved attribute keys, and the sample rate.
+//! Adapts finished spans to OTLP receivers: ids, parents, reserved attribute keys, the length of values, and the sample
+//! rate.
 
-use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, TraceState};
+use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
+use super::reserved;
 use crate::attributes::{AWS_XRAY_TRACE_ID, CLIENT_TRACE_ID, SAMPLE_RATE};
 use crate::propagation::Caller;
 use crate::propagation::trace_header::xray_form;
 use crate::trace::finished::FinishedSpans;
 
-/// Columns of Honeycomb that an attribute with the same key would overwrite.
-const RESERVED: [&str; 4] = ["name", "error", "type", "duration_ms"];
-
 /// Returns the spans for OTLP receivers. Lambda's own segment, the parent in X-Ray, never arrives there. The invocation
-/// is the root, or a child of the caller whose trace is continued.
-pub(crate) fn adapted(finished: FinishedSpans, rate: u64) -> Vec<SpanData> {
+/// is the root, or a child of the caller whose trace is continued. Longer string values than `value_length` bytes are
+/// cut.
+pub(crate) fn adapted(finished: FinishedSpans, rate: u64, value_length: usize) -> Vec<SpanData> {
     let FinishedSpans { caller, mut spans, .. } = finished;
     for span in &mut spans {
         if let Some(caller) = &caller {
@@ -23,18 +23,33 @@ pub(crate) fn adapted(finished: FinishedSpans, rate: u64) -> Vec<SpanData> {
             span.parent_span_id = SpanId::INVALID;
             span.parent_span_is_remote = false;
         }
-        span.attributes.retain(|attribute| !attribute.key.as_str().eq_ignore_ascii_case(SAMPLE_RATE));
-        for attribute in &mut span.attributes {
-            let key = attribute.key.as_str();
-            if RESERVED.contains(&key) || key.starts_with("trace.") {
-                attribute.key = format!("field.{key}").into();
-            }
+        let events = span.events.events.iter_mut().map(|event| &mut event.attributes);
+        let links = span.links.links.iter_mut().map(|link| &mut link.attributes);
+        for attributes in std::iter::once(&mut span.attributes).chain(events).chain(links) {
+            reserved::guard(attributes);
+            attributes.iter_mut().for_each(|attribute| cut(&mut attribute.value, value_length));
         }
         if rate > 1 {
             span.attributes.push(KeyValue::new(SAMPLE_RATE, i64::try_from(rate).unwrap_or(i64::MAX)));
         }
     }
     spans
+}
+
+/// Cuts strings, also in lists, at the end of a character.
+fn cut(value: &mut Value, length: usize) {
+    match value {
+        Value::String(text) => cut_text(text, length),
+        Value::Array(Array::String(texts)) => texts.iter_mut().for_each(|text| cut_text(text, length)),
+        Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => {}
+    }
+}
+
+fn cut_text(text: &mut StringValue, length: usize) {
+    let whole = text.as_str();
+    if whole.len() > length {
+        *text = whole.get(..whole.floor_char_boundary(length)).unwrap_or_default().to_owned().into();
+    }
 }
 
 /// Moves a span into the caller's trace. The root also records X-Ray's id of the trace.
@@ -47,5 +62,26 @@ fn continue_trace(span: &mut SpanData, caller: &Caller) {
         // The span's own trace id is the caller's.
         span.attributes.retain(|attribute| attribute.key.as_str() != CLIENT_TRACE_ID);
         span.attributes.push(KeyValue::new(AWS_XRAY_TRACE_ID, xray_form(trace_id)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_strings_are_cut_at_the_end_of_a_character() {
+        let cut = |mut value: Value, length| {
+            cut(&mut value, length);
+            value
+        };
+        assert_eq!(cut("aä".into(), 3), Value::from("aä"));
+        assert_eq!(cut("aää".into(), 4), Value::from("aä"));
+        assert_eq!(cut("ä".into(), 1), Value::from(""));
+        let list = |texts: &[&'static str]| {
+            Value::Array(Array::String(texts.iter().map(|text| StringValue::from(*text)).collect()))
+        };
+        assert_eq!(cut(list(&["abc", "d"]), 2), list(&["ab", "d"]));
+        assert_eq!(cut(5.into(), 0), Value::from(5));
     }
 }

@@ -3,12 +3,14 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Collected, Limited};
-use opentelemetry_http::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::response::ExportOutcome;
@@ -17,6 +19,8 @@ use crate::capture::logs::error_chain;
 
 /// Responses of OTLP receivers have a few hundred bytes; larger ones are not read.
 const MAX_ANSWER: usize = 64 * 1024;
+/// The body usually arrives with the status.
+const MIN_BODY: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 pub(super) struct Transport {
@@ -47,10 +51,10 @@ impl Transport {
         self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes one attempt. Replaces a stale connection by a new one, once.
-    pub(super) async fn send(&self, request: &Request<Bytes>, limit: Duration) -> ExportOutcome {
+    /// Makes one attempt within `limit`, and reads the body of the response until `body_until` or for longer. Replaces a
+    /// stale connection by a new one, once.
+    pub(super) async fn send(&self, request: &Request<Bytes>, limit: Duration, body_until: Instant) -> ExportOutcome {
         let until = Instant::now() + limit;
-        let silence = || format!("no answer within {} ms", limit.as_millis());
         let attempt = async {
             match self.exchange(request).await {
                 Err(RequestError::Connection(_)) => self.exchange(request).await,
@@ -61,11 +65,12 @@ impl Transport {
             Ok(Ok(response)) => response.into_parts(),
             Ok(Err(RequestError::Connection(problem))) => return ExportOutcome::NoResponse { problem },
             Ok(Err(RequestError::Unusable(problem))) => return ExportOutcome::Refused { problem },
-            Err(_) => return ExportOutcome::NoResponse { problem: silence() },
+            Err(_) => return ExportOutcome::NoResponse { problem: silence(limit) },
         };
         // From here on, the status has decided about the spans: a retry would duplicate them.
-        let body = timeout_at(until, Limited::new(body, MAX_ANSWER).collect()).await;
-        let unfinished = body.is_err().then(silence);
+        let body_until = body_until.max(Instant::now() + MIN_BODY);
+        let body = timeout_at(body_until, Limited::new(body, MAX_ANSWER).collect()).await;
+        let unfinished = body.is_err().then(|| "the body of the response does not end".to_owned());
         let body = body.ok().and_then(Result::ok).map(Collected::to_bytes).unwrap_or_default();
         let mut outcome = ExportOutcome::from_response(answer.status, &answer.headers, &body);
         if let ExportOutcome::Accepted { unfinished: problem, .. } = &mut outcome {
@@ -80,10 +85,37 @@ impl Transport {
         if let Some(key) = self.key() {
             request.headers_mut().insert(HONEYCOMB_HEADER, key);
         }
-        let request = request.try_into().map_err(|error| unusable(&error))?;
-        let response = self.connector.call(request).await.map_err(|error| connection(&error))?;
+        let mut request: HttpRequest = request.try_into().map_err(|error| unusable(&error))?;
+        let mut used = UsedConnection::default();
+        request.add_extension(used.connection.clone());
+        let response = self.connector.call(request).await;
+        used.responds = response.is_ok();
+        let response = response.map_err(|error| connection(&error))?;
         response.try_into_http1x().map_err(|error| unusable(&error))
     }
+}
+
+/// Keeps a connection from being used again if it is dropped before the response. With HTTP/2, later requests would
+/// otherwise wait on the same silent connection.
+#[derive(Default)]
+struct UsedConnection {
+    connection: CaptureSmithyConnection,
+    responds: bool,
+}
+
+impl Drop for UsedConnection {
+    fn drop(&mut self) {
+        if !self.responds
+            && let Some(connection) = self.connection.get()
+        {
+            connection.poison();
+        }
+    }
+}
+
+/// Describes a receiver that did not respond in time.
+pub(super) fn silence(limit: Duration) -> String {
+    format!("no response within {} ms", limit.as_millis())
 }
 
 fn connection(error: &ConnectorError) -> RequestError {

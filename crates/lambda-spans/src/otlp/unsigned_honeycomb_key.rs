@@ -11,7 +11,7 @@ pub(crate) enum KeyParameter {}
 impl KeyParameter {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         reader.text("HONEYCOMB_API_KEY_PARAMETER")?;
-        reader.unusable(
+        reader.warn(
             "HONEYCOMB_API_KEY_PARAMETER",
             "this build cannot read parameters; enable the feature `sigv4` of lambda-spans, or set HONEYCOMB_API_KEY",
         );

@@ -192,7 +192,7 @@ async fn check(programs: Vec<Vec<Step>>, between: Vec<Step>, concurrency: usize,
         "LAMBDA_SPANS_SAMPLE_RATE" => Some(one_in.to_owned()),
         _ => None,
     });
-    let spans = Spans::new(&settings.unwrap()).unwrap();
+    let spans = Spans::new(&settings);
     let _recording = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
     let process = Arc::new(Process { spans: spans.clone(), count: AtomicUsize::new(0), is_alone: concurrency == 1 });
     let mut results = Vec::new();

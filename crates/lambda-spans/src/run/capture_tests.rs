@@ -21,7 +21,7 @@ fn recorded(messages: &str, work: impl FnOnce()) -> Vec<SpanData> {
         "LAMBDA_SPANS_EXCEPTION_MESSAGE" => Some(messages.to_owned()),
         _ => None,
     });
-    let spans = Spans::new(&settings.expect("valid")).expect("destinations");
+    let spans = Spans::new(&settings);
     // An optional layer, because some functions of a layer are not called in an `Option`.
     tracing::subscriber::with_default(tracing_subscriber::registry().with(Some(spans.tracing_layer())), work);
     let mut recorded = init_spans(&spans);

@@ -4,7 +4,7 @@
 pub(crate) mod http;
 
 use std::fmt::Debug;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, LambdaInvocation, Runtime};
 use serde::Serialize;
@@ -16,9 +16,8 @@ use super::lambda::LambdaService;
 use super::settings::Settings;
 use super::shutdown;
 use super::snapstart::Restored;
-use super::spans::Spans;
+use super::spans::{InstallError, Spans};
 use crate::triggers::EventLayer;
-use crate::variables::SettingsErrors;
 
 /// Serves invocations by events other than HTTP: [`Spans::from_env`], then [`Spans::run_event`].
 ///
@@ -61,9 +60,9 @@ impl Spans {
     /// ```
     ///
     /// # Errors
-    /// Returns all invalid settings together, or the error of [`Spans::install`].
-    pub fn from_env() -> Result<Self, Error> {
-        Ok(Self::install(Settings::from_env().map_err(SettingsErrors)?)?)
+    /// The error of [`Spans::install`].
+    pub fn from_env() -> Result<Self, InstallError> {
+        Self::install(Settings::from_env())
     }
 
     /// Serves invocations by any event that deserializes to `T`, until the process ends.
@@ -143,10 +142,13 @@ impl Spans {
         if holds && !is_announced && self.traffic.mode() == FlushMode::Adaptive {
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
-        let preparation = self.preparation.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(prepared) = preparation {
-            // It has run in parallel to the rest of the init phase, and has its own timeout.
-            prepared.await.ok();
+        self.prepared().await;
+        if self.traffic.mode() == FlushMode::Adaptive && !self.pipeline.connects_within(shutdown::LAST_EXPORT) {
+            let left = shutdown::LAST_EXPORT.as_millis();
+            tracing::info!(
+                "connecting to the OTLP receiver takes longer than {left} ms: every response is followed by an export"
+            );
+            self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
         self.init.polled();
         self

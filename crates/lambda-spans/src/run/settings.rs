@@ -1,5 +1,6 @@
 //! The settings of tracing: environment variables, read once.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,16 +9,39 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use super::flush::FlushMode;
 use crate::export::pipeline::ExportSettings;
 use crate::export::resource::ResourceSettings;
+use crate::otlp::proxy::ProxySettings;
 use crate::propagation::ContextMode;
 use crate::trace::exception::ExceptionMessages;
 use crate::trace::sampling::SamplingSettings;
-use crate::variables::{self, Reader, SettingsError};
+use crate::variables::{self, Reader, SettingsWarning};
 
-/// With the breaker's pauses, a receiver that never responds costs less than 5 ms per invocation, averaged over 200.
-const DEFAULT_BUDGET: Duration = Duration::from_millis(500);
+/// Enough for a new TLS connection and a request, three round trips, to a receiver 200 ms away. One in 200 exports waits
+/// for a receiver that never responds, which costs 4 ms per invocation.
+const DEFAULT_BUDGET: Duration = Duration::from_millis(800);
 const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 const MESSAGES: [(&str, ExceptionMessages); 3] =
     [("none", ExceptionMessages::None), ("log", ExceptionMessages::Log), ("all", ExceptionMessages::All)];
+
+/// Variables of OpenTelemetry, and of the X-Ray SDKs, that have no effect here, each with what to use instead.
+const UNSUPPORTED: [(&str, &str); 16] = [
+    ("OTEL_TRACES_SAMPLER", "set LAMBDA_SPANS_SAMPLE_RATE"),
+    ("OTEL_TRACES_SAMPLER_ARG", "set LAMBDA_SPANS_SAMPLE_RATE"),
+    ("OTEL_PROPAGATORS", "set LAMBDA_SPANS_CONTEXT"),
+    ("OTEL_LOG_LEVEL", "set RUST_LOG"),
+    ("OTEL_CONFIG_FILE", "set the variables one by one"),
+    ("OTEL_EXPERIMENTAL_CONFIG_FILE", "set the variables one by one"),
+    ("OTEL_ATTRIBUTE_COUNT_LIMIT", FIXED_LIMIT),
+    ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", FIXED_LIMIT),
+    ("OTEL_SPAN_EVENT_COUNT_LIMIT", FIXED_LIMIT),
+    ("OTEL_SPAN_LINK_COUNT_LIMIT", FIXED_LIMIT),
+    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", FIXED_LIMIT),
+    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", FIXED_LIMIT),
+    ("HONEYCOMB_SAMPLE_RATE", "set LAMBDA_SPANS_SAMPLE_RATE"),
+    ("AWS_XRAY_TRACING_NAME", "set OTEL_SERVICE_NAME"),
+    ("AWS_XRAY_SDK_ENABLED", "set OTEL_SDK_DISABLED"),
+    ("AWS_XRAY_COLLECTOR_ENDPOINT", "set AWS_XRAY_DAEMON_ADDRESS"),
+];
+const FIXED_LIMIT: &str = "the limit is fixed";
 
 /// The settings of tracing, read once from the environment.
 ///
@@ -26,6 +50,7 @@ const MESSAGES: [(&str, ExceptionMessages); 3] =
 pub struct Settings {
     pub(crate) enabled: bool,
     pub(crate) export: ExportSettings,
+    pub(crate) proxy: ProxySettings,
     pub(crate) resource: ResourceSettings,
     pub(crate) budget: Duration,
     pub(crate) flush: FlushMode,
@@ -38,7 +63,7 @@ pub struct Settings {
     pub(crate) exception_messages: ExceptionMessages,
     pub(crate) log_filter: Targets,
     pub(crate) log_buffer: Option<LevelFilter>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<SettingsWarning>,
 }
 
 /// Shows where spans go, but no headers and keys, which are secrets.
@@ -47,7 +72,7 @@ impl fmt::Debug for Settings {
         formatter
             .debug_struct("Settings")
             .field("enabled", &self.enabled)
-            .field("otlp", &self.export.otlp.as_ref().map(|otlp| &otlp.endpoint))
+            .field("otlp", &self.export.otlp.as_ref().map(|otlp| otlp.endpoint.without_query().to_string()))
             .field("xray_daemon", &self.export.xray.as_ref().map(|xray| &xray.daemon))
             .field("resource", &self.resource)
             .finish_non_exhaustive()
@@ -57,33 +82,46 @@ impl fmt::Debug for Settings {
 impl Settings {
     /// Reads the settings from the environment.
     ///
-    /// # Errors
-    /// Returns all invalid settings together.
-    pub fn from_env() -> Result<Self, Vec<SettingsError>> {
-        Self::from_lookup(variables::process_variable)
+    /// It never fails: a variable that cannot be used is a [warning](Self::warnings), and its default applies. So is a
+    /// variable that begins with `LAMBDA_SPANS_` and does not exist.
+    pub fn from_env() -> Self {
+        let (mut settings, known) = Self::read(&variables::process_variable);
+        for (variable, is_text) in variables::process_variables() {
+            let problem = match known.contains(&variable) {
+                true if is_text => continue,
+                true => "the value is not UTF-8",
+                false if variable.starts_with("LAMBDA_SPANS_") => "there is no such variable",
+                false => continue,
+            };
+            settings.warnings.push(SettingsWarning { variable, problem: problem.to_owned() });
+        }
+        settings
     }
 
     /// Reads the settings through `get`, which returns the value of a variable.
     ///
-    /// An empty value counts as unset.
-    ///
-    /// # Errors
-    /// Returns all invalid settings together.
-    pub fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<SettingsError>> {
-        let mut reader = Reader::new(&get);
-        let settings = Self {
+    /// An empty value counts as unset. A variable that cannot be used is a [warning](Self::warnings), and its default
+    /// applies.
+    pub fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Self {
+        Self::read(&get).0
+    }
+
+    fn read(get: &dyn Fn(&str) -> Option<String>) -> (Self, BTreeSet<String>) {
+        let mut reader = Reader::new(get);
+        let mut settings = Self {
             enabled: !reader.flag("OTEL_SDK_DISABLED"),
             export: ExportSettings::read(&mut reader),
+            proxy: ProxySettings::read(&mut reader),
             resource: ResourceSettings::read(&mut reader),
             budget: reader.milliseconds(&["LAMBDA_SPANS_BUDGET_MS"]).unwrap_or(DEFAULT_BUDGET),
             flush: reader
                 .choice(&["LAMBDA_SPANS_FLUSH"], &[("end", FlushMode::End), ("adaptive", FlushMode::Adaptive)])
                 .unwrap_or_default(),
             initialization: reader.text("AWS_LAMBDA_INITIALIZATION_TYPE"),
-            concurrency: reader.count("AWS_LAMBDA_MAX_CONCURRENCY").unwrap_or(1),
+            concurrency: reader.count(&["AWS_LAMBDA_MAX_CONCURRENCY"]).unwrap_or(1),
             runtime_api: reader.text("AWS_LAMBDA_RUNTIME_API"),
             sampling: SamplingSettings {
-                one_in: reader.count("LAMBDA_SPANS_SAMPLE_RATE").unwrap_or(1),
+                one_in: reader.count(&["LAMBDA_SPANS_SAMPLE_RATE"]).unwrap_or(1),
                 keep_slower_than: reader.milliseconds(&["LAMBDA_SPANS_KEEP_SLOWER_THAN_MS"]),
                 key: reader.text("LAMBDA_SPANS_SAMPLE_KEY"),
             },
@@ -100,12 +138,18 @@ impl Settings {
             log_filter: reader.log_filter().unwrap_or_else(|| Targets::new().with_default(DEFAULT_LOG_LEVEL)),
             log_buffer: reader
                 .choice(&["LAMBDA_SPANS_LOG_BUFFER"], &[("debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)]),
-            warnings: reader.without_effect(&[
-                ("OTEL_TRACES_SAMPLER", "LAMBDA_SPANS_SAMPLE_RATE"),
-                ("OTEL_PROPAGATORS", "LAMBDA_SPANS_CONTEXT"),
-            ]),
+            warnings: Vec::new(),
         };
-        reader.finish(settings)
+        reader.unsupported(&UNSUPPORTED);
+        let (warnings, known) = reader.finish();
+        settings.warnings = warnings;
+        (settings, known)
+    }
+
+    /// Returns the variables that cannot be used as they are. [`Spans::install`](crate::Spans::install) logs them.
+    #[must_use]
+    pub fn warnings(&self) -> &[SettingsWarning] {
+        &self.warnings
     }
 
     /// Prints each trace as a tree with durations on standard error, and log lines as plain text.
@@ -129,45 +173,69 @@ impl Settings {
         self.resource.service_name.get_or_insert_with(|| name.to_owned());
         self
     }
+
+    /// Sets the service's version, such as `env!("CARGO_PKG_VERSION")`, if `OTEL_RESOURCE_ATTRIBUTES` has no
+    /// `service.version`.
+    #[must_use]
+    pub fn with_default_service_version(mut self, version: &str) -> Self {
+        self.resource.service_version.get_or_insert_with(|| version.to_owned());
+        self
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::otlp::compression::Compression;
     use crate::otlp::settings::OtlpSettings;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<SettingsError>> {
+    fn read(variables: &[(&str, &str)]) -> Settings {
         Settings::from_lookup(|name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         })
     }
 
     fn otlp(variables: &[(&str, &str)]) -> OtlpSettings {
-        read(variables).expect("valid").export.otlp.expect("an OTLP destination")
+        let settings = read(variables);
+        assert_eq!(settings.warnings(), []);
+        settings.export.otlp.expect("an OTLP destination")
+    }
+
+    fn endpoint(variables: &[(&str, &str)]) -> String {
+        otlp(variables).endpoint.to_string()
+    }
+
+    fn headers(settings: &OtlpSettings) -> Vec<(&str, &[u8])> {
+        settings.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+    }
+
+    /// The variables of the warnings.
+    fn warned(variables: &[(&str, &str)]) -> Vec<String> {
+        read(variables).warnings().iter().map(|warning| warning.variable.clone()).collect()
     }
 
     #[test]
     fn no_variables_give_no_destination() {
-        let settings = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).expect("valid");
+        let settings = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]);
         assert!(settings.export.otlp.is_none());
         assert!(settings.export.xray.is_none());
         assert!(settings.enabled);
-        assert_eq!(settings.budget, Duration::from_millis(500));
+        assert_eq!(settings.budget, Duration::from_millis(800));
+        assert_eq!(settings.warnings(), []);
     }
 
     #[test]
     fn only_a_general_endpoint_gets_the_traces_path() {
         assert_eq!(
-            otlp(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/")]).endpoint,
+            endpoint(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/")]),
             "http://127.0.0.1:4318/v1/traces"
         );
         assert_eq!(
-            otlp(&[
+            endpoint(&[
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
-                ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector/x"),
-            ])
-            .endpoint,
-            "http://collector/x"
+                ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector/x?y=z"),
+            ]),
+            "http://collector/x?y=z"
         );
     }
 
@@ -176,50 +244,114 @@ mod tests {
         let settings = otlp(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "a=1, b=two%20words"),
-            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=2"),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "A=2"),
         ]);
-        assert_eq!(
-            settings.headers,
-            [("a".to_owned(), "2".to_owned()), ("b".to_owned(), "two words".to_owned())].into()
-        );
+        assert_eq!(headers(&settings), [("a", b"2".as_slice()), ("b", b"two words")]);
+    }
+
+    #[test]
+    fn unusable_headers_are_left_out_with_their_position() {
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a b=canary,good=1,bad=canary%0A,content-length=5,canary,=canary,x=%FF"),
+        ];
+        let settings = read(&variables);
+        let problems: Vec<_> = settings.warnings().iter().map(|warning| warning.problem.as_str()).collect();
+        let positions: Vec<_> = problems.iter().filter_map(|problem| problem.split(' ').nth(1)).collect();
+        // The syntax of all entries is checked before the headers.
+        assert_eq!(positions, ["5", "6", "7", "1", "3", "4"]);
+        assert!(!format!("{problems:?}").contains("canary"));
+        assert_eq!(headers(&settings.export.otlp.expect("an OTLP destination")), [("good", b"1".as_slice())]);
+    }
+
+    #[test]
+    fn credentials_of_the_endpoint_are_a_header() {
+        let settings = otlp(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:canary@collector/base?token=canary")]);
+        assert_eq!(settings.endpoint.to_string(), "https://collector/base/v1/traces?token=canary");
+        assert_eq!(headers(&settings), [("authorization", b"Basic dXNlcjpjYW5hcnk=".as_slice())]);
+        let given = otlp(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:canary@collector"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer x"),
+        ]);
+        assert_eq!(headers(&given), [("authorization", b"Bearer x".as_slice())]);
+        let settings = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:canary@collector?token=canary")]);
+        assert!(!format!("{settings:?}").contains("canary"));
     }
 
     #[test]
     fn honeycomb_key_alone_is_enough() {
         let settings = otlp(&[("HONEYCOMB_API_KEY", "k")]);
-        assert_eq!(settings.endpoint, "https://api.honeycomb.io/v1/traces");
-        assert_eq!(settings.headers, [("x-honeycomb-team".to_owned(), "k".to_owned())].into());
-        let eu = otlp(&[("HONEYCOMB_API_KEY", "k"), ("HONEYCOMB_API_ENDPOINT", "https://api.eu1.honeycomb.io/")]);
-        assert_eq!(eu.endpoint, "https://api.eu1.honeycomb.io/v1/traces");
+        assert_eq!(settings.endpoint.to_string(), "https://api.honeycomb.io/v1/traces");
+        assert_eq!(headers(&settings), [("x-honeycomb-team", b"k".as_slice())]);
+        let eu = [("HONEYCOMB_API_KEY", "k"), ("HONEYCOMB_API_ENDPOINT", "https://api.eu1.honeycomb.io/")];
+        assert_eq!(endpoint(&eu), "https://api.eu1.honeycomb.io/v1/traces");
     }
 
     #[test]
     fn honeycomb_key_is_sent_to_honeycomb_only() {
-        let settings = otlp(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")]);
-        assert_eq!(settings.headers, [].into());
+        let collector = [("HONEYCOMB_API_KEY", "k"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")];
+        let settings = read(&collector).export.otlp.expect("an OTLP destination");
+        assert_eq!(headers(&settings), []);
+        assert_eq!(warned(&collector), ["HONEYCOMB_API_KEY"]);
         let honeycomb =
             otlp(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://api.eu1.honeycomb.io")]);
-        assert_eq!(honeycomb.headers, [("x-honeycomb-team".to_owned(), "k".to_owned())].into());
+        assert_eq!(headers(&honeycomb), [("x-honeycomb-team", b"k".as_slice())]);
     }
 
     #[test]
     fn exporter_none_and_sdk_disabled_are_honored() {
-        let settings = read(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_TRACES_EXPORTER", "none")]).expect("valid");
+        let settings = read(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_TRACES_EXPORTER", "None")]);
         assert!(settings.export.otlp.is_none());
-        assert!(!read(&[("OTEL_SDK_DISABLED", "True")]).expect("valid").enabled);
+        assert!(!read(&[("OTEL_SDK_DISABLED", "True")]).enabled);
+    }
+
+    #[test]
+    fn words_are_case_insensitive() {
+        let settings = read(&[
+            ("HONEYCOMB_API_KEY", "k"),
+            ("LAMBDA_SPANS_FLUSH", "END"),
+            ("LAMBDA_SPANS_CONTEXT", "Caller"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "GZIP"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "HTTP/protobuf"),
+            ("AWS_LAMBDA_LOG_LEVEL", "FATAL"),
+        ]);
+        assert_eq!(settings.warnings(), []);
+        assert_eq!((settings.flush, settings.context), (FlushMode::End, ContextMode::Caller));
+    }
+
+    #[test]
+    fn service_version_is_read_or_set_in_code() {
+        let version = |variables| {
+            read(variables).with_default_service_version("1.0").resource.service_version.expect("a version")
+        };
+        assert_eq!(version(&[]), "1.0");
+        assert_eq!(version(&[("OTEL_RESOURCE_ATTRIBUTES", "service.version=2.0")]), "2.0");
+        let resource = read(&[("OTEL_RESOURCE_ATTRIBUTES", "service.version=2.0")]).resource.resource();
+        assert_eq!(resource.get(&"service.version".into()).map(|value| value.to_string()).as_deref(), Some("2.0"));
+    }
+
+    #[test]
+    fn resource_attributes_cannot_weigh_events() {
+        let variables = [("OTEL_RESOURCE_ATTRIBUTES", "sampleRate=50,team=a,service.name=api")];
+        let resource = read(&variables).resource.resource();
+        let value = |key: &'static str| resource.get(&key.into()).map(|value| value.to_string());
+        assert_eq!(value("sampleRate"), None);
+        assert_eq!(value("field.sampleRate").as_deref(), Some("50"));
+        assert_eq!((value("team").as_deref(), value("service.name").as_deref()), (Some("a"), Some("api")));
+        assert_eq!(warned(&variables), ["OTEL_RESOURCE_ATTRIBUTES"]);
     }
 
     #[test]
     fn traces_are_drawn_under_sam_local_only() {
-        assert!(read(&[("AWS_SAM_LOCAL", "true")]).expect("valid").export.terminal);
-        assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).expect("valid").export.terminal);
+        assert!(read(&[("AWS_SAM_LOCAL", "true")]).export.terminal);
+        assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).export.terminal);
     }
 
     #[test]
     fn exception_messages_stay_out_of_spans_in_lambda() {
         let messages = |api, value| {
             let variables = [("AWS_LAMBDA_RUNTIME_API", api), ("LAMBDA_SPANS_EXCEPTION_MESSAGE", value)];
-            read(&variables).expect("valid").exception_messages
+            read(&variables).exception_messages
         };
         assert_eq!(messages("127.0.0.1:9001", ""), ExceptionMessages::Log);
         assert_eq!(messages("", ""), ExceptionMessages::All);
@@ -229,8 +361,7 @@ mod tests {
 
     #[test]
     fn both_forms_of_the_daemon_address_are_parsed() {
-        let address =
-            |value| read(&[("AWS_XRAY_DAEMON_ADDRESS", value)]).expect("valid").export.xray.map(|xray| xray.daemon);
+        let address = |value| read(&[("AWS_XRAY_DAEMON_ADDRESS", value)]).export.xray.map(|xray| xray.daemon);
         assert_eq!(address("169.254.79.129:2000").as_deref(), Some("169.254.79.129:2000"));
         assert_eq!(address("xray-daemon:2000").as_deref(), Some("xray-daemon:2000"));
         assert_eq!(address("tcp:127.0.0.1:1999 udp:127.0.0.2:2000").as_deref(), Some("127.0.0.2:2000"));
@@ -240,23 +371,22 @@ mod tests {
     fn every_variable_is_documented() {
         let documented = include_str!("../../docs/settings.md");
         let asked = std::cell::RefCell::new(Vec::new());
-        let settings = Settings::from_lookup(|name| {
+        Settings::from_lookup(|name| {
             asked.borrow_mut().push(name.to_owned());
             None
         });
-        assert!(settings.is_ok());
         // Variables that Lambda sets are not settings.
         let ours = asked.into_inner().into_iter().filter(|name| {
             !(name.starts_with("AWS_LAMBDA_") && name != "AWS_LAMBDA_LOG_LEVEL" || name == "AWS_REGION")
         });
-        for name in ours.filter(|name| !["OTEL_TRACES_SAMPLER", "OTEL_PROPAGATORS"].contains(&name.as_str())) {
+        for name in ours {
             assert!(documented.contains(&format!("`{name}`")), "{name}");
         }
     }
 
     #[test]
     fn default_service_name_yields_to_the_variable() {
-        let named = |variables| read(variables).expect("valid").with_default_service_name("code").resource.service_name;
+        let named = |variables| read(variables).with_default_service_name("code").resource.service_name;
         assert_eq!(named(&[("OTEL_SERVICE_NAME", "variable")]).as_deref(), Some("variable"));
         assert_eq!(named(&[]).as_deref(), Some("code"));
     }
@@ -267,37 +397,94 @@ mod tests {
             ("HONEYCOMB_API_KEY", "canary-key"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary-header"),
             ("LAMBDA_SPANS_SAMPLE_KEY", "canary-sample"),
-        ])
-        .expect("valid");
-        let spans = crate::Spans::new(&settings).expect("destinations");
+        ]);
+        let spans = crate::Spans::new(&settings);
         let shown = format!("{settings:?} {spans:?}");
         assert!(shown.contains("api.honeycomb.io") && !shown.contains("canary"), "{shown}");
     }
 
+    /// Each variable with a value that cannot be used.
+    const UNUSABLE: [(&str, &str); 18] = [
+        ("OTEL_SDK_DISABLED", "yes"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file"),
+        ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1"),
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "team"),
+        ("HONEYCOMB_API_KEY", "a\ncanary"),
+        ("AWS_XRAY_DAEMON_ADDRESS", "localhost"),
+        ("HTTPS_PROXY", "socks5://user:canary@proxy"),
+        ("LAMBDA_SPANS_BUDGET_MS", "soon"),
+        ("LAMBDA_SPANS_SAMPLE_RATE", "0"),
+        ("LAMBDA_SPANS_FLUSH", "later"),
+        ("LAMBDA_SPANS_CONTEXT", "both"),
+        ("LAMBDA_SPANS_LOG_BUFFER", "info"),
+        ("RUST_LOG", "my_crate=loud"),
+    ];
+
     #[test]
-    fn all_invalid_settings_are_reported_together() {
-        let faults = read(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
-            ("OTEL_EXPORTER_OTLP_HEADERS", "secret"),
-            ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
-            ("OTEL_RESOURCE_ATTRIBUTES", "team"),
-            ("AWS_XRAY_DAEMON_ADDRESS", "localhost"),
-            ("LAMBDA_SPANS_BUDGET_MS", "soon"),
-        ])
-        .expect_err("seven faults");
-        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            lines,
-            [
-                "OTEL_EXPORTER_OTLP_ENDPOINT: `collector:4318` is not a URL; it must begin with http:// or https:// and name a host",
-                "OTEL_EXPORTER_OTLP_HEADERS: entry 1 has no `=`; write `key=value,key=value`",
-                "OTEL_EXPORTER_OTLP_COMPRESSION: found `zstd`; allowed are `gzip`, `none`",
-                "OTEL_EXPORTER_OTLP_PROTOCOL: found `grpc`; allowed are `http/protobuf`",
-                "AWS_XRAY_DAEMON_ADDRESS: `localhost` has no port; write `host:port`, or `tcp:host:port udp:host:port`",
-                "OTEL_RESOURCE_ATTRIBUTES: entry 1 has no `=`; write `key=value,key=value`",
-                "LAMBDA_SPANS_BUDGET_MS: `soon` is not a whole number of milliseconds",
-            ]
-        );
+    fn unusable_values_are_warnings_and_defaults_apply() {
+        let settings = read(&UNUSABLE);
+        let mut warned: Vec<_> = settings.warnings().iter().map(|warning| warning.variable.as_str()).collect();
+        warned.sort_unstable();
+        let mut expected = UNUSABLE.map(|(name, _)| name);
+        expected.sort_unstable();
+        assert_eq!(warned, expected);
+        for warning in settings.warnings() {
+            let (_, value) = UNUSABLE.iter().find(|(name, _)| *name == warning.variable).expect("one of them");
+            assert!(value.contains("canary") || value == &"team" || warning.problem.contains(value), "{warning}");
+            assert!(!warning.problem.contains("canary"), "{warning}");
+        }
+        let default = read(&[]);
+        assert_eq!(format!("{settings:?}"), format!("{default:?}"));
+        assert_eq!((settings.budget, settings.flush), (default.budget, default.flush));
+        assert_eq!(settings.sampling.one_in, 1);
+    }
+
+    #[test]
+    fn unusable_specific_variable_yields_to_the_general_one() {
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "nowhere"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+        ];
+        let otlp = read(&variables).export.otlp.expect("an OTLP destination");
+        assert_eq!(otlp.compression, Compression::None);
+        assert_eq!(warned(&variables), ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"]);
+    }
+
+    #[test]
+    fn settings_without_a_destination_are_warnings() {
+        for variable in
+            [("OTEL_EXPORTER_OTLP_HEADERS", "a=b"), ("HONEYCOMB_API_ENDPOINT", "https://api.eu1.honeycomb.io")]
+        {
+            assert_eq!(warned(&[variable]), [variable.0]);
+        }
+        let plain = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", lambda_harness::DistantEndpoint::certificate()),
+        ];
+        assert_eq!(warned(&plain), ["OTEL_EXPORTER_OTLP_CERTIFICATE"]);
+    }
+
+    #[test]
+    fn unsupported_variables_are_warnings() {
+        for name in [
+            "OTEL_TRACES_SAMPLER",
+            "OTEL_PROPAGATORS",
+            "OTEL_BSP_SCHEDULE_DELAY",
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+            "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+            "OTEL_EXPORTER_OTLP_INSECURE",
+            "HONEYCOMB_DATASET",
+        ] {
+            assert_eq!(warned(&[(name, "x")]), [name]);
+        }
+        // Lambda sets it.
+        assert_eq!(warned(&[("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR")]), Vec::<String>::new());
     }
 }

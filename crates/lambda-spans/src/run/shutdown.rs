@@ -11,7 +11,7 @@ use tracing::warn;
 use super::spans::Spans;
 
 /// Lambda kills the process 500 ms after SIGTERM.
-const LAST_EXPORT: Duration = Duration::from_millis(400);
+pub(super) const LAST_EXPORT: Duration = Duration::from_millis(400);
 /// A request on the same machine. If the API does not respond, the function must still start.
 const REGISTRATION: Duration = Duration::from_millis(500);
 const IDENTIFIER: &str = "lambda-extension-identifier";

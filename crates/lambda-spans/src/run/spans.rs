@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use opentelemetry::trace::{Span, Tracer, TracerProvider};
-use opentelemetry_otlp::ExporterBuildError;
 use tokio::task::JoinHandle;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
@@ -27,10 +26,15 @@ use crate::capture::logs;
 use crate::capture::panics;
 use crate::capture::recorder::Recorder;
 use crate::export::pipeline::Pipeline;
-use crate::otlp::http_stack::HttpStack;
+use crate::otlp::http_stack::{HttpStack, NO_ROOTS};
+use crate::otlp::settings::OtlpSettings;
 use crate::propagation::ContextMode;
 use crate::trace::accounting::Ledger;
 use crate::trace::running::Running;
+use crate::variables::SettingsWarning;
+
+/// Longer than each part of the preparation may take.
+const PREPARATION: Duration = Duration::from_secs(3);
 
 /// Crates below the exporters and the AWS SDK. Their spans would feed the export with itself or repeat those of
 /// [`AwsSdkSpans`](crate::AwsSdkSpans).
@@ -90,33 +94,34 @@ fn is_recorded(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && *metadata.level() <= Level::INFO && !is_internal(metadata.target())
 }
 
-/// An error while installing tracing.
-#[derive(Debug)]
+/// An error while installing tracing. `Debug` shows the same message as `Display`, because Rust prints an error that
+/// `main` returns by `Debug`.
 #[non_exhaustive]
 pub enum InstallError {
-    /// The OTLP exporter rejected its settings.
-    Otlp(ExporterBuildError),
-    /// The process already has a global subscriber.
+    /// The process already has a global subscriber or logger.
     Subscriber(TryInitError),
 }
 
 impl std::fmt::Display for InstallError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Otlp(_) => "the OTLP exporter cannot be built",
-            Self::Subscriber(_) => "tracing is installed already; install it once, or use Spans::tracing_layer",
-        })
-    }
-}
-
-impl std::error::Error for InstallError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Otlp(error) => Some(error),
-            Self::Subscriber(error) => Some(error),
+            Self::Subscriber(error) => write!(
+                formatter,
+                "tracing cannot be installed ({error}): the process already has a global subscriber or logger; call \
+                 lambda_spans::run, Spans::from_env or Spans::install once and remove other calls of `init`, or create \
+                 Spans::new and add Spans::tracing_layer to your own subscriber"
+            ),
         }
     }
 }
+
+impl std::fmt::Debug for InstallError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl std::error::Error for InstallError {}
 
 /// The tracing of this process. Clones share it.
 #[derive(Clone)]
@@ -139,6 +144,8 @@ pub struct Spans {
     pub(super) context: ContextMode,
     pub(super) client_address: bool,
     pub(super) enabled: bool,
+    /// Whether there is no OTLP destination because there are no trusted root certificates.
+    without_roots: bool,
 }
 
 /// Shows only the counts, because settings and requests contain keys.
@@ -151,12 +158,17 @@ impl std::fmt::Debug for Spans {
 impl Spans {
     /// Creates the destinations without changing the process's global subscriber; see [`Spans::tracing_layer`].
     ///
-    /// # Errors
-    /// Fails if a destination cannot be created.
-    pub fn new(settings: &Settings) -> Result<Self, InstallError> {
-        let http_stack = HttpStack::default();
-        let pipeline = Pipeline::new(&settings.export, &settings.resource, &settings.sampling, &http_stack)
-            .map_err(InstallError::Otlp)?;
+    /// It does not log [`Settings::warnings`].
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let http_stack = HttpStack::new(settings.proxy.clone());
+        let mut export = settings.export.clone();
+        let needs_roots = |otlp: &OtlpSettings| otlp.endpoint.is_https() && otlp.certificates.is_none();
+        let without_roots = export.otlp.as_ref().is_some_and(needs_roots) && !http_stack.roots_exist();
+        if without_roots {
+            export.otlp = None;
+        }
+        let pipeline = Pipeline::new(&export, &settings.resource, &settings.sampling, &http_stack);
         let running = Arc::<Running>::default();
         let init = Arc::new(InitPhase::begin(pipeline.outbox.clone(), settings.runtime_api.is_some()));
         let recorder = Recorder::new(
@@ -168,7 +180,7 @@ impl Spans {
             settings.exception_messages,
             settings.enabled,
         );
-        Ok(Self {
+        Self {
             watchdog: Arc::new(Watchdog::new()),
             running,
             cleanup: Arc::default(),
@@ -185,15 +197,19 @@ impl Spans {
             context: settings.context,
             client_address: settings.client_address,
             enabled: settings.enabled,
-        })
+            without_roots,
+        }
     }
 
     /// Installs tracing and logging for the process: spans go to the destinations, log lines to standard output.
     ///
+    /// Call it in a Tokio runtime if possible: the preparation of the first export then runs in parallel to the rest of
+    /// the init phase.
+    ///
     /// # Errors
-    /// Fails if a destination cannot be created or another subscriber is installed.
+    /// Fails if another subscriber or logger is installed.
     pub fn install(settings: Settings) -> Result<Self, InstallError> {
-        let spans = Self::new(&settings)?;
+        let spans = Self::new(&settings);
         let warnings = settings.warnings;
         let filter = settings.log_filter;
         let written = Filter::<Registry>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
@@ -214,19 +230,40 @@ impl Spans {
             opentelemetry::global::set_text_map_propagator(Propagator);
         }
         panics::report_panics(messages);
-        // Copies of a snapshot cannot use its connections and keys.
-        if spans.enabled
-            && !spans.is_snapshot()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            let pipeline = spans.pipeline.clone();
-            *spans.preparation.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(runtime.spawn(async move { pipeline.prepare().await }));
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            spans.prepare(&runtime);
         }
-        for warning in warnings {
-            tracing::warn!("{warning}");
+        for SettingsWarning { variable, problem } in warnings {
+            tracing::warn!(variable, problem, "a setting of tracing cannot be used as it is");
+        }
+        if spans.without_roots {
+            tracing::warn!(problem = NO_ROOTS, "spans are not exported by OTLP");
         }
         Ok(spans)
+    }
+
+    /// Starts the preparation of the first export.
+    fn prepare(&self, runtime: &tokio::runtime::Handle) {
+        // Copies of a snapshot cannot use its connections and keys.
+        if self.enabled && !self.is_snapshot() {
+            let pipeline = self.pipeline.clone();
+            *self.preparation.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(runtime.spawn(async move { pipeline.prepare().await }));
+        }
+    }
+
+    /// Waits for the preparation of the first export, which has run in parallel to the rest of the init phase.
+    pub(super) async fn prepared(&self) {
+        let take = || self.preparation.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let preparation = take().or_else(|| {
+            // Tracing was installed outside of a runtime.
+            self.prepare(&tokio::runtime::Handle::current());
+            take()
+        });
+        if let Some(preparation) = preparation {
+            // The runtime in which tracing was installed may have ended, or nobody may run it.
+            tokio::time::timeout(PREPARATION, preparation).await.ok();
+        }
     }
 
     /// Makes the sampling over OTLP depend on `key`, for a key that is read at the start, for example from Secrets
@@ -296,7 +333,8 @@ impl Spans {
     /// Returns the HTTP client of the exporters for AWS SDK clients, so that the function has one TLS stack and loads
     /// the trusted root certificates once.
     ///
-    /// Its connect timeout is one second; the SDK's own connect and read timeouts do not apply.
+    /// It uses the proxies of `HTTPS_PROXY` and `HTTP_PROXY`. Its connect timeout is one second; the SDK's own connect and
+    /// read timeouts do not apply. Without trusted root certificates, requests over TLS fail.
     pub fn http_client(&self) -> SharedHttpClient {
         self.http_stack.client()
     }
@@ -345,7 +383,7 @@ pub(crate) mod tests {
             "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
             _ => None,
         });
-        let spans = Spans::new(&settings.expect("valid")).expect("destinations");
+        let spans = Spans::new(&settings);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         tracing::subscriber::with_default(Registry::default().with(spans.tracing_layer()), || {
             info_span!("migrate").in_scope(|| {});
@@ -365,7 +403,7 @@ pub(crate) mod tests {
             let is_set = ["AWS_XRAY_DAEMON_ADDRESS", "AWS_LAMBDA_RUNTIME_API"].contains(&name);
             is_set.then(|| "127.0.0.1:1".to_owned())
         });
-        let spans = Spans::new(&settings.expect("valid")).expect("destinations");
+        let spans = Spans::new(&settings);
         let kinds = [
             ("server", SpanKind::Server),
             ("CLIENT", SpanKind::Client),
@@ -411,7 +449,7 @@ pub(crate) mod tests {
     /// The counts after a span without an invocation.
     fn counts(variables: &[&str]) -> (u64, u64) {
         let settings = Settings::from_lookup(|name| variables.contains(&name).then(|| "127.0.0.1:1".to_owned()));
-        let spans = Spans::new(&settings.expect("valid")).expect("destinations");
+        let spans = Spans::new(&settings);
         tracing::subscriber::with_default(Registry::default().with(spans.tracing_layer()), || {
             info_span!("migrate").in_scope(|| {});
         });

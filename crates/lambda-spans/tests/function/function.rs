@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region, SharedHttpClient};
 use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::http::{HeaderMap, Response, StatusCode};
@@ -32,10 +32,12 @@ async fn main() -> Result<(), Error> {
         "http" => {
             let spans = Spans::from_env()?;
             let books = spans.clone();
-            spans.run(router().route("/ledger", get(async move || ledger(&books)))).await
+            let client = spans.http_client();
+            let router = router().route("/ledger", get(async move || ledger(&books)));
+            spans.run(router.route("/aws", get(async move || aws(client).await))).await
         }
         "http-with-address" => {
-            let settings = Settings::from_env().map_err(lambda_spans::SettingsErrors)?.with_client_address();
+            let settings = Settings::from_env().with_client_address();
             Spans::install(settings)?.run(Router::new().nest("/{stage}", router())).await
         }
         "http-error" => {
@@ -46,6 +48,10 @@ async fn main() -> Result<(), Error> {
         "streaming" => {
             let router = Router::new().route("/items/{id}", get(streamed)).route("/broken", get(broken));
             lambda_spans::run_streaming(router).await
+        }
+        "installed-twice" => {
+            Spans::from_env()?;
+            lambda_spans::run(router()).await
         }
         "event" => lambda_spans::run_event(service_fn(handle)).await,
         other => panic!("no handler {other}"),
@@ -75,7 +81,6 @@ fn router() -> Router {
         .route("/integers", get(integers))
         .route("/inject", get(inject))
         .route("/trace", get(trace))
-        .route("/aws", get(aws))
         .route("/spans/{count}/{bytes}", get(many))
         .route("/large/{count}", get(large))
         .route("/deep/{count}", get(deep))
@@ -180,8 +185,9 @@ async fn trace() -> String {
     lambda_spans::trace_id().unwrap()
 }
 
-async fn aws() -> StatusCode {
+async fn aws(client: SharedHttpClient) -> StatusCode {
     let config = Builder::new()
+        .http_client(client)
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("id", "secret", None, None, "test"))

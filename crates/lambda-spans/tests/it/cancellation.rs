@@ -32,9 +32,8 @@ impl Server {
     async fn start() -> Self {
         let otlp = OtlpReceiver::start().await;
         let endpoint = otlp.endpoint();
-        let settings =
-            Settings::from_lookup(|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone())).unwrap();
-        let spans = Spans::new(&settings).unwrap();
+        let settings = Settings::from_lookup(|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone()));
+        let spans = Spans::new(&settings);
         let subscriber = tracing_subscriber::registry().with(spans.tracing_layer());
         Self { spans, otlp, _subscriber: tracing::subscriber::set_default(subscriber) }
     }

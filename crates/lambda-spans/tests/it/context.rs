@@ -167,8 +167,8 @@ async fn log_lines_carry_the_otlp_trace_id() {
 #[tokio::test]
 async fn server_responses_carry_the_otlp_trace_id() {
     for (mode, callers) in [("caller", true), ("xray", false)] {
-        let settings = Settings::from_lookup(|name| (name == "LAMBDA_SPANS_CONTEXT").then(|| mode.to_owned())).unwrap();
-        let spans = Spans::new(&settings).unwrap();
+        let settings = Settings::from_lookup(|name| (name == "LAMBDA_SPANS_CONTEXT").then(|| mode.to_owned()));
+        let spans = Spans::new(&settings);
         let _recording = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
         let router = Router::new().route("/", get(async || lambda_spans::trace_id().unwrap()));
         let parent = format!("00-{CLIENT_TRACE_ID}-{CLIENT_SPAN_ID}-01");

@@ -348,6 +348,20 @@ async fn balance(row: Row, mode: (&'static str, String)) {
     assert!(complaints <= 1, "{fault}: {log}");
 }
 
+/// With the default budget, that is less than 5 ms for each of them.
+#[tokio::test]
+async fn silent_receiver_delays_one_of_200_invocations() {
+    let mut stage = Stage::new(&Otlp::Hangs, Xray::Well, &[]).await;
+    let mut delayed = 0;
+    for _ in 0..200 {
+        let answer = stage.get("/items/42").await;
+        stage.lambda.wait_until_frozen().await;
+        delayed += usize::from(answer.received_at.elapsed() > Duration::from_millis(400));
+    }
+    stage.lambda.kill().await;
+    assert_eq!(delayed, 1);
+}
+
 #[tokio::test]
 async fn late_receiver_gets_every_span() {
     let budget = [("LAMBDA_SPANS_BUDGET_MS", SHORT.to_string()), ("LAMBDA_SPANS_FLUSH", "adaptive".to_owned())];

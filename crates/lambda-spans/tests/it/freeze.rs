@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::HeaderMap;
-use lambda_harness::{Event, InvocationResult, Lambda, OtlpReceiver, OtlpResponse, XrayDaemon};
+use lambda_harness::{DistantEndpoint, Event, InvocationResult, Lambda, OtlpReceiver, OtlpResponse, XrayDaemon};
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use lambda_spans::{EventLayer, Ledger, Settings, Spans};
 use serde_json::{Value, json};
@@ -26,9 +26,11 @@ fn function() {
     if variable("AWS_LAMBDA_RUNTIME_API").is_none() {
         return;
     }
+    let outside = variable("INSTALLED_OUTSIDE").is_some();
+    let installed = outside.then(|| Spans::install(Settings::from_env()).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let spans = Spans::install(Settings::from_env().unwrap()).unwrap();
+        let spans = installed.unwrap_or_else(|| Spans::install(Settings::from_env()).unwrap());
         let handler = {
             let spans = spans.clone();
             service_fn(move |event: LambdaEvent<Value>| handle(spans.clone(), event.payload))
@@ -155,6 +157,27 @@ async fn spans_arrive_before_the_freeze_despite_kills() {
     complete(&stage.traces(), 20);
     assert_eq!(stage.otlp.collected().requests.len(), 20);
     assert_eq!(stage.xray.take().await.len(), 61);
+}
+
+#[tokio::test]
+async fn installation_outside_a_runtime_is_prepared() {
+    let stage = Stage::new().await;
+    let distant =
+        DistantEndpoint::start(stage.otlp.endpoint().trim_start_matches("http://"), Duration::from_millis(10)).await;
+    let mut lambda = stage
+        .function(&[
+            ("INSTALLED_OUTSIDE", "true"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &distant.endpoint()),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", DistantEndpoint::certificate()),
+        ])
+        .await;
+    lambda.wait_until_frozen().await;
+    assert_eq!(distant.connections(), 1);
+    ledger(&lambda.invoke(ok(1)).await);
+    lambda.wait_until_frozen().await;
+    complete(&stage.traces(), 1);
+    assert_eq!(distant.connections(), 1);
+    lambda.kill().await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod aws_sdk;
 mod cancellation;
 mod context;
+mod distance;
 mod errors;
 mod examples;
 mod faults;
@@ -12,6 +13,7 @@ mod features;
 mod freeze;
 mod http;
 mod large;
+mod settings;
 mod streaming;
 mod support;
 mod triggers;

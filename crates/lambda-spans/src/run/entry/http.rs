@@ -31,7 +31,7 @@ use crate::run::spans::Spans;
 /// ```
 ///
 /// # Errors
-/// Fails if a setting is invalid, another subscriber is installed, or the Runtime API is unreachable.
+/// Fails if another subscriber is installed or the Runtime API is unreachable.
 pub async fn run<S, B>(service: S) -> Result<(), Error>
 where
     S: Service<Request, Response = Response<B>> + Clone + Send + 'static,

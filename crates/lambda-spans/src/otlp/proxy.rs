@@ -1,0 +1,61 @@
+//! The proxies between this process and its receivers.
+
+use aws_smithy_http_client::proxy::ProxyConfig;
+
+use crate::variables::url::Url;
+use crate::variables::{Reader, shown};
+
+/// Requests to this machine and to its link never use a proxy: the Runtime API, the X-Ray daemon and the endpoints of
+/// credentials are there.
+const NEVER: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fe80::/10";
+
+/// The variables of curl, which most programs read.
+#[derive(Clone, Default)]
+pub(crate) struct ProxySettings {
+    http: Option<String>,
+    https: Option<String>,
+    except: String,
+}
+
+/// Shows no URL, because it may contain a password.
+impl std::fmt::Debug for ProxySettings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (http, https) = (self.http.is_some(), self.https.is_some());
+        formatter.debug_struct("ProxySettings").field("http", &http).field("https", &https).finish_non_exhaustive()
+    }
+}
+
+impl ProxySettings {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let except = reader.first(&["NO_PROXY", "no_proxy"]).map_or_else(String::new, |(_, hosts)| format!(",{hosts}"));
+        Self {
+            http: reader.parsed(&["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"], proxy),
+            https: reader.parsed(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"], proxy),
+            except: format!("{NEVER}{except}"),
+        }
+    }
+
+    /// Returns the proxy for `http://` URLs.
+    pub(super) fn http(&self) -> Option<ProxyConfig> {
+        self.except(ProxyConfig::http(self.http.as_deref()?).ok()?)
+    }
+
+    /// Returns the proxy for `https://` URLs.
+    pub(super) fn https(&self) -> Option<ProxyConfig> {
+        self.except(ProxyConfig::https(self.https.as_deref()?).ok()?)
+    }
+
+    fn except(&self, proxy: ProxyConfig) -> Option<ProxyConfig> {
+        Some(proxy.no_proxy(&self.except))
+    }
+}
+
+/// Accepts the URL of an HTTP proxy. As in curl, the scheme is optional.
+fn proxy(value: &str) -> Result<String, String> {
+    let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+    if Url::parse(&url).is_some() && ProxyConfig::https(url.as_str()).is_ok() {
+        return Ok(url);
+    }
+    let shown = shown(value.rsplit('@').next().unwrap_or(value));
+    Err(format!("found {shown}; allowed is the URL of an HTTP proxy, such as `http://host:3128`"))
+}
