@@ -1,5 +1,6 @@
 //! The documents of an invocation: all of its spans in as few datagrams as possible, the root first.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use opentelemetry::SpanId;
@@ -181,7 +182,11 @@ impl Fragments<'_> {
             }
         }
         let is_kept = |position: &usize| kept.get(*position).is_some_and(|kept| *kept);
-        let order: Vec<usize> = tree.order().iter().copied().filter(is_kept).collect();
+        let order = if count == kept.len() {
+            Cow::Borrowed(tree.order())
+        } else {
+            tree.order().iter().copied().filter(is_kept).collect()
+        };
         let parents = tree.kept_parents(&kept);
         let sizes: Vec<usize> = self.all.iter().map(|fragment| fragment.range.len() + NESTING).collect();
         let packing = Packing::new(&order, &parents, &sizes, MAX_DATAGRAM - HEADER.len() - MAX_OUTERMOST);
