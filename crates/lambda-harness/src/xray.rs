@@ -1,15 +1,19 @@
 //! A UDP receiver, in place of the X-Ray daemon.
 
 use std::net::UdpSocket;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 const HEADER: &[u8] = b"{\"format\": \"json\", \"version\": 1}\n";
 /// Marks the end of the datagrams that one call of [`XrayDaemon::take`] returns.
 const END: &[u8] = b"end";
+/// How long to wait before sending the mark again.
+const RESPONSE: Duration = Duration::from_millis(500);
 
 /// Receives X-Ray segment documents on a loopback UDP port, on a thread that does nothing else, as the daemon is a
 /// process of its own.
@@ -39,11 +43,17 @@ impl XrayDaemon {
     ///
     /// Nested subsegments are returned as separate documents, with the `trace_id` and `parent_id` of their parent.
     pub async fn take(&self) -> Vec<Value> {
-        let (sender, datagrams) = oneshot::channel();
+        let (sender, mut datagrams) = oneshot::channel();
         self.takers.send(sender).expect("the receiver is running");
-        self.end();
+        // The kernel drops the mark if the buffer is full.
+        let datagrams = loop {
+            self.end();
+            if let Ok(datagrams) = timeout(RESPONSE, &mut datagrams).await {
+                break datagrams.expect("datagrams");
+            }
+        };
         let mut documents = Vec::new();
-        for datagram in datagrams.await.expect("datagrams") {
+        for datagram in datagrams {
             let document = datagram.strip_prefix(HEADER).expect("the daemon's header");
             flatten(serde_json::from_slice(document).expect("a document"), &mut documents);
         }
@@ -74,9 +84,13 @@ fn receive(socket: &UdpSocket, requests: &mpsc::Receiver<oneshot::Sender<Vec<Vec
             datagrams.push(datagram.to_vec());
             continue;
         }
-        let Ok(request) = requests.recv() else { return };
-        // The test may have stopped waiting.
-        drop(request.send(std::mem::take(&mut datagrams)));
+        match requests.try_recv() {
+            // The test may have stopped waiting.
+            Ok(request) => drop(request.send(std::mem::take(&mut datagrams))),
+            // The mark was sent twice.
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return,
+        }
     }
 }
 

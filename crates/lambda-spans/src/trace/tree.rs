@@ -47,11 +47,12 @@ impl SpanTree {
 
     /// Orders the spans level by level: the root first, then other spans without a parent, then their children.
     fn place(&mut self, spans: &[SpanData]) {
-        let (roots, others): (Vec<_>, Vec<_>) = (0..spans.len())
-            .filter(|position| self.parent(*position).is_none())
-            .partition(|position| spans.get(*position).is_some_and(is_root));
-        for top in roots.into_iter().chain(others) {
-            self.push(top, 1);
+        for roots in [true, false] {
+            for (position, span) in spans.iter().enumerate() {
+                if self.parent(position).is_none() && is_root(span) == roots {
+                    self.push(position, 1);
+                }
+            }
         }
         let mut next = 0;
         for position in 0..spans.len() {

@@ -6,6 +6,8 @@ use opentelemetry::trace::TraceId;
 
 /// X-Ray's limit for the documents of a trace is 500 KB. The rest is for Lambda's own segments.
 const MAX_BYTES: usize = 480_000;
+/// The part of it that only root spans and errors use, for those that end late.
+const RESERVE: usize = 16_000;
 /// X-Ray's limit for the annotations of a trace.
 const MAX_ANNOTATIONS: usize = 50;
 /// The number of traces that are remembered for spans that end late.
@@ -21,6 +23,13 @@ pub(super) struct Allowance {
 impl Default for Allowance {
     fn default() -> Self {
         Self { bytes: MAX_BYTES, annotations: MAX_ANNOTATIONS }
+    }
+}
+
+impl Allowance {
+    /// Returns the bytes for spans that are neither a root nor an error.
+    pub(super) fn ordinary_bytes(&self) -> usize {
+        self.bytes.saturating_sub(RESERVE)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The documents of an invocation: all of its spans in as few datagrams as possible, the root first.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use opentelemetry::SpanId;
@@ -11,11 +12,13 @@ use super::limits::MAX_DATAGRAM;
 use super::packing::Packing;
 use super::place;
 use super::role::Form;
-use crate::trace::importance::by_importance;
+use crate::trace::importance::{by_importance, is_essential};
 use crate::trace::tree::{SpanTree, is_root};
 
 /// The bytes of `,"subsegments":[]` and of the comma between two spans.
 const NESTING: usize = 18;
+/// What a nested span gains as a document of its own.
+const OUTERMOST: usize = 100;
 /// The usual size of a document in bytes.
 const USUAL: usize = 2048;
 
@@ -33,7 +36,10 @@ struct Fragments<'a> {
     all: Vec<Fragment>,
     /// The positions of the written spans, the most important first.
     written: Vec<usize>,
+    /// Whether the first one is the root.
     has_root: bool,
+    /// How many are a root or an error.
+    essential: usize,
 }
 
 impl Documents {
@@ -50,7 +56,7 @@ impl Documents {
         buffer.clear();
         let tree = SpanTree::new(spans);
         let fragments = self.fragments(spans, &tree, parent, allowance, buffer);
-        let kept = fragments.fitting(&tree, allowance.bytes);
+        let kept = fragments.fitting(&tree, allowance);
         let omitted = spans.len() - kept.count;
         let first = documents.len();
         let mut siblings_of = None;
@@ -112,12 +118,15 @@ impl Documents {
         buffer: &'a mut Vec<u8>,
     ) -> Fragments<'a> {
         let all = vec![Fragment::default(); spans.len()];
-        let mut fragments = Fragments { buffer, all, written: Vec::new(), has_root: false };
+        let mut fragments = Fragments { buffer, all, written: Vec::new(), has_root: false, essential: 0 };
         for position in by_importance(spans, tree) {
             let (Some(span), Some(fragment)) = (spans.get(position), fragments.all.get_mut(position)) else { continue };
             let start = fragments.buffer.len();
+            let is_essential = is_essential(span);
+            let limit = if is_essential { allowance.bytes } else { allowance.ordinary_bytes() };
             // The root is written in any case.
-            if start >= allowance.bytes && !is_root(span) {
+            let is_the_root = fragments.written.is_empty() && is_root(span);
+            if start >= limit && !is_the_root {
                 break;
             }
             // A span without a parent is the top of a document.
@@ -127,7 +136,8 @@ impl Documents {
             fragment.range = start..fragments.buffer.len();
             allowance.annotations -= fragment.annotations;
             fragments.written.push(position);
-            fragments.has_root |= is_root(span);
+            fragments.has_root |= is_the_root;
+            fragments.essential += usize::from(is_essential);
         }
         fragments
     }
@@ -141,23 +151,21 @@ struct Kept {
     parents: Vec<Option<usize>>,
 }
 
-impl Kept {
-    fn bytes(&self) -> usize {
-        self.packing.bytes(MAX_OUTERMOST)
-    }
-}
-
 impl Fragments<'_> {
-    /// Returns the most important spans whose documents have at most `bytes` bytes, and always the root.
-    fn fitting(&self, tree: &SpanTree, bytes: usize) -> Kept {
+    /// Returns the most important spans whose documents fit into the allowance, and always the root.
+    fn fitting(&self, tree: &SpanTree, allowance: &Allowance) -> Kept {
+        let fits = |kept: &Kept| {
+            let limit = if kept.count > self.essential { allowance.ordinary_bytes() } else { allowance.bytes };
+            kept.packing.bytes(OUTERMOST) <= limit
+        };
         let all = self.most_important(tree, self.written.len());
-        if all.bytes() <= bytes {
+        if fits(&all) {
             return all;
         }
         let (mut fitting, mut excessive) = (usize::from(self.has_root), self.written.len());
         while fitting + 1 < excessive {
             let count = usize::midpoint(fitting, excessive);
-            if self.most_important(tree, count).bytes() <= bytes {
+            if fits(&self.most_important(tree, count)) {
                 fitting = count;
             } else {
                 excessive = count;
@@ -174,7 +182,11 @@ impl Fragments<'_> {
             }
         }
         let is_kept = |position: &usize| kept.get(*position).is_some_and(|kept| *kept);
-        let order: Vec<usize> = tree.order().iter().copied().filter(is_kept).collect();
+        let order = if count == kept.len() {
+            Cow::Borrowed(tree.order())
+        } else {
+            tree.order().iter().copied().filter(is_kept).collect()
+        };
         let parents = tree.kept_parents(&kept);
         let sizes: Vec<usize> = self.all.iter().map(|fragment| fragment.range.len() + NESTING).collect();
         let packing = Packing::new(&order, &parents, &sizes, MAX_DATAGRAM - HEADER.len() - MAX_OUTERMOST);

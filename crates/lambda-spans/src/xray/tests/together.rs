@@ -158,6 +158,8 @@ fn invocation_of_10000_spans_keeps_root_and_errors() {
     // A span that ends late belongs to the same trace.
     let late = xray.documents(&[finished(vec![with_id(10_000, ROOT_ID, long("late", 60_000))])], &account);
     assert_eq!((late.len(), account.counts().dropped.overflowed), (0, omitted + 1));
+    let failed = SpanData { status: Status::error(""), ..with_id(10_001, ROOT_ID, child("late", vec![])) };
+    assert_eq!(xray.documents(&[finished(vec![failed])], &account).len(), 1);
     let again = xray.documents(&[finished(vec![root("root", vec![])])], &account);
     assert_eq!(again.len(), 1);
 }
