@@ -151,7 +151,11 @@ impl Process {
             ParentOf::FreshContext => Some(Context::new()),
             ParentOf::RemoteCaller => Some(Context::current().with_remote_span_context(caller())),
             ParentOf::RemoteCallerInFreshContext => Some(Context::new().with_remote_span_context(caller())),
-            _ => None,
+            ParentOf::Surroundings
+            | ParentOf::Nothing
+            | ParentOf::HeldSpan
+            | ParentOf::SpawnedTask
+            | ParentOf::OpenTelemetryApi => None,
         };
         if let Some(asked) = asked {
             span.set_parent(asked).unwrap();
