@@ -84,7 +84,7 @@ const SET_ELSEWHERE: [&str; 17] = [
     "HONEYCOMB_API_KEY",
 ];
 /// Variables whose defaults suit every function.
-const LEFT_AT_DEFAULT: [&str; 60] = [
+const LEFT_AT_DEFAULT: [&str; 61] = [
     "ALL_PROXY",
     "AWS_XRAY_COLLECTOR_ENDPOINT",
     "AWS_XRAY_SDK_ENABLED",
@@ -103,6 +103,7 @@ const LEFT_AT_DEFAULT: [&str; 60] = [
     "LAMBDA_SPANS_LOG_BUFFER",
     "LAMBDA_SPANS_SAMPLE_KEY",
     "LAMBDA_SPANS_XRAY_ANNOTATIONS",
+    "LAMBDA_SPANS_XRAY_ARRAYS",
     "NO_PROXY",
     "OTEL_ATTRIBUTE_COUNT_LIMIT",
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",

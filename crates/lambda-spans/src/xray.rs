@@ -15,6 +15,7 @@ mod daemon;
 pub(crate) mod document;
 mod failure;
 mod http_block;
+mod inner;
 mod invocation;
 mod json;
 mod limits;

@@ -82,25 +82,26 @@ impl Outbox {
 
 impl SpanSink for Outbox {
     fn accept(&self, mut work: FinishedSpans) {
-        let (spans, destinations) = (work.spans.len(), work.destinations);
+        let (spans, destinations) = (work.spans.len() + work.omitted, work.destinations);
         let reason = if work.orphan { DropReason::Orphaned } else { DropReason::Overflowed };
         let sizes = work.spans.iter().map(size);
         let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = contents.waiting;
         let all = sizes.fold(waiting, Waiting::plus);
-        let omitted = if all.is_within(MAX) {
-            waiting = all;
-            0
-        } else {
-            reduce(&mut work.spans, |span| {
-                let more = waiting.plus(size(span));
-                let fits = more.is_within(if is_essential(span) { MAX_ESSENTIAL } else { MAX });
-                if fits {
-                    waiting = more;
-                }
-                fits
-            })
-        };
+        let omitted = work.omitted
+            + if all.is_within(MAX) {
+                waiting = all;
+                0
+            } else {
+                reduce(&mut work.spans, |span| {
+                    let more = waiting.plus(size(span));
+                    let fits = more.is_within(if is_essential(span) { MAX_ESSENTIAL } else { MAX });
+                    if fits {
+                        waiting = more;
+                    }
+                    fits
+                })
+            };
         contents.waiting = waiting;
         contents.omitted += omitted;
         if !work.spans.is_empty() {
@@ -194,6 +195,7 @@ mod tests {
             destinations: Destinations::ALL,
             caller: None,
             orphan: false,
+            omitted: 0,
             spans,
         }
     }

@@ -17,7 +17,7 @@ use crate::variables::{Reader, shown};
 const TRACES_PATH: &str = "/v1/traces";
 const HONEYCOMB_ENDPOINT: &str = "https://api.honeycomb.io";
 pub(super) const HONEYCOMB_HEADER: &str = "x-honeycomb-team";
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Honeycomb cuts longer strings.
 const DEFAULT_VALUE_LENGTH: usize = 64 * 1024;
 

@@ -29,6 +29,8 @@ pub(crate) struct FinishedSpans {
     /// Whether they started outside of every invocation.
     pub(crate) orphan: bool,
     pub(crate) spans: Vec<SpanData>,
+    /// The number of spans that the invocation could not keep.
+    pub(crate) omitted: usize,
 }
 
 /// Receives spans that are ready for export. The export pipeline's outbox implements it.

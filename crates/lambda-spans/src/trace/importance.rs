@@ -67,11 +67,18 @@ pub(crate) fn reduce(spans: &mut Vec<SpanData>, mut fits: impl FnMut(&SpanData) 
     let mut kept = kept.into_iter();
     spans.retain(|_| kept.next().unwrap_or_default());
     if let Some(root) = spans.iter_mut().find(|span| is_root(span)) {
+        add_omitted(root, omitted);
+    }
+    omitted
+}
+
+/// Adds to the number of omitted spans on the root.
+pub(crate) fn add_omitted(root: &mut SpanData, omitted: usize) {
+    if omitted > 0 {
         let count = omitted_below(root) + omitted;
         root.attributes.retain(|attribute| attribute.key.as_str() != LAMBDA_SPANS_OMITTED);
         root.attributes.push(KeyValue::new(LAMBDA_SPANS_OMITTED, i64::try_from(count).unwrap_or(i64::MAX)));
     }
-    omitted
 }
 
 #[cfg(test)]

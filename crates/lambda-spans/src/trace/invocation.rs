@@ -16,10 +16,16 @@ use crate::clock::Moment;
 use crate::propagation::trace_header::TraceHeader;
 use crate::trace::accounting::Destinations;
 use crate::trace::finished::{FinishedSpans, SpanSink, XrayContext};
+use crate::trace::importance;
 use crate::trace::inbound::Inbound;
 use crate::trace::open_span::OpenSpan;
 use crate::trace::sampling::{Decision, Sampler, Verdict};
 
+/// When this many ended spans wait in an invocation, the least important are omitted until [`KEPT`] are left.
+const MAX_FINISHED: usize = 32 * 1024;
+const KEPT: usize = 16 * 1024;
+/// The same for errors.
+const KEPT_ESSENTIAL: usize = 24 * 1024;
 /// The maximum size of the log lines that an invocation buffers, in bytes.
 const MAX_BUFFERED_LOGS: usize = 64 * 1024;
 
@@ -46,6 +52,8 @@ struct State {
 #[derive(Debug, Default)]
 struct SpanState {
     finished: Vec<SpanData>,
+    /// The number of ended spans that were omitted.
+    omitted: usize,
     open: HashMap<SpanId, Weak<OpenSpan>>,
     /// Spans that were exported over OTLP while open. Their ends go to X-Ray only.
     already_exported: HashSet<SpanId>,
@@ -68,6 +76,19 @@ impl BufferedLogs {
         while self.bytes > MAX_BUFFERED_LOGS {
             let Some(oldest) = self.lines.pop_front() else { return };
             self.bytes -= oldest.len();
+        }
+    }
+}
+
+impl SpanState {
+    fn bound(&mut self) {
+        if self.finished.len() >= MAX_FINISHED {
+            let mut kept = 0;
+            self.omitted += importance::reduce(&mut self.finished, |span| {
+                let fits = kept < if importance::is_essential(span) { KEPT_ESSENTIAL } else { KEPT };
+                kept += usize::from(fits);
+                fits
+            });
         }
     }
 }
@@ -186,9 +207,10 @@ impl Invocation {
         } else if let Some(otlp) = state.closed {
             let already_exported = state.already_exported.contains(&id);
             drop(state);
-            self.send(otlp, if already_exported { Destinations::REPLACING } else { Destinations::ALL }, vec![span]);
+            self.send(otlp, if already_exported { Destinations::REPLACING } else { Destinations::ALL }, vec![span], 0);
         } else {
             state.finished.push(span);
+            state.bound();
         }
     }
 
@@ -225,25 +247,36 @@ impl Invocation {
         if !spans.is_empty() {
             let xray = XrayContext { parent: None, sampled: false };
             let (otlp, destinations) = (Decision::SampleOut, Destinations::ALL);
-            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller: None, orphan: false, spans });
+            self.0.sink.accept(FinishedSpans {
+                xray,
+                otlp,
+                destinations,
+                caller: None,
+                orphan: false,
+                spans,
+                omitted: 0,
+            });
         }
     }
 
     /// Ends the invocation: its spans become ready for export. Returns the verdict on its root span.
     pub(crate) fn close(&self, sampler: &Sampler) -> Verdict {
         let mut state = self.lock();
-        let spans = mem::take(&mut state.finished);
+        let (mut spans, omitted) = (mem::take(&mut state.finished), mem::take(&mut state.omitted));
         let id = self.root_span();
-        let root = spans.iter().rfind(|span| span.span_context.span_id() == id);
-        let mut verdict = root.map(|root| sampler.verdict(root)).unwrap_or_default();
+        let root = spans.iter_mut().rfind(|span| span.span_context.span_id() == id);
+        let mut verdict = root.as_deref().map(|root| sampler.verdict(root)).unwrap_or_default();
+        if let Some(root) = root {
+            importance::add_omitted(root, omitted);
+        }
         verdict.slow |= state.interrupted;
         let otlp = sampler.decide(self.0.trace_id, verdict);
         state.closed = Some(otlp);
         let (already_exported, new): (Vec<_>, Vec<_>) =
             spans.into_iter().partition(|span| state.already_exported.contains(&span.span_context.span_id()));
         drop(state);
-        self.send(otlp, Destinations::REPLACING, already_exported);
-        self.send(otlp, Destinations::ALL, new);
+        self.send(otlp, Destinations::REPLACING, already_exported, 0);
+        self.send(otlp, Destinations::ALL, new, omitted);
         verdict
     }
 
@@ -256,27 +289,27 @@ impl Invocation {
         if state.closed.is_some() || mem::replace(&mut state.interrupted, true) {
             return Vec::new();
         }
-        let finished = mem::take(&mut state.finished);
+        let (finished, omitted) = (mem::take(&mut state.finished), mem::take(&mut state.omitted));
         let open: Vec<SpanData> = state.open.values().filter_map(|span| span.upgrade()?.snapshot(now)).collect();
         state.already_exported = open.iter().map(|span| span.span_context.span_id()).collect();
         drop(state);
         let keep = Decision::Keep { rate: 1 };
-        self.send(keep, Destinations::ALL, finished);
+        self.send(keep, Destinations::ALL, finished, omitted);
         let interrupted = open.iter().cloned().map(|mut span| {
             span.attributes.push(KeyValue::new(LAMBDA_SPANS_INTERRUPTED, true));
             span.attributes.push(KeyValue::new(ERROR_TYPE, "deadline"));
             span.status = Status::error("not over shortly before the deadline");
             span
         });
-        self.send(keep, Destinations::APPENDING, interrupted.collect());
+        self.send(keep, Destinations::APPENDING, interrupted.collect(), 0);
         open
     }
 
-    fn send(&self, otlp: Decision, destinations: Destinations, spans: Vec<SpanData>) {
-        if !spans.is_empty() {
+    fn send(&self, otlp: Decision, destinations: Destinations, spans: Vec<SpanData>, omitted: usize) {
+        if !spans.is_empty() || omitted > 0 {
             let (xray, caller) = (self.0.xray, self.0.inbound.caller().cloned());
             let orphan = self.0.is_orphan;
-            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, orphan, spans });
+            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, orphan, spans, omitted });
         }
     }
 
@@ -293,4 +326,31 @@ pub(crate) fn in_trace(trace_id: TraceId, span_id: SpanId) -> SpanContext {
 /// Returns a new trace id in X-Ray's form.
 pub(crate) fn new_trace_id() -> TraceId {
     XrayIdGenerator::default().new_trace_id()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::finished::tests::CollectingSink;
+    use crate::trace::sampling::SamplingSettings;
+    use crate::trace::tree::tests::span;
+
+    #[test]
+    fn spans_of_one_invocation_are_bounded() {
+        let sink = Arc::<CollectingSink>::default();
+        let invocation = Invocation::root(TraceId::from(1), String::new(), sink.clone(), Inbound::default());
+        invocation.claim_root(SpanId::from(1));
+        for id in 2..=40_000 {
+            let status = if id % 1000 == 0 { Status::error("") } else { Status::Unset };
+            invocation.record(SpanData { status, ..span(id, 1, 0) });
+        }
+        invocation.record(span(1, 0, 10));
+        invocation.close(&Sampler::new(&SamplingSettings::default()));
+        let [finished] = &sink.take()[..] else { panic!("one invocation") };
+        assert_eq!((finished.spans.len(), finished.omitted), (40_000 - 16_384, 16_384));
+        let root = finished.spans.last().unwrap();
+        assert_eq!(importance::omitted_below(root), 16_384);
+        let errors = finished.spans.iter().filter(|span| matches!(span.status, Status::Error { .. })).count();
+        assert_eq!(errors, 40);
+    }
 }

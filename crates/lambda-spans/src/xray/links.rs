@@ -3,9 +3,9 @@
 use opentelemetry::trace::Link;
 use opentelemetry_sdk::trace::SpanData;
 
+use super::inner::{write_count, write_inner};
 use super::json::Members;
 use super::limits::SizeLimits;
-use super::metadata;
 
 const LINKS: &str = "links";
 
@@ -15,7 +15,7 @@ pub(super) fn write_field(segment: &mut Members<'_>, span: &SpanData, limits: &S
     segment.list(LINKS, span.links.iter(), limits.list, |members, link: &Link| {
         members.trace_id("trace_id", link.span_context.trace_id());
         members.hex("id", &link.span_context.span_id().to_bytes());
-        metadata::write_inner(members, &link.attributes, limits);
+        write_inner(members, &link.attributes, limits);
     })
 }
 
@@ -24,7 +24,7 @@ pub(super) fn write_metadata(namespace: &mut Members<'_>, span: &SpanData, limit
     namespace.list(LINKS, span.links.iter(), limits.list, |members, link: &Link| {
         members.hex("trace_id", &link.span_context.trace_id().to_bytes());
         members.hex("span_id", &link.span_context.span_id().to_bytes());
-        let left_out = metadata::write_inner(members, &link.attributes, limits);
-        metadata::write_count(members, "dropped_attributes", link.dropped_attributes_count, left_out);
+        let left_out = write_inner(members, &link.attributes, limits);
+        write_count(members, "dropped_attributes", link.dropped_attributes_count, left_out);
     })
 }

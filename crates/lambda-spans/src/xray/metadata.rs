@@ -3,24 +3,22 @@
 //! It maps namespaces to objects. Attributes have one namespace and values of this library another, so that their keys
 //! cannot collide.
 
-use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, Status};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::failure::SpanFailure;
+use super::inner::{write_count, write_inner};
 use super::json::Members;
 use super::limits::{MAX_DATAGRAM, SizeLimits};
 use super::links;
 use super::place::Place;
 use super::role::Role;
-use super::span_attributes::{MAX as MAX_ATTRIBUTES, SpanAttributes, bounded_key};
+use super::span_attributes::{MAX as MAX_ATTRIBUTES, SpanAttributes};
 use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_OMITTED, LAMBDA_SPANS_TRUNCATED};
 
 /// X-Ray's own name for attributes without a namespace.
 const ATTRIBUTES: &str = "default";
 const OWN: &str = "lambda_spans";
-/// The maximum number of attributes of one event or link.
-const MAX_INNER: usize = 32;
 
 /// Writes the metadata and, before it, the links of a segment. `omitted` is the number of spans that are not sent.
 pub(super) fn write(
@@ -89,26 +87,4 @@ fn write_event(members: &mut Members<'_>, event: &Event, limits: &SizeLimits) {
     members.time("time", event.timestamp);
     let left_out = write_inner(members, &event.attributes, limits);
     write_count(members, "dropped_attributes", event.dropped_attributes_count, left_out);
-}
-
-/// Writes the attributes of an event or link. Returns the number of omitted attributes.
-pub(super) fn write_inner(members: &mut Members<'_>, attributes: &[KeyValue], limits: &SizeLimits) -> usize {
-    let written = attributes.get(..MAX_INNER).unwrap_or(attributes);
-    members.object("attributes", |members| {
-        for (index, attribute) in written.iter().enumerate() {
-            let key = bounded_key(attribute);
-            if !written.iter().skip(index + 1).any(|later| bounded_key(later) == key) {
-                members.value(key, &attribute.value, limits.inner());
-            }
-        }
-    });
-    attributes.len() - written.len()
-}
-
-/// Writes the number of omitted parts: those that the span dropped, and those that this document omits.
-pub(super) fn write_count(members: &mut Members<'_>, key: &str, dropped: u32, left_out: usize) {
-    let count = i64::from(dropped).saturating_add(i64::try_from(left_out).unwrap_or(i64::MAX));
-    if count > 0 {
-        members.number(key, count);
-    }
 }

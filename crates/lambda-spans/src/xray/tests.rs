@@ -93,6 +93,7 @@ fn document_below(span: SpanData, parent: Option<u64>) -> Json {
         destinations: Destinations::ALL,
         caller: None,
         orphan: false,
+        omitted: 0,
         spans: vec![span],
     };
     let documents = xray("127.0.0.1:2000").documents(&[finished], &account);
@@ -417,6 +418,7 @@ fn unsampled_spans_are_counted_and_not_sent() {
         destinations: Destinations::ALL,
         caller: None,
         orphan: false,
+        omitted: 0,
         spans: vec![child("x", vec![])],
     };
     assert!(xray("127.0.0.1:2000").documents(&[finished], &account).is_empty());

@@ -14,6 +14,7 @@ fn finished(spans: Vec<SpanData>) -> FinishedSpans {
         destinations: Destinations::ALL,
         caller: None,
         orphan: false,
+        omitted: 0,
         spans,
     }
 }
