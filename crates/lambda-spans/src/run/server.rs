@@ -82,10 +82,10 @@ impl Spans {
     ///
     /// ```no_run
     /// use axum::{Router, routing::get};
-    /// use lambda_spans::{SettingsErrors, Settings, Spans};
+    /// use lambda_spans::{Settings, Spans};
     ///
     /// # async fn main_() -> Result<(), lambda_runtime::Error> {
-    /// let settings = Settings::from_env().map_err(SettingsErrors)?.with_terminal().with_default_service_name("items");
+    /// let settings = Settings::from_env().with_terminal().with_default_service_name("items");
     /// let router = Spans::install(settings)?.server(Router::new().route("/", get(|| async { "hello" })));
     /// let listener = tokio::net::TcpListener::bind("127.0.0.1:4567").await?;
     /// axum::serve(listener, router).await?;
