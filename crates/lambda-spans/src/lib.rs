@@ -1,5 +1,5 @@
 //! Tracing for AWS Lambda: every invocation is one complete trace, in X-Ray and over OTLP, and the caller never waits
-//! for it.
+//! for it. A trace is complete up to 1,000 spans in X-Ray and 16,384 over OTLP.
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};

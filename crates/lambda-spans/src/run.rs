@@ -1,7 +1,7 @@
 //! How a process runs: settings, installation, the Lambda runtime and servers, flushing, shutdown.
 
 #[cfg(test)]
-mod behaviour;
+mod behavior;
 mod cleanup;
 pub(crate) mod entry;
 pub(crate) mod flush;
