@@ -1,7 +1,7 @@
 //! The init phase, from the installation of tracing to the first poll, and the spans that ran in it.
 //!
 //! It belongs to the trace of the first invocation if that caller waited for it. Lambda also initializes environments
-//! before any caller needs them; such an init phase is a trace of its own.
+//! before any caller needs them; such an init phase is a separate trace.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,7 +46,7 @@ struct UnderWay {
 /// How the environment of a first invocation was initialized.
 #[derive(Debug)]
 pub(crate) struct Initialized {
-    /// The init span, if it is in a trace of its own.
+    /// The init span, if it is in a separate trace.
     pub(crate) proactively: Option<SpanContext>,
 }
 
@@ -87,8 +87,8 @@ impl InitPhase {
         }
     }
 
-    /// Ends the phase: its spans become part of the first invocation's trace, or a trace of their own. Returns `None`
-    /// for later invocations. `kind` is Lambda's initialization type.
+    /// Ends the phase: its spans become part of the first invocation's trace or a separate trace. Returns `None` for
+    /// later invocations. `kind` is Lambda's initialization type.
     pub(crate) fn hand_over(
         &self,
         first: &Invocation,

@@ -111,7 +111,7 @@ impl Invocation {
         Self::new(trace_id, xray, request_id, sink, inbound, false)
     }
 
-    /// Creates a unit of work with the same settings in a trace of its own.
+    /// Creates a unit of work with the same settings in a separate trace.
     pub(crate) fn separate(&self, trace_id: TraceId) -> Self {
         let xray = XrayContext { parent: None, sampled: self.0.xray.sampled };
         Self::new(trace_id, xray, self.0.request_id.clone(), self.0.sink.clone(), Inbound::default(), false)

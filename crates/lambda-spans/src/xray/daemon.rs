@@ -85,7 +85,7 @@ impl Daemon {
             Ok(socket) => {
                 self.line().pace.begin(Instant::now().into_std());
                 let left = until.saturating_duration_since(Instant::now());
-                // What is left has a later turn.
+                // A later export sends the rest.
                 timeout(left, self.drain(&socket, account)).await.unwrap_or(Ok(()))
             }
             Err(error) => {
@@ -146,8 +146,8 @@ impl Daemon {
         if dropped > 0 && !self.has_overflowed.swap(true, Ordering::Relaxed) {
             warn!(
                 spans = dropped,
-                "spans for X-Ray were dropped, because more waited than exports have time for; further ones are \
-                 counted, not logged"
+                "spans for X-Ray were dropped, because exports have no time to send them; further drops are counted, \
+                 not logged"
             );
         }
     }
