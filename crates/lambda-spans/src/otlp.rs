@@ -171,6 +171,12 @@ impl Otlp {
         }
     }
 
+    /// Encodes `spans` while the sender is busy, within the bounds of the queue.
+    pub(crate) fn enqueue_within_bounds(&self, spans: Vec<SpanData>) {
+        self.enqueue(spans);
+        drop(TrimOnDrop(&self.0));
+    }
+
     /// Sends the queued requests and waits for them within `limit`. The rest waits, within bounds: the oldest is
     /// dropped first. Canceling the future loses no request.
     pub(crate) async fn send(&self, limit: Duration) {

@@ -134,7 +134,7 @@ impl Pipeline {
     pub(crate) async fn flush(&self, limit: Duration) {
         let documents = self.distribute();
         tokio::join!(self.send_documents(documents, limit), self.send_carried(limit));
-        self.health.report(self.accounts.ledger(), Instant::now(), false);
+        self.health.report(self.accounts.ledger(), Moment::now(), false);
     }
 
     /// Exports finished spans in the background for the life of the runtime.
@@ -156,7 +156,7 @@ impl Pipeline {
             otlp.try_again().await;
         }
         self.flush(limit).await;
-        self.health.report(self.accounts.ledger(), Instant::now(), true);
+        self.health.report(self.accounts.ledger(), Moment::now(), true);
     }
 
     /// Sends X-Ray's documents and carries OTLP's spans, which are sent during a later invocation.
@@ -179,7 +179,7 @@ impl Pipeline {
                 // Encoded spans take less memory.
                 let spans = mem::take(&mut *carried).spans;
                 drop(carried);
-                otlp.enqueue(spans);
+                otlp.enqueue_within_bounds(spans);
             }
             return;
         }

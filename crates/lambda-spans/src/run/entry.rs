@@ -142,6 +142,7 @@ impl Spans {
         if holds && !is_announced && self.traffic.mode() == FlushMode::Adaptive {
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
+        self.warn_of_missing_roots();
         self.prepared().await;
         if self.traffic.mode() == FlushMode::Adaptive && !self.pipeline.connects_within(shutdown::LAST_EXPORT) {
             let left = shutdown::LAST_EXPORT.as_millis();

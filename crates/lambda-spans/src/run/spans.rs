@@ -1,5 +1,6 @@
 //! The tracing of one process.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::capture::integers::Integers;
 use crate::capture::logs;
 use crate::capture::panics;
 use crate::capture::recorder::Recorder;
+use crate::clock::Moment;
 use crate::export::pipeline::Pipeline;
 use crate::otlp::http_stack::{HttpStack, NO_ROOTS};
 use crate::otlp::settings::OtlpSettings;
@@ -132,7 +134,7 @@ pub struct Spans {
     pub(super) watchdog: Arc<Watchdog>,
     pub(super) running: Arc<Running>,
     pub(super) cleanup: Arc<Cleanup>,
-    recorder: Recorder,
+    pub(super) recorder: Recorder,
     /// Lambda's initialization type, such as `on-demand` or `snap-start`.
     pub(super) initialization: Option<String>,
     pub(super) concurrency: u64,
@@ -145,7 +147,7 @@ pub struct Spans {
     pub(super) client_address: bool,
     pub(super) enabled: bool,
     /// Whether there is no OTLP destination because there are no trusted root certificates.
-    without_roots: bool,
+    without_roots: Arc<AtomicBool>,
 }
 
 /// Shows only the counts, because settings and requests contain keys.
@@ -197,7 +199,7 @@ impl Spans {
             context: settings.context,
             client_address: settings.client_address,
             enabled: settings.enabled,
-            without_roots,
+            without_roots: Arc::new(AtomicBool::new(without_roots)),
         }
     }
 
@@ -236,10 +238,15 @@ impl Spans {
         for SettingsWarning { variable, problem } in warnings {
             tracing::warn!(variable, problem, "a setting of tracing is invalid or has no effect");
         }
-        if spans.without_roots {
+        spans.warn_of_missing_roots();
+        Ok(spans)
+    }
+
+    /// Logs once if OTLP export is off because there are no trusted root certificates.
+    pub(super) fn warn_of_missing_roots(&self) {
+        if self.without_roots.swap(false, Ordering::Relaxed) {
             tracing::warn!(problem = NO_ROOTS, "spans are not exported by OTLP");
         }
-        Ok(spans)
     }
 
     /// Starts the preparation of the first export.
@@ -311,6 +318,8 @@ impl Spans {
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
+            // An error's message may quote private data.
+            .with_error_fields_to_exceptions(false)
             .with_filter(
                 filter::filter_fn(move |metadata| enabled && is_recorded(metadata))
                     .with_max_level_hint(LevelFilter::INFO),
@@ -350,7 +359,9 @@ impl Spans {
     ///
     /// Spans that cannot be sent in time count as carried in the [`ledger`](Self::ledger).
     pub async fn shutdown(&self, limit: Duration) {
-        self.pipeline.finish(limit).await;
+        let (pipeline, kind) = (&self.pipeline, self.initialization.as_deref());
+        self.init.abandon(kind, &pipeline.accounts, &pipeline.sampler, Moment::now());
+        pipeline.finish(limit).await;
     }
 
     /// Returns the counts of all spans so far.
@@ -367,7 +378,6 @@ pub(crate) mod tests {
     use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
     use super::*;
-    use crate::clock::Moment;
     use crate::trace::inbound::Inbound;
     use crate::trace::invocation::{Invocation, new_trace_id};
 

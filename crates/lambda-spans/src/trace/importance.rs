@@ -14,7 +14,7 @@ pub(crate) fn is_essential(span: &SpanData) -> bool {
     is_root(span) || is_error(span)
 }
 
-fn is_error(span: &SpanData) -> bool {
+pub(crate) fn is_error(span: &SpanData) -> bool {
     matches!(span.status, Status::Error { .. })
 }
 
