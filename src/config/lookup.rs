@@ -13,7 +13,7 @@ pub struct ConfigError {
 pub struct Fault {
     /// The name of the variable.
     pub name: &'static str,
-    /// What was found and what is allowed.
+    /// The value that was found and the allowed values.
     pub problem: String,
 }
 

@@ -19,7 +19,13 @@ COLUMNS = {column["name"]: column for column in DESIRED["columns"]}
 EXPORTED = json.loads(Path("docs/traces/data.json").read_text())
 TYPES = {"string": str, "integer": int, "float": float, "boolean": bool}
 # Attributes that no example contains, because they are rare.
-RARE = {"lambda_spans.interrupted", "lambda_spans.omitted", "client.trace_id"}
+RARE = {
+    "lambda_spans.interrupted",
+    "lambda_spans.omitted",
+    "lambda_spans.orphan",
+    "lambda_spans.proactive_init",
+    "client.trace_id",
+}
 
 
 @pytest.fixture

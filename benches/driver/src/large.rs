@@ -22,7 +22,7 @@ type Environment = &'static [(&'static str, &'static str)];
 /// The result for one number of spans. Times are medians of the rounds, in milliseconds.
 #[derive(Debug)]
 pub(crate) struct LargeInvocation {
-    /// The spans of an invocation, with the invocation's own.
+    /// The number of spans, including the invocation's span.
     pub(crate) spans: usize,
     pub(crate) response: f64,
     pub(crate) next_poll: f64,

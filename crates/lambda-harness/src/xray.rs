@@ -15,8 +15,7 @@ const END: &[u8] = b"end";
 /// How long to wait before sending the mark again.
 const RESPONSE: Duration = Duration::from_millis(500);
 
-/// Receives X-Ray segment documents on a loopback UDP port, on a thread that does nothing else, as the daemon is a
-/// process of its own.
+/// Receives X-Ray segment documents on a loopback UDP port, on a separate thread, as the daemon is a separate process.
 #[derive(Debug)]
 pub struct XrayDaemon {
     address: String,

@@ -119,8 +119,8 @@ own! {
     FAAS_BATCH_FAILURES = "faas.batch.failures";
     /// From the request's arrival to the first byte of the response body, in milliseconds.
     HTTP_RESPONSE_TIME_TO_FIRST_BYTE_MS = "http.response.time_to_first_byte_ms";
-    /// Set on a span whose work was dropped before it ended, for example because the client disconnected. That is not an
-    /// error. The conventions do not cover it.
+    /// Set on a span if its work was dropped before it ended, for example because the client disconnected. This is not
+    /// an error. The conventions do not cover it.
     LAMBDA_SPANS_CANCELLED = "lambda_spans.cancelled";
     /// Set on a span that was exported while it was open, because its invocation was about to time out.
     LAMBDA_SPANS_INTERRUPTED = "lambda_spans.interrupted";
@@ -128,8 +128,8 @@ own! {
     LAMBDA_SPANS_OMITTED = "lambda_spans.omitted";
     /// Set on the root of a trace that started outside of every invocation.
     LAMBDA_SPANS_ORPHAN = "lambda_spans.orphan";
-    /// Set if Lambda initialized the environment before a caller needed it: on the span `init`, which is then a trace of
-    /// its own, and on the span of the first invocation.
+    /// Set if Lambda initialized the environment before a caller needed it. It is on the span of the first invocation
+    /// and on `init`, which is then a separate trace.
     LAMBDA_SPANS_PROACTIVE_INIT = "lambda_spans.proactive_init";
     /// Set in the metadata of an X-Ray document that does not contain all of its span.
     LAMBDA_SPANS_TRUNCATED = "lambda_spans.truncated";

@@ -22,13 +22,13 @@ impl Moment {
         self.wall
     }
 
-    /// Returns the time since `earlier`: the longer of both measures, so that it includes a freeze in which either clock
-    /// stood still. The result is too long if the wall clock was set forward.
+    /// Returns the longer of the two measured times since `earlier`, to include a freeze in which one clock stood
+    /// still. The result is too long if the wall clock was set forward.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         self.exactly_since(earlier).max(self.wall.duration_since(earlier.wall).unwrap_or_default())
     }
 
-    /// Returns the time since `earlier` by the boot-time clock, which nobody can set.
+    /// Returns the time since `earlier` by the boot-time clock, which cannot be set.
     pub(crate) fn exactly_since(self, earlier: Self) -> Duration {
         self.boot.saturating_sub(earlier.boot)
     }

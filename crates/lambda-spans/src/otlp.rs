@@ -42,17 +42,17 @@ use response::ExportOutcome;
 use settings::OtlpSettings;
 use transport::Transport;
 
-/// The longest attempt. An export waits for a part of it; the rest runs in parallel to later invocations.
+/// The longest attempt. An export waits for part of it; the rest runs in parallel with later invocations.
 const MAX_ATTEMPT: Duration = Duration::from_secs(5);
-/// How long the init phase waits for the preparation, on which nothing depends.
+/// How long the init phase waits for the preparation. The first export waits for the rest.
 const PREPARATION: Duration = Duration::from_millis(500);
 /// The maximum number of retries in one export if the receiver is busy.
 const MAX_RETRIES: u32 = 3;
 /// The shortest time in which an attempt can succeed.
 const MIN_ATTEMPT: Duration = Duration::from_millis(2);
-/// An attempt that is older than this when the process ends has little hope.
+/// At shutdown, an older attempt is aborted, because it is unlikely to succeed.
 const OLD_ATTEMPT: Duration = Duration::from_secs(1);
-/// Enough to read a response that arrived during a freeze.
+/// Enough time to read a response that arrived during a freeze.
 const LAST_CHANCE: Duration = Duration::from_millis(20);
 
 /// Sends spans by OTLP/HTTP in protobuf. Spans that cannot be sent now wait, within bounds, for a later export.
@@ -94,9 +94,9 @@ struct SendingTask {
     handle: AbortHandle,
     /// Closed when the task ends.
     ended: watch::Receiver<()>,
-    /// Of the current attempt.
+    /// When the current attempt started.
     started: Moment,
-    /// Whether an export has waited for it in vain.
+    /// Whether an export has waited for it without a response.
     overdue: bool,
 }
 
@@ -142,7 +142,7 @@ impl Otlp {
                 Err(problem) => {
                     warn!(
                         variable = "HONEYCOMB_API_KEY_PARAMETER",
-                        problem, "Honeycomb will not take spans before the key can be read"
+                        problem, "the Honeycomb key cannot be read; spans wait until it is read"
                     );
                 }
             }
@@ -171,8 +171,14 @@ impl Otlp {
         }
     }
 
-    /// Sends the queued requests and waits for them within `limit`. The rest waits, within bounds: the oldest is dropped
-    /// first. Cancelling the future loses no request.
+    /// Encodes `spans` while the sender is busy, within the bounds of the queue.
+    pub(crate) fn enqueue_within_bounds(&self, spans: Vec<SpanData>) {
+        self.enqueue(spans);
+        drop(TrimOnDrop(&self.0));
+    }
+
+    /// Sends the queued requests and waits for them within `limit`. The rest waits, within bounds: the oldest is
+    /// dropped first. Canceling the future loses no request.
     pub(crate) async fn send(&self, limit: Duration) {
         if self.0.queue().is_empty() {
             return;
@@ -193,7 +199,7 @@ impl Otlp {
         }
     }
 
-    /// Prepares the last export: closes the breaker, and stops an attempt without hope.
+    /// Prepares the last export: closes the breaker, and aborts an attempt that is unlikely to succeed.
     pub(crate) async fn try_again(&self) {
         let current = self.0.sender().task.as_ref().map(|task| (task.started, task.ended.clone()));
         if let Some((started, mut ended)) = current
@@ -253,7 +259,7 @@ impl Exporter {
         ended
     }
 
-    /// Records that an export has waited in vain, unless requests were `accepted` since it began.
+    /// Records that an export has waited without a response, unless requests were `accepted` since it began.
     fn overdue(&self, limit: Duration, accepted: u64) {
         let mut sender = self.sender();
         if sender.accepted != accepted {
@@ -280,7 +286,7 @@ impl Exporter {
             | ExportOutcome::Refused { .. } => Some(Connecting::Took(time)),
         };
         if let ExportOutcome::Refused { problem } | ExportOutcome::Unauthorized { problem } = outcome {
-            warn!(problem, "the OTLP receiver refuses a request without spans");
+            warn!(problem, "the OTLP receiver rejected the first request, which contains no spans");
         } else if let ExportOutcome::Accepted { .. } = outcome {
             self.sender().succeeded(time);
         }
@@ -294,7 +300,10 @@ impl Exporter {
         match timeout_at(until, key.fetch(&self.stack)).await {
             Ok(Ok(key)) => self.transport.set_key(key),
             Ok(Err(problem)) => {
-                warn!(variable = "HONEYCOMB_API_KEY_PARAMETER", problem, "Honeycomb's key is still the one it refuses");
+                warn!(
+                    variable = "HONEYCOMB_API_KEY_PARAMETER",
+                    problem, "Honeycomb rejects the key; no new key can be read"
+                );
                 false
             }
             // No time is left for another attempt.

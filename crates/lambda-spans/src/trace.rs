@@ -11,4 +11,5 @@ pub(crate) mod open_span;
 pub(crate) mod outcome;
 pub(crate) mod running;
 pub(crate) mod sampling;
+pub(crate) mod size;
 pub(crate) mod tree;

@@ -37,13 +37,14 @@ pub(crate) fn process_variables() -> impl Iterator<Item = (String, bool)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_str().is_some())))
 }
 
-/// An environment variable that cannot be used as it is, and why. The unusable part counts as unset.
+/// An environment variable that is invalid or has no effect, and the reason. The unusable part counts as unset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SettingsWarning {
     /// The name of the variable.
     pub variable: String,
-    /// What was found and what is allowed. It repeats no value that may be a secret.
+    /// The value that was found and the allowed values, or the variable to use instead. It repeats no value that may
+    /// be a secret.
     pub problem: String,
 }
 

@@ -79,7 +79,7 @@ pub(crate) struct Xray {
     has_omitted: AtomicBool,
 }
 
-/// What one translation leaves for the next.
+/// State that one translation keeps for the next.
 #[derive(Debug, Default)]
 struct Translation {
     allowances: Allowances,
@@ -128,8 +128,8 @@ impl Xray {
         documents
     }
 
-    /// Returns documents for an invocation's open spans, the root first. They are not counted: the ends of their spans
-    /// are.
+    /// Returns documents for an invocation's open spans, the root first. The ledger counts a span when it ends, not
+    /// here.
     pub(crate) fn in_progress(&self, open: &[SpanData], context: XrayContext) -> Vec<Document> {
         if context.sampled { self.documents.in_progress(open, context.parent) } else { Vec::new() }
     }

@@ -64,7 +64,7 @@ where
     }
 }
 
-/// The first error among the fields of an event: an `&dyn Error`, or any value of a field that is named `error` or `err`.
+/// The first error among the fields of an event: an `&dyn Error`, or any value of a field named `error` or `err`.
 struct ErrorValue(Option<Exception>);
 
 impl Visit for ErrorValue {
@@ -72,7 +72,7 @@ impl Visit for ErrorValue {
         self.0.get_or_insert_with(|| Exception::from_error(error));
     }
 
-    // Says whether there is an error, but not which.
+    // A boolean does not describe an error.
     fn record_bool(&mut self, _: &Field, _: bool) {}
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

@@ -1,7 +1,7 @@
 //! The init phase, from the installation of tracing to the first poll, and the spans that ran in it.
 //!
 //! It belongs to the trace of the first invocation if that caller waited for it. Lambda also initializes environments
-//! before any caller needs them; such an init phase is a trace of its own.
+//! before any caller needs them; such an init phase is a separate trace.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,7 +46,7 @@ struct UnderWay {
 /// How the environment of a first invocation was initialized.
 #[derive(Debug)]
 pub(crate) struct Initialized {
-    /// The init span, if it is in a trace of its own.
+    /// The init span, if it is in a separate trace.
     pub(crate) proactively: Option<SpanContext>,
 }
 
@@ -83,12 +83,18 @@ impl InitPhase {
     pub(crate) fn restored(&self) {
         if let Phase::UnderWay(phase) = &mut *self.lock() {
             phase.invocation.sample_out_finished();
+            // Each copy has a trace of its own.
+            phase.root = in_trace(new_trace_id(), XrayIdGenerator::default().new_span_id());
+            let copy = phase.invocation.separate(phase.root.trace_id(), true);
+            copy.claim_root(phase.root.span_id());
+            phase.invocation.hand_over(&copy);
+            phase.invocation = copy;
             phase.start = Moment::now();
         }
     }
 
-    /// Ends the phase: its spans become part of the first invocation's trace, or a trace of their own. Returns `None`
-    /// for later invocations. `kind` is Lambda's initialization type.
+    /// Ends the phase: its spans become part of the first invocation's trace or a separate trace. Returns `None` for
+    /// later invocations. `kind` is Lambda's initialization type.
     pub(crate) fn hand_over(
         &self,
         first: &Invocation,
@@ -109,7 +115,7 @@ impl InitPhase {
             first.record(init);
             return Some(Initialized { proactively: None });
         }
-        let own = first.separate(phase.root.trace_id());
+        let own = first.separate(phase.root.trace_id(), first.xray().sampled);
         own.claim_root(phase.root.span_id());
         init.attributes.push(KeyValue::new(LAMBDA_SPANS_PROACTIVE_INIT, true));
         init.links.links.push(Link::new(root.clone(), Vec::new(), 0));
@@ -117,6 +123,19 @@ impl InitPhase {
         own.record(init);
         own.close(sampler);
         Some(Initialized { proactively: Some(phase.root) })
+    }
+
+    /// Ends the phase of a process that receives no event. Its spans become a trace over OTLP; X-Ray has not sampled it.
+    pub(crate) fn abandon(&self, kind: Option<&str>, accounts: &Accounts, sampler: &Sampler, now: Moment) {
+        let Phase::UnderWay(phase) = std::mem::replace(&mut *self.lock(), Phase::Over) else { return };
+        let mut init = phase.span(kind, now);
+        accounts.created(1);
+        init.attributes.push(KeyValue::new(LAMBDA_SPANS_PROACTIVE_INIT, true));
+        let own = phase.invocation.separate(phase.root.trace_id(), false);
+        own.claim_root(phase.root.span_id());
+        phase.invocation.hand_over(&own);
+        own.record(init);
+        own.close(sampler);
     }
 
     fn lock(&self) -> MutexGuard<'_, Phase> {

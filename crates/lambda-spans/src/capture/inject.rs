@@ -42,8 +42,8 @@ fn outgoing(context: &Context) -> Vec<(HeaderName, String)> {
 
 /// The propagator for libraries that use the OpenTelemetry API: `traceparent`, `tracestate` and `X-Amzn-Trace-Id`.
 ///
-/// It writes the headers of [`inject`]. It reads `traceparent`, or else `X-Amzn-Trace-Id`. A span with the context that
-/// it read stays in its invocation and links to that context.
+/// It writes the headers of [`inject`]. It reads `traceparent`, or else `X-Amzn-Trace-Id`. A span with an extracted
+/// parent stays in its invocation and links to that parent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Propagator;
 

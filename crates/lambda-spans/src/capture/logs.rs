@@ -21,9 +21,9 @@ use crate::trace::exception::ExceptionMessages;
 pub(crate) use crate::trace::exception::error_chain;
 use crate::trace::lookup;
 
-/// Where the runtime logs errors: what a handler returned, and what it could not deserialize.
+/// The targets of the runtime's error events: handler errors and events that cannot be deserialized.
 const RUNTIME: &str = "lambda_runtime::";
-/// Where the runtime logs the error that a handler returned, as the message of the event.
+/// The target of handler errors. The event's message is the error.
 const RUNTIME_HANDLER: &str = "lambda_runtime::layers::panic";
 
 /// JSON lines on standard output, which Lambda collects; on a terminal, text on standard error.
@@ -106,7 +106,7 @@ impl<S: Subscriber> Layer<S> for Buffer {
     }
 }
 
-/// Turns the records of the `log` crate into events, unless the program has installed a logger of its own.
+/// Turns the records of the `log` crate into events, unless the program has installed another logger.
 pub(crate) fn bridge_log_crate() {
     // Costs nothing for records below the level of every layer.
     let level = LevelFilter::current().as_log();

@@ -11,6 +11,7 @@ use crate::trace::finished::SpanSink;
 use crate::trace::invocation::Invocation;
 use crate::trace::lookup;
 use crate::trace::running::Running;
+use crate::trace::sampling::Sampler;
 
 /// The maximum number of orphans that are open at the same time. It bounds the memory of spans that never end.
 const MAX_ORPHANS: usize = 1024;
@@ -35,18 +36,25 @@ pub(super) struct Parents {
     init: Arc<InitPhase>,
     running: Arc<Running>,
     sink: Arc<dyn SpanSink>,
+    sampler: Arc<Sampler>,
     orphans: Arc<AtomicUsize>,
 }
 
 impl Parents {
-    pub(super) fn new(init: Arc<InitPhase>, running: Arc<Running>, sink: Arc<dyn SpanSink>) -> Self {
-        Self { init, running, sink, orphans: Arc::default() }
+    pub(super) fn new(
+        init: Arc<InitPhase>,
+        running: Arc<Running>,
+        sink: Arc<dyn SpanSink>,
+        sampler: Arc<Sampler>,
+    ) -> Self {
+        Self { init, running, sink, sampler, orphans: Arc::default() }
     }
 
     /// Returns the place of the span `id`. `None` if there are too many orphans: the span is counted, not recorded.
     pub(super) fn find(&self, context: &Context, id: SpanId) -> Option<Parent> {
         let asked = context.span().span_context().clone();
-        let known = context.get::<Invocation>().cloned().map(Invocation::resolved);
+        let original = context.get::<Invocation>();
+        let known = original.cloned().map(Invocation::resolved);
         if let Some(invocation) = &known
             && invocation.claim_root(id)
         {
@@ -54,8 +62,11 @@ impl Parents {
             return Some(Parent { invocation, span, is_root: true, link: None, is_detached: false, orphan: None });
         }
         let is_detached = known.is_none();
-        // A remote parent is in another process, so it cannot say where the span belongs.
-        let local = asked.is_valid() && !asked.is_remote();
+        // A remote parent is in another process, and a foreign one belongs to another SDK. Neither is in the trace.
+        let is_foreign = |invocation: &Invocation| {
+            ![Some(invocation), original].into_iter().flatten().any(|one| one.trace_id() == asked.trace_id())
+        };
+        let local = asked.is_valid() && !asked.is_remote() && !known.as_ref().is_some_and(is_foreign);
         let of_parent = || lookup::of(context).or_else(|| self.running.in_trace(asked.trace_id())).filter(|_| local);
         if let Some(invocation) = known.clone().filter(|_| local).or_else(of_parent) {
             let span = asked.span_id();
@@ -76,7 +87,7 @@ impl Parents {
             self.sink.reject_orphan();
             return None;
         };
-        let invocation = Invocation::orphan(self.sink.clone());
+        let invocation = Invocation::orphan(self.sink.clone(), &self.sampler);
         invocation.claim_root(id);
         let (span, orphan) = (SpanId::INVALID, Some(orphan));
         Some(Parent { invocation, span, is_root: true, link, is_detached, orphan })

@@ -41,7 +41,6 @@ struct Shared {
     ids: XrayIdGenerator,
     accounts: Accounts,
     parents: Parents,
-    sampler: Arc<Sampler>,
     messages: ExceptionMessages,
     enabled: bool,
 }
@@ -56,8 +55,8 @@ impl Recorder {
         messages: ExceptionMessages,
         enabled: bool,
     ) -> Self {
-        let parents = Parents::new(init, running, sink);
-        let shared = Shared { ids: XrayIdGenerator::default(), accounts, parents, sampler, messages, enabled };
+        let parents = Parents::new(init, running, sink, sampler);
+        let shared = Shared { ids: XrayIdGenerator::default(), accounts, parents, messages, enabled };
         Self { scope: library_scope(), shared: Arc::new(shared) }
     }
 }
@@ -113,7 +112,7 @@ impl Tracer for Recorder {
         let span = Arc::new(OpenSpan::new(data, now));
         invocation.add_open(id, Arc::downgrade(&span));
         let detached = is_detached.then(|| Detached::new(id, &invocation));
-        let open = Open { span, invocation, shared: self.shared.clone(), _detached: detached, orphan };
+        let open = Open { span, invocation, shared: self.shared.clone(), _detached: detached, _orphan: orphan };
         let mut span = RecordedSpan { context, open: Some(Box::new(open)) };
         span.set_attributes(attributes);
         if is_orphan {
@@ -136,7 +135,7 @@ struct Open {
     invocation: Invocation,
     shared: Arc<Shared>,
     _detached: Option<Detached>,
-    orphan: Option<OpenOrphan>,
+    _orphan: Option<OpenOrphan>,
 }
 
 impl RecordedSpan {
@@ -154,9 +153,6 @@ impl RecordedSpan {
         if let Some(mut data) = data {
             data.end_time = open.span.end(data.start_time, end_time, Moment::now());
             open.invocation.record(data);
-            if open.orphan.is_some() {
-                open.invocation.close(&open.shared.sampler);
-            }
         }
     }
 }
@@ -349,14 +345,29 @@ mod tests {
         let child = process.start("child", &orphan);
         assert_eq!(lookup::of(&child).map(|found| found.trace_id()), Some(orphan.span().span_context().trace_id()));
         child.span().end();
+        // A child does not wait for the end of a long-lived root.
+        assert_eq!(process.sink.waiting(), 1);
         orphan.span().end();
-        let [finished] = &process.sink.take()[..] else { panic!("one trace") };
-        assert!(finished.orphan);
-        let spans: Vec<_> = finished.spans.iter().map(|span| (span.name.as_ref(), span.parent_span_id)).collect();
-        assert_eq!(spans, [("child", id(&orphan)), ("tick", SpanId::INVALID)]);
-        assert_eq!(finished.spans[1].attributes, [KeyValue::new("lambda_spans.orphan", true)]);
+        let finished = process.sink.take();
+        assert!(finished.iter().all(|finished| finished.orphan));
+        let spans: Vec<_> = finished.iter().flat_map(|finished| &finished.spans).collect();
+        let places: Vec<_> = spans.iter().map(|span| (span.name.as_ref(), span.parent_span_id)).collect();
+        assert_eq!(places, [("child", id(&orphan)), ("tick", SpanId::INVALID)]);
+        assert_eq!(spans[1].attributes, [KeyValue::new("lambda_spans.orphan", true)]);
         assert!(lookup::of(&orphan).is_none());
         assert_eq!(process.accounts.ledger().created, 2);
+    }
+
+    #[test]
+    fn parent_of_another_sdk_becomes_a_link() {
+        let process = process();
+        let (invocation, _running) = process.invocation(1);
+        let root = process.start("root", &invocation.context());
+        let foreign = SpanContext::new(TraceId::from(7), SpanId::from(7), TraceFlags::SAMPLED, false, TraceState::NONE);
+        let asked = root.with_remote_span_context(foreign.clone());
+        process.start("query", &asked).span().end();
+        let [query] = &invocation.take_finished()[..] else { panic!("one span") };
+        assert_eq!((query.parent_span_id, &query.links.links[0].span_context), (id(&root), &foreign));
     }
 
     #[test]

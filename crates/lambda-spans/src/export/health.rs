@@ -2,10 +2,11 @@
 
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
+use crate::clock::Moment;
 use crate::trace::accounting::{Counts, Destination, Ledger};
 
 /// CloudWatch's standard resolution.
@@ -21,7 +22,7 @@ pub(crate) struct Health {
 
 #[derive(Debug, Default)]
 struct LastReport {
-    at: Option<Instant>,
+    at: Option<Moment>,
     ledger: Ledger,
 }
 
@@ -31,15 +32,14 @@ impl Health {
         Self { namespace, service, last: Mutex::default() }
     }
 
-    pub(crate) fn report(&self, ledger: Ledger, now: Instant, at_the_end: bool) {
+    pub(crate) fn report(&self, ledger: Ledger, now: Moment, at_the_end: bool) {
         let Some(namespace) = &self.namespace else { return };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.at.is_none_or(|at| now.saturating_duration_since(at) >= EVERY);
+        let due = last.at.is_none_or(|at| now.since(at) >= EVERY);
         if ledger == last.ledger || !(due || at_the_end) {
             return;
         }
-        #[expect(clippy::disallowed_methods, reason = "a metric says when it was measured")]
-        let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let timestamp = now.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
         let line = line(namespace, &self.service, timestamp, &last.ledger, &ledger);
         *last = LastReport { at: Some(now), ledger };
         // Without a standard output there is no log.

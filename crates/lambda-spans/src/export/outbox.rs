@@ -3,15 +3,13 @@
 use std::mem;
 use std::sync::{Mutex, PoisonError};
 
-use opentelemetry::trace::{Event, Link};
-use opentelemetry::{Array, KeyValue, Value};
-use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
 use tracing::warn;
 
 use crate::trace::accounting::{Accounts, Destinations, DropReason};
 use crate::trace::finished::{FinishedSpans, SpanSink};
 use crate::trace::importance::{is_essential, reduce};
+use crate::trace::size;
 
 /// The maximum number of spans that wait for the next export, and the maximum size of their data in memory.
 const MAX: Waiting = Waiting { spans: 16 * 1024, bytes: 32 * 1024 * 1024 };
@@ -84,7 +82,7 @@ impl SpanSink for Outbox {
     fn accept(&self, mut work: FinishedSpans) {
         let (spans, destinations) = (work.spans.len() + work.omitted, work.destinations);
         let reason = if work.orphan { DropReason::Orphaned } else { DropReason::Overflowed };
-        let sizes = work.spans.iter().map(size);
+        let sizes = work.spans.iter().map(size::in_memory);
         let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = contents.waiting;
         let all = sizes.fold(waiting, Waiting::plus);
@@ -94,7 +92,7 @@ impl SpanSink for Outbox {
                 0
             } else {
                 reduce(&mut work.spans, |span| {
-                    let more = waiting.plus(size(span));
+                    let more = waiting.plus(size::in_memory(span));
                     let fits = more.is_within(if is_essential(span) { MAX_ESSENTIAL } else { MAX });
                     if fits {
                         waiting = more;
@@ -125,38 +123,13 @@ impl SpanSink for Outbox {
     }
 }
 
-/// Returns the approximate size of a span in memory.
-fn size(span: &SpanData) -> usize {
-    let inner = |attributes: &[KeyValue]| -> usize {
-        attributes.iter().map(|attribute| mem::size_of::<KeyValue>() + text(&attribute.value)).sum()
-    };
-    let events: usize = span.events.iter().map(|event| mem::size_of::<Event>() + inner(&event.attributes)).sum();
-    let links: usize = span.links.iter().map(|link| mem::size_of::<Link>() + inner(&link.attributes)).sum();
-    mem::size_of::<SpanData>() + span.name.len() + inner(&span.attributes) + events + links
-}
-
-/// Returns the bytes of a value outside of the value's own memory.
-fn text(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.as_str().len(),
-        Value::Array(Array::String(texts)) => {
-            texts.iter().map(|text| mem::size_of_val(text) + text.as_str().len()).sum()
-        }
-        Value::Array(Array::Bool(values)) => values.len(),
-        Value::Array(Array::I64(values)) => mem::size_of_val(values.as_slice()),
-        Value::Array(Array::F64(values)) => mem::size_of_val(values.as_slice()),
-        // Both enums are non-exhaustive.
-        Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::UNIX_EPOCH;
 
     use opentelemetry::InstrumentationScope;
     use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-    use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+    use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
     use super::*;
     use crate::trace::accounting::Destination;

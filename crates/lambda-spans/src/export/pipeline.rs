@@ -22,9 +22,10 @@ use crate::variables::Reader;
 use crate::xray::document::Document;
 use crate::xray::{Xray, XraySettings};
 
-/// Carried spans are sent during an invocation if there are this many of them,
+/// The number of carried spans from which they are sent during an invocation.
 const FULL: usize = 256;
-/// or if the oldest is this old. Checked when an invocation starts or ends, because a frozen process has no timers.
+/// The age of the oldest carried span from which they are sent. Checked when an invocation starts or ends, because a
+/// frozen process has no timers.
 const OLD: Duration = Duration::from_millis(200);
 /// From this number on, the spans of an invocation may not fit into one request, and the first one gets the most
 /// important spans.
@@ -133,7 +134,7 @@ impl Pipeline {
     pub(crate) async fn flush(&self, limit: Duration) {
         let documents = self.distribute();
         tokio::join!(self.send_documents(documents, limit), self.send_carried(limit));
-        self.health.report(self.accounts.ledger(), Instant::now(), false);
+        self.health.report(self.accounts.ledger(), Moment::now(), false);
     }
 
     /// Exports finished spans in the background for the life of the runtime.
@@ -155,7 +156,7 @@ impl Pipeline {
             otlp.try_again().await;
         }
         self.flush(limit).await;
-        self.health.report(self.accounts.ledger(), Instant::now(), true);
+        self.health.report(self.accounts.ledger(), Moment::now(), true);
     }
 
     /// Sends X-Ray's documents and carries OTLP's spans, which are sent during a later invocation.
@@ -165,7 +166,7 @@ impl Pipeline {
         self.send_if_due();
     }
 
-    /// Sends due spans in parallel to the current invocation.
+    /// Sends due spans in parallel with the current invocation.
     pub(crate) fn send_if_due(self: &Arc<Self>) {
         if self.xray.as_ref().is_some_and(Xray::has_carried) {
             let pipeline = self.clone();
@@ -178,7 +179,7 @@ impl Pipeline {
                 // Encoded spans take less memory.
                 let spans = mem::take(&mut *carried).spans;
                 drop(carried);
-                otlp.enqueue(spans);
+                otlp.enqueue_within_bounds(spans);
             }
             return;
         }
@@ -241,7 +242,7 @@ impl Pipeline {
     async fn send_documents(&self, documents: Vec<Document>, limit: Duration) {
         let Some(xray) = &self.xray else { return };
         let (until, account) = (Instant::now() + limit, self.accounts.account(Destination::Xray));
-        // A sender that has its turn sends these too.
+        // The current sender sends these documents, too.
         xray.enqueue(documents, account);
         // One sender after another, so that the last export of the process starts after all others.
         let _turn = tokio::time::timeout(limit, self.sending.lock()).await;

@@ -1,5 +1,6 @@
 //! Prints a trace as a tree of spans with start, duration and a bar for both.
 
+use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 use std::vec;
 
@@ -29,9 +30,9 @@ const SHOWN: [&str; 7] = [
     AWS_SDK_ATTEMPTS,
 ];
 
-#[expect(clippy::print_stderr, reason = "a terminal is what it is for")]
 pub(crate) fn print(finished: &FinishedSpans) {
-    eprint!("{}", tree(&finished.spans));
+    // Without a standard error there is no terminal.
+    std::io::stderr().write_all(tree(&finished.spans).as_bytes()).ok();
 }
 
 fn tree(spans: &[SpanData]) -> String {

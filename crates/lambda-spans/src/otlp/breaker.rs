@@ -9,10 +9,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// One rejection concerns one request; several concern the key, the endpoint or the quota.
 const REFUSALS: u32 = 3;
-/// After an export that waited in vain, so many exports do not wait. With the default budget of 800 ms, a silent
-/// receiver then costs 4 ms per invocation,
+/// While the receiver does not respond, one in this many exports waits for it. With the default budget of 800 ms, a
+/// silent receiver then costs 4 ms per invocation.
 const EXPORTS_BETWEEN_WAITS: u32 = 200;
-/// unless invocations are rarer than this.
+/// The first export after this time waits, too.
 const TIME_BETWEEN_WAITS: Duration = Duration::from_secs(10);
 /// Shortest time between two reads of a rejected key. All environments of a function read it, and Systems Manager limits
 /// the calls of an account.
@@ -62,8 +62,8 @@ impl Breaker {
         may_wait && self.allows(now)
     }
 
-    /// Records a response after `time`. One that comes later than an export has waited closes the breaker, but exports
-    /// still wait for the next one only now and then.
+    /// Records a response after `time`. A response that takes longer than the export waited closes the breaker, but
+    /// still only one in many exports waits.
     pub(super) fn succeeded(&mut self, time: Duration) {
         let waited = self.waited.take().filter(|wait| time > wait.length);
         *self = Self { waited, ..Self::default() };
@@ -71,13 +71,13 @@ impl Breaker {
 
     /// Records a failed attempt, or a response that asks for a retry after `after`.
     pub(super) fn failed(&mut self, now: Moment, after: Option<Duration>) {
-        // An attempt that an export has already waited for in vain may also fail later.
+        // An attempt for which an export has already waited may also fail later.
         if self.allows(now) {
             self.open_for(now, after);
         }
     }
 
-    /// Records that an export has waited for `length` in vain.
+    /// Records that an export has waited for `length` without a response.
     pub(super) fn waited(&mut self, now: Moment, length: Duration) {
         self.waited = Some(Wait { length, ended: now, exports: 0 });
         self.failed(now, None);

@@ -22,8 +22,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// the receiver has closed a connection earlier, the request is sent again on a new one.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What to do without trusted root certificates.
-pub(crate) const NO_ROOTS: &str = "no trusted root certificate can be read, so that no TLS connection is possible; \
+/// The problem if the system has no trusted root certificates.
+pub(crate) const NO_ROOTS: &str = "TLS is unavailable, because no trusted root certificate can be read; \
      install the package `ca-certificates` in the image, or set SSL_CERT_FILE to a PEM file";
 
 /// Connectors with their connections. Clones share them.

@@ -8,7 +8,7 @@ use tracing::warn;
 
 /// The maximum size of waiting requests: some 10,000 spans without compression, and many more with it.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// What a request takes besides its body: the URL and the headers.
+/// The size of a request's URL and headers, in bytes.
 const REQUEST_OVERHEAD: usize = 1024;
 
 /// An encoded request and the number of its spans.
@@ -28,7 +28,7 @@ impl EncodedRequest {
 
 #[derive(Debug, Default)]
 pub(super) struct RequestQueue {
-    /// Each with its ticket.
+    /// Each request with its ticket.
     requests: VecDeque<(u64, EncodedRequest)>,
     bytes: usize,
     next_ticket: u64,
@@ -56,8 +56,8 @@ impl RequestQueue {
             self.has_overflowed = true;
             warn!(
                 spans = dropped,
-                "spans for OTLP were dropped, because too much waits for the receiver; further ones are counted, not \
-                 logged"
+                "spans for OTLP were dropped, because more than 4 MiB wait for the receiver; further drops are \
+                 counted, not logged"
             );
         }
         dropped

@@ -1,5 +1,5 @@
-//! Keys that Honeycomb uses for columns of its own. It merges the attributes of resource, span, event and link into these
-//! columns last, so an attribute with such a key would replace the column.
+//! Keys of the columns that Honeycomb sets. An attribute of a resource, span, event or link with such a key would
+//! replace the column, because Honeycomb merges attributes last.
 
 use opentelemetry::{Key, KeyValue};
 
@@ -19,10 +19,10 @@ const KEYS: [&str; 10] = [
 ];
 const PREFIXES: [&str; 3] = ["library.", "meta.", "trace."];
 
-/// Returns the key for a resource attribute that is not reserved, such as `field.name` for `name`. `None` if `key` itself
-/// can be used.
+/// Returns an unreserved key for a resource attribute, such as `field.name` for `name`. `None` if `key` is not
+/// reserved.
 pub(crate) fn replacement(key: &str) -> Option<String> {
-    // In each spelling: the rate multiplies every count.
+    // Every spelling of the rate is reserved, because the rate multiplies every count.
     let reserved = KEYS.contains(&key)
         || PREFIXES.iter().any(|prefix| key.starts_with(prefix))
         || key.eq_ignore_ascii_case(SAMPLE_RATE);
@@ -33,7 +33,7 @@ pub(crate) fn replacement(key: &str) -> Option<String> {
 pub(super) fn guard(attributes: &mut [KeyValue]) {
     for attribute in attributes {
         let key = attribute.key.as_str();
-        // The dataset, which only the resource selects.
+        // The service name selects the dataset. Only the resource may set it.
         let name = (key == SERVICE_NAME).then(|| format!("field.{key}"));
         if let Some(replacement) = name.or_else(|| replacement(key)) {
             attribute.key = Key::from(replacement);

@@ -45,10 +45,13 @@ fn rejected(body: &[u8]) -> u64 {
     u64::try_from(rejected).unwrap_or(0)
 }
 
+/// A receiver that asks for more is asked again after this time, in seconds.
+const MAX_RETRY_AFTER: u64 = 3600;
+
 /// In seconds. The header's other form, a date, is not supported.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let seconds: u64 = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.min(MAX_RETRY_AFTER)))
 }
 
 #[cfg(test)]
@@ -78,6 +81,15 @@ mod tests {
         let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, "20".parse().unwrap())]);
         let outcome = ExportOutcome::from_response(StatusCode::TOO_MANY_REQUESTS, &headers, b"");
         assert!(matches!(outcome, ExportOutcome::Retry { after: Some(after), .. } if after == Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn retry_after_is_bounded() {
+        let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, u64::MAX.to_string().parse().unwrap())]);
+        let outcome = ExportOutcome::from_response(StatusCode::TOO_MANY_REQUESTS, &headers, b"");
+        assert!(
+            matches!(outcome, ExportOutcome::Retry { after: Some(after), .. } if after == Duration::from_secs(3600))
+        );
     }
 
     #[test]

@@ -136,9 +136,9 @@ impl OtlpSettings {
 /// Warns of variables that only describe a receiver.
 fn warn_without_receiver(reader: &mut Reader<'_>) {
     for (name, problem) in [
-        ("OTEL_EXPORTER_OTLP_HEADERS", "there is no receiver; set OTEL_EXPORTER_OTLP_ENDPOINT"),
-        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "there is no receiver; set OTEL_EXPORTER_OTLP_ENDPOINT"),
-        ("HONEYCOMB_API_ENDPOINT", "there is no key; set HONEYCOMB_API_KEY"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "no receiver is configured; set OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "no receiver is configured; set OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("HONEYCOMB_API_ENDPOINT", "no key is configured; set HONEYCOMB_API_KEY"),
     ] {
         if reader.text(name).is_some() {
             reader.warn(name, problem);

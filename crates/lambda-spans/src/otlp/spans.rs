@@ -2,7 +2,7 @@
 //! rate.
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceState};
-use opentelemetry::{Array, KeyValue, StringValue, Value};
+use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::reserved;
@@ -29,11 +29,30 @@ pub(crate) fn adapted(finished: FinishedSpans, rate: u64, value_length: usize) -
             reserved::guard(attributes);
             attributes.iter_mut().for_each(|attribute| cut(&mut attribute.value, value_length));
         }
+        guard_scope(span);
         if rate > 1 {
             span.attributes.push(KeyValue::new(SAMPLE_RATE, i64::try_from(rate).unwrap_or(i64::MAX)));
         }
     }
     spans
+}
+
+/// Receivers may merge the attributes of a library's scope into its spans.
+fn guard_scope(span: &mut SpanData) {
+    let scope = &span.instrumentation_scope;
+    if scope.attributes().next().is_none() {
+        return;
+    }
+    let mut attributes: Vec<KeyValue> = scope.attributes().cloned().collect();
+    reserved::guard(&mut attributes);
+    let mut guarded = InstrumentationScope::builder(scope.name().to_owned()).with_attributes(attributes);
+    if let Some(version) = scope.version() {
+        guarded = guarded.with_version(version.to_owned());
+    }
+    if let Some(url) = scope.schema_url() {
+        guarded = guarded.with_schema_url(url.to_owned());
+    }
+    span.instrumentation_scope = guarded.build();
 }
 
 /// Cuts strings, also in lists, at the end of a character.
@@ -68,6 +87,19 @@ fn continue_trace(span: &mut SpanData, caller: &Caller) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attributes_of_a_scope_are_guarded() {
+        let mut span = crate::trace::tree::tests::span(1, 0, 1);
+        let scope = InstrumentationScope::builder("a library")
+            .with_version("1")
+            .with_attributes([KeyValue::new("sampleRate", 50), KeyValue::new("team", "feed")]);
+        span.instrumentation_scope = scope.build();
+        guard_scope(&mut span);
+        let keys: Vec<_> = span.instrumentation_scope.attributes().map(|attribute| attribute.key.as_str()).collect();
+        assert_eq!(keys, ["field.sampleRate", "team"]);
+        assert_eq!(span.instrumentation_scope.version(), Some("1"));
+    }
 
     #[test]
     fn long_strings_are_cut_at_the_end_of_a_character() {

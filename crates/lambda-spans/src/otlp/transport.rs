@@ -51,8 +51,8 @@ impl Transport {
         self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes one attempt within `limit`, and reads the body of the response until `body_until` or for longer. Replaces a
-    /// stale connection by a new one, once.
+    /// Makes one attempt within `limit`, and reads the body of the response until `body_until` or for longer. Replaces
+    /// a stale connection once.
     pub(super) async fn send(&self, request: &Request<Bytes>, limit: Duration, body_until: Instant) -> ExportOutcome {
         let until = Instant::now() + limit;
         let attempt = async {
@@ -70,7 +70,7 @@ impl Transport {
         // From here on, the status has decided about the spans: a retry would duplicate them.
         let body_until = body_until.max(Instant::now() + MIN_BODY);
         let body = timeout_at(body_until, Limited::new(body, MAX_ANSWER).collect()).await;
-        let unfinished = body.is_err().then(|| "the body of the response does not end".to_owned());
+        let unfinished = body.is_err().then(|| "the body of the response is incomplete".to_owned());
         let body = body.ok().and_then(Result::ok).map(Collected::to_bytes).unwrap_or_default();
         let mut outcome = ExportOutcome::from_response(answer.status, &answer.headers, &body);
         if let ExportOutcome::Accepted { unfinished: problem, .. } = &mut outcome {

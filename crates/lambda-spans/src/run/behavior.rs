@@ -40,7 +40,7 @@ enum Step {
     Panic,
 }
 
-/// Where the program says that a span belongs.
+/// The parent that the program sets for a span.
 #[derive(Clone, Copy, Debug)]
 enum ParentOf {
     Surroundings,
@@ -72,7 +72,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..5)
 }
 
-/// What one invocation did.
+/// The spans of one invocation.
 #[derive(Debug, Default)]
 struct Program {
     spans: Mutex<BTreeSet<String>>,
@@ -81,7 +81,7 @@ struct Program {
     failed: Mutex<bool>,
 }
 
-/// What all invocations share.
+/// The state that all invocations share.
 #[derive(Debug)]
 struct Process {
     spans: Spans,

@@ -1,4 +1,4 @@
-//! What a subscriber with the layer of this crate records.
+//! The spans that a subscriber with this crate's layer records.
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -32,11 +32,34 @@ impl Cleanup {
     pub(super) async fn run(&self) {
         let steps = std::mem::take(&mut *self.steps());
         for step in steps {
-            step().await;
+            // A task, so that a step that panics prevents neither the others nor the end of the process.
+            tokio::spawn(async move { step().await }).await.ok();
         }
     }
 
     fn steps(&self) -> MutexGuard<'_, Vec<Step>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn step_that_panics_does_not_prevent_the_next() {
+        let (cleanup, done) = (Cleanup::default(), Arc::<Mutex<Vec<u8>>>::default());
+        let record = |step| {
+            let done = done.clone();
+            move || async move { done.lock().unwrap().push(step) }
+        };
+        cleanup.add(record(1));
+        cleanup.add(|| async { std::panic::resume_unwind(Box::new("on request")) });
+        cleanup.add(record(3));
+        cleanup.run().await;
+        assert_eq!(*done.lock().unwrap(), [1, 3]);
+        assert!(!cleanup.is_needed());
     }
 }

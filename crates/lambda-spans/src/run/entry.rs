@@ -54,7 +54,7 @@ impl Spans {
     /// ```no_run
     /// # async fn main_() -> Result<(), lambda_runtime::Error> {
     /// let spans = lambda_spans::Spans::from_env()?;
-    /// // What is made here, such as AWS clients, is made once for the process.
+    /// // Create AWS clients here: this code runs once, in the init phase.
     /// spans.run(axum::Router::new()).await
     /// # }
     /// ```
@@ -67,8 +67,8 @@ impl Spans {
 
     /// Serves invocations by any event that deserializes to `T`, until the process ends.
     ///
-    /// Recognizes Amazon SQS, SNS, DynamoDB Streams, EventBridge and Cognito by the event, for every `T`; see
-    /// [`EventLayer`].
+    /// Recognizes Amazon SQS, SNS, DynamoDB Streams, Kinesis, S3, EventBridge and Cognito by the event, for every `T`;
+    /// see [`EventLayer`].
     ///
     /// # Errors
     /// Fails if the Runtime API is unreachable.
@@ -142,11 +142,12 @@ impl Spans {
         if holds && !is_announced && self.traffic.mode() == FlushMode::Adaptive {
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }
+        self.warn_of_missing_roots();
         self.prepared().await;
         if self.traffic.mode() == FlushMode::Adaptive && !self.pipeline.connects_within(shutdown::LAST_EXPORT) {
             let left = shutdown::LAST_EXPORT.as_millis();
             tracing::info!(
-                "connecting to the OTLP receiver takes longer than {left} ms: every response is followed by an export"
+                "connecting to the OTLP receiver takes longer than {left} ms: spans are exported after every response"
             );
             self.traffic = Arc::new(Traffic::new(FlushMode::End));
         }

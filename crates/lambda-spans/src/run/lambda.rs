@@ -11,7 +11,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Context as LambdaContext, LambdaInvocation};
-use opentelemetry::trace::{Status, TraceContextExt as _};
+use opentelemetry::trace::{SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
@@ -46,7 +46,7 @@ static WARM: AtomicBool = AtomicBool::new(false);
 
 /// Traces each invocation and exports after its response. The outermost layer of a `lambda_runtime::Runtime`.
 ///
-/// [`Spans::run_runtime`] adds it to your own `Runtime` and does the rest of what [`run`](crate::run()) does. Only a
+/// [`Spans::run_runtime`] adds it to your own `Runtime` and otherwise does the same as [`run`](crate::run()). Only a
 /// layer around the handler can record the request or the event: [`HttpLayer`](crate::HttpLayer) or
 /// [`EventLayer`](crate::EventLayer).
 #[derive(Clone, Debug)]
@@ -65,11 +65,12 @@ impl<S> Layer<S> for LambdaLayer {
 impl Spans {
     /// Returns the outer layer alone, for a `Runtime` that [`run_runtime`](Self::run_runtime) cannot run.
     ///
-    /// Without that call, the process does not receive SIGTERM, so all spans are exported after each response. The span
-    /// `init` lasts until the first event, and copies of a SnapStart snapshot share one init phase. A warning in the log
-    /// says so.
+    /// Without `run_runtime`, the process does not receive SIGTERM, so all spans are exported after each response. The
+    /// span `init` lasts until the first event, and copies of a SnapStart snapshot share one init phase. This function
+    /// logs a warning.
     pub fn lambda_layer(&self) -> LambdaLayer {
-        tracing::warn!("the runtime is not started by Spans::run_runtime: every response is followed by an export");
+        tracing::warn!("Spans::run_runtime does not run this runtime: spans are exported after every response");
+        self.warn_of_missing_roots();
         let mut spans = self.clone();
         spans.traffic = Arc::new(Traffic::new(FlushMode::End));
         spans.started_layer()
@@ -119,7 +120,13 @@ where
             info_span!(parent: None, "invocation", otel.name = lambda.env_config.function_name, otel.kind = "server");
         // Fails only for a span that is not recorded.
         span.set_parent(invocation.context()).ok();
-        let root = span.context();
+        let mut root = span.context();
+        if root.get::<Invocation>().is_none() {
+            // The program's own filter has disabled the span.
+            let builder = SpanBuilder::from_name(lambda.env_config.function_name.clone()).with_kind(SpanKind::Server);
+            let context = invocation.context();
+            root = context.with_span(self.spans.recorder.build_with_context(builder, &context));
+        }
         let running = InvocationRunning::start(&self.spans.running, &invocation);
         let (kind, pipeline) = (self.spans.initialization.as_deref(), &self.spans.pipeline);
         let root_span = root.span().span_context().clone();
@@ -299,7 +306,11 @@ where
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::trace::TracerProvider as _;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
     use super::*;
+    use crate::run::settings::Settings;
 
     fn at(milliseconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(milliseconds)
@@ -325,6 +336,23 @@ mod tests {
         assert_eq!(rescue(60_000), Some((59_500, 59_750)));
         assert_eq!(rescue(200), None);
         assert_eq!(rescue_at(0, at(1)), None);
+    }
+
+    #[tokio::test]
+    async fn root_exists_if_a_filter_disables_its_span() {
+        let spans = Spans::new(&Settings::from_lookup(|_| None));
+        let quiet = tracing_subscriber::filter::LevelFilter::WARN;
+        let subscriber = tracing_subscriber::registry().with(spans.tracing_layer()).with(quiet);
+        let _recording = tracing::subscriber::set_default(subscriber);
+        let (parts, ()) = http::Response::new(()).into_parts();
+        let event = LambdaInvocation { parts, body: bytes::Bytes::new(), context: LambdaContext::default() };
+        let provider = spans.tracer_provider();
+        let mut service = spans.started_layer().layer(tower::service_fn(async |_| {
+            drop(provider.tracer("a library").start("query"));
+            Ok(())
+        }));
+        service.call(event).await.unwrap();
+        assert_eq!((spans.ledger().created, spans.running.only().is_none()), (2, true));
     }
 
     #[test]

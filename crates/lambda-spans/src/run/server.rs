@@ -66,8 +66,9 @@ where
         let running = InvocationRunning::start(&self.spans.running, &invocation);
         let handler = span.in_scope(|| self.inner.call(request)).instrument(span);
         let pipeline = self.spans.pipeline.clone();
+        // Created here, because the future may be dropped before it is polled.
+        let open = OpenRequest { invocation, pipeline, root, _running: running };
         Box::pin(async move {
-            let open = OpenRequest { invocation, pipeline, root, _running: running };
             let response = handler.await;
             drop(open);
             response
@@ -93,6 +94,7 @@ impl Spans {
     /// # }
     /// ```
     pub fn server(&self, router: Router) -> Router {
+        self.warn_of_missing_roots();
         self.pipeline.clone().export_in_background(self.budget);
         router
             .layer(HttpLayer::new().with_client_address(self.client_address))

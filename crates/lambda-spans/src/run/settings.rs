@@ -15,8 +15,8 @@ use crate::trace::exception::ExceptionMessages;
 use crate::trace::sampling::SamplingSettings;
 use crate::variables::{self, Reader, SettingsWarning};
 
-/// Enough for a new TLS connection and a request, three round trips, to a receiver 200 ms away. One in 200 exports waits
-/// for a receiver that never responds, which costs 4 ms per invocation.
+/// Enough for a new TLS connection and a request, which take three round trips, at a round-trip time of 200 ms. One in
+/// 200 exports waits for a receiver that never responds, which costs 4 ms per invocation.
 const DEFAULT_BUDGET: Duration = Duration::from_millis(800);
 const DEFAULT_LOG_LEVEL: LevelFilter = LevelFilter::INFO;
 const MESSAGES: [(&str, ExceptionMessages); 3] =
@@ -66,7 +66,7 @@ pub struct Settings {
     pub(crate) warnings: Vec<SettingsWarning>,
 }
 
-/// Shows where spans go, but no headers and keys, which are secrets.
+/// Shows the destinations without headers and keys, which are secrets.
 impl fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -82,15 +82,15 @@ impl fmt::Debug for Settings {
 impl Settings {
     /// Reads the settings from the environment.
     ///
-    /// It never fails: a variable that cannot be used is a [warning](Self::warnings), and its default applies. So is a
-    /// variable that begins with `LAMBDA_SPANS_` and does not exist.
+    /// It never fails: an unusable variable causes a [warning](Self::warnings), and its default applies. An unknown
+    /// variable that begins with `LAMBDA_SPANS_` causes a warning, too.
     pub fn from_env() -> Self {
         let (mut settings, known) = Self::read(&variables::process_variable);
         for (variable, is_text) in variables::process_variables() {
             let problem = match known.contains(&variable) {
                 true if is_text => continue,
                 true => "the value is not UTF-8",
-                false if variable.starts_with("LAMBDA_SPANS_") => "there is no such variable",
+                false if variable.starts_with("LAMBDA_SPANS_") => "the variable is unknown; check its name",
                 false => continue,
             };
             settings.warnings.push(SettingsWarning { variable, problem: problem.to_owned() });
@@ -100,7 +100,7 @@ impl Settings {
 
     /// Reads the settings through `get`, which returns the value of a variable.
     ///
-    /// An empty value counts as unset. A variable that cannot be used is a [warning](Self::warnings), and its default
+    /// An empty value counts as unset. An unusable variable causes a [warning](Self::warnings), and its default
     /// applies.
     pub fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Self {
         Self::read(&get).0

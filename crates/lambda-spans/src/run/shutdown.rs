@@ -54,7 +54,7 @@ pub(super) async fn export_at_the_end(spans: Spans) -> bool {
         Err(_) => Some("the Extensions API does not answer".to_owned()),
     };
     if let Some(problem) = problem {
-        warn!(problem, "no SIGTERM will come before the end: every response is followed by an export");
+        warn!(problem, "Lambda sends no SIGTERM to this process: spans are exported after every response");
         return false;
     }
     let Some(asked_to_end) = sigterm() else { return false };

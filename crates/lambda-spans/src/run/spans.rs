@@ -1,5 +1,6 @@
 //! The tracing of one process.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::capture::integers::Integers;
 use crate::capture::logs;
 use crate::capture::panics;
 use crate::capture::recorder::Recorder;
+use crate::clock::Moment;
 use crate::export::pipeline::Pipeline;
 use crate::otlp::http_stack::{HttpStack, NO_ROOTS};
 use crate::otlp::settings::OtlpSettings;
@@ -132,7 +134,7 @@ pub struct Spans {
     pub(super) watchdog: Arc<Watchdog>,
     pub(super) running: Arc<Running>,
     pub(super) cleanup: Arc<Cleanup>,
-    recorder: Recorder,
+    pub(super) recorder: Recorder,
     /// Lambda's initialization type, such as `on-demand` or `snap-start`.
     pub(super) initialization: Option<String>,
     pub(super) concurrency: u64,
@@ -145,7 +147,7 @@ pub struct Spans {
     pub(super) client_address: bool,
     pub(super) enabled: bool,
     /// Whether there is no OTLP destination because there are no trusted root certificates.
-    without_roots: bool,
+    without_roots: Arc<AtomicBool>,
 }
 
 /// Shows only the counts, because settings and requests contain keys.
@@ -197,14 +199,14 @@ impl Spans {
             context: settings.context,
             client_address: settings.client_address,
             enabled: settings.enabled,
-            without_roots,
+            without_roots: Arc::new(AtomicBool::new(without_roots)),
         }
     }
 
     /// Installs tracing and logging for the process: spans go to the destinations, log lines to standard output.
     ///
-    /// Call it in a Tokio runtime if possible: the preparation of the first export then runs in parallel to the rest of
-    /// the init phase.
+    /// Call it in a Tokio runtime if possible: the preparation of the first export then runs in parallel with the rest
+    /// of the init phase.
     ///
     /// # Errors
     /// Fails if another subscriber or logger is installed.
@@ -234,12 +236,17 @@ impl Spans {
             spans.prepare(&runtime);
         }
         for SettingsWarning { variable, problem } in warnings {
-            tracing::warn!(variable, problem, "a setting of tracing cannot be used as it is");
+            tracing::warn!(variable, problem, "a setting of tracing is invalid or has no effect");
         }
-        if spans.without_roots {
+        spans.warn_of_missing_roots();
+        Ok(spans)
+    }
+
+    /// Logs once if OTLP export is off because there are no trusted root certificates.
+    pub(super) fn warn_of_missing_roots(&self) {
+        if self.without_roots.swap(false, Ordering::Relaxed) {
             tracing::warn!(problem = NO_ROOTS, "spans are not exported by OTLP");
         }
-        Ok(spans)
     }
 
     /// Starts the preparation of the first export.
@@ -252,7 +259,7 @@ impl Spans {
         }
     }
 
-    /// Waits for the preparation of the first export, which has run in parallel to the rest of the init phase.
+    /// Waits for the preparation of the first export, which has run in parallel with the rest of the init phase.
     pub(super) async fn prepared(&self) {
         let take = || self.preparation.lock().unwrap_or_else(PoisonError::into_inner).take();
         let preparation = take().or_else(|| {
@@ -261,7 +268,7 @@ impl Spans {
             take()
         });
         if let Some(preparation) = preparation {
-            // The runtime in which tracing was installed may have ended, or nobody may run it.
+            // The runtime in which tracing was installed may have ended or may no longer be polled.
             tokio::time::timeout(PREPARATION, preparation).await.ok();
         }
     }
@@ -297,9 +304,9 @@ impl Spans {
 
     /// Returns the layer that records spans, for your own subscriber.
     ///
-    /// It records spans of level INFO and above. An `ERROR` event with an error value marks its span as failed: a value of
-    /// type `&dyn Error`, or a field that is named `error` or `err`, as `#[instrument(err)]` records it. All other events
-    /// stay log lines, because receivers bill each span event.
+    /// It records spans of level INFO and above. An `ERROR` event with an error value marks its span as failed. An
+    /// error value is a `&dyn Error` or a field named `error` or `err`, which `#[instrument(err)]` records. All other
+    /// events stay log lines, because receivers bill each span event.
     pub fn tracing_layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
@@ -311,6 +318,8 @@ impl Spans {
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
+            // An error's message may quote private data.
+            .with_error_fields_to_exceptions(false)
             .with_filter(
                 filter::filter_fn(move |metadata| enabled && is_recorded(metadata))
                     .with_max_level_hint(LevelFilter::INFO),
@@ -330,24 +339,29 @@ impl Spans {
         self.initialization.as_deref() == Some("snap-start")
     }
 
-    /// Returns the HTTP client of the exporters for AWS SDK clients, so that the function has one TLS stack and loads
-    /// the trusted root certificates once.
+    /// Returns the exporters' HTTP client for use in AWS SDK clients. The function then has one TLS stack and loads the
+    /// trusted root certificates once.
     ///
-    /// It uses the proxies of `HTTPS_PROXY` and `HTTP_PROXY`. Its connect timeout is one second; the SDK's own connect and
-    /// read timeouts do not apply. Without trusted root certificates, requests over TLS fail.
+    /// It uses the proxies of `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`, except for hosts in `NO_PROXY`. Its connect
+    /// timeout is one second; the SDK's own connect and read timeouts do not apply. Without trusted root certificates,
+    /// requests over TLS fail.
     pub fn http_client(&self) -> SharedHttpClient {
         self.http_stack.client()
     }
 
     /// Returns the connector of [`http_client`](Self::http_client) for requests outside of the AWS SDK. It has only a
-    /// connect timeout and creates no spans.
+    /// connect timeout of one second and creates no spans.
     pub fn http_connector(&self, url: &str) -> SharedHttpConnector {
         self.http_stack.connector(url)
     }
 
     /// Exports the remaining spans within `limit`.
+    ///
+    /// Spans that cannot be sent in time count as carried in the [`ledger`](Self::ledger).
     pub async fn shutdown(&self, limit: Duration) {
-        self.pipeline.finish(limit).await;
+        let (pipeline, kind) = (&self.pipeline, self.initialization.as_deref());
+        self.init.abandon(kind, &pipeline.accounts, &pipeline.sampler, Moment::now());
+        pipeline.finish(limit).await;
     }
 
     /// Returns the counts of all spans so far.
@@ -364,7 +378,6 @@ pub(crate) mod tests {
     use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
     use super::*;
-    use crate::clock::Moment;
     use crate::trace::inbound::Inbound;
     use crate::trace::invocation::{Invocation, new_trace_id};
 

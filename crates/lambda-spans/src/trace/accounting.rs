@@ -66,7 +66,7 @@ pub struct Counts {
     pub carried: u64,
     /// Dropped.
     pub dropped: Dropped,
-    /// Started outside of every invocation and could not be sent.
+    /// Started outside of every invocation and dropped because of a limit.
     pub orphaned: u64,
 }
 
@@ -75,9 +75,9 @@ pub struct Counts {
 pub struct Dropped {
     /// The receiver rejected them.
     pub refused: u64,
-    /// The queue was full; the oldest spans were dropped.
+    /// Too many spans were waiting, or a trace exceeded X-Ray's limit.
     pub overflowed: u64,
-    /// The socket rejected them, or no time was left.
+    /// X-Ray only: the UDP socket rejected them, or the daemon's address could not be resolved.
     pub unsent: u64,
 }
 

@@ -102,8 +102,8 @@ pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Returns the name in the output of a derived `Debug`, such as `NotFound` in `NotFound { id: 7 }`. A message could quote
-/// private data, so anything else has no name.
+/// Returns the name in the output of a derived `Debug`, such as `NotFound` in `NotFound { id: 7 }`. Any other text has
+/// no name, because a message could quote private data.
 fn derived_name(debug: &str) -> Option<&str> {
     let end = debug.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(debug.len());
     let (name, rest) = debug.split_at(end);
@@ -112,8 +112,8 @@ fn derived_name(debug: &str) -> Option<&str> {
     (is_name && (rest.is_empty() || has_fields)).then_some(name)
 }
 
-/// Returns whether only a derived `Debug` writes such a text: the alternate form has one line for each field, and a
-/// message looks the same in both forms.
+/// Returns whether a derived `Debug` wrote the text. Its alternate form has one line for each field; a message looks
+/// the same in both forms.
 fn is_derived(name: &str, alternate: &str) -> bool {
     alternate.strip_prefix(name).is_some_and(|rest| rest.starts_with("(\n") || rest.starts_with(" {\n"))
 }

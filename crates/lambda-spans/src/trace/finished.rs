@@ -59,6 +59,10 @@ pub(crate) mod tests {
             std::mem::take(&mut self.finished.lock().unwrap_or_else(PoisonError::into_inner))
         }
 
+        pub(crate) fn waiting(&self) -> usize {
+            self.finished.lock().unwrap_or_else(PoisonError::into_inner).len()
+        }
+
         pub(crate) fn rejected_orphans(&self) -> usize {
             *self.rejected.lock().unwrap_or_else(PoisonError::into_inner)
         }

@@ -9,12 +9,12 @@ use opentelemetry_sdk::trace::SpanData;
 use crate::attributes::LAMBDA_SPANS_OMITTED;
 use crate::trace::tree::{SpanTree, is_root};
 
-/// Returns whether a span is kept as long as any is.
+/// Returns whether a span is kept before all others: a root or an error.
 pub(crate) fn is_essential(span: &SpanData) -> bool {
     is_root(span) || is_error(span)
 }
 
-fn is_error(span: &SpanData) -> bool {
+pub(crate) fn is_error(span: &SpanData) -> bool {
     matches!(span.status, Status::Error { .. })
 }
 

@@ -20,12 +20,15 @@ use crate::trace::importance;
 use crate::trace::inbound::Inbound;
 use crate::trace::open_span::OpenSpan;
 use crate::trace::sampling::{Decision, Sampler, Verdict};
+use crate::trace::size;
 
-/// When this many ended spans wait in an invocation, the least important are omitted until [`KEPT`] are left.
-const MAX_FINISHED: usize = 32 * 1024;
-const KEPT: usize = 16 * 1024;
+/// When this many ended spans wait in an invocation, or this many bytes in memory, the least important are omitted until
+/// [`KEPT`] are left.
+const MAX_FINISHED: (usize, usize) = (32 * 1024, 64 * MIB);
+const KEPT: (usize, usize) = (16 * 1024, 32 * MIB);
 /// The same for errors.
-const KEPT_ESSENTIAL: usize = 24 * 1024;
+const KEPT_ESSENTIAL: (usize, usize) = (24 * 1024, 48 * MIB);
+const MIB: usize = 1024 * 1024;
 /// The maximum size of the log lines that an invocation buffers, in bytes.
 const MAX_BUFFERED_LOGS: usize = 64 * 1024;
 
@@ -52,6 +55,8 @@ struct State {
 #[derive(Debug, Default)]
 struct SpanState {
     finished: Vec<SpanData>,
+    /// What the ended spans take in memory.
+    bytes: usize,
     /// The number of ended spans that were omitted.
     omitted: usize,
     open: HashMap<SpanId, Weak<OpenSpan>>,
@@ -82,13 +87,17 @@ impl BufferedLogs {
 
 impl SpanState {
     fn bound(&mut self) {
-        if self.finished.len() >= MAX_FINISHED {
-            let mut kept = 0;
+        if self.finished.len() >= MAX_FINISHED.0 || self.bytes >= MAX_FINISHED.1 {
+            let (mut kept, mut bytes, exported) = (0, 0, &self.already_exported);
             self.omitted += importance::reduce(&mut self.finished, |span| {
-                let fits = kept < if importance::is_essential(span) { KEPT_ESSENTIAL } else { KEPT };
+                let more = size::in_memory(span);
+                let (spans, memory) = if importance::is_essential(span) { KEPT_ESSENTIAL } else { KEPT };
+                let fits = (kept < spans && bytes + more <= memory) || exported.contains(&span.span_context.span_id());
                 kept += usize::from(fits);
+                bytes += if fits { more } else { 0 };
                 fits
             });
+            self.bytes = bytes;
         }
     }
 }
@@ -111,16 +120,20 @@ impl Invocation {
         Self::new(trace_id, xray, request_id, sink, inbound, false)
     }
 
-    /// Creates a unit of work with the same settings in a trace of its own.
-    pub(crate) fn separate(&self, trace_id: TraceId) -> Self {
-        let xray = XrayContext { parent: None, sampled: self.0.xray.sampled };
+    /// Creates a unit of work with the same settings in a separate trace.
+    pub(crate) fn separate(&self, trace_id: TraceId, sampled: bool) -> Self {
+        let xray = XrayContext { parent: None, sampled };
         Self::new(trace_id, xray, self.0.request_id.clone(), self.0.sink.clone(), Inbound::default(), false)
     }
 
     /// Creates a unit of work for a span that started outside of every invocation.
-    pub(crate) fn orphan(sink: Arc<dyn SpanSink>) -> Self {
-        let xray = XrayContext { parent: None, sampled: true };
-        Self::new(new_trace_id(), xray, String::new(), sink, Inbound::default(), true)
+    ///
+    /// Its spans are ready for export when they end, because it may run as long as the process.
+    pub(crate) fn orphan(sink: Arc<dyn SpanSink>, sampler: &Sampler) -> Self {
+        let (trace_id, xray) = (new_trace_id(), XrayContext { parent: None, sampled: true });
+        let orphan = Self::new(trace_id, xray, String::new(), sink, Inbound::default(), true);
+        orphan.lock().closed = Some(sampler.decide(trace_id, Verdict::default()));
+        orphan
     }
 
     fn new(
@@ -137,7 +150,11 @@ impl Invocation {
 
     /// Returns the invocation that receives the spans: the successor if there is one.
     pub(crate) fn resolved(self) -> Self {
-        self.0.successor.get().cloned().unwrap_or(self)
+        let mut invocation = self;
+        while let Some(successor) = invocation.0.successor.get() {
+            invocation = successor.clone();
+        }
+        invocation
     }
 
     /// Makes the span the root unless the invocation has a root. Returns whether it is the root now.
@@ -207,8 +224,12 @@ impl Invocation {
         } else if let Some(otlp) = state.closed {
             let already_exported = state.already_exported.contains(&id);
             drop(state);
+            // The result of an orphan's root is not known when its trace is sampled.
+            let is_failed_orphan = self.0.is_orphan && importance::is_error(&span);
+            let otlp = if is_failed_orphan && otlp == Decision::SampleOut { Decision::Keep { rate: 1 } } else { otlp };
             self.send(otlp, if already_exported { Destinations::REPLACING } else { Destinations::ALL }, vec![span], 0);
         } else {
+            state.bytes += size::in_memory(&span);
             state.finished.push(span);
             state.bound();
         }
@@ -225,16 +246,19 @@ impl Invocation {
 
     /// Takes the ended spans without ending the invocation.
     pub(crate) fn take_finished(&self) -> Vec<SpanData> {
-        mem::take(&mut self.lock().finished)
+        let mut state = self.lock();
+        state.bytes = 0;
+        mem::take(&mut state.finished)
     }
 
     /// Passes the ended spans, and those that end later, to `successor`.
     pub(crate) fn hand_over(&self, successor: &Self) {
         // Under the lock, so that no span is recorded in between.
         let mut state = self.lock();
-        let spans = mem::take(&mut state.finished);
+        let (spans, omitted) = (mem::take(&mut state.finished), mem::take(&mut state.omitted));
         self.0.successor.set(successor.clone()).ok();
         drop(state);
+        successor.lock().omitted += omitted;
         for mut span in spans {
             span.span_context = in_trace(successor.trace_id(), span.span_context.span_id());
             successor.record(span);
@@ -243,19 +267,11 @@ impl Invocation {
 
     /// Discards the ended spans as not sampled, without ending the invocation.
     pub(crate) fn sample_out_finished(&self) {
-        let spans = self.take_finished();
+        let (spans, omitted) = (self.take_finished(), mem::take(&mut self.lock().omitted));
         if !spans.is_empty() {
             let xray = XrayContext { parent: None, sampled: false };
             let (otlp, destinations) = (Decision::SampleOut, Destinations::ALL);
-            self.0.sink.accept(FinishedSpans {
-                xray,
-                otlp,
-                destinations,
-                caller: None,
-                orphan: false,
-                spans,
-                omitted: 0,
-            });
+            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller: None, orphan: false, spans, omitted });
         }
     }
 
@@ -290,6 +306,7 @@ impl Invocation {
             return Vec::new();
         }
         let (finished, omitted) = (mem::take(&mut state.finished), mem::take(&mut state.omitted));
+        state.bytes = 0;
         let open: Vec<SpanData> = state.open.values().filter_map(|span| span.upgrade()?.snapshot(now)).collect();
         state.already_exported = open.iter().map(|span| span.span_context.span_id()).collect();
         drop(state);

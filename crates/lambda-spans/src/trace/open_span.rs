@@ -24,8 +24,8 @@ impl OpenSpan {
         Self { data: Mutex::new(Some(data)), began: now, before }
     }
 
-    /// Returns the end of a span that started at `start`. `end` is its end by the wall clock, which may have been set in
-    /// between: only the time between `end` and `now` is read from it.
+    /// Returns the end of a span that started at `start`. `end` is its end by the wall clock. Only the time between
+    /// `end` and `now` is derived from it, because the wall clock may have been set in between.
     pub(crate) fn end(&self, start: SystemTime, end: SystemTime, now: Moment) -> SystemTime {
         let length = self.before + now.exactly_since(self.began);
         let length = match now.wall().duration_since(end) {

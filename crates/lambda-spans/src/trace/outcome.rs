@@ -30,7 +30,7 @@ pub(crate) fn record_panic(exception: Exception) {
     LAST_PANIC.try_with(|last| last.set(Some((exception, span)))).ok();
 }
 
-/// A span whose result is recorded once. Dropped without a result, the work was cancelled.
+/// A span whose result is recorded once. If it is dropped without a result, the work was canceled.
 #[derive(Debug)]
 pub(crate) struct HandlerOutcome(Option<Context>);
 

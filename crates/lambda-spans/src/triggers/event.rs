@@ -29,13 +29,13 @@ pub(super) struct EventFields<'a> {
     pub(super) user_pool: Option<&'a RawValue>,
     #[serde(borrow, rename = "requestContext")]
     pub(super) request_context: Option<&'a RawValue>,
-    /// Of an authorizer of a REST API.
+    /// Present in the event of a REST API's authorizer.
     #[serde(borrow, rename = "methodArn")]
     pub(super) method_arn: Option<&'a RawValue>,
-    /// Of an authorizer of an HTTP API.
+    /// Present in the event of an HTTP API's authorizer.
     #[serde(borrow, rename = "routeArn")]
     pub(super) route_arn: Option<&'a RawValue>,
-    /// Of a stream's tumbling window without records.
+    /// Present in the event of a stream's tumbling window without records.
     #[serde(borrow, rename = "eventSourceARN")]
     pub(super) source_arn: Option<&'a RawValue>,
 }

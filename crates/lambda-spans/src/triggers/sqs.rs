@@ -20,10 +20,10 @@ struct SystemAttributes {
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
-    /// Of a notification.
+    /// Present in an SNS notification.
     #[serde(borrow, rename = "MessageAttributes")]
     message_attributes: Option<&'a RawValue>,
-    /// Of an event.
+    /// Present in an EventBridge event.
     #[serde(borrow)]
     detail: Option<&'a RawValue>,
 }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 
 use super::document::Document;
+use crate::clock::Moment;
 use crate::trace::accounting::{Account, DropReason};
 use pace::Pace;
 use queue::DocumentQueue;
@@ -47,7 +48,7 @@ struct Line {
 enum Connection {
     Unresolved,
     Connected(Arc<Socket>),
-    FailedUntil(Instant),
+    FailedAt(Moment),
 }
 
 enum Turn {
@@ -85,7 +86,7 @@ impl Daemon {
             Ok(socket) => {
                 self.line().pace.begin(Instant::now().into_std());
                 let left = until.saturating_duration_since(Instant::now());
-                // What is left has a later turn.
+                // A later export sends the rest.
                 timeout(left, self.drain(&socket, account)).await.unwrap_or(Ok(()))
             }
             Err(error) => {
@@ -146,8 +147,8 @@ impl Daemon {
         if dropped > 0 && !self.has_overflowed.swap(true, Ordering::Relaxed) {
             warn!(
                 spans = dropped,
-                "spans for X-Ray were dropped, because more waited than exports have time for; further ones are \
-                 counted, not logged"
+                "spans for X-Ray were dropped, because exports have no time to send them; further drops are counted, \
+                 not logged"
             );
         }
     }
@@ -165,11 +166,13 @@ impl Daemon {
         let mut connection = self.connection.lock().await;
         match &*connection {
             Connection::Connected(socket) => return Ok(Arc::clone(socket)),
-            Connection::FailedUntil(then) if Instant::now() < *then => return Err(io::ErrorKind::NotConnected.into()),
-            Connection::FailedUntil(_) | Connection::Unresolved => {}
+            Connection::FailedAt(then) if Moment::now().since(*then) < AFTER_FAILURE => {
+                return Err(io::ErrorKind::NotConnected.into());
+            }
+            Connection::FailedAt(_) | Connection::Unresolved => {}
         }
         // Remains in effect if the caller stops waiting during the resolution.
-        *connection = Connection::FailedUntil(Instant::now() + AFTER_FAILURE);
+        *connection = Connection::FailedAt(Moment::now());
         let socket = Arc::new(Socket::connected(tokio::net::lookup_host(&self.address).await?)?);
         socket.never_wait()?;
         *connection = Connection::Connected(Arc::clone(&socket));

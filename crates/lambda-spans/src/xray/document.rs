@@ -18,7 +18,7 @@ use crate::trace::tree::is_root;
 
 /// The header of every datagram.
 pub(super) const HEADER: &[u8] = b"{\"format\": \"json\", \"version\": 1}\n";
-/// What the outermost span of a document has more than a nested one, at most.
+/// The maximum number of bytes that the outermost span of a document needs more than a nested one.
 pub(super) const MAX_OUTERMOST: usize = 256;
 
 /// One datagram: a document, or several if X-Ray gets arrays.

@@ -17,7 +17,7 @@ use crate::trace::tree::{SpanTree, is_root};
 
 /// The bytes of `,"subsegments":[]` and of the comma between two spans.
 const NESTING: usize = 18;
-/// What a nested span gains as a document of its own.
+/// The bytes that are added to a nested span when it becomes a separate document.
 const OUTERMOST: usize = 100;
 /// The usual size of a document in bytes.
 const USUAL: usize = 2048;
@@ -44,7 +44,7 @@ struct Fragments<'a> {
 
 impl Documents {
     /// Appends the documents of finished spans. Returns the number of spans that exceed the allowance. `parent` is the
-    /// segment that X-Ray already has for the root span. `buffer` has no contents but its memory.
+    /// segment that X-Ray already has for the root span. `buffer` only provides memory.
     pub(super) fn for_invocation(
         &self,
         spans: &[SpanData],

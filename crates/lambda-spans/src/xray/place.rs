@@ -67,7 +67,8 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Appends a nested span as a document of its own: what a nested document inherits, and `nested`, its JSON object.
+/// Appends a nested span as a separate document: the fields that a nested document inherits, and `nested`, its JSON
+/// object.
 pub(super) fn write_outermost(out: &mut Vec<u8>, span: &SpanData, parent: SpanId, nested: &[u8]) {
     out.push(b'{');
     let mut document = Members::new(out);

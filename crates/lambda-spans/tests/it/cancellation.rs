@@ -1,4 +1,4 @@
-//! Clients that disconnect from a server: their requests are cancelled, not failed.
+//! Clients that disconnect from a server: their requests are canceled, not failed.
 
 use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};

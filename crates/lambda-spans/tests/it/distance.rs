@@ -92,7 +92,7 @@ async fn silent_link_is_replaced_in_parallel_to_invocations() {
         let mut stage = Stage::new(round_trip, "end").await;
         stage.invoke().await;
         stage.distant.set_link(Link::Silent);
-        // Waits in vain; the next ones do not wait.
+        // Waits without a response; the next ones do not wait.
         stage.invoke().await;
         stage.distant.set_link(Link::Up);
         stage.lambda.stay_frozen(PAUSE).await;

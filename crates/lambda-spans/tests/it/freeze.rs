@@ -213,6 +213,20 @@ async fn own_runtime_exports_like_run() {
 }
 
 #[tokio::test]
+async fn environment_without_an_event_exports_its_init_phase() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[]).await;
+    lambda.wait_until_frozen().await;
+    let (status, log) = lambda.terminate().await;
+    assert!(status.success(), "{status}: {log}");
+    let spans = stage.otlp.collected().spans;
+    let names: Vec<_> = spans.iter().map(|(_, span)| span.name.as_str()).collect();
+    assert_eq!(names, ["init"]);
+    assert!(spans[0].1.attributes.iter().any(|attribute| attribute.key == "lambda_spans.proactive_init"));
+    assert!(stage.xray.take().await.is_empty());
+}
+
+#[tokio::test]
 async fn layer_alone_exports_after_every_response() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("RUNTIME", "layer")]).await;

@@ -19,7 +19,7 @@ const EARLY: u64 = 512 * 1024;
 const MIN_PAUSE: Duration = Duration::from_millis(2);
 /// Timers round up to milliseconds.
 const TIMER: Duration = Duration::from_millis(1);
-/// The bytes that a reader takes per millisecond between two exports: some 13 documents. A daemon reads faster.
+/// The bytes that a reader reads per millisecond between two exports: some 13 documents. A daemon reads faster.
 const READ: u64 = 32 * 1024;
 
 /// The payload of an IP fragment with the usual MTU, and what the kernel charges for it.
@@ -50,8 +50,8 @@ impl Pace {
 
     /// Returns how long to wait before asking again for a datagram of `bytes`; without a wait it counts as sent.
     pub(super) fn pause(&mut self, bytes: usize, now: Instant) -> Option<Duration> {
-        // A pause that took longer than a timer's does not count more: if this process waited for the CPU, the reader
-        // probably did too.
+        // A pause that took longer than its timer counts only for the timer's length. If this process waited for the
+        // CPU, the reader probably did, too.
         let longest = if self.pause.is_zero() { Duration::ZERO } else { self.pause + TIMER };
         let waited = now.saturating_duration_since(self.since).min(longest);
         let slice = if self.sent < EARLY { SLICE } else { LATER_SLICE };
