@@ -11,7 +11,7 @@ async fn main() -> Result<(), Error> {
     let spans = Spans::from_env()?;
     spans.on_shutdown(|| async { tracing::info!("closed the connections") });
     let runtime = Runtime::new(EventLayer.layer(service_fn(handle)));
-    spans.run_runtime(runtime).await
+    spans.start(runtime).await.run().await
 }
 
 async fn handle(_: LambdaEvent<Value>) -> Result<Value, Error> {

@@ -15,7 +15,7 @@
 //! | an axum router, or any `lambda_http` service | [`run()`], [`Spans::run`] |
 //! | the same with streamed responses | [`run_streaming`], [`Spans::run_streaming`] |
 //! | a handler of any other `LambdaEvent<T>` | [`run_event`], [`Spans::run_event`] |
-//! | your own `lambda_runtime::Runtime` | [`Spans::run_runtime`], with [`HttpLayer`] or [`EventLayer`] around the handler |
+//! | your own `lambda_runtime::Runtime` | [`Spans::start`], with [`HttpLayer`] or [`EventLayer`] around the handler |
 //! | a long-running server, such as the same router on a laptop | [`Spans::server`] |
 //!
 //! Handlers need no change. Each span of the `tracing` crate in a request becomes a span of the request's trace, and so

@@ -54,7 +54,7 @@ use batch::RecordBatch;
 /// # async fn main_() -> Result<(), Error> {
 /// let spans = Spans::from_env()?;
 /// let handler = service_fn(|event: LambdaEvent<Value>| async move { Ok::<_, Error>(event.payload) });
-/// spans.run_runtime(Runtime::new(EventLayer.layer(handler))).await
+/// spans.start(Runtime::new(EventLayer.layer(handler))).await.run().await
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default)]

@@ -83,12 +83,13 @@ impl Spans {
         self.run_runtime(Runtime::new(EventLayer.layer(handler))).await
     }
 
-    /// Runs your own `lambda_runtime::Runtime` until the process ends: the same as [`run`](Self::run), with the layers
-    /// and the handler of your choice.
+    /// Starts tracing for your own `lambda_runtime::Runtime`: the same as [`run`](Self::run), with the layers and the
+    /// handler of your choice. Call it last, and run the returned `Runtime` at once.
     ///
-    /// It ends the init phase, prepares the receivers, registers for SIGTERM, supports SnapStart and concurrent
-    /// invocations, and adds [`LambdaLayer`](crate::LambdaLayer) as the outermost layer. The layer around the handler is
-    /// [`HttpLayer`](crate::HttpLayer) or [`EventLayer`].
+    /// It ends the init phase, prepares the receivers, registers for SIGTERM, supports SnapStart, and adds
+    /// [`LambdaLayer`](crate::LambdaLayer) as the outermost layer. The layer around the handler is
+    /// [`HttpLayer`](crate::HttpLayer) or [`EventLayer`]. Run the `Runtime` by `run` or, for concurrent invocations, by
+    /// `run_concurrent`.
     ///
     /// ```no_run
     /// use axum::{Router, routing::get};
@@ -100,29 +101,26 @@ impl Spans {
     /// let spans = Spans::from_env()?;
     /// let router: Router = Router::new().route("/", get(|| async { "hello" })).layer(HttpLayer::new());
     /// let handler = lambda_http::Adapter::from(HttpLayer::new().layer(router));
-    /// spans.run_runtime(Runtime::new(handler)).await
+    /// spans.start(Runtime::new(handler)).await.run().await
     /// # }
     /// ```
-    ///
-    /// # Errors
-    /// Fails if the Runtime API is unreachable.
-    pub async fn run_runtime<S>(&self, runtime: Runtime<S>) -> Result<(), Error>
-    where
-        S: Service<LambdaInvocation, Response = (), Error = Error> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-    {
-        let (spans, runtime) = self.start(runtime).await;
-        if spans.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }
-    }
-
-    /// Ends the init phase and adds the outermost layer.
-    async fn start<S>(&self, runtime: Runtime<S>) -> (Self, Runtime<LambdaService<S>>)
+    pub async fn start<S>(&self, runtime: Runtime<S>) -> Runtime<LambdaService<S>>
     where
         S: Service<LambdaInvocation, Response = (), Error = Error>,
     {
         let spans = self.clone().end_init_phase().await;
         let runtime = runtime.layer(spans.started_layer());
-        (spans.clone(), runtime.register_snapstart_resource(Arc::new(Restored(spans))))
+        runtime.register_snapstart_resource(Arc::new(Restored(spans)))
+    }
+
+    /// Handles one event after another, or as many at once as Lambda allows.
+    async fn run_runtime<S>(&self, runtime: Runtime<S>) -> Result<(), Error>
+    where
+        S: Service<LambdaInvocation, Response = (), Error = Error> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+    {
+        let runtime = self.start(runtime).await;
+        if self.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }
     }
 
     /// Ends the init phase.

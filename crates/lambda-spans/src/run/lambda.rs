@@ -46,7 +46,7 @@ static WARM: AtomicBool = AtomicBool::new(false);
 
 /// Traces each invocation and exports after its response. The outermost layer of a `lambda_runtime::Runtime`.
 ///
-/// [`Spans::run_runtime`] adds it to your own `Runtime` and otherwise does the same as [`run`](crate::run()). Only a
+/// [`Spans::start`] adds it to your own `Runtime` and otherwise does the same as [`run`](crate::run()). Only a
 /// layer around the handler can record the request or the event: [`HttpLayer`](crate::HttpLayer) or
 /// [`EventLayer`](crate::EventLayer).
 #[derive(Clone, Debug)]
@@ -63,13 +63,13 @@ impl<S> Layer<S> for LambdaLayer {
 }
 
 impl Spans {
-    /// Returns the outer layer alone, for a `Runtime` that [`run_runtime`](Self::run_runtime) cannot run.
+    /// Returns the outer layer alone, for a `Runtime` that [`start`](Self::start) cannot prepare.
     ///
-    /// Without `run_runtime`, the process does not receive SIGTERM, so all spans are exported after each response. The
+    /// Without `start`, the process does not receive SIGTERM, so all spans are exported after each response. The
     /// span `init` lasts until the first event, and copies of a SnapStart snapshot share one init phase. This function
     /// logs a warning.
     pub fn lambda_layer(&self) -> LambdaLayer {
-        tracing::warn!("Spans::run_runtime does not run this runtime: spans are exported after every response");
+        tracing::warn!("Spans::start was not called for this runtime: spans are exported after every response");
         self.warn_of_missing_roots();
         let mut spans = self.clone();
         spans.traffic = Arc::new(Traffic::new(FlushMode::End));

@@ -20,7 +20,7 @@ impl Spans {
     /// Runs `step` when Lambda ends the process, after the last export, in the rest of the 500 ms that Lambda gives.
     /// Several steps run in the order of their registration.
     ///
-    /// Call it before [`run`](Self::run), [`run_event`](Self::run_event) or [`run_runtime`](Self::run_runtime). The
+    /// Call it before [`run`](Self::run), [`run_event`](Self::run_event) or [`start`](Self::start). The
     /// process ends when all steps have returned. Do not also call
     /// `lambda_runtime::spawn_graceful_shutdown_handler`, which ends the process while the export is running.
     ///

@@ -39,7 +39,7 @@ fn function() {
         spans.on_shutdown(async move || println!("{ledger} {} carried spans", cleaned.ledger().otlp.carried));
         let runtime = || Runtime::new(EventLayer.layer(handler.clone()));
         match variable("RUNTIME").as_deref() {
-            Some("own") => spans.run_runtime(runtime()).await.unwrap(),
+            Some("own") => spans.start(runtime()).await.run().await.unwrap(),
             Some("layer") => runtime().layer(spans.lambda_layer()).run().await.unwrap(),
             _ => spans.run_event(handler).await.unwrap(),
         }
@@ -236,7 +236,7 @@ async fn layer_alone_exports_after_every_response() {
     lambda.wait_until_frozen().await;
     let log = lambda.kill().await;
     complete(&stage.traces(), 9);
-    assert_eq!(log.matches("Spans::run_runtime").count(), 1, "{log}");
+    assert_eq!(log.matches("Spans::start").count(), 1, "{log}");
 }
 
 #[tokio::test]

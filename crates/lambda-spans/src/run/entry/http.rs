@@ -109,7 +109,7 @@ impl Spans {
     {
         let service = StreamLayer.layer(self.http_layer().layer(with_routes(service)));
         let handler = StreamAdapter::from(service).map_request(event::with_valid_url);
-        self.start(Runtime::new(handler)).await.1.run().await
+        self.start(Runtime::new(handler)).await.run().await
     }
 
     fn http_layer(&self) -> HttpLayer {
