@@ -83,7 +83,7 @@ impl InitPhase {
     pub(crate) fn restored(&self) {
         if let Phase::UnderWay(phase) = &mut *self.lock() {
             phase.invocation.sample_out_finished();
-            // Each copy has a trace of its own.
+            // Each copy has a separate trace.
             phase.root = in_trace(new_trace_id(), XrayIdGenerator::default().new_span_id());
             let copy = phase.invocation.separate(phase.root.trace_id(), true);
             copy.claim_root(phase.root.span_id());
@@ -115,27 +115,17 @@ impl InitPhase {
             first.record(init);
             return Some(Initialized { proactively: None });
         }
-        let own = first.separate(phase.root.trace_id(), first.xray().sampled);
-        own.claim_root(phase.root.span_id());
-        init.attributes.push(KeyValue::new(LAMBDA_SPANS_PROACTIVE_INIT, true));
         init.links.links.push(Link::new(root.clone(), Vec::new(), 0));
-        phase.invocation.hand_over(&own);
-        own.record(init);
-        own.close(sampler);
+        phase.become_trace(&first.separate(phase.root.trace_id(), first.xray().sampled), init, sampler);
         Some(Initialized { proactively: Some(phase.root) })
     }
 
     /// Ends the phase of a process that receives no event. Its spans become a trace over OTLP; X-Ray has not sampled it.
     pub(crate) fn abandon(&self, kind: Option<&str>, accounts: &Accounts, sampler: &Sampler, now: Moment) {
         let Phase::UnderWay(phase) = std::mem::replace(&mut *self.lock(), Phase::Over) else { return };
-        let mut init = phase.span(kind, now);
+        let init = phase.span(kind, now);
         accounts.created(1);
-        init.attributes.push(KeyValue::new(LAMBDA_SPANS_PROACTIVE_INIT, true));
-        let own = phase.invocation.separate(phase.root.trace_id(), false);
-        own.claim_root(phase.root.span_id());
-        phase.invocation.hand_over(&own);
-        own.record(init);
-        own.close(sampler);
+        phase.become_trace(&phase.invocation.separate(phase.root.trace_id(), false), init, sampler);
     }
 
     fn lock(&self) -> MutexGuard<'_, Phase> {
@@ -144,6 +134,15 @@ impl InitPhase {
 }
 
 impl UnderWay {
+    /// Makes the spans of the phase the trace `own`, with `init` as its root.
+    fn become_trace(&self, own: &Invocation, mut init: SpanData, sampler: &Sampler) {
+        own.claim_root(self.root.span_id());
+        init.attributes.push(KeyValue::new(LAMBDA_SPANS_PROACTIVE_INIT, true));
+        self.invocation.hand_over(own);
+        own.record(init);
+        own.close(sampler);
+    }
+
     fn span(&self, kind: Option<&str>, now: Moment) -> SpanData {
         let start_time = self.start.wall();
         SpanData {

@@ -30,6 +30,13 @@ pub(super) struct Parent {
     pub(super) orphan: Option<OpenOrphan>,
 }
 
+impl Parent {
+    /// Returns the place below `span`.
+    fn inside(invocation: Invocation, span: SpanId, link: Option<SpanContext>, is_detached: bool) -> Self {
+        Self { invocation, span, is_root: false, link, is_detached, orphan: None }
+    }
+}
+
 /// Finds the parents of new spans.
 #[derive(Debug)]
 pub(super) struct Parents {
@@ -63,14 +70,12 @@ impl Parents {
         }
         let is_detached = known.is_none();
         // A remote parent is in another process, and a foreign one belongs to another SDK. Neither is in the trace.
-        let is_foreign = |invocation: &Invocation| {
-            ![Some(invocation), original].into_iter().flatten().any(|one| one.trace_id() == asked.trace_id())
-        };
-        let local = asked.is_valid() && !asked.is_remote() && !known.as_ref().is_some_and(is_foreign);
+        let is_of = |invocation: &Invocation| invocation.trace_id() == asked.trace_id();
+        let in_trace = known.as_ref().is_none_or(is_of) || original.is_some_and(is_of);
+        let local = asked.is_valid() && !asked.is_remote() && in_trace;
         let of_parent = || lookup::of(context).or_else(|| self.running.in_trace(asked.trace_id())).filter(|_| local);
         if let Some(invocation) = known.clone().filter(|_| local).or_else(of_parent) {
-            let span = asked.span_id();
-            return Some(Parent { invocation, span, is_root: false, link: None, is_detached, orphan: None });
+            return Some(Parent::inside(invocation, asked.span_id(), None, is_detached));
         }
         let link = asked.is_valid().then_some(asked);
         let here = Context::current();
@@ -81,7 +86,7 @@ impl Parents {
                 span.is_valid() && !span.is_remote() && lookup::of(&here).is_some_and(|here| here.is(&invocation))
             });
             let span = replaced.map_or_else(|| invocation.root_span(), |span| span.span_id());
-            return Some(Parent { invocation, span, is_root: false, link, is_detached, orphan: None });
+            return Some(Parent::inside(invocation, span, link, is_detached));
         }
         let Some(orphan) = OpenOrphan::new(&self.orphans) else {
             self.sink.reject_orphan();

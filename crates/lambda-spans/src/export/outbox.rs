@@ -125,40 +125,19 @@ impl SpanSink for Outbox {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
-    use opentelemetry::InstrumentationScope;
-    use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-    use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+    use opentelemetry::trace::Status;
+    use opentelemetry_sdk::trace::SpanData;
 
     use super::*;
     use crate::trace::accounting::Destination;
     use crate::trace::finished::XrayContext;
     use crate::trace::importance::omitted_below;
     use crate::trace::sampling::Decision;
+    use crate::trace::tree;
 
     fn span(id: u64, failed: bool) -> SpanData {
-        SpanData {
-            span_context: SpanContext::new(
-                TraceId::from(1),
-                SpanId::from(id),
-                TraceFlags::SAMPLED,
-                false,
-                TraceState::NONE,
-            ),
-            parent_span_id: SpanId::from(if id == 1 { 0 } else { 1 }),
-            parent_span_is_remote: false,
-            span_kind: SpanKind::Internal,
-            name: "".into(),
-            start_time: UNIX_EPOCH,
-            end_time: UNIX_EPOCH,
-            attributes: Vec::new(),
-            dropped_attributes_count: 0,
-            events: SpanEvents::default(),
-            links: SpanLinks::default(),
-            status: if failed { Status::error("") } else { Status::Unset },
-            instrumentation_scope: InstrumentationScope::default(),
-        }
+        let status = if failed { Status::error("") } else { Status::Unset };
+        SpanData { status, ..tree::tests::span(id, if id == 1 { 0 } else { 1 }, 0) }
     }
 
     fn work(spans: Vec<SpanData>) -> FinishedSpans {

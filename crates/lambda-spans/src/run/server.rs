@@ -55,19 +55,10 @@ where
         if !self.spans.enabled {
             return Box::pin(self.inner.call(request));
         }
-        let trace_id = new_trace_id();
-        // A server has no request id other than the trace id.
-        let inbound = Inbound::new(self.spans.context);
-        let invocation = Invocation::root(trace_id, trace_id.to_string(), self.spans.pipeline.outbox.clone(), inbound);
         let span = info_span!(parent: None, "request", otel.kind = "server");
-        // Fails only for a span that is not recorded.
-        span.set_parent(invocation.context()).ok();
-        let root = span.context();
-        let running = InvocationRunning::start(&self.spans.running, &invocation);
-        let handler = span.in_scope(|| self.inner.call(request)).instrument(span);
-        let pipeline = self.spans.pipeline.clone();
         // Created here, because the future may be dropped before it is polled.
-        let open = OpenRequest { invocation, pipeline, root, _running: running };
+        let open = OpenRequest::new(&self.spans, &span);
+        let handler = span.in_scope(|| self.inner.call(request)).instrument(span);
         Box::pin(async move {
             let response = handler.await;
             drop(open);
@@ -109,13 +100,7 @@ impl Spans {
         if !self.enabled {
             return work.await;
         }
-        let trace_id = new_trace_id();
-        let inbound = Inbound::new(self.context);
-        let invocation = Invocation::root(trace_id, trace_id.to_string(), self.pipeline.outbox.clone(), inbound);
-        // Fails only for a span that is not recorded.
-        span.set_parent(invocation.context()).ok();
-        let (root, running) = (span.context(), InvocationRunning::start(&self.running, &invocation));
-        let open = OpenRequest { invocation, pipeline: self.pipeline.clone(), root, _running: running };
+        let open = OpenRequest::new(self, &span);
         let output = work.instrument(span).await;
         drop(open);
         output
@@ -128,6 +113,19 @@ struct OpenRequest {
     pipeline: Arc<Pipeline>,
     root: opentelemetry::Context,
     _running: InvocationRunning,
+}
+
+impl OpenRequest {
+    /// Makes `span` the root of a new trace.
+    fn new(spans: &Spans, span: &tracing::Span) -> Self {
+        let (trace_id, inbound) = (new_trace_id(), Inbound::new(spans.context));
+        // A server has no request id other than the trace id.
+        let invocation = Invocation::root(trace_id, trace_id.to_string(), spans.pipeline.outbox.clone(), inbound);
+        // Fails only for a span that is not recorded.
+        span.set_parent(invocation.context()).ok();
+        let (root, running) = (span.context(), InvocationRunning::start(&spans.running, &invocation));
+        Self { invocation, pipeline: spans.pipeline.clone(), root, _running: running }
+    }
 }
 
 impl Drop for OpenRequest {

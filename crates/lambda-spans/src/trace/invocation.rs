@@ -86,6 +86,12 @@ impl BufferedLogs {
 }
 
 impl SpanState {
+    /// Takes the ended spans, and the number of those that were omitted.
+    fn take_finished(&mut self) -> (Vec<SpanData>, usize) {
+        self.bytes = 0;
+        (mem::take(&mut self.finished), mem::take(&mut self.omitted))
+    }
+
     fn bound(&mut self) {
         if self.finished.len() >= MAX_FINISHED.0 || self.bytes >= MAX_FINISHED.1 {
             let (mut kept, mut bytes, exported) = (0, 0, &self.already_exported);
@@ -245,17 +251,16 @@ impl Invocation {
     }
 
     /// Takes the ended spans without ending the invocation.
+    #[cfg(test)]
     pub(crate) fn take_finished(&self) -> Vec<SpanData> {
-        let mut state = self.lock();
-        state.bytes = 0;
-        mem::take(&mut state.finished)
+        self.lock().take_finished().0
     }
 
     /// Passes the ended spans, and those that end later, to `successor`.
     pub(crate) fn hand_over(&self, successor: &Self) {
         // Under the lock, so that no span is recorded in between.
         let mut state = self.lock();
-        let (spans, omitted) = (mem::take(&mut state.finished), mem::take(&mut state.omitted));
+        let (spans, omitted) = state.take_finished();
         self.0.successor.set(successor.clone()).ok();
         drop(state);
         successor.lock().omitted += omitted;
@@ -267,7 +272,7 @@ impl Invocation {
 
     /// Discards the ended spans as not sampled, without ending the invocation.
     pub(crate) fn sample_out_finished(&self) {
-        let (spans, omitted) = (self.take_finished(), mem::take(&mut self.lock().omitted));
+        let (spans, omitted) = self.lock().take_finished();
         if !spans.is_empty() {
             let xray = XrayContext { parent: None, sampled: false };
             let (otlp, destinations) = (Decision::SampleOut, Destinations::ALL);
@@ -278,7 +283,7 @@ impl Invocation {
     /// Ends the invocation: its spans become ready for export. Returns the verdict on its root span.
     pub(crate) fn close(&self, sampler: &Sampler) -> Verdict {
         let mut state = self.lock();
-        let (mut spans, omitted) = (mem::take(&mut state.finished), mem::take(&mut state.omitted));
+        let (mut spans, omitted) = state.take_finished();
         let id = self.root_span();
         let root = spans.iter_mut().rfind(|span| span.span_context.span_id() == id);
         let mut verdict = root.as_deref().map(|root| sampler.verdict(root)).unwrap_or_default();
@@ -305,8 +310,7 @@ impl Invocation {
         if state.closed.is_some() || mem::replace(&mut state.interrupted, true) {
             return Vec::new();
         }
-        let (finished, omitted) = (mem::take(&mut state.finished), mem::take(&mut state.omitted));
-        state.bytes = 0;
+        let (finished, omitted) = state.take_finished();
         let open: Vec<SpanData> = state.open.values().filter_map(|span| span.upgrade()?.snapshot(now)).collect();
         state.already_exported = open.iter().map(|span| span.span_context.span_id()).collect();
         drop(state);

@@ -9,7 +9,7 @@ mod validator;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
+use opentelemetry::{Array, KeyValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use serde_json::{Value as Json, json};
@@ -18,6 +18,7 @@ use super::{Xray, XraySettings};
 use crate::trace::accounting::{Account, Destinations};
 use crate::trace::finished::{FinishedSpans, XrayContext};
 use crate::trace::sampling::Decision;
+use crate::trace::tree;
 
 const ROOT_ID: u64 = 0x1111_1111_1111_1111;
 const PARENT: u64 = 0x53995c3f42cd8ad8;
@@ -28,13 +29,6 @@ fn at(milliseconds: u64) -> SystemTime {
 
 fn root(name: &'static str, attributes: Vec<KeyValue>) -> SpanData {
     SpanData {
-        span_context: SpanContext::new(
-            TraceId::from(0x5759e988bd862e3fe1be46a994272793_u128),
-            SpanId::from(ROOT_ID),
-            TraceFlags::SAMPLED,
-            false,
-            TraceState::NONE,
-        ),
         parent_span_id: SpanId::from(PARENT),
         parent_span_is_remote: true,
         span_kind: SpanKind::Server,
@@ -42,11 +36,7 @@ fn root(name: &'static str, attributes: Vec<KeyValue>) -> SpanData {
         start_time: at(0),
         end_time: at(250),
         attributes,
-        dropped_attributes_count: 0,
-        events: SpanEvents::default(),
-        links: SpanLinks::default(),
-        status: Status::Unset,
-        instrumentation_scope: InstrumentationScope::default(),
+        ..tree::tests::span(ROOT_ID, 0, 0)
     }
 }
 

@@ -133,6 +133,14 @@ fn ok(n: usize) -> Event {
     event(n, &json!({}))
 }
 
+/// Invokes the function `count` times and waits until it is frozen.
+async fn invoke(lambda: &mut Lambda, count: usize) {
+    for n in 1..=count {
+        ledger(&lambda.invoke(ok(n)).await);
+    }
+    lambda.wait_until_frozen().await;
+}
+
 fn ledger(answer: &InvocationResult) -> Value {
     assert!(answer.success, "{}", answer.body);
     serde_json::from_str(&answer.body).unwrap()
@@ -149,10 +157,7 @@ fn complete(traces: &BTreeMap<String, usize>, invocations: usize) {
 async fn spans_arrive_before_the_freeze_despite_kills() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
-    for n in 1..=20 {
-        ledger(&lambda.invoke(ok(n)).await);
-    }
-    lambda.wait_until_frozen().await;
+    invoke(&mut lambda, 20).await;
     lambda.kill().await;
     complete(&stage.traces(), 20);
     assert_eq!(stage.otlp.collected().requests.len(), 20);
@@ -184,10 +189,7 @@ async fn installation_outside_a_runtime_is_prepared() {
 async fn bursts_share_exports_and_sigterm_flushes_the_rest() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[]).await;
-    for n in 1..=200 {
-        ledger(&lambda.invoke(ok(n)).await);
-    }
-    lambda.wait_until_frozen().await;
+    invoke(&mut lambda, 200).await;
     // X-Ray exports are never held back.
     assert_eq!(stage.xray.take().await.len(), 601);
     let (status, log) = lambda.terminate().await;
@@ -201,10 +203,7 @@ async fn bursts_share_exports_and_sigterm_flushes_the_rest() {
 async fn own_runtime_exports_like_run() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("RUNTIME", "own")]).await;
-    for n in 1..=20 {
-        ledger(&lambda.invoke(ok(n)).await);
-    }
-    lambda.wait_until_frozen().await;
+    invoke(&mut lambda, 20).await;
     assert!(stage.otlp.collected().requests.len() < 20);
     let (status, log) = lambda.terminate().await;
     assert!(status.success(), "{status}: {log}");
@@ -230,10 +229,7 @@ async fn environment_without_an_event_exports_its_init_phase() {
 async fn layer_alone_exports_after_every_response() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("RUNTIME", "layer")]).await;
-    for n in 1..=9 {
-        ledger(&lambda.invoke(ok(n)).await);
-    }
-    lambda.wait_until_frozen().await;
+    invoke(&mut lambda, 9).await;
     let log = lambda.kill().await;
     complete(&stage.traces(), 9);
     assert_eq!(log.matches("Spans::start").count(), 1, "{log}");
@@ -285,10 +281,7 @@ async fn carried_spans_are_sent_later_once_and_in_order() {
         OtlpResponse { retry_after: Some(0), ..OtlpResponse::status(429) },
     ]);
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
-    for n in 1..=3 {
-        ledger(&lambda.invoke(ok(n)).await);
-    }
-    lambda.wait_until_frozen().await;
+    invoke(&mut lambda, 3).await;
     complete(&stage.traces(), 3);
     lambda.kill().await;
 }
@@ -298,10 +291,7 @@ async fn silent_receiver_is_skipped_after_the_first_timeout() {
     let stage = Stage::new().await;
     stage.otlp.set_responding(false);
     let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end"), ("LAMBDA_SPANS_BUDGET_MS", "50")]).await;
-    for n in 1..=100 {
-        ledger(&lambda.invoke(ok(n)).await);
-    }
-    lambda.wait_until_frozen().await;
+    invoke(&mut lambda, 100).await;
     // One attempt during the breaker's pause.
     stage.otlp.wait_for_requests(1).await;
     let ledger_before = ledger(&lambda.invoke(ok(101)).await);
@@ -315,10 +305,7 @@ async fn recovered_receiver_gets_missed_spans_at_shutdown() {
     let stage = Stage::new().await;
     stage.otlp.respond_with([OtlpResponse { retry_after: Some(60), ..OtlpResponse::status(503) }]);
     let mut lambda = stage.function(&[]).await;
-    for n in 1..=3 {
-        ledger(&lambda.invoke(ok(n)).await);
-    }
-    lambda.wait_until_frozen().await;
+    invoke(&mut lambda, 3).await;
     assert!(stage.traces().is_empty());
     lambda.terminate().await;
     complete(&stage.traces(), 3);
@@ -424,10 +411,7 @@ async fn rescued_invocation_is_exported_once_to_otlp() {
 async fn init_phase_is_a_span_of_the_first_invocation() {
     let stage = Stage::new().await;
     let mut lambda = stage.function(&[("AWS_LAMBDA_INITIALIZATION_TYPE", "provisioned-concurrency")]).await;
-    for n in 1..=2 {
-        ledger(&lambda.invoke(ok(n)).await);
-    }
-    lambda.wait_until_frozen().await;
+    invoke(&mut lambda, 2).await;
     lambda.terminate().await;
     let spans = stage.otlp.collected().spans;
     let init: Vec<_> = spans.iter().filter(|(_, span)| span.name == "init").collect();
@@ -449,10 +433,7 @@ async fn snapstart_copies_restart_the_init_phase_and_the_key() {
     *parameters.key.lock().unwrap() = "of-the-copy";
     let restored = nanoseconds();
     lambda.restore();
-    for n in 1..=2 {
-        ledger(&lambda.invoke(ok(n)).await);
-    }
-    lambda.wait_until_frozen().await;
+    invoke(&mut lambda, 2).await;
     lambda.kill().await;
     complete(&stage.traces(), 2);
     let collected = stage.otlp.collected();
@@ -637,10 +618,7 @@ async fn wrong_honeycomb_key_is_reread_every_five_minutes() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("wrong-key").await);
     stage.otlp.respond_with(vec![OtlpResponse::status(401); 100]);
     let mut lambda = parameters.function(&stage).await;
-    for n in 1..=5 {
-        ledger(&lambda.invoke(ok(n)).await);
-    }
-    lambda.wait_until_frozen().await;
+    invoke(&mut lambda, 5).await;
     let ledger_before = ledger(&lambda.invoke(ok(6)).await);
     assert_eq!(ledger_before["otlp"], json!([0, 0, 16, 0]));
     assert_eq!(parameters.asked.lock().unwrap().len(), 2);
