@@ -21,7 +21,7 @@ pub(crate) fn with_valid_url(mut event: LambdaEvent<LambdaRequest>) -> LambdaEve
             repair(&mut request.headers, &mut request.request_context.domain_name);
         }
         LambdaRequest::Alb(request) => repair(&mut request.headers, &mut None),
-        _ => {}
+        LambdaRequest::WebSocket(_) | LambdaRequest::VpcLatticeV2(_) | _ => {}
     }
     event
 }

@@ -1,31 +1,21 @@
 //! Amazon DynamoDB Streams: a batch of changes to one table.
 
-use std::collections::HashMap;
-
-use opentelemetry::trace::SpanContext;
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::batch::RecordBatch;
 use super::event::{RecordFields, is_short_text, part, text_or_empty};
+use super::sender;
 use super::trigger::Trigger;
 use crate::attributes::{FAAS_DOCUMENT_COLLECTION, FAAS_DOCUMENT_OPERATION};
-use crate::propagation::traceparent;
-
-/// The item attribute that holds the writer's `traceparent`.
-const TRACE_ATTRIBUTE: &str = "trace_context";
 
 #[derive(Default, Deserialize)]
-struct StreamChange<'a> {
+struct StreamChange {
     #[serde(rename = "SequenceNumber", default, deserialize_with = "text_or_empty")]
     sequence_number: String,
-    #[serde(borrow, rename = "NewImage")]
-    new_image: Option<&'a RawValue>,
 }
 
 pub(super) fn trigger(arn: &str, records: &[RecordFields<'_>]) -> Trigger {
-    let changes: Vec<StreamChange<'_>> = records.iter().map(change).collect();
+    let changes: Vec<StreamChange> = records.iter().map(change).collect();
     let table = table(arn);
     let mut trigger = Trigger::consumer("datasource", table);
     if let Some(table) = table {
@@ -36,17 +26,11 @@ pub(super) fn trigger(arn: &str, records: &[RecordFields<'_>]) -> Trigger {
     }
     trigger
         .with_batch(RecordBatch::ordered(changes.iter().map(|change| change.sequence_number.clone())))
-        .link_to(changes.iter().filter_map(writer))
+        .link_to(records.iter().flat_map(sender::contexts))
 }
 
-fn change<'a>(record: &RecordFields<'a>) -> StreamChange<'a> {
-    record.dynamodb.and_then(|change| serde_json::from_str(change.get()).ok()).unwrap_or_default()
-}
-
-fn writer(change: &StreamChange<'_>) -> Option<SpanContext> {
-    let image: HashMap<String, Box<RawValue>> = part(change.new_image)?;
-    let attribute: Value = part(Some(image.get(TRACE_ATTRIBUTE)?))?;
-    traceparent::parse(attribute.get("S")?.as_str()?)
+fn change(record: &RecordFields<'_>) -> StreamChange {
+    part(record.dynamodb).unwrap_or_default()
 }
 
 /// `arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026-11-22T12:00:00.000`

@@ -1,12 +1,11 @@
 //! Amazon SNS: one notification per event.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::batch::RecordBatch;
 use super::event::{RecordFields, part, text_or_empty};
+use super::sender;
 use super::trigger::Trigger;
-use crate::propagation::traceparent;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -15,7 +14,6 @@ struct SnsNotification {
     message_id: String,
     #[serde(deserialize_with = "text_or_empty")]
     topic_arn: String,
-    message_attributes: Value,
 }
 
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
@@ -26,7 +24,5 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let mut trigger = Trigger::messages("aws.sns", topics, batch);
     // SNS does not support partial batch failures.
     trigger.batch = None;
-    trigger.link_to(notifications.iter().filter_map(|notification| {
-        traceparent::parse(notification.message_attributes.get("traceparent")?.get("Value")?.as_str()?)
-    }))
+    trigger.link_to(records.iter().flat_map(sender::contexts))
 }
