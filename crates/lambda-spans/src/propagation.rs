@@ -7,9 +7,15 @@ pub(crate) mod trace_header;
 pub(crate) mod traceparent;
 pub(crate) mod tracestate;
 
-use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 
+use trace_header::TraceHeader;
 use tracestate::Tracestate;
+
+/// Returns the span that a header names: a `traceparent`, or an `X-Amzn-Trace-Id` with a parent.
+pub(crate) fn span_context(header: &str) -> Option<SpanContext> {
+    traceparent::parse(header).or_else(|| TraceHeader::parse(header)?.span_context())
+}
 
 /// The trace that an HTTP request belongs to over OTLP. In X-Ray it is always Lambda's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

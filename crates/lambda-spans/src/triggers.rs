@@ -9,7 +9,7 @@ mod eventbridge;
 mod json_scan;
 mod kinesis;
 mod s3;
-mod sender;
+pub(crate) mod sender;
 mod sns;
 mod sqs;
 pub(crate) mod trigger;
