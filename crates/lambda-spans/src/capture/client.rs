@@ -243,8 +243,12 @@ fn error_type<E: Debug + 'static>(typed: &E) -> Cow<'static, str> {
     Cow::Borrowed(if is_timeout { "timeout" } else { type_name::<E>() })
 }
 
+/// Returns an error and its sources. An I/O error hides the error that it contains.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |&error| error.source())
+    iter::successors(Some(error), |&error| {
+        let inner = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+        inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
+    })
 }
 
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {

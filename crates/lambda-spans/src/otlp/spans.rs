@@ -129,6 +129,10 @@ fn move_to(span: &mut SpanData, trace_id: TraceId) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use opentelemetry::trace::TraceFlags;
+
     use super::*;
 
     #[test]
@@ -142,6 +146,31 @@ mod tests {
         let keys: Vec<_> = span.instrumentation_scope.attributes().map(|attribute| attribute.key.as_str()).collect();
         assert_eq!(keys, ["field.sampleRate", "team"]);
         assert_eq!(span.instrumentation_scope.version(), Some("1"));
+    }
+
+    #[test]
+    fn span_below_an_omitted_record_is_below_its_sender() {
+        let span = |id, parent| crate::trace::tree::tests::span(id, parent, 1);
+        let context = |trace_id: u64, id| {
+            SpanContext::new(
+                TraceId::from(u128::from(trace_id)),
+                SpanId::from(id),
+                TraceFlags::SAMPLED,
+                true,
+                TraceState::NONE,
+            )
+        };
+        let continuation = Arc::new(Continuation { sender: context(7, 70), root: context(8, 1), top: SpanId::from(2) });
+        let continued: ContinuedSpans = [2, 3, 4, 5].map(|id| (SpanId::from(id), continuation.clone())).into();
+        // The record 2 and the span 3 were omitted, so 4 became a child of the root.
+        let mut spans = [span(1, 0), span(4, 1), span(5, 4), span(6, 1), span(3, 2)];
+        move_continued(&mut spans, &continued);
+        let trace_id = |span: &SpanData| span.span_context.trace_id();
+        let moved: Vec<_> =
+            spans.iter().map(|span| (trace_id(span) == TraceId::from(7), span.parent_span_id)).collect();
+        let expected = [(false, 0), (true, 70), (true, 4), (false, 1), (true, 2)];
+        assert_eq!(moved, expected.map(|(moved, parent)| (moved, SpanId::from(parent))));
+        assert_eq!(spans[1].links.links[0].span_context, context(8, 1));
     }
 
     #[test]
