@@ -287,8 +287,12 @@ async fn records(event: LambdaEvent<Value>) -> Result<Value, Error> {
         answers.push(async { work.instrument(info_span!("work")).await }.instrument(span).await);
     }
     info_span!("after").in_scope(|| tracing::info!("asked"));
-    if variable("RESPONSE").is_some() {
-        lambda_spans::continue_from(&tracing::Span::current(), &event.payload.pointer("/Records/0"));
+    match variable("RESPONSE").as_deref() {
+        Some("error") => return Err("canary-message".into()),
+        Some(_) => {
+            lambda_spans::continue_from(&tracing::Span::current(), &event.payload.pointer("/Records/0"));
+        }
+        None => {}
     }
     Ok(Value::from(answers))
 }

@@ -114,3 +114,21 @@ async fn invocation_can_continue_the_trace_of_its_record() {
     assert_eq!(summary(root).3["aws.xray.trace_id"], ROOT);
     xray_links(&trace);
 }
+
+#[tokio::test]
+async fn failed_invocation_keeps_the_spans_of_all_traces() {
+    let sampled = |response: &str| {
+        [
+            ("LAMBDA_SPANS_CONTEXT", "caller".to_owned()),
+            ("LAMBDA_SPANS_SAMPLE_RATE", "1000000".to_owned()),
+            ("LAMBDA_SPANS_SAMPLE_KEY", "key".to_owned()),
+            ("RESPONSE", response.to_owned()),
+        ]
+    };
+    let trace = Stack::start("records", &sampled("error")).await.invoke(SQS).await;
+    let records: Vec<_> = named(&trace, "record").into_iter().map(|record| hex(&record.trace_id)).collect();
+    assert_eq!(records, [SENDER_TRACE_ID, CLIENT_TRACE_ID, TRACE_ID]);
+    assert_eq!(named(&trace, "work").len(), 3);
+    let trace = Stack::start("records", &sampled("null")).await.invoke(SQS).await;
+    assert_eq!(trace.spans, []);
+}
