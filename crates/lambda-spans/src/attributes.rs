@@ -40,6 +40,7 @@ conventional! {
     AWS_LOG_STREAM_NAMES = "aws.log.stream.names";
     AWS_REQUEST_ID = "aws.request_id";
     AWS_S3_BUCKET = "aws.s3.bucket";
+    AWS_SNS_TOPIC_ARN = "aws.sns.topic.arn";
     AWS_SQS_QUEUE_URL = "aws.sqs.queue.url";
     CLIENT_ADDRESS = "client.address";
     CLOUD_ACCOUNT_ID = "cloud.account.id";
@@ -62,6 +63,9 @@ conventional! {
     FAAS_DOCUMENT_TIME = "faas.document.time";
     FAAS_INSTANCE = "faas.instance";
     FAAS_INVOCATION_ID = "faas.invocation_id";
+    FAAS_INVOKED_NAME = "faas.invoked_name";
+    FAAS_INVOKED_PROVIDER = "faas.invoked_provider";
+    FAAS_INVOKED_REGION = "faas.invoked_region";
     FAAS_MAX_MEMORY = "faas.max_memory";
     FAAS_NAME = "faas.name";
     FAAS_TIME = "faas.time";

@@ -1,10 +1,13 @@
 //! What becomes a span or a log line, and the trace context that outgoing requests carry.
 
 pub(crate) mod aws_sdk;
+pub(crate) mod client;
+mod endpoint;
 pub(crate) mod error_events;
 pub(crate) mod init_phase;
 pub(crate) mod inject;
 pub(crate) mod integers;
+pub(crate) mod link;
 pub(crate) mod logs;
 pub(crate) mod panics;
 mod parent;

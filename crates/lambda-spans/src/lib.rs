@@ -52,7 +52,9 @@ mod variables;
 mod xray;
 
 pub use capture::aws_sdk::AwsSdkSpans;
-pub use capture::inject::{Propagator, inject, link};
+pub use capture::client::{ClientFuture, ClientLayer, ClientService};
+pub use capture::inject::{Propagator, context_pairs, inject};
+pub use capture::link::{continue_from, link};
 #[cfg(feature = "http")]
 pub use http::stream::{StreamLayer, StreamService, TracedBody};
 #[cfg(feature = "http")]

@@ -1,8 +1,10 @@
 //! The core: one invocation, its spans, and what is known about them.
 
 pub(crate) mod accounting;
+pub(crate) mod continuation;
 pub(crate) mod exception;
 pub(crate) mod finished;
+pub(crate) mod http_method;
 pub(crate) mod importance;
 pub(crate) mod inbound;
 pub(crate) mod invocation;

@@ -9,7 +9,7 @@ mod eventbridge;
 mod json_scan;
 mod kinesis;
 mod s3;
-mod sender;
+pub(crate) mod sender;
 mod sns;
 mod sqs;
 pub(crate) mod trigger;
@@ -35,9 +35,9 @@ use batch::RecordBatch;
 /// | trigger | span | `faas.trigger` | links |
 /// |---|---|---|---|
 /// | Amazon SQS | consumer, `process <queue>` | `pubsub` | `AWSTraceHeader`, and the message attribute `traceparent`, also of an SNS or EventBridge envelope |
-/// | Amazon SNS | consumer, `process <topic>` | `pubsub` | the message attribute `traceparent` |
-/// | DynamoDB Streams | consumer, `process <table>` | `datasource` | the new image's attribute `trace_context`, a `traceparent` |
-/// | Kinesis Data Streams | consumer, `process <stream>` | `pubsub` | |
+/// | Amazon SNS | consumer, `process <topic>` | `pubsub` | the message attribute `traceparent` or `X-Amzn-Trace-Id` |
+/// | DynamoDB Streams | consumer, `process <table>` | `datasource` | the new image's attribute `trace_context`, a `traceparent` or an X-Ray header |
+/// | Kinesis Data Streams | consumer, `process <stream>` | `pubsub` | the member `traceparent` of JSON data |
 /// | Amazon S3 | consumer, `process <bucket>` | `datasource` | |
 /// | EventBridge | consumer, `process <source>` | `pubsub`, or `timer` for a schedule | the detail's member `traceparent` |
 /// | Cognito user pools | server, the trigger's name | `other` | |

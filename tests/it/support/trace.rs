@@ -176,7 +176,7 @@ fn attributes(span: &Span, known: &Known) -> String {
         span.attributes.iter().map(|attribute| (attribute.key.as_str(), text(attribute.value.as_ref()))).collect();
     let mut lines = Vec::new();
     let (every, wanted): (&[(&str, &str)], &[&str]) = match span.kind() {
-        SpanKind::Client if !span.name.starts_with("DynamoDB.") => {
+        SpanKind::Client | SpanKind::Producer if !span.name.starts_with("DynamoDB.") => {
             (&EVERY_OTHER_CLIENT, &["aws.request_id", "rpc.method", "server.port"])
         }
         SpanKind::Client => (&EVERY_CLIENT, &["aws.request_id", "db.operation.name", "rpc.method"]),

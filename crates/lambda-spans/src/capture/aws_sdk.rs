@@ -3,20 +3,21 @@
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod error_code;
+mod message;
 
 use std::fmt::Debug;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextRef,
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_types::region::Region;
-use http::Uri;
 use opentelemetry::trace::{Status, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 use tracing::{Span, info_span};
@@ -26,6 +27,7 @@ use crate::attributes::{
     AWS_REQUEST_ID, AWS_SDK_ATTEMPTS, CLOUD_REGION, ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, LAMBDA_SPANS_CANCELLED,
     RPC_METHOD, RPC_SYSTEM_NAME, SERVER_ADDRESS, SERVER_PORT,
 };
+use crate::capture::endpoint::server;
 use crate::capture::inject::xray_header;
 use crate::propagation::trace_header::XRAY_HEADER;
 
@@ -34,6 +36,13 @@ use crate::propagation::trace_header::XRAY_HEADER;
 /// Pass it to the `interceptor` function of a client's `config::Builder`. The span has level INFO. It records the
 /// service, operation, region, host and port, request id, status, number of attempts and error code. With the feature
 /// `dynamodb` it also records the table, index, item counts and consumed capacity. It never records a key or a value.
+///
+/// | service | further attributes |
+/// |---|---|
+/// | Amazon SQS | queue, operation, number of messages, message id; a send has the kind producer |
+/// | Amazon SNS | topic, operation, number of messages, message id; the kind is producer |
+/// | Amazon EventBridge | bus, operation, number of events; the kind is producer |
+/// | AWS Lambda | name, provider and region of the invoked function |
 ///
 /// Requests carry the span's id in `X-Amzn-Trace-Id`, so that it becomes the parent of the service's own spans.
 ///
@@ -98,6 +107,24 @@ impl Intercept for AwsSdkSpans {
         Ok(())
     }
 
+    fn read_after_serialization(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Some((metadata, call)) = config.load::<Metadata>().zip(config.load::<SdkOperation>()) else {
+            return Ok(());
+        };
+        let (request, region) = (context.request(), config.load::<Region>());
+        let body = request.body().bytes().unwrap_or_default();
+        let path = request.uri();
+        let region = region.map(AsRef::as_ref);
+        let attributes = message::describe_request(metadata.service(), metadata.name(), path, body, region);
+        call.context.span().set_attributes(attributes);
+        Ok(())
+    }
+
     // The SDK's own interceptor would set the function's segment from an environment variable, but only if the header
     // is missing.
     fn modify_before_signing(
@@ -107,7 +134,7 @@ impl Intercept for AwsSdkSpans {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let Some(SdkOperation { context: otel, .. }) = config.load::<SdkOperation>() else { return Ok(()) };
-        if let Some((host, port)) = server(context.request().uri()) {
+        if let Some((host, port)) = context.request().uri().parse().ok().as_ref().and_then(server) {
             otel.span().set_attribute(KeyValue::new(SERVER_ADDRESS, host));
             otel.span().set_attribute(KeyValue::new(SERVER_PORT, i64::from(port)));
         }
@@ -134,6 +161,11 @@ impl Intercept for AwsSdkSpans {
             if let Some(id) = header("x-amzn-requestid").or_else(|| header("x-amz-request-id")) {
                 span.set_attribute(KeyValue::new(AWS_REQUEST_ID, id.to_owned()));
             }
+            if let Some((metadata, body)) = config.load::<Metadata>().zip(response.body().bytes())
+                && response.status().is_success()
+            {
+                span.set_attributes(message::describe_response(metadata.service(), metadata.name(), body));
+            }
         }
         match context.output_or_error() {
             #[cfg(feature = "dynamodb")]
@@ -149,32 +181,5 @@ impl Intercept for AwsSdkSpans {
         }
         span.end();
         Ok(())
-    }
-}
-
-/// Returns host and port of a request.
-fn server(uri: &str) -> Option<(String, u16)> {
-    let uri: Uri = uri.parse().ok()?;
-    let port = uri.port_u16().or(match uri.scheme_str()? {
-        "https" => Some(443),
-        "http" => Some(80),
-        _ => None,
-    })?;
-    // The brackets of an IPv6 address belong to the URI.
-    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
-    Some((host.to_owned(), port))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn server_has_the_port_of_the_scheme_by_default() {
-        let of = |uri| server(uri).map(|(host, port)| format!("{host} {port}"));
-        assert_eq!(of("https://sts.eu-west-1.amazonaws.com/?x=1").as_deref(), Some("sts.eu-west-1.amazonaws.com 443"));
-        assert_eq!(of("http://127.0.0.1:8000/").as_deref(), Some("127.0.0.1 8000"));
-        assert_eq!(of("http://[::1]/").as_deref(), Some("::1 80"));
-        assert_eq!(of("/path"), None);
     }
 }

@@ -71,7 +71,7 @@ fn write_line(writer: &mut dyn fmt::Write, event: &Event<'_>, messages: Exceptio
     }
     if let Some(invocation) = lookup::current() {
         let span_id = Context::map_current(|context| context.span().span_context().span_id());
-        write!(writer, ",\"trace_id\":\"{}\",\"span_id\":\"{span_id}\"", invocation.otlp_trace_id())?;
+        write!(writer, ",\"trace_id\":\"{}\",\"span_id\":\"{span_id}\"", invocation.otlp_trace_id_at(span_id))?;
         write!(writer, ",\"xray_trace_id\":\"{}\"", xray_form(invocation.trace_id()))?;
         write!(writer, ",\"requestId\":{}", json(invocation.request_id()))?;
     }

@@ -110,7 +110,7 @@ impl Tracer for Recorder {
             instrumentation_scope: self.scope.clone(),
         };
         let span = Arc::new(OpenSpan::new(data, now));
-        invocation.add_open(id, Arc::downgrade(&span));
+        invocation.add_open(id, parent_span_id, Arc::downgrade(&span));
         let detached = is_detached.then(|| Detached::new(id, &invocation));
         let open = Open { span, invocation, shared: self.shared.clone(), _detached: detached, _orphan: orphan };
         let mut span = RecordedSpan { context, open: Some(Box::new(open)) };

@@ -146,6 +146,7 @@ mod tests {
             otlp: Decision::Keep { rate: 1 },
             destinations: Destinations::ALL,
             caller: None,
+            continued: Default::default(),
             orphan: false,
             omitted: 0,
             spans,

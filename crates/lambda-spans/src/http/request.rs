@@ -1,6 +1,6 @@
 //! Attributes of the request. The caller controls all of them, so they are checked and bounded.
 
-use http::{HeaderMap, Method, Request, Version, header};
+use http::{HeaderMap, Request, Version, header};
 use http_body::Body;
 use lambda_http::RequestExt as _;
 use lambda_http::request::RequestContext;
@@ -13,6 +13,7 @@ use crate::attributes::{
     CLIENT_ADDRESS, FAAS_TRIGGER, HTTP_REQUEST_BODY_SIZE, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL,
     NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, URL_PATH, URL_SCHEME, USER_AGENT_ORIGINAL,
 };
+use crate::trace::http_method::method_name;
 
 /// The characters that a URL's path does not contain. API Gateway decodes some paths.
 const NOT_IN_PATHS: &AsciiSet =
@@ -58,23 +59,6 @@ pub(super) fn describe<B: Body>(context: &Context, request: &Request<B>, client_
     let size = if request.body().is_end_stream() { Some(0) } else { request.body().size_hint().exact() };
     if let Some(size) = size.and_then(|size| i64::try_from(size).ok()) {
         span.set_attribute(KeyValue::new(HTTP_REQUEST_BODY_SIZE, size));
-    }
-}
-
-/// The methods of the semantic conventions. Any other method would let a caller invent span names.
-pub(super) fn method_name(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "DELETE" => "DELETE",
-        "CONNECT" => "CONNECT",
-        "OPTIONS" => "OPTIONS",
-        "TRACE" => "TRACE",
-        "PATCH" => "PATCH",
-        "QUERY" => "QUERY",
-        _ => "_OTHER",
     }
 }
 

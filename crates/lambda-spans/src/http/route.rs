@@ -6,8 +6,9 @@ use lambda_http::request::RequestContext;
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, KeyValue};
 
-use super::request::{self, method_name};
+use super::request;
 use crate::attributes::{HTTP_ROUTE, URL_PATH};
+use crate::trace::http_method::method_name;
 
 /// The conventions' replacement for a redacted value.
 const REDACTED: &str = "REDACTED";

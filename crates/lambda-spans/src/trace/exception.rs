@@ -84,6 +84,11 @@ impl Exception {
         }
     }
 
+    /// Returns the type of the error.
+    pub(crate) fn into_kind(self) -> Cow<'static, str> {
+        self.kind
+    }
+
     /// Marks `span` as failed and adds the event. The recorder removes the message where spans may not contain it.
     pub(crate) fn record_on(&self, span: &SpanRef<'_>) {
         span.set_status(Status::error(""));

@@ -7,6 +7,7 @@ use opentelemetry_sdk::trace::SpanData;
 
 use crate::propagation::Caller;
 use crate::trace::accounting::Destinations;
+use crate::trace::continuation::ContinuedSpans;
 use crate::trace::sampling::Decision;
 
 /// What X-Ray already knows about the trace.
@@ -26,6 +27,8 @@ pub(crate) struct FinishedSpans {
     pub(crate) destinations: Destinations,
     /// The caller whose trace is continued over OTLP, if any.
     pub(crate) caller: Option<Caller>,
+    /// The spans that belong to other traces over OTLP.
+    pub(crate) continued: ContinuedSpans,
     /// Whether they started outside of every invocation.
     pub(crate) orphan: bool,
     pub(crate) spans: Vec<SpanData>,

@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
-use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 
 use crate::attributes::CLIENT_TRACE_ID;
@@ -81,6 +81,17 @@ impl Inbound {
                 self.caller.set(Caller { trace_id: caller.trace_id(), span_id: caller.span_id(), state }).ok();
             }
         }
+    }
+
+    pub(crate) fn mode(&self) -> ContextMode {
+        self.mode
+    }
+
+    /// Continues the trace of the sender of the invocation's only record. A caller whose trace is continued already has
+    /// precedence.
+    pub(crate) fn continue_trace(&self, sender: &SpanContext) {
+        let caller = Caller { trace_id: sender.trace_id(), span_id: sender.span_id(), state: None };
+        self.caller.set(caller).ok();
     }
 
     pub(crate) fn caller(&self) -> Option<&Caller> {

@@ -13,8 +13,10 @@ use opentelemetry_sdk::trace::{IdGenerator as _, SpanData};
 
 use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_INTERRUPTED};
 use crate::clock::Moment;
+use crate::propagation::ContextMode;
 use crate::propagation::trace_header::TraceHeader;
 use crate::trace::accounting::Destinations;
+use crate::trace::continuation::{Continuation, Continuations, ContinuedSpans};
 use crate::trace::finished::{FinishedSpans, SpanSink, XrayContext};
 use crate::trace::importance;
 use crate::trace::inbound::Inbound;
@@ -49,6 +51,7 @@ struct State {
     /// The invocation that has received these spans. Only the init phase has one.
     successor: OnceLock<Invocation>,
     spans: Mutex<SpanState>,
+    continuations: Continuations,
     sink: Arc<dyn SpanSink>,
 }
 
@@ -92,7 +95,7 @@ impl SpanState {
         (mem::take(&mut self.finished), mem::take(&mut self.omitted))
     }
 
-    fn bound(&mut self) {
+    fn bound(&mut self, continuations: &Continuations) {
         if self.finished.len() >= MAX_FINISHED.0 || self.bytes >= MAX_FINISHED.1 {
             let (mut kept, mut bytes, exported) = (0, 0, &self.already_exported);
             self.omitted += importance::reduce(&mut self.finished, |span| {
@@ -104,6 +107,8 @@ impl SpanState {
                 fits
             });
             self.bytes = bytes;
+            let ids = self.finished.iter().map(|span| span.span_context.span_id());
+            continuations.retain(ids.chain(self.open.keys().copied()));
         }
     }
 }
@@ -150,8 +155,19 @@ impl Invocation {
         inbound: Inbound,
         is_orphan: bool,
     ) -> Self {
-        let (root, successor, spans) = (OnceLock::new(), OnceLock::new(), Mutex::default());
-        Self(Arc::new(State { trace_id, request_id, xray, inbound, root, is_orphan, successor, spans, sink }))
+        let state = State {
+            trace_id,
+            request_id,
+            xray,
+            inbound,
+            root: OnceLock::new(),
+            is_orphan,
+            successor: OnceLock::new(),
+            spans: Mutex::default(),
+            continuations: Continuations::default(),
+            sink,
+        };
+        Self(Arc::new(state))
     }
 
     /// Returns the invocation that receives the spans: the successor if there is one.
@@ -200,6 +216,25 @@ impl Invocation {
         self.0.inbound.caller().map_or(self.0.trace_id, |caller| caller.trace_id)
     }
 
+    /// Returns the trace id of a span over OTLP: a sender's if the span belongs to the sender's trace.
+    pub(crate) fn otlp_trace_id_at(&self, span: SpanId) -> TraceId {
+        self.0.continuations.trace_id(span).unwrap_or_else(|| self.otlp_trace_id())
+    }
+
+    /// Moves a span, and the spans that will start below it, into a sender's trace over OTLP. Has no effect unless
+    /// senders are trusted.
+    pub(crate) fn continue_trace(&self, span: SpanId, sender: SpanContext) {
+        if self.0.inbound.mode() != ContextMode::Caller {
+            return;
+        }
+        if span == self.root_span() {
+            return self.0.inbound.continue_trace(&sender);
+        }
+        let root =
+            SpanContext::new(self.otlp_trace_id(), self.root_span(), TraceFlags::SAMPLED, false, TraceState::NONE);
+        self.0.continuations.start(Continuation { sender, root, top: span });
+    }
+
     pub(crate) fn request_id(&self) -> &str {
         &self.0.request_id
     }
@@ -213,8 +248,9 @@ impl Invocation {
         &self.0.inbound
     }
 
-    /// Registers an open span.
-    pub(crate) fn add_open(&self, id: SpanId, span: Weak<OpenSpan>) {
+    /// Registers an open span. It belongs to the trace of its parent.
+    pub(crate) fn add_open(&self, id: SpanId, parent: SpanId, span: Weak<OpenSpan>) {
+        self.0.continuations.inherit(id, parent);
         self.lock().open.insert(id, span);
     }
 
@@ -237,7 +273,7 @@ impl Invocation {
         } else {
             state.bytes += size::in_memory(&span);
             state.finished.push(span);
-            state.bound();
+            state.bound(&self.0.continuations);
         }
     }
 
@@ -276,7 +312,9 @@ impl Invocation {
         if !spans.is_empty() {
             let xray = XrayContext { parent: None, sampled: false };
             let (otlp, destinations) = (Decision::SampleOut, Destinations::ALL);
-            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller: None, orphan: false, spans, omitted });
+            let (caller, continued) = (None, ContinuedSpans::default());
+            let orphan = false;
+            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, continued, orphan, spans, omitted });
         }
     }
 
@@ -329,8 +367,8 @@ impl Invocation {
     fn send(&self, otlp: Decision, destinations: Destinations, spans: Vec<SpanData>, omitted: usize) {
         if !spans.is_empty() || omitted > 0 {
             let (xray, caller) = (self.0.xray, self.0.inbound.caller().cloned());
-            let orphan = self.0.is_orphan;
-            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, orphan, spans, omitted });
+            let (continued, orphan) = (self.0.continuations.of(&spans), self.0.is_orphan);
+            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, continued, orphan, spans, omitted });
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanId, TraceContextExt as _};
+use opentelemetry::trace::{SpanId, TraceContextExt as _, TraceId};
 
 use super::invocation::Invocation;
 
@@ -31,10 +31,15 @@ fn of_span(span: SpanId) -> Option<Invocation> {
 
 /// Returns the trace id of the current invocation or request: 32 lowercase hexadecimal digits.
 ///
-/// It identifies the trace over OTLP: Lambda's own id, or the caller's id if its trace is continued
+/// It identifies the trace over OTLP: Lambda's own id, or the id of the caller or sender if its trace is continued
 /// ([`ContextMode::Caller`](crate::ContextMode::Caller)). Returns `None` outside of an invocation.
 pub fn trace_id() -> Option<String> {
-    current().map(|invocation| invocation.otlp_trace_id().to_string())
+    Context::map_current(otlp_trace_id).map(|id| id.to_string())
+}
+
+/// Returns the trace id of the span of a context over OTLP.
+fn otlp_trace_id(context: &Context) -> Option<TraceId> {
+    Some(of(context)?.otlp_trace_id_at(context.span().span_context().span_id()))
 }
 
 /// Returns the request id that Lambda gave to the current invocation, as in its own log lines.

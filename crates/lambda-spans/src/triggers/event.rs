@@ -63,6 +63,21 @@ pub(super) struct RecordFields<'a> {
     pub(super) dynamodb: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) kinesis: Option<&'a RawValue>,
+    /// Of a Kafka record.
+    #[serde(borrow)]
+    pub(super) headers: Option<&'a RawValue>,
+    /// Of an ActiveMQ message.
+    #[serde(borrow)]
+    pub(super) properties: Option<&'a RawValue>,
+    /// Of a RabbitMQ message.
+    #[serde(borrow, rename = "basicProperties")]
+    pub(super) basic_properties: Option<&'a RawValue>,
+    /// Of an EventBridge event.
+    #[serde(borrow)]
+    pub(super) detail: Option<&'a RawValue>,
+    /// Of a message of Amazon MQ, or of a Kinesis record from EventBridge Pipes.
+    #[serde(borrow)]
+    pub(super) data: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) s3: Option<&'a RawValue>,
     #[serde(borrow, rename = "eventTime")]

@@ -1,18 +1,9 @@
 //! Amazon EventBridge: an event on a bus, or a schedule.
 
-use opentelemetry::trace::SpanContext;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::event::{EventFields, last_of_arn, part, text};
+use super::sender;
 use super::trigger::Trigger;
 use crate::attributes::{AWS_EVENTBRIDGE_DETAIL_TYPE, AWS_EVENTBRIDGE_SOURCE, FAAS_TIME};
-use crate::propagation::traceparent;
-
-#[derive(Deserialize)]
-struct Detail {
-    traceparent: String,
-}
 
 /// Every event of EventBridge has a time.
 pub(super) fn trigger(event: &EventFields<'_>) -> Option<Trigger> {
@@ -31,11 +22,5 @@ pub(super) fn trigger(event: &EventFields<'_>) -> Option<Trigger> {
     trigger.set(AWS_EVENTBRIDGE_SOURCE, source);
     trigger.set(AWS_EVENTBRIDGE_DETAIL_TYPE, detail_type);
     trigger.set(FAAS_TIME, time);
-    Some(trigger.link_to(context(event.detail).into_iter()))
-}
-
-/// Returns the context that the sender put into an event's detail.
-pub(super) fn context(detail: Option<&RawValue>) -> Option<SpanContext> {
-    let detail: Detail = part(detail)?;
-    traceparent::parse(&detail.traceparent)
+    Some(trigger.link_to(sender::of_detail(event.detail)))
 }

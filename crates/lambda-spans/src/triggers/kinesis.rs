@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::batch::RecordBatch;
 use super::event::{RecordFields, is_short_text, part, text_or_empty};
+use super::sender;
 use super::trigger::Trigger;
 use crate::attributes::{AWS_KINESIS_STREAM_NAME, MESSAGING_DESTINATION_NAME};
 
@@ -13,7 +14,6 @@ struct KinesisData {
     sequence_number: String,
 }
 
-/// A record can carry a context only in its data, whose format belongs to the producer.
 pub(super) fn trigger(arn: &str, records: &[RecordFields<'_>]) -> Trigger {
     let stream = stream(arn);
     let entries = records.iter().map(|record| part(record.kinesis).unwrap_or_default());
@@ -23,7 +23,9 @@ pub(super) fn trigger(arn: &str, records: &[RecordFields<'_>]) -> Trigger {
         trigger.set(MESSAGING_DESTINATION_NAME, stream.to_owned());
         trigger.set(AWS_KINESIS_STREAM_NAME, stream.to_owned());
     }
-    trigger.with_batch(RecordBatch::ordered(entries.map(|entry: KinesisData| entry.sequence_number)))
+    trigger
+        .with_batch(RecordBatch::ordered(entries.map(|entry: KinesisData| entry.sequence_number)))
+        .link_to(records.iter().flat_map(sender::contexts))
 }
 
 /// `arn:aws:kinesis:eu-west-1:123456789012:stream/clicks`, optionally with a consumer's name.

@@ -1,18 +1,23 @@
 //! The function that the tests run in Lambda; `HANDLER` selects its handler.
 #![expect(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "a test's own function")]
 
+use std::collections::HashMap;
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region, SharedHttpClient};
+use aws_sdk_sqs::types::MessageAttributeValue;
 use axum::body::{Body, Bytes};
 use axum::extract::Path;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use futures_util::stream;
+use futures_util::{FutureExt as _, stream};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use lambda_spans::{AwsSdkSpans, ErrorType, Settings, Spans};
+use lambda_spans::{AwsSdkSpans, ClientLayer, ErrorType, Settings, Spans};
 use serde_json::{Value, json};
+use tower::{BoxError, Layer as _, ServiceExt as _};
 use tracing::{Instrument as _, info_span};
 
 #[expect(clippy::disallowed_methods, reason = "the tests say by variables what it is to do")]
@@ -34,6 +39,8 @@ async fn main() -> Result<(), Error> {
             let books = spans.clone();
             let client = spans.http_client();
             let router = router().route("/ledger", get(async move || ledger(&books)));
+            let sqs = client.clone();
+            let router = router.route("/sqs", get(async move || queue(sqs).await));
             spans.run(router.route("/aws", get(async move || aws(client).await))).await
         }
         "http-with-address" => {
@@ -54,6 +61,7 @@ async fn main() -> Result<(), Error> {
             lambda_spans::run(router()).await
         }
         "event" => lambda_spans::run_event(service_fn(handle)).await,
+        "records" => lambda_spans::run_event(service_fn(records)).await,
         other => panic!("no handler {other}"),
     }
 }
@@ -81,6 +89,7 @@ fn router() -> Router {
         .route("/integers", get(integers))
         .route("/inject", get(inject))
         .route("/trace", get(trace))
+        .route("/call/{result}", get(call))
         .route("/spans/{count}/{bytes}", get(many))
         .route("/large/{count}", get(large))
         .route("/deep/{count}", get(deep))
@@ -178,6 +187,36 @@ async fn inject() -> Json<Value> {
     Json(Value::Object(pairs.collect()))
 }
 
+/// Calls another service, whose response or error is `result`. Returns the headers that the service received.
+async fn call(Path(result): Path<String>) -> Json<Value> {
+    let received = Arc::new(Mutex::new(json!({})));
+    let (headers, gives_up) = (received.clone(), result == "pending");
+    let client = ClientLayer.layer(service_fn(move |request: Request<()>| {
+        let pairs = request.headers().iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
+        *headers.lock().unwrap() = Value::Object(pairs.collect());
+        respond(result.clone())
+    }));
+    let uri = "https://user:canary@shop.example:8443/items/7?token=canary";
+    let request = Request::post(uri).header("traceparent", "of another span").body(()).unwrap();
+    let call = client.oneshot(request);
+    if gives_up {
+        call.now_or_never();
+    } else {
+        call.await.ok();
+    }
+    Json(received.lock().unwrap().take())
+}
+
+async fn respond(result: String) -> Result<Response<()>, BoxError> {
+    info_span!("connect").in_scope(|| ());
+    match result.as_str() {
+        "timeout" => Ok(tokio::time::timeout(Duration::ZERO, std::future::pending()).await?),
+        "refused" => Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into()),
+        "pending" => std::future::pending().await,
+        status => Ok(Response::builder().status(status).body(())?),
+    }
+}
+
 /// The trace id, which is also logged.
 async fn trace() -> String {
     tracing::info!("asked");
@@ -200,6 +239,28 @@ async fn aws(client: SharedHttpClient) -> StatusCode {
     }
 }
 
+async fn queue(client: SharedHttpClient) -> StatusCode {
+    let config = aws_sdk_sqs::config::Builder::new()
+        .http_client(client)
+        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+        .endpoint_url(variable("AWS_ENDPOINT_URL").unwrap())
+        .interceptor(AwsSdkSpans)
+        .build();
+    let client = aws_sdk_sqs::Client::from_conf(config);
+    let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders";
+    let mut message = client.send_message().queue_url(url).message_body("canary");
+    for (name, value) in lambda_spans::context_pairs() {
+        let value = MessageAttributeValue::builder().data_type("String").string_value(value).build().unwrap();
+        message = message.message_attributes(name, value);
+    }
+    let sent = message.send().await;
+    let received = client.receive_message().queue_url(url).send().await;
+    let deleted = client.delete_message().queue_url(url).receipt_handle("canary").send().await;
+    if sent.is_ok() && received.is_ok() && deleted.is_ok() { StatusCode::OK } else { StatusCode::BAD_GATEWAY }
+}
+
 async fn streamed() -> Body {
     let chunks = stream::unfold(0, |n: u64| async move {
         let chunk = async { Bytes::from(format!("chunk {n}\n")) }.instrument(info_span!("chunk", app.n = n)).await;
@@ -210,6 +271,30 @@ async fn streamed() -> Body {
 
 async fn broken() -> Body {
     Body::from_stream(stream::iter([Ok(Bytes::from("a begin")), Err(std::io::Error::other("canary-message"))]))
+}
+
+/// Continues the trace of each record's sender. Returns the trace ids and outgoing headers of the records.
+async fn records(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let mut answers = Vec::new();
+    for record in event.payload.get("Records").and_then(Value::as_array).into_iter().flatten() {
+        let span = info_span!("record");
+        let found = lambda_spans::continue_from(&span, record);
+        let work = async {
+            tracing::info!("asked");
+            let pairs: HashMap<_, _> = lambda_spans::context_pairs().into_iter().collect();
+            json!({ "found": found, "trace_id": lambda_spans::trace_id(), "pairs": pairs })
+        };
+        answers.push(async { work.instrument(info_span!("work")).await }.instrument(span).await);
+    }
+    info_span!("after").in_scope(|| tracing::info!("asked"));
+    match variable("RESPONSE").as_deref() {
+        Some("error") => return Err("canary-message".into()),
+        Some(_) => {
+            lambda_spans::continue_from(&tracing::Span::current(), &event.payload.pointer("/Records/0"));
+        }
+        None => {}
+    }
+    Ok(Value::from(answers))
 }
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {

@@ -4,6 +4,7 @@
 
 mod aws_sdk;
 mod cancellation;
+mod client;
 mod context;
 mod distance;
 mod errors;
@@ -13,6 +14,7 @@ mod features;
 mod freeze;
 mod http;
 mod large;
+mod senders;
 mod settings;
 mod streaming;
 mod support;

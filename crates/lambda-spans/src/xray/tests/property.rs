@@ -40,7 +40,7 @@ proptest! {
         let account = Account::default();
         let open = xray.in_progress(slice::from_ref(&span), XrayContext { parent, sampled: true }).pop().expect("an open span has a document too");
         prop_assert_eq!(faults(&open.datagram), Vec::<String>::new());
-        let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, otlp: Decision::SampleOut, destinations: Destinations::ALL, caller: None, orphan: false, omitted: 0, spans: vec![span] };
+        let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, otlp: Decision::SampleOut, destinations: Destinations::ALL, caller: None, continued: Default::default(), orphan: false, omitted: 0, spans: vec![span] };
         let documents = xray.documents(&[finished], &account);
         prop_assert_eq!(documents.len(), 1);
         for document in &documents {
@@ -71,7 +71,7 @@ proptest! {
         let settings = XraySettings { daemon: "127.0.0.1:2000".to_owned(), annotations: Vec::new(), arrays: false };
         let xray = Xray::new(settings, &Resource::builder_empty().build());
         let account = Account::default();
-        let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, otlp: Decision::SampleOut, destinations: Destinations::ALL, caller: None, orphan: false, omitted: 0, spans };
+        let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, otlp: Decision::SampleOut, destinations: Destinations::ALL, caller: None, continued: Default::default(), orphan: false, omitted: 0, spans };
         let mut ids = Vec::new();
         for document in xray.documents(&[finished], &account) {
             prop_assert_eq!(faults(&document.datagram), Vec::<String>::new());

@@ -13,6 +13,7 @@ fn finished(spans: Vec<SpanData>) -> FinishedSpans {
         otlp: Decision::SampleOut,
         destinations: Destinations::ALL,
         caller: None,
+        continued: Default::default(),
         orphan: false,
         omitted: 0,
         spans,
