@@ -53,6 +53,7 @@ mod xray;
 
 pub use capture::aws_sdk::AwsSdkSpans;
 pub use capture::inject::{Propagator, inject, link};
+pub use capture::logs::LogLayer;
 #[cfg(feature = "http")]
 pub use http::stream::{StreamLayer, StreamService, TracedBody};
 #[cfg(feature = "http")]
@@ -67,6 +68,7 @@ pub use run::lambda::{LambdaLayer, LambdaService};
 pub use run::settings::Settings;
 pub use run::spans::{InstallError, Spans};
 pub use trace::accounting::{Counts, Dropped, Ledger};
+pub use trace::hook::EndedSpan;
 pub use trace::lookup::{request_id, trace_id};
 pub use triggers::{EventLayer, EventService};
 pub use variables::SettingsWarning;

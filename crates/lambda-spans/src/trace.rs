@@ -3,6 +3,7 @@
 pub(crate) mod accounting;
 pub(crate) mod exception;
 pub(crate) mod finished;
+pub(crate) mod hook;
 pub(crate) mod importance;
 pub(crate) mod inbound;
 pub(crate) mod invocation;

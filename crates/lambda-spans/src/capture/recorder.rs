@@ -14,20 +14,28 @@ use opentelemetry_sdk::trace::{IdGenerator as _, SpanData, SpanEvents, SpanLinks
 
 use super::init_phase::InitPhase;
 use super::library_scope;
+use super::limits::{self, SpanLimits};
 use super::parent::{OpenOrphan, Parent, Parents};
 use crate::attributes::{LAMBDA_SPANS_ORPHAN, OTEL_KIND};
 use crate::clock::Moment;
 use crate::trace::accounting::Accounts;
 use crate::trace::exception::ExceptionMessages;
 use crate::trace::finished::SpanSink;
+use crate::trace::hook::{self, SpanHook};
 use crate::trace::invocation::{Invocation, in_trace};
 use crate::trace::lookup::Detached;
 use crate::trace::open_span::OpenSpan;
 use crate::trace::running::Running;
 use crate::trace::sampling::Sampler;
 
-/// The maximum number of attributes, events and links of one span, each: the OpenTelemetry default.
-const LIMIT: usize = 128;
+/// The settings of the recorder.
+#[derive(Clone, Debug)]
+pub(crate) struct RecorderSettings {
+    pub(crate) enabled: bool,
+    pub(crate) messages: ExceptionMessages,
+    pub(crate) limits: SpanLimits,
+    pub(crate) hook: SpanHook,
+}
 
 /// Starts spans of one instrumentation scope.
 #[derive(Clone, Debug)]
@@ -41,8 +49,7 @@ struct Shared {
     ids: XrayIdGenerator,
     accounts: Accounts,
     parents: Parents,
-    messages: ExceptionMessages,
-    enabled: bool,
+    settings: RecorderSettings,
 }
 
 impl Recorder {
@@ -52,11 +59,10 @@ impl Recorder {
         init: Arc<InitPhase>,
         running: Arc<Running>,
         sink: Arc<dyn SpanSink>,
-        messages: ExceptionMessages,
-        enabled: bool,
+        settings: RecorderSettings,
     ) -> Self {
         let parents = Parents::new(init, running, sink, sampler);
-        let shared = Shared { ids: XrayIdGenerator::default(), accounts, parents, messages, enabled };
+        let shared = Shared { ids: XrayIdGenerator::default(), accounts, parents, settings };
         Self { scope: library_scope(), shared: Arc::new(shared) }
     }
 }
@@ -74,7 +80,8 @@ impl Tracer for Recorder {
     type Span = RecordedSpan;
 
     fn build_with_context(&self, builder: SpanBuilder, context: &Context) -> RecordedSpan {
-        if !self.shared.enabled {
+        let RecorderSettings { enabled, messages, limits, hook } = &self.shared.settings;
+        if !enabled || (hook.is_set() && hook::is_running()) {
             return RecordedSpan { context: SpanContext::NONE, open: None };
         }
         let id = self.shared.ids.new_span_id();
@@ -90,10 +97,18 @@ impl Tracer for Recorder {
         let attributes = builder.attributes.unwrap_or_default();
         let mut events = SpanEvents::default();
         events.events = builder.events.unwrap_or_default();
-        events.events.iter_mut().for_each(|event| self.shared.messages.apply(&event.name, &mut event.attributes));
+        events.dropped_count = limits::cut(&mut events.events, limits.events);
+        for event in &mut events.events {
+            messages.apply(&event.name, &mut event.attributes);
+            event.dropped_attributes_count += limits::cut_attributes(&mut event.attributes, limits.event_attributes);
+        }
         let mut links = SpanLinks::default();
         links.links = builder.links.unwrap_or_default();
         links.links.extend(link.map(|link| Link::new(link, Vec::new(), 0)));
+        links.dropped_count = limits::cut(&mut links.links, limits.links);
+        for link in &mut links.links {
+            link.dropped_attributes_count += limits::cut_attributes(&mut link.attributes, limits.link_attributes);
+        }
         let data = SpanData {
             span_context: context.clone(),
             parent_span_id,
@@ -109,7 +124,7 @@ impl Tracer for Recorder {
             status: Status::Unset,
             instrumentation_scope: self.scope.clone(),
         };
-        let span = Arc::new(OpenSpan::new(data, now));
+        let span = Arc::new(OpenSpan::new(data, now, hook.clone()));
         invocation.add_open(id, Arc::downgrade(&span));
         let detached = is_detached.then(|| Detached::new(id, &invocation));
         let open = Open { span, invocation, shared: self.shared.clone(), _detached: detached, _orphan: orphan };
@@ -139,11 +154,11 @@ struct Open {
 }
 
 impl RecordedSpan {
-    fn record(&mut self, change: impl FnOnce(&mut SpanData)) {
+    fn record(&mut self, change: impl FnOnce(&mut SpanData, &SpanLimits)) {
         if let Some(open) = &self.open
             && let Some(data) = open.span.lock().as_mut()
         {
-            change(data);
+            change(data, &open.shared.settings.limits);
         }
     }
 
@@ -152,6 +167,7 @@ impl RecordedSpan {
         let data = open.span.lock().take();
         if let Some(mut data) = data {
             data.end_time = open.span.end(data.start_time, end_time, Moment::now());
+            open.span.apply_hook(&mut data);
             open.invocation.record(data);
         }
     }
@@ -164,11 +180,12 @@ impl Span for RecordedSpan {
     {
         let name = name.into();
         if let Some(open) = &self.open {
-            open.shared.messages.apply(&name, &mut attributes);
+            open.shared.settings.messages.apply(&name, &mut attributes);
         }
-        self.record(|data| {
-            if data.events.events.len() < LIMIT {
-                data.events.events.push(Event::new(name, timestamp, attributes, 0));
+        self.record(|data, limits| {
+            if data.events.events.len() < limits.events {
+                let dropped = limits::cut_attributes(&mut attributes, limits.event_attributes);
+                data.events.events.push(Event::new(name, timestamp, attributes, dropped));
             } else {
                 data.events.dropped_count += 1;
             }
@@ -185,13 +202,13 @@ impl Span for RecordedSpan {
 
     /// Sets an attribute; a later value replaces an earlier one.
     fn set_attribute(&mut self, attribute: KeyValue) {
-        self.record(|data| {
+        self.record(|data, limits| {
             // The kind is known only after the span has started, but OpenTelemetry sets kinds at the start.
             if attribute.key.as_str() == OTEL_KIND {
                 data.span_kind = kind_named(&attribute.value.as_str()).unwrap_or(data.span_kind.clone());
             } else if let Some(known) = data.attributes.iter_mut().find(|known| known.key == attribute.key) {
                 known.value = attribute.value;
-            } else if data.attributes.len() < LIMIT {
+            } else if limits::accepts(data.attributes.len(), limits.attributes, &attribute) {
                 data.attributes.push(attribute);
             } else {
                 data.dropped_attributes_count += 1;
@@ -200,7 +217,7 @@ impl Span for RecordedSpan {
     }
 
     fn set_status(&mut self, status: Status) {
-        self.record(|data| {
+        self.record(|data, _| {
             // `Ok` overrides `Error`, which overrides `Unset`.
             if status > data.status {
                 data.status = status;
@@ -212,13 +229,14 @@ impl Span for RecordedSpan {
     where
         T: Into<Cow<'static, str>>,
     {
-        self.record(|data| data.name = name.into());
+        self.record(|data, _| data.name = name.into());
     }
 
-    fn add_link(&mut self, context: SpanContext, attributes: Vec<KeyValue>) {
-        self.record(|data| {
-            if data.links.links.len() < LIMIT {
-                data.links.links.push(Link::new(context, attributes, 0));
+    fn add_link(&mut self, context: SpanContext, mut attributes: Vec<KeyValue>) {
+        self.record(|data, limits| {
+            if data.links.links.len() < limits.links {
+                let dropped = limits::cut_attributes(&mut attributes, limits.link_attributes);
+                data.links.links.push(Link::new(context, attributes, dropped));
             } else {
                 data.links.dropped_count += 1;
             }
@@ -265,17 +283,20 @@ mod tests {
 
     /// A process whose init phase is over.
     fn process() -> Process {
+        process_with(SpanLimits::default(), SpanHook::default())
+    }
+
+    fn process_with(limits: SpanLimits, hook: SpanHook) -> Process {
         let (sink, running) = (Arc::<CollectingSink>::default(), Arc::<Running>::default());
         let (accounts, sampler) = (Accounts::default(), Arc::new(Sampler::new(&SamplingSettings::default())));
-        let init = Arc::new(InitPhase::begin(sink.clone(), false));
+        let init = Arc::new(InitPhase::begin(sink.clone(), false, SpanHook::default()));
         let recorder = Recorder::new(
             accounts.clone(),
             sampler.clone(),
             init,
             running.clone(),
             sink.clone(),
-            ExceptionMessages::All,
-            true,
+            RecorderSettings { enabled: true, messages: ExceptionMessages::All, limits, hook },
         );
         Process { sink, running, accounts, sampler, recorder }
     }
@@ -415,7 +436,7 @@ mod tests {
         let mut data = process.spans().remove(0);
         let started = Moment::now();
         data.start_time = started.wall() - second;
-        let (start, open) = (data.start_time, OpenSpan::new(data, started));
+        let (start, open) = (data.start_time, OpenSpan::new(data, started, SpanHook::default()));
         let ended = |now: Moment, ago: Duration| open.end(start, now.wall() - ago, now).duration_since(start).unwrap();
         assert_eq!(ended(started.after(second), Duration::ZERO), 2 * second);
         assert_eq!(ended(started.after(second).set_back(hour), Duration::ZERO), 2 * second);

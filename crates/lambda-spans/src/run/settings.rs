@@ -4,14 +4,19 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use opentelemetry::{Key, Value};
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::flush::FlushMode;
+use crate::capture::limits::SpanLimits;
+use crate::capture::span_filter;
 use crate::export::pipeline::ExportSettings;
 use crate::export::resource::ResourceSettings;
 use crate::otlp::proxy::ProxySettings;
 use crate::propagation::ContextMode;
 use crate::trace::exception::ExceptionMessages;
+use crate::trace::hook::{EndedSpan, SpanHook};
 use crate::trace::sampling::SamplingSettings;
 use crate::variables::{self, Reader, SettingsWarning};
 
@@ -23,25 +28,18 @@ const MESSAGES: [(&str, ExceptionMessages); 3] =
     [("none", ExceptionMessages::None), ("log", ExceptionMessages::Log), ("all", ExceptionMessages::All)];
 
 /// Variables of OpenTelemetry, and of the X-Ray SDKs, that have no effect here, each with what to use instead.
-const UNSUPPORTED: [(&str, &str); 16] = [
+const UNSUPPORTED: [(&str, &str); 10] = [
     ("OTEL_TRACES_SAMPLER", "set LAMBDA_SPANS_SAMPLE_RATE"),
     ("OTEL_TRACES_SAMPLER_ARG", "set LAMBDA_SPANS_SAMPLE_RATE"),
     ("OTEL_PROPAGATORS", "set LAMBDA_SPANS_CONTEXT"),
     ("OTEL_LOG_LEVEL", "set RUST_LOG"),
     ("OTEL_CONFIG_FILE", "set the variables one by one"),
     ("OTEL_EXPERIMENTAL_CONFIG_FILE", "set the variables one by one"),
-    ("OTEL_ATTRIBUTE_COUNT_LIMIT", FIXED_LIMIT),
-    ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", FIXED_LIMIT),
-    ("OTEL_SPAN_EVENT_COUNT_LIMIT", FIXED_LIMIT),
-    ("OTEL_SPAN_LINK_COUNT_LIMIT", FIXED_LIMIT),
-    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", FIXED_LIMIT),
-    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", FIXED_LIMIT),
     ("HONEYCOMB_SAMPLE_RATE", "set LAMBDA_SPANS_SAMPLE_RATE"),
     ("AWS_XRAY_TRACING_NAME", "set OTEL_SERVICE_NAME"),
     ("AWS_XRAY_SDK_ENABLED", "set OTEL_SDK_DISABLED"),
     ("AWS_XRAY_COLLECTOR_ENDPOINT", "set AWS_XRAY_DAEMON_ADDRESS"),
 ];
-const FIXED_LIMIT: &str = "the limit is fixed";
 
 /// The settings of tracing, read once from the environment.
 ///
@@ -61,6 +59,11 @@ pub struct Settings {
     pub(crate) context: ContextMode,
     pub(crate) client_address: bool,
     pub(crate) exception_messages: ExceptionMessages,
+    pub(crate) span_filter: Option<EnvFilter>,
+    pub(crate) limits: SpanLimits,
+    pub(crate) hook: SpanHook,
+    /// Whether this library writes log lines.
+    pub(crate) logs: bool,
     pub(crate) log_filter: Targets,
     pub(crate) log_buffer: Option<LevelFilter>,
     pub(crate) warnings: Vec<SettingsWarning>,
@@ -135,6 +138,10 @@ impl Settings {
                     None => ExceptionMessages::All,
                 },
             ),
+            span_filter: span_filter::read(&mut reader),
+            limits: SpanLimits::read(&mut reader),
+            hook: SpanHook::default(),
+            logs: true,
             log_filter: reader.log_filter().unwrap_or_else(|| Targets::new().with_default(DEFAULT_LOG_LEVEL)),
             log_buffer: reader
                 .choice(&["LAMBDA_SPANS_LOG_BUFFER"], &[("debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)]),
@@ -164,6 +171,59 @@ impl Settings {
     #[must_use]
     pub fn with_client_address(mut self) -> Self {
         self.client_address = true;
+        self
+    }
+
+    /// Leaves out the library's own log lines, for a program with its own log layer; see
+    /// [`Spans::install_with`](crate::Spans::install_with). `RUST_LOG` and `LAMBDA_SPANS_LOG_BUFFER` then have no effect.
+    #[must_use]
+    pub fn without_logs(mut self) -> Self {
+        self.logs = false;
+        self
+    }
+
+    /// Calls `hook` with each span when the span ends, before any destination receives it. The hook may read the span
+    /// and change its name, status and attributes, for example to add the tenant or to redact a value.
+    ///
+    /// Several hooks run in the order in which they were added. A span that is still open shortly before the
+    /// invocation's timeout passes through the hooks in its current state, and again when it ends.
+    ///
+    /// The hook runs on the thread that ends the span, so it must be fast and must not block. Everything that it needs
+    /// is in its argument; it must not use the current span. Spans that start within it are not recorded. If it panics,
+    /// the span loses all attributes, also those of its events and links, and the description of its status. Its name
+    /// stays.
+    ///
+    /// Some attributes are set later and pass through no hook: `SampleRate`, `aws.xray.trace_id`,
+    /// `lambda_spans.omitted` and `lambda_spans.interrupted`.
+    ///
+    /// ```
+    /// use lambda_spans::Settings;
+    ///
+    /// let settings = Settings::from_env().with_span_hook(|span| {
+    ///     span.set_attribute("app.tenant", "acme");
+    ///     span.retain_attributes(|key, _| key.as_str() != "user_agent.original");
+    /// });
+    /// # drop(settings);
+    /// ```
+    #[must_use]
+    pub fn with_span_hook(mut self, hook: impl Fn(&mut EndedSpan<'_>) + Send + Sync + 'static) -> Self {
+        self.hook = self.hook.and(hook);
+        self
+    }
+
+    /// Sets an attribute of the resource, such as `deployment.environment.name`. It takes precedence over the
+    /// environment. A key that Honeycomb reserves gets the prefix `field.`.
+    #[must_use]
+    pub fn with_resource_attribute(mut self, key: impl Into<Key>, value: impl Into<Value>) -> Self {
+        self.resource.set(&key.into(), value.into());
+        self
+    }
+
+    /// Sets the service's version, such as `env!("CARGO_PKG_VERSION")`. It takes precedence over `service.version` in
+    /// `OTEL_RESOURCE_ATTRIBUTES`; [`with_default_service_version`](Self::with_default_service_version) does not.
+    #[must_use]
+    pub fn with_service_version(mut self, version: &str) -> Self {
+        self.resource.service_version = Some(version.to_owned());
         self
     }
 
@@ -404,7 +464,7 @@ mod tests {
     }
 
     /// Each variable with a value that cannot be used.
-    const UNUSABLE: [(&str, &str); 18] = [
+    const UNUSABLE: [(&str, &str); 25] = [
         ("OTEL_SDK_DISABLED", "yes"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
@@ -423,6 +483,13 @@ mod tests {
         ("LAMBDA_SPANS_CONTEXT", "both"),
         ("LAMBDA_SPANS_LOG_BUFFER", "info"),
         ("RUST_LOG", "my_crate=loud"),
+        ("LAMBDA_SPANS_FILTER", "info,my_crate=loud"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "many"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "1.5"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "none"),
+        ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "x"),
+        ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "0x10"),
     ];
 
     #[test]
