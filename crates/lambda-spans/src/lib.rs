@@ -46,6 +46,9 @@ mod http;
 mod otlp;
 mod propagation;
 mod run;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 mod trace;
 mod triggers;
 mod variables;

@@ -47,7 +47,7 @@ impl SpanLimits {
 
 fn limit(reader: &mut Reader<'_>, name: &'static str) -> Option<usize> {
     reader.parsed(&[name], |value| {
-        value.parse().map_err(|_| format!("found {}; allowed is a whole number from 0", shown(value)))
+        value.parse().ok().ok_or_else(|| format!("found {}; allowed is a whole number from 0", shown(value)))
     })
 }
 

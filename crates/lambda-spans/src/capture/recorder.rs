@@ -428,6 +428,163 @@ mod tests {
         assert_eq!(process.spans()[0].instrumentation_scope.name(), "a library");
     }
 
+    fn numbered(count: i64) -> Vec<KeyValue> {
+        (0..count).map(|n| KeyValue::new(format!("app.{n}"), n)).collect()
+    }
+
+    #[test]
+    fn items_beyond_a_limit_are_counted() {
+        let limits = SpanLimits { attributes: 3, events: 2, links: 1, event_attributes: 1, link_attributes: 2 };
+        let process = process_with(limits, SpanHook::default());
+        let context = Context::new();
+        let event = Event::new("built", SystemTime::UNIX_EPOCH, numbered(3), 0);
+        let link = Link::new(remote(), numbered(3), 0);
+        let builder = SpanBuilder::from_name("limited")
+            .with_attributes(numbered(5))
+            .with_events(vec![event.clone(), event.clone(), event])
+            .with_links(vec![link.clone(), link]);
+        drop(process.recorder.build_with_context(builder, &context));
+        let mut span = process.recorder.build_with_context(SpanBuilder::from_name("limited"), &context);
+        for attribute in numbered(5) {
+            span.set_attribute(attribute);
+            span.add_event("later", numbered(3));
+            span.add_link(remote(), numbered(3));
+        }
+        // Replacing a value needs no room.
+        span.set_attribute(KeyValue::new("app.0", 9));
+        drop(span);
+        let spans = process.spans();
+        let described: Vec<_> = spans
+            .iter()
+            .map(|span| {
+                let attributes = (span.attributes.len(), span.dropped_attributes_count);
+                let events = (span.events.len(), span.events.dropped_count, span.events[0].dropped_attributes_count);
+                let links = &span.links;
+                (attributes, events, (links.len(), links.dropped_count, links[0].dropped_attributes_count))
+            })
+            .collect();
+        // Each is an orphan, which is an attribute of this library.
+        assert_eq!(described, [((4, 2), (2, 1, 2), (1, 1, 1)), ((4, 2), (2, 3, 2), (1, 4, 1))]);
+    }
+
+    #[test]
+    fn attributes_of_the_library_exceed_the_limit() {
+        let limits = SpanLimits { attributes: 0, event_attributes: 0, ..SpanLimits::default() };
+        let process = process_with(limits, SpanHook::default());
+        let mut span = process.recorder.build_with_context(SpanBuilder::from_name("root"), &Context::new());
+        span.set_attribute(KeyValue::new("http.route", "/"));
+        span.set_attribute(KeyValue::new("error.type", "500"));
+        span.set_attribute(KeyValue::new("tenant", "acme"));
+        span.add_event("exception", vec![KeyValue::new("exception.type", "E"), KeyValue::new("tenant", "acme")]);
+        drop(span);
+        let span = process.spans().remove(0);
+        let keys = |attributes: &[KeyValue]| attributes.iter().map(|known| known.key.to_string()).collect::<Vec<_>>();
+        assert_eq!(keys(&span.attributes), ["lambda_spans.orphan", "http.route", "error.type"]);
+        assert_eq!(
+            (keys(&span.events[0].attributes), span.dropped_attributes_count),
+            (vec!["exception.type".into()], 1)
+        );
+    }
+
+    /// Records the names of the spans that it sees, and redacts one attribute.
+    fn redacting() -> (SpanHook, Arc<std::sync::Mutex<Vec<String>>>) {
+        let seen = Arc::<std::sync::Mutex<Vec<String>>>::default();
+        let names = seen.clone();
+        let hook = SpanHook::default().and(move |span| {
+            names.lock().unwrap().push(span.name().to_owned());
+            span.retain_attributes(|key, value| {
+                if key.as_str() == "user" {
+                    *value = "redacted".into();
+                }
+                key.as_str() != "secret"
+            });
+        });
+        (hook, seen)
+    }
+
+    #[test]
+    fn hook_redacts_attributes_of_events_and_links() {
+        let (hook, _) = redacting();
+        let process = process_with(SpanLimits::default(), hook);
+        let canary = || vec![KeyValue::new("secret", "canary"), KeyValue::new("user", "canary")];
+        let mut span = process.recorder.build_with_context(SpanBuilder::from_name("x"), &Context::new());
+        span.set_attributes(canary());
+        span.add_event("event", canary());
+        span.add_link(remote(), canary());
+        drop(span);
+        let span = process.spans().remove(0);
+        let redacted = [KeyValue::new("user", "redacted")];
+        assert_eq!(span.attributes[1..], redacted);
+        assert_eq!((&span.events[0].attributes[..], &span.links[0].attributes[..]), (&redacted[..], &redacted[..]));
+    }
+
+    #[test]
+    fn interrupted_spans_pass_through_the_hook() {
+        let (hook, seen) = redacting();
+        let process = process_with(SpanLimits::default(), hook);
+        let (invocation, _running) = process.invocation(1);
+        let root = process.start("root", &invocation.context());
+        let open = process.start("open", &root);
+        open.span().set_attribute(KeyValue::new("secret", "canary"));
+        drop(process.start("ended", &root));
+        let in_progress = invocation.interrupt(Moment::now());
+        assert!(!format!("{in_progress:?} {:?}", process.spans()).contains("canary"));
+        open.span().end();
+        root.span().end();
+        invocation.close(&process.sampler);
+        assert!(!format!("{:?}", process.spans()).contains("canary"));
+        let mut seen = seen.lock().unwrap().clone();
+        seen.sort_unstable();
+        assert_eq!(seen, ["ended", "open", "open", "root", "root"]);
+    }
+
+    #[test]
+    fn panic_of_the_hook_removes_all_attributes() {
+        let hook = SpanHook::default().and(|_| std::panic::resume_unwind(Box::new("on request")));
+        let process = process_with(SpanLimits::default(), hook);
+        let mut span = process.recorder.build_with_context(SpanBuilder::from_name("x"), &Context::new());
+        span.set_attribute(KeyValue::new("secret", "canary"));
+        span.add_event("event", vec![KeyValue::new("secret", "canary")]);
+        span.add_link(remote(), vec![KeyValue::new("secret", "canary")]);
+        span.set_status(Status::error("canary"));
+        drop(span);
+        let span = process.spans().remove(0);
+        assert!(!format!("{span:?}").contains("canary"));
+        assert_eq!((span.name.as_ref(), span.status), ("x", Status::error("")));
+        assert!(!hook::is_running());
+    }
+
+    #[test]
+    fn span_of_the_hook_is_not_recorded() {
+        let slot = Arc::<std::sync::OnceLock<Recorder>>::default();
+        let recorder = slot.clone();
+        let hook = SpanHook::default().and(move |span| {
+            let recorder = recorder.get().unwrap();
+            drop(recorder.build_with_context(SpanBuilder::from_name("inside"), &Context::new()));
+            span.set_name("renamed");
+        });
+        let process = process_with(SpanLimits::default(), hook);
+        slot.set(process.recorder.clone()).unwrap();
+        drop(process.start("outside", &Context::new()));
+        let names: Vec<_> = process.spans().into_iter().map(|span| span.name).collect();
+        assert_eq!((names, process.accounts.ledger().created), (vec!["renamed".into()], 1));
+    }
+
+    #[test]
+    fn log_line_of_the_hook_does_not_block_the_ending_span() {
+        use tracing_subscriber::layer::SubscriberExt as _;
+        let hook = SpanHook::default().and(|_| tracing::error!(error = "of the hook"));
+        let process = process_with(SpanLimits::default(), hook);
+        let subscriber = tracing_subscriber::registry().with(crate::capture::error_events::ErrorEvents::default());
+        tracing::subscriber::with_default(subscriber, || {
+            let context = process.start("x", &Context::new());
+            let _guard = context.clone().attach();
+            // Locks the span, which is the current one.
+            context.span().end();
+        });
+        assert_eq!(process.spans()[0].events.len(), 0);
+    }
+
     #[test]
     fn clock_step_does_not_change_a_duration() {
         let (hour, second) = (Duration::from_secs(3600), Duration::from_secs(1));

@@ -402,6 +402,78 @@ mod tests {
     }
 
     #[test]
+    fn service_version_in_code_takes_precedence() {
+        let variables = [("OTEL_RESOURCE_ATTRIBUTES", "service.version=2.0")];
+        let version = |settings: Settings| settings.resource.service_version.expect("a version");
+        assert_eq!(version(read(&variables).with_service_version("3.0")), "3.0");
+        let both = read(&variables).with_service_version("3.0").with_default_service_version("1.0");
+        assert_eq!(version(both), "3.0");
+    }
+
+    #[test]
+    fn resource_attributes_in_code_take_precedence() {
+        let variables = [("OTEL_RESOURCE_ATTRIBUTES", "team=a,stage=test"), ("OTEL_SERVICE_NAME", "variable")];
+        let settings = read(&variables)
+            .with_resource_attribute("team", "b")
+            .with_resource_attribute("shard", 7)
+            .with_resource_attribute("sampleRate", 50)
+            .with_resource_attribute("service.name", "code")
+            .with_resource_attribute("service.version", "4.0");
+        let resource = settings.resource.resource();
+        let value = |key: &'static str| resource.get(&key.into());
+        for (key, expected) in [("team", "b"), ("stage", "test"), ("service.name", "code"), ("service.version", "4.0")]
+        {
+            assert_eq!(value(key), Some(expected.into()), "{key}");
+        }
+        assert_eq!((value("shard"), value("sampleRate")), (Some(7.into()), None));
+        assert_eq!(value("field.sampleRate"), Some(50.into()));
+    }
+
+    #[test]
+    fn general_limit_applies_to_all_attributes() {
+        let limits = |variables| {
+            let limits = read(variables).limits;
+            let attributes = [limits.attributes, limits.event_attributes, limits.link_attributes];
+            (attributes, [limits.events, limits.links])
+        };
+        assert_eq!(limits(&[]), ([128; 3], [128; 2]));
+        assert_eq!(limits(&[("OTEL_ATTRIBUTE_COUNT_LIMIT", "7")]), ([7; 3], [128; 2]));
+        let specific = [
+            ("OTEL_ATTRIBUTE_COUNT_LIMIT", "7"),
+            ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1"),
+            ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "2"),
+            ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "0"),
+            ("OTEL_SPAN_EVENT_COUNT_LIMIT", "3"),
+            ("OTEL_SPAN_LINK_COUNT_LIMIT", "4"),
+        ];
+        assert_eq!(limits(&specific), ([1, 2, 0], [3, 4]));
+    }
+
+    #[test]
+    fn warning_of_a_filter_names_the_entry() {
+        let problem = |filter| {
+            let settings = read(&[("LAMBDA_SPANS_FILTER", filter)]);
+            let is_set = settings.span_filter.is_some();
+            let problems: Vec<_> = settings.warnings().iter().map(|warning| warning.problem.clone()).collect();
+            (is_set, problems)
+        };
+        assert_eq!(problem("info, shop=debug,[request{tenant=acme}]=trace"), (true, vec![]));
+        let (is_set, problems) = problem("info,shop=loud");
+        assert!(!is_set && problems[0].contains("entry 2"), "{problems:?}");
+        let (is_set, problems) = problem("info,hyper=debug,tower=off");
+        assert!(is_set && problems.len() == 1 && problems[0].contains("entry 2"), "{problems:?}");
+    }
+
+    #[test]
+    fn cloned_settings_keep_their_hooks() {
+        let settings = read(&[]).with_span_hook(|span| span.set_name("first")).clone();
+        let settings = settings.with_span_hook(|span| span.set_name(format!("{} second", span.name())));
+        let mut span = crate::trace::tree::tests::span(1, 0, 1);
+        settings.hook.apply(&mut span);
+        assert_eq!(span.name, "first second");
+    }
+
+    #[test]
     fn traces_are_drawn_under_sam_local_only() {
         assert!(read(&[("AWS_SAM_LOCAL", "true")]).export.terminal);
         assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).export.terminal);

@@ -17,6 +17,8 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::cleanup::Cleanup;
+#[cfg(feature = "testing")]
+use super::flush::FlushMode;
 use super::flush::Traffic;
 use super::settings::Settings;
 use super::watchdog::Watchdog;
@@ -35,11 +37,18 @@ use crate::otlp::settings::OtlpSettings;
 use crate::propagation::ContextMode;
 use crate::trace::accounting::Ledger;
 use crate::trace::exception::ExceptionMessages;
+#[cfg(feature = "testing")]
+use crate::trace::finished::FinishedSpans;
 use crate::trace::running::Running;
 use crate::variables::SettingsWarning;
 
 /// What `install_with` accepts as a list.
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Returns whether `layers` is a list without layers. It would disable every span and event of the process.
+fn is_empty_list<L: 'static>(layers: &L) -> bool {
+    (layers as &dyn Any).downcast_ref::<Vec<BoxedLayer>>().is_some_and(Vec::is_empty)
+}
 
 /// Longer than each part of the preparation may take.
 const PREPARATION: Duration = Duration::from_secs(3);
@@ -94,6 +103,8 @@ pub struct Spans {
     pub(super) context: ContextMode,
     pub(super) client_address: bool,
     pub(super) enabled: bool,
+    /// Whether this process has handled an invocation.
+    pub(super) warm: Arc<AtomicBool>,
     /// The program's own filter of spans.
     filter: Option<Arc<EnvFilter>>,
     messages: ExceptionMessages,
@@ -155,10 +166,27 @@ impl Spans {
             context: settings.context,
             client_address: settings.client_address,
             enabled: settings.enabled,
+            warm: Arc::default(),
             filter: settings.span_filter.clone().map(Arc::new),
             messages: settings.exception_messages,
             without_roots: Arc::new(AtomicBool::new(without_roots)),
         }
+    }
+
+    /// Creates the tracing of a test: spans wait in memory for [`take_finished`](Self::take_finished).
+    #[cfg(feature = "testing")]
+    pub(crate) fn in_memory(settings: &Settings) -> Self {
+        let mut settings = settings.clone();
+        (settings.export.xray, settings.export.otlp, settings.runtime_api) = (None, None, None);
+        let spans = Self::new(&settings);
+        // In this mode, an invocation exports nothing.
+        Self { traffic: Arc::new(Traffic::new(FlushMode::Background)), ..spans }
+    }
+
+    /// Takes the spans that wait for an export.
+    #[cfg(feature = "testing")]
+    pub(crate) fn take_finished(&self) -> Vec<FinishedSpans> {
+        self.pipeline.outbox.take()
     }
 
     /// Installs tracing and logging for the process: spans go to the destinations, log lines to standard output.
@@ -201,9 +229,10 @@ impl Spans {
     where
         L: Layer<Registry> + Send + Sync + 'static,
     {
-        let is_empty = (&layers as &dyn Any).downcast_ref::<Vec<BoxedLayer>>().is_some_and(Vec::is_empty);
-        // An empty list would disable every span and event of the process.
-        Self::install_on(Registry::default().with((!is_empty).then_some(layers)), settings)
+        if is_empty_list(&layers) {
+            return Self::install(settings);
+        }
+        Self::install_on(Registry::default().with(layers), settings)
     }
 
     /// Adds the layers of this library to `subscriber` and installs it.
@@ -235,7 +264,7 @@ impl Spans {
     }
 
     /// Adds the layers of this library to `subscriber`.
-    fn subscriber<S>(&self, subscriber: S, settings: &Settings) -> impl Subscriber + Send + Sync + use<S>
+    pub(super) fn subscriber<S>(&self, subscriber: S, settings: &Settings) -> impl Subscriber + Send + Sync + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync + 'static,
     {
@@ -443,6 +472,13 @@ pub(crate) mod tests {
         let expected = kinds.map(|(_, kind)| (kind, 0));
         let found: Vec<_> = recorded.iter().map(|span| (span.span_kind.clone(), span.attributes.len())).collect();
         assert_eq!(found.get(..expected.len()), Some(&expected[..]));
+    }
+
+    #[test]
+    fn empty_list_of_layers_is_recognized() {
+        let one: Vec<BoxedLayer> = vec![Box::new(LogLayer::new())];
+        assert!(is_empty_list(&Vec::<BoxedLayer>::new()));
+        assert!(!is_empty_list(&one) && !is_empty_list(&LogLayer::new()));
     }
 
     /// The counts after a span without an invocation.
