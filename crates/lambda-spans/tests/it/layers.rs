@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{ROOT, Stack, TRACE_ID, attributes};
+use crate::support::{ROOT, Stack, TRACE_ID, hex, values};
 
 const ALB: &str = include_str!("../data/alb.json");
 
@@ -16,8 +16,8 @@ fn lines(log: &str, message: &str) -> Vec<Value> {
 async fn further_layer_has_its_own_filter() {
     let mut stack = Stack::start_example("own_layers", "", &[]).await;
     let trace = stack.invoke(ALB).await;
-    assert_eq!(attributes(trace.root())["app.tenant"], "acme");
-    assert_eq!(attributes(trace.root())["http.response.status_code"], "502");
+    assert_eq!(values(trace.root())["app.tenant"], "acme");
+    assert_eq!(values(trace.root())["http.response.status_code"], "int 502");
     let log = stack.lambda.kill().await;
     let reports: Vec<_> = log.lines().filter(|line| line.starts_with("report ")).collect();
     assert_eq!(reports, [format!("report ERROR {TRACE_ID}")]);
@@ -32,10 +32,10 @@ async fn log_layer_of_an_own_subscriber_has_ids() {
     let log = stack.lambda.kill().await;
     assert_eq!(lines(&log, "looked up").len(), 0);
     let found = lines(&log, "found").remove(0);
-    let request_id = &attributes(trace.root())["faas.invocation_id"];
+    let request_id = &values(trace.root())["faas.invocation_id"];
     let ids = ["trace_id", "xray_trace_id", "requestId"].map(|name| found[name].as_str().unwrap());
     assert_eq!(ids, [TRACE_ID, ROOT, request_id]);
-    let span_id: String = trace.root().span_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let span_id = hex(&trace.root().span_id);
     assert_eq!((found["span_id"].as_str().unwrap(), &found["fields"]["count"]), (span_id.as_str(), &Value::from(1)));
 }
 
@@ -47,6 +47,6 @@ async fn dropped_attributes_are_counted_over_otlp() {
     let read = trace.span("read");
     assert_eq!((read.attributes.len(), read.dropped_attributes_count), (1, 3));
     let root = trace.root();
-    assert!(attributes(root).contains_key("faas.trigger") && attributes(root).contains_key("cloud.resource_id"));
+    assert!(values(root).contains_key("faas.trigger") && values(root).contains_key("cloud.resource_id"));
     assert_eq!(root.dropped_attributes_count, 0);
 }

@@ -13,6 +13,7 @@ mod features;
 mod freeze;
 mod http;
 mod large;
+mod layers;
 mod settings;
 mod streaming;
 mod support;
