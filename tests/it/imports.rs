@@ -21,6 +21,7 @@ const LAYERS: [(&str, &[&[&str]]); 2] = [
     (
         LAMBDA_SPANS,
         &[
+            &["testing"],
             &["run"],
             &["export"],
             &["otlp", "xray"],

@@ -84,7 +84,7 @@ const SET_ELSEWHERE: [&str; 17] = [
     "HONEYCOMB_API_KEY",
 ];
 /// Variables whose defaults suit every function.
-const LEFT_AT_DEFAULT: [&str; 61] = [
+const LEFT_AT_DEFAULT: [&str; 62] = [
     "ALL_PROXY",
     "AWS_XRAY_COLLECTOR_ENDPOINT",
     "AWS_XRAY_SDK_ENABLED",
@@ -98,6 +98,7 @@ const LEFT_AT_DEFAULT: [&str; 61] = [
     "HTTP_PROXY",
     "LAMBDA_SPANS_BUDGET_MS",
     "LAMBDA_SPANS_CONTEXT",
+    "LAMBDA_SPANS_FILTER",
     "LAMBDA_SPANS_FLUSH",
     "LAMBDA_SPANS_KEEP_SLOWER_THAN_MS",
     "LAMBDA_SPANS_LOG_BUFFER",

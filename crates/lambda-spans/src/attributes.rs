@@ -10,6 +10,8 @@ macro_rules! conventional {
             pub const $name: &str = $key;
         )+
 
+        const CONVENTIONAL: &[&str] = &[$($key),+];
+
         #[cfg(test)]
         #[test]
         #[deny(deprecated)]
@@ -23,7 +25,14 @@ macro_rules! conventional {
 macro_rules! own {
     ($($(#[$reason:meta])+ $name:ident = $key:literal;)+) => {
         $($(#[$reason])+ pub const $name: &str = $key;)+
+
+        const OWN: &[&str] = &[$($key),+];
     };
+}
+
+/// Returns whether this crate records attributes with `key`.
+pub(crate) fn is_of_library(key: &str) -> bool {
+    CONVENTIONAL.contains(&key) || OWN.contains(&key)
 }
 
 conventional! {

@@ -7,11 +7,13 @@ pub(crate) mod error_events;
 pub(crate) mod init_phase;
 pub(crate) mod inject;
 pub(crate) mod integers;
+pub(crate) mod limits;
 pub(crate) mod link;
 pub(crate) mod logs;
 pub(crate) mod panics;
 mod parent;
 pub(crate) mod recorder;
+pub(crate) mod span_filter;
 
 use opentelemetry::InstrumentationScope;
 

@@ -46,6 +46,9 @@ mod http;
 mod otlp;
 mod propagation;
 mod run;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 mod trace;
 mod triggers;
 mod variables;
@@ -55,6 +58,7 @@ pub use capture::aws_sdk::AwsSdkSpans;
 pub use capture::client::{ClientFuture, ClientLayer, ClientService};
 pub use capture::inject::{Propagator, context_pairs, inject};
 pub use capture::link::{continue_from, link};
+pub use capture::logs::LogLayer;
 #[cfg(feature = "http")]
 pub use http::stream::{StreamLayer, StreamService, TracedBody};
 #[cfg(feature = "http")]
@@ -69,6 +73,7 @@ pub use run::lambda::{LambdaLayer, LambdaService};
 pub use run::settings::Settings;
 pub use run::spans::{InstallError, Spans};
 pub use trace::accounting::{Counts, Dropped, Ledger};
+pub use trace::hook::EndedSpan;
 pub use trace::lookup::{request_id, trace_id};
 pub use triggers::{EventLayer, EventService};
 pub use variables::SettingsWarning;

@@ -4,6 +4,7 @@ pub(crate) mod accounting;
 pub(crate) mod continuation;
 pub(crate) mod exception;
 pub(crate) mod finished;
+pub(crate) mod hook;
 pub(crate) mod http_method;
 pub(crate) mod importance;
 pub(crate) mod inbound;

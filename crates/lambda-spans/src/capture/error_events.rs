@@ -17,6 +17,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::trace::exception::Exception;
+use crate::trace::hook;
 
 #[derive(Debug, Default)]
 pub(crate) struct ErrorEvents {
@@ -51,7 +52,8 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        if *event.metadata().level() != Level::ERROR {
+        // While a hook runs, the current span may be the one that is ending. It is locked then.
+        if *event.metadata().level() != Level::ERROR || hook::is_running() {
             return;
         }
         let mut value = ErrorValue(None);

@@ -16,6 +16,7 @@ use crate::attributes::{AWS_LAMBDA_INITIALIZATION_TYPE, LAMBDA_SPANS_PROACTIVE_I
 use crate::clock::Moment;
 use crate::trace::accounting::Accounts;
 use crate::trace::finished::SpanSink;
+use crate::trace::hook::SpanHook;
 use crate::trace::inbound::Inbound;
 use crate::trace::invocation::{Invocation, in_trace, new_trace_id};
 use crate::trace::sampling::Sampler;
@@ -25,7 +26,10 @@ use crate::trace::sampling::Sampler;
 const PROACTIVE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(crate) struct InitPhase(Mutex<Phase>);
+pub(crate) struct InitPhase {
+    phase: Mutex<Phase>,
+    hook: SpanHook,
+}
 
 #[derive(Debug)]
 enum Phase {
@@ -52,15 +56,16 @@ pub(crate) struct Initialized {
 
 impl InitPhase {
     /// Starts the phase. A process outside of Lambda has no init phase, because no invocation would collect its spans.
-    pub(crate) fn begin(sink: Arc<dyn SpanSink>, in_lambda: bool) -> Self {
+    pub(crate) fn begin(sink: Arc<dyn SpanSink>, in_lambda: bool, hook: SpanHook) -> Self {
         if !in_lambda {
-            return Self(Mutex::new(Phase::Over));
+            return Self { phase: Mutex::new(Phase::Over), hook };
         }
         let trace_id = new_trace_id();
         let root = in_trace(trace_id, XrayIdGenerator::default().new_span_id());
         let invocation = Invocation::root(trace_id, String::new(), sink, Inbound::default());
         invocation.claim_root(root.span_id());
-        Self(Mutex::new(Phase::UnderWay(Box::new(UnderWay { invocation, root, start: Moment::now(), polled: None }))))
+        let phase = Phase::UnderWay(Box::new(UnderWay { invocation, root, start: Moment::now(), polled: None }));
+        Self { phase: Mutex::new(phase), hook }
     }
 
     /// Returns the parent for a span without an invocation while the phase lasts.
@@ -111,12 +116,13 @@ impl InitPhase {
         if !is_proactive {
             init.parent_span_id = root.span_id();
             init.span_context = in_trace(first.trace_id(), init.span_context.span_id());
+            self.hook.apply(&mut init);
             phase.invocation.hand_over(first);
             first.record(init);
             return Some(Initialized { proactively: None });
         }
         init.links.links.push(Link::new(root.clone(), Vec::new(), 0));
-        phase.become_trace(&first.separate(phase.root.trace_id(), first.xray().sampled), init, sampler);
+        phase.become_trace(&first.separate(phase.root.trace_id(), first.xray().sampled), init, sampler, &self.hook);
         Some(Initialized { proactively: Some(phase.root) })
     }
 
@@ -125,19 +131,21 @@ impl InitPhase {
         let Phase::UnderWay(phase) = std::mem::replace(&mut *self.lock(), Phase::Over) else { return };
         let init = phase.span(kind, now);
         accounts.created(1);
-        phase.become_trace(&phase.invocation.separate(phase.root.trace_id(), false), init, sampler);
+        let own = phase.invocation.separate(phase.root.trace_id(), false);
+        phase.become_trace(&own, init, sampler, &self.hook);
     }
 
     fn lock(&self) -> MutexGuard<'_, Phase> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl UnderWay {
     /// Makes the spans of the phase the trace `own`, with `init` as its root.
-    fn become_trace(&self, own: &Invocation, mut init: SpanData, sampler: &Sampler) {
+    fn become_trace(&self, own: &Invocation, mut init: SpanData, sampler: &Sampler, hook: &SpanHook) {
         own.claim_root(self.root.span_id());
         init.attributes.push(KeyValue::new(LAMBDA_SPANS_PROACTIVE_INIT, true));
+        hook.apply(&mut init);
         self.invocation.hand_over(own);
         own.record(init);
         own.close(sampler);
@@ -172,7 +180,8 @@ mod tests {
     use opentelemetry::trace::{SpanBuilder, TraceContextExt as _, Tracer as _};
 
     use super::*;
-    use crate::capture::recorder::Recorder;
+    use crate::capture::limits::SpanLimits;
+    use crate::capture::recorder::{Recorder, RecorderSettings};
     use crate::trace::exception::ExceptionMessages;
     use crate::trace::finished::FinishedSpans;
     use crate::trace::finished::tests::CollectingSink;
@@ -189,7 +198,7 @@ mod tests {
     fn start(later: impl FnOnce(Moment) -> Moment) -> Started {
         let sink = Arc::<CollectingSink>::default();
         let (accounts, sampler) = (Accounts::default(), Arc::new(Sampler::new(&SamplingSettings::default())));
-        let init = Arc::new(InitPhase::begin(sink.clone(), true));
+        let init = Arc::new(InitPhase::begin(sink.clone(), true, SpanHook::default()));
         let running = Arc::<Running>::default();
         let recorder = Recorder::new(
             accounts.clone(),
@@ -197,8 +206,12 @@ mod tests {
             init.clone(),
             running,
             sink.clone(),
-            ExceptionMessages::All,
-            true,
+            RecorderSettings {
+                enabled: true,
+                messages: ExceptionMessages::All,
+                limits: SpanLimits::default(),
+                hook: SpanHook::default(),
+            },
         );
         let span = |name| recorder.build_with_context(SpanBuilder::from_name(name), &Context::new());
         let _connected = span("connect");

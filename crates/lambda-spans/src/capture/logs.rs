@@ -34,16 +34,54 @@ where
     if terminal {
         Box::new(tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr).with_ansi(false))
     } else {
-        Box::new(JsonLines { messages })
+        Box::new(LogLayer { messages })
     }
 }
 
-/// Replaces the layer of `tracing-subscriber`, which formats the fields of every span although no line shows them.
-struct JsonLines {
+/// Writes each event as one line of JSON on standard output, which Lambda collects.
+///
+/// [`Spans::install`](crate::Spans::install) adds this layer. For your own subscriber, use it next to
+/// [`Spans::tracing_layer`](crate::Spans::tracing_layer), with a filter of your choice. Within an invocation, each line
+/// contains `trace_id`, `span_id`, `xray_trace_id` and `requestId`. The ids come from the layer of `Spans`; without it,
+/// lines have no ids.
+///
+/// ```
+/// use lambda_spans::{Settings, Spans};
+/// use tracing_subscriber::filter::LevelFilter;
+/// use tracing_subscriber::{Layer as _, layer::SubscriberExt as _};
+///
+/// let spans = Spans::new(&Settings::from_env());
+/// let subscriber = tracing_subscriber::registry()
+///     .with(spans.log_layer().with_filter(LevelFilter::INFO))
+///     .with(spans.tracing_layer());
+/// # drop(subscriber);
+/// ```
+// It replaces the layer of `tracing-subscriber`, which formats the fields of every span although no line shows them.
+#[derive(Clone, Copy, Debug)]
+pub struct LogLayer {
     messages: ExceptionMessages,
 }
 
-impl<S: Subscriber> Layer<S> for JsonLines {
+impl LogLayer {
+    /// Creates a layer that writes every message. [`Spans::log_layer`](crate::Spans::log_layer) creates one that follows
+    /// `LAMBDA_SPANS_EXCEPTION_MESSAGE`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_messages(ExceptionMessages::Log)
+    }
+
+    pub(crate) fn with_messages(messages: ExceptionMessages) -> Self {
+        Self { messages }
+    }
+}
+
+impl Default for LogLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Subscriber> Layer<S> for LogLayer {
     fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
         let mut line = String::with_capacity(256);
         if write_line(&mut line, event, self.messages).is_ok() {

@@ -14,20 +14,28 @@ use opentelemetry_sdk::trace::{IdGenerator as _, SpanData, SpanEvents, SpanLinks
 
 use super::init_phase::InitPhase;
 use super::library_scope;
+use super::limits::{self, SpanLimits};
 use super::parent::{OpenOrphan, Parent, Parents};
 use crate::attributes::{LAMBDA_SPANS_ORPHAN, OTEL_KIND};
 use crate::clock::Moment;
 use crate::trace::accounting::Accounts;
 use crate::trace::exception::ExceptionMessages;
 use crate::trace::finished::SpanSink;
+use crate::trace::hook::{self, SpanHook};
 use crate::trace::invocation::{Invocation, in_trace};
 use crate::trace::lookup::Detached;
 use crate::trace::open_span::OpenSpan;
 use crate::trace::running::Running;
 use crate::trace::sampling::Sampler;
 
-/// The maximum number of attributes, events and links of one span, each: the OpenTelemetry default.
-const LIMIT: usize = 128;
+/// The settings of the recorder.
+#[derive(Clone, Debug)]
+pub(crate) struct RecorderSettings {
+    pub(crate) enabled: bool,
+    pub(crate) messages: ExceptionMessages,
+    pub(crate) limits: SpanLimits,
+    pub(crate) hook: SpanHook,
+}
 
 /// Starts spans of one instrumentation scope.
 #[derive(Clone, Debug)]
@@ -41,8 +49,7 @@ struct Shared {
     ids: XrayIdGenerator,
     accounts: Accounts,
     parents: Parents,
-    messages: ExceptionMessages,
-    enabled: bool,
+    settings: RecorderSettings,
 }
 
 impl Recorder {
@@ -52,11 +59,10 @@ impl Recorder {
         init: Arc<InitPhase>,
         running: Arc<Running>,
         sink: Arc<dyn SpanSink>,
-        messages: ExceptionMessages,
-        enabled: bool,
+        settings: RecorderSettings,
     ) -> Self {
         let parents = Parents::new(init, running, sink, sampler);
-        let shared = Shared { ids: XrayIdGenerator::default(), accounts, parents, messages, enabled };
+        let shared = Shared { ids: XrayIdGenerator::default(), accounts, parents, settings };
         Self { scope: library_scope(), shared: Arc::new(shared) }
     }
 }
@@ -74,7 +80,8 @@ impl Tracer for Recorder {
     type Span = RecordedSpan;
 
     fn build_with_context(&self, builder: SpanBuilder, context: &Context) -> RecordedSpan {
-        if !self.shared.enabled {
+        let RecorderSettings { enabled, messages, limits, hook } = &self.shared.settings;
+        if !enabled || (hook.is_set() && hook::is_running()) {
             return RecordedSpan { context: SpanContext::NONE, open: None };
         }
         let id = self.shared.ids.new_span_id();
@@ -90,10 +97,18 @@ impl Tracer for Recorder {
         let attributes = builder.attributes.unwrap_or_default();
         let mut events = SpanEvents::default();
         events.events = builder.events.unwrap_or_default();
-        events.events.iter_mut().for_each(|event| self.shared.messages.apply(&event.name, &mut event.attributes));
+        events.dropped_count = limits::cut(&mut events.events, limits.events);
+        for event in &mut events.events {
+            messages.apply(&event.name, &mut event.attributes);
+            event.dropped_attributes_count += limits::cut_attributes(&mut event.attributes, limits.event_attributes);
+        }
         let mut links = SpanLinks::default();
         links.links = builder.links.unwrap_or_default();
         links.links.extend(link.map(|link| Link::new(link, Vec::new(), 0)));
+        links.dropped_count = limits::cut(&mut links.links, limits.links);
+        for link in &mut links.links {
+            link.dropped_attributes_count += limits::cut_attributes(&mut link.attributes, limits.link_attributes);
+        }
         let data = SpanData {
             span_context: context.clone(),
             parent_span_id,
@@ -109,7 +124,7 @@ impl Tracer for Recorder {
             status: Status::Unset,
             instrumentation_scope: self.scope.clone(),
         };
-        let span = Arc::new(OpenSpan::new(data, now));
+        let span = Arc::new(OpenSpan::new(data, now, hook.clone()));
         invocation.add_open(id, parent_span_id, Arc::downgrade(&span));
         let detached = is_detached.then(|| Detached::new(id, &invocation));
         let open = Open { span, invocation, shared: self.shared.clone(), _detached: detached, _orphan: orphan };
@@ -139,11 +154,11 @@ struct Open {
 }
 
 impl RecordedSpan {
-    fn record(&mut self, change: impl FnOnce(&mut SpanData)) {
+    fn record(&mut self, change: impl FnOnce(&mut SpanData, &SpanLimits)) {
         if let Some(open) = &self.open
             && let Some(data) = open.span.lock().as_mut()
         {
-            change(data);
+            change(data, &open.shared.settings.limits);
         }
     }
 
@@ -152,6 +167,7 @@ impl RecordedSpan {
         let data = open.span.lock().take();
         if let Some(mut data) = data {
             data.end_time = open.span.end(data.start_time, end_time, Moment::now());
+            open.span.apply_hook(&mut data);
             open.invocation.record(data);
         }
     }
@@ -164,11 +180,12 @@ impl Span for RecordedSpan {
     {
         let name = name.into();
         if let Some(open) = &self.open {
-            open.shared.messages.apply(&name, &mut attributes);
+            open.shared.settings.messages.apply(&name, &mut attributes);
         }
-        self.record(|data| {
-            if data.events.events.len() < LIMIT {
-                data.events.events.push(Event::new(name, timestamp, attributes, 0));
+        self.record(|data, limits| {
+            if data.events.events.len() < limits.events {
+                let dropped = limits::cut_attributes(&mut attributes, limits.event_attributes);
+                data.events.events.push(Event::new(name, timestamp, attributes, dropped));
             } else {
                 data.events.dropped_count += 1;
             }
@@ -185,13 +202,13 @@ impl Span for RecordedSpan {
 
     /// Sets an attribute; a later value replaces an earlier one.
     fn set_attribute(&mut self, attribute: KeyValue) {
-        self.record(|data| {
+        self.record(|data, limits| {
             // The kind is known only after the span has started, but OpenTelemetry sets kinds at the start.
             if attribute.key.as_str() == OTEL_KIND {
                 data.span_kind = kind_named(&attribute.value.as_str()).unwrap_or(data.span_kind.clone());
             } else if let Some(known) = data.attributes.iter_mut().find(|known| known.key == attribute.key) {
                 known.value = attribute.value;
-            } else if data.attributes.len() < LIMIT {
+            } else if limits::accepts(data.attributes.len(), limits.attributes, &attribute) {
                 data.attributes.push(attribute);
             } else {
                 data.dropped_attributes_count += 1;
@@ -200,7 +217,7 @@ impl Span for RecordedSpan {
     }
 
     fn set_status(&mut self, status: Status) {
-        self.record(|data| {
+        self.record(|data, _| {
             // `Ok` overrides `Error`, which overrides `Unset`.
             if status > data.status {
                 data.status = status;
@@ -212,13 +229,14 @@ impl Span for RecordedSpan {
     where
         T: Into<Cow<'static, str>>,
     {
-        self.record(|data| data.name = name.into());
+        self.record(|data, _| data.name = name.into());
     }
 
-    fn add_link(&mut self, context: SpanContext, attributes: Vec<KeyValue>) {
-        self.record(|data| {
-            if data.links.links.len() < LIMIT {
-                data.links.links.push(Link::new(context, attributes, 0));
+    fn add_link(&mut self, context: SpanContext, mut attributes: Vec<KeyValue>) {
+        self.record(|data, limits| {
+            if data.links.links.len() < limits.links {
+                let dropped = limits::cut_attributes(&mut attributes, limits.link_attributes);
+                data.links.links.push(Link::new(context, attributes, dropped));
             } else {
                 data.links.dropped_count += 1;
             }
@@ -265,17 +283,20 @@ mod tests {
 
     /// A process whose init phase is over.
     fn process() -> Process {
+        process_with(SpanLimits::default(), SpanHook::default())
+    }
+
+    fn process_with(limits: SpanLimits, hook: SpanHook) -> Process {
         let (sink, running) = (Arc::<CollectingSink>::default(), Arc::<Running>::default());
         let (accounts, sampler) = (Accounts::default(), Arc::new(Sampler::new(&SamplingSettings::default())));
-        let init = Arc::new(InitPhase::begin(sink.clone(), false));
+        let init = Arc::new(InitPhase::begin(sink.clone(), false, SpanHook::default()));
         let recorder = Recorder::new(
             accounts.clone(),
             sampler.clone(),
             init,
             running.clone(),
             sink.clone(),
-            ExceptionMessages::All,
-            true,
+            RecorderSettings { enabled: true, messages: ExceptionMessages::All, limits, hook },
         );
         Process { sink, running, accounts, sampler, recorder }
     }
@@ -407,6 +428,163 @@ mod tests {
         assert_eq!(process.spans()[0].instrumentation_scope.name(), "a library");
     }
 
+    fn numbered(count: i64) -> Vec<KeyValue> {
+        (0..count).map(|n| KeyValue::new(format!("app.{n}"), n)).collect()
+    }
+
+    #[test]
+    fn items_beyond_a_limit_are_counted() {
+        let limits = SpanLimits { attributes: 3, events: 2, links: 1, event_attributes: 1, link_attributes: 2 };
+        let process = process_with(limits, SpanHook::default());
+        let context = Context::new();
+        let event = Event::new("built", SystemTime::UNIX_EPOCH, numbered(3), 0);
+        let link = Link::new(remote(), numbered(3), 0);
+        let builder = SpanBuilder::from_name("limited")
+            .with_attributes(numbered(5))
+            .with_events(vec![event.clone(), event.clone(), event])
+            .with_links(vec![link.clone(), link]);
+        drop(process.recorder.build_with_context(builder, &context));
+        let mut span = process.recorder.build_with_context(SpanBuilder::from_name("limited"), &context);
+        for attribute in numbered(5) {
+            span.set_attribute(attribute);
+            span.add_event("later", numbered(3));
+            span.add_link(remote(), numbered(3));
+        }
+        // Replacing a value needs no room.
+        span.set_attribute(KeyValue::new("app.0", 9));
+        drop(span);
+        let spans = process.spans();
+        let described: Vec<_> = spans
+            .iter()
+            .map(|span| {
+                let attributes = (span.attributes.len(), span.dropped_attributes_count);
+                let events = (span.events.len(), span.events.dropped_count, span.events[0].dropped_attributes_count);
+                let links = &span.links;
+                (attributes, events, (links.len(), links.dropped_count, links[0].dropped_attributes_count))
+            })
+            .collect();
+        // Each is an orphan, which is an attribute of this library. It counts, but it is never dropped.
+        assert_eq!(described, [((4, 2), (2, 1, 2), (1, 1, 1)), ((3, 3), (2, 3, 2), (1, 4, 1))]);
+    }
+
+    #[test]
+    fn attributes_of_the_library_exceed_the_limit() {
+        let limits = SpanLimits { attributes: 0, event_attributes: 0, ..SpanLimits::default() };
+        let process = process_with(limits, SpanHook::default());
+        let mut span = process.recorder.build_with_context(SpanBuilder::from_name("root"), &Context::new());
+        span.set_attribute(KeyValue::new("http.route", "/"));
+        span.set_attribute(KeyValue::new("error.type", "500"));
+        span.set_attribute(KeyValue::new("tenant", "acme"));
+        span.add_event("exception", vec![KeyValue::new("exception.type", "E"), KeyValue::new("tenant", "acme")]);
+        drop(span);
+        let span = process.spans().remove(0);
+        let keys = |attributes: &[KeyValue]| attributes.iter().map(|known| known.key.to_string()).collect::<Vec<_>>();
+        assert_eq!(keys(&span.attributes), ["lambda_spans.orphan", "http.route", "error.type"]);
+        assert_eq!(
+            (keys(&span.events[0].attributes), span.dropped_attributes_count),
+            (vec!["exception.type".into()], 1)
+        );
+    }
+
+    /// Records the names of the spans that it sees, and redacts one attribute.
+    fn redacting() -> (SpanHook, Arc<std::sync::Mutex<Vec<String>>>) {
+        let seen = Arc::<std::sync::Mutex<Vec<String>>>::default();
+        let names = seen.clone();
+        let hook = SpanHook::default().and(move |span| {
+            names.lock().unwrap().push(span.name().to_owned());
+            span.retain_attributes(|key, value| {
+                if key.as_str() == "user" {
+                    *value = "redacted".into();
+                }
+                key.as_str() != "secret"
+            });
+        });
+        (hook, seen)
+    }
+
+    #[test]
+    fn hook_redacts_attributes_of_events_and_links() {
+        let (hook, _) = redacting();
+        let process = process_with(SpanLimits::default(), hook);
+        let canary = || vec![KeyValue::new("secret", "canary"), KeyValue::new("user", "canary")];
+        let mut span = process.recorder.build_with_context(SpanBuilder::from_name("x"), &Context::new());
+        span.set_attributes(canary());
+        span.add_event("event", canary());
+        span.add_link(remote(), canary());
+        drop(span);
+        let span = process.spans().remove(0);
+        let redacted = [KeyValue::new("user", "redacted")];
+        assert_eq!(span.attributes[1..], redacted);
+        assert_eq!((&span.events[0].attributes[..], &span.links[0].attributes[..]), (&redacted[..], &redacted[..]));
+    }
+
+    #[test]
+    fn interrupted_spans_pass_through_the_hook() {
+        let (hook, seen) = redacting();
+        let process = process_with(SpanLimits::default(), hook);
+        let (invocation, _running) = process.invocation(1);
+        let root = process.start("root", &invocation.context());
+        let open = process.start("open", &root);
+        open.span().set_attribute(KeyValue::new("secret", "canary"));
+        drop(process.start("ended", &root));
+        let in_progress = invocation.interrupt(Moment::now());
+        assert!(!format!("{in_progress:?} {:?}", process.spans()).contains("canary"));
+        open.span().end();
+        root.span().end();
+        invocation.close(&process.sampler);
+        assert!(!format!("{:?}", process.spans()).contains("canary"));
+        let mut seen = seen.lock().unwrap().clone();
+        seen.sort_unstable();
+        assert_eq!(seen, ["ended", "open", "open", "root", "root"]);
+    }
+
+    #[test]
+    fn panic_of_the_hook_removes_all_attributes() {
+        let hook = SpanHook::default().and(|_| std::panic::resume_unwind(Box::new("on request")));
+        let process = process_with(SpanLimits::default(), hook);
+        let mut span = process.recorder.build_with_context(SpanBuilder::from_name("x"), &Context::new());
+        span.set_attribute(KeyValue::new("secret", "canary"));
+        span.add_event("event", vec![KeyValue::new("secret", "canary")]);
+        span.add_link(remote(), vec![KeyValue::new("secret", "canary")]);
+        span.set_status(Status::error("canary"));
+        drop(span);
+        let span = process.spans().remove(0);
+        assert!(!format!("{span:?}").contains("canary"));
+        assert_eq!((span.name.as_ref(), span.status), ("x", Status::error("")));
+        assert!(!hook::is_running());
+    }
+
+    #[test]
+    fn span_of_the_hook_is_not_recorded() {
+        let slot = Arc::<std::sync::OnceLock<Recorder>>::default();
+        let recorder = slot.clone();
+        let hook = SpanHook::default().and(move |span| {
+            let recorder = recorder.get().unwrap();
+            drop(recorder.build_with_context(SpanBuilder::from_name("inside"), &Context::new()));
+            span.set_name("renamed");
+        });
+        let process = process_with(SpanLimits::default(), hook);
+        slot.set(process.recorder.clone()).unwrap();
+        drop(process.start("outside", &Context::new()));
+        let names: Vec<_> = process.spans().into_iter().map(|span| span.name).collect();
+        assert_eq!((names, process.accounts.ledger().created), (vec!["renamed".into()], 1));
+    }
+
+    #[test]
+    fn log_line_of_the_hook_does_not_block_the_ending_span() {
+        use tracing_subscriber::layer::SubscriberExt as _;
+        let hook = SpanHook::default().and(|_| tracing::error!(error = "of the hook"));
+        let process = process_with(SpanLimits::default(), hook);
+        let subscriber = tracing_subscriber::registry().with(crate::capture::error_events::ErrorEvents::default());
+        tracing::subscriber::with_default(subscriber, || {
+            let context = process.start("x", &Context::new());
+            let _guard = context.clone().attach();
+            // Locks the span, which is the current one.
+            context.span().end();
+        });
+        assert_eq!(process.spans()[0].events.len(), 0);
+    }
+
     #[test]
     fn clock_step_does_not_change_a_duration() {
         let (hour, second) = (Duration::from_secs(3600), Duration::from_secs(1));
@@ -415,7 +593,7 @@ mod tests {
         let mut data = process.spans().remove(0);
         let started = Moment::now();
         data.start_time = started.wall() - second;
-        let (start, open) = (data.start_time, OpenSpan::new(data, started));
+        let (start, open) = (data.start_time, OpenSpan::new(data, started, SpanHook::default()));
         let ended = |now: Moment, ago: Duration| open.end(start, now.wall() - ago, now).duration_since(start).unwrap();
         assert_eq!(ended(started.after(second), Duration::ZERO), 2 * second);
         assert_eq!(ended(started.after(second).set_back(hour), Duration::ZERO), 2 * second);

@@ -60,7 +60,7 @@ impl Outbox {
         self.arrived.notified().await;
     }
 
-    pub(super) fn take(&self) -> Vec<FinishedSpans> {
+    pub(crate) fn take(&self) -> Vec<FinishedSpans> {
         let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
         let omitted = mem::take(&mut contents.omitted);
         let logs = omitted > 0 && !mem::replace(&mut contents.has_logged, true);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use opentelemetry::{Array, KeyValue, StringValue, Value};
+use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
 
 use crate::attributes::{
@@ -20,7 +20,7 @@ const MIB: i64 = 1024 * 1024;
 pub(crate) struct ResourceSettings {
     pub(crate) service_name: Option<String>,
     pub(crate) service_version: Option<String>,
-    attributes: BTreeMap<String, String>,
+    attributes: BTreeMap<String, Value>,
     function: Option<FunctionSettings>,
     region: Option<String>,
 }
@@ -63,9 +63,21 @@ impl ResourceSettings {
                 .or(named)
                 .or_else(|| function.as_ref().map(|function| function.name.clone())),
             service_version: versioned,
-            attributes,
+            attributes: attributes.into_iter().map(|(key, value)| (key, Value::from(value))).collect(),
             function,
             region: reader.text("AWS_REGION"),
+        }
+    }
+
+    /// Sets an attribute, also if the environment has it.
+    pub(crate) fn set(&mut self, key: &Key, value: Value) {
+        match key.as_str() {
+            SERVICE_NAME => self.service_name = Some(value.as_str().into_owned()),
+            SERVICE_VERSION => self.service_version = Some(value.as_str().into_owned()),
+            key => {
+                let key = reserved::replacement(key).unwrap_or_else(|| key.to_owned());
+                self.attributes.insert(key, value);
+            }
         }
     }
 

@@ -14,17 +14,36 @@ use super::settings::Settings;
 use super::spans::Spans;
 use super::spans::tests::init_spans;
 
+/// The settings of a function.
+fn settings(variable: &'static str, value: &str) -> Settings {
+    Settings::from_lookup(|name| match name {
+        "AWS_XRAY_DAEMON_ADDRESS" | "AWS_LAMBDA_RUNTIME_API" => Some("127.0.0.1:1".to_owned()),
+        _ => (name == variable).then(|| value.to_owned()),
+    })
+}
+
 /// Returns the spans that `work` creates, without the init phase's own.
 fn recorded(messages: &str, work: impl FnOnce()) -> Vec<SpanData> {
-    let settings = Settings::from_lookup(|name| match name {
-        "AWS_XRAY_DAEMON_ADDRESS" | "AWS_LAMBDA_RUNTIME_API" => Some("127.0.0.1:1".to_owned()),
-        "LAMBDA_SPANS_EXCEPTION_MESSAGE" => Some(messages.to_owned()),
-        _ => None,
-    });
-    let spans = Spans::new(&settings);
+    let spans = Spans::new(&settings("LAMBDA_SPANS_EXCEPTION_MESSAGE", messages));
     // An optional layer, because some functions of a layer are not called in an `Option`.
     tracing::subscriber::with_default(tracing_subscriber::registry().with(Some(spans.tracing_layer())), work);
-    let mut recorded = init_spans(&spans);
+    taken(&spans)
+}
+
+/// Returns the spans that `work` creates with this filter.
+fn selected(filter: &str, work: impl FnOnce()) -> Vec<SpanData> {
+    let spans = Spans::new(&settings("LAMBDA_SPANS_FILTER", filter));
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(spans.tracing_layer()), work);
+    taken(&spans)
+}
+
+fn names(spans: &[SpanData]) -> Vec<&str> {
+    spans.iter().map(|span| span.name.as_ref()).collect()
+}
+
+/// Takes the recorded spans, without the init phase's own.
+fn taken(spans: &Spans) -> Vec<SpanData> {
+    let mut recorded = init_spans(spans);
     recorded.retain(|span| span.name != "init");
     recorded
 }
@@ -153,4 +172,122 @@ fn error_event_finds_its_span() {
     });
     let counts: BTreeMap<_, _> = spans.iter().map(|span| (span.name.as_ref(), exceptions(span).len())).collect();
     assert_eq!(counts, BTreeMap::from([("current", 1), ("other", 0)]));
+}
+
+#[test]
+fn filter_selects_spans_by_target_and_level() {
+    let work = || {
+        tracing::trace_span!(target: "shop", "too fine").in_scope(|| ());
+        tracing::debug_span!(target: "shop::cart", "fine").in_scope(|| ());
+        info_span!(target: "warehouse", "other").in_scope(|| ());
+        info_span!("library").in_scope(|| ());
+        info_span!(target: "hyper::proto", "internal").in_scope(|| ());
+    };
+    assert_eq!(names(&selected("", work)), ["other", "library"]);
+    assert_eq!(names(&selected("shop=debug", work)), ["fine", "library"]);
+    assert_eq!(names(&selected("info, shop=debug", work)), ["fine", "other", "library"]);
+    assert_eq!(names(&selected("trace", work)), ["too fine", "fine", "other", "library"]);
+    assert_eq!(names(&selected("off,hyper=trace", work)), ["library"]);
+}
+
+#[test]
+fn filter_selects_spans_inside_of_a_span_with_a_value() {
+    let spans = selected("off,[request{tenant=acme}]=debug", || {
+        for tenant in ["acme", "other"] {
+            info_span!(target: "shop", "request", tenant).in_scope(|| {
+                tracing::debug_span!(target: "shop", "query", of = tenant).in_scope(|| ());
+            });
+        }
+        tracing::debug_span!(target: "shop", "query", of = "none").in_scope(|| ());
+    });
+    let queries = spans.iter().filter(|span| span.name == "query").map(|span| attributes(span)["of"].to_string());
+    assert_eq!(queries.collect::<Vec<_>>(), ["acme"]);
+}
+
+#[test]
+fn filtered_span_fails_by_an_error_event() {
+    let spans = selected("shop=debug", || {
+        tracing::debug_span!(target: "shop", "fine", count = 3_u64).in_scope(|| {
+            info_span!(target: "warehouse", "hidden").in_scope(|| error!(error = &NotFound as &dyn Error, "failed"));
+        });
+    });
+    assert_eq!((names(&spans), exceptions(&spans[0]).len()), (vec!["fine"], 1));
+    assert_eq!(attributes(&spans[0])["count"], 3.into());
+}
+
+#[test]
+fn level_hint_follows_the_filter() {
+    let hint = |filter| {
+        let spans = Spans::new(&settings("LAMBDA_SPANS_FILTER", filter));
+        tracing_subscriber::Layer::<tracing_subscriber::Registry>::max_level_hint(&spans.tracing_layer())
+    };
+    use tracing_subscriber::filter::LevelFilter;
+    assert_eq!(hint(""), Some(LevelFilter::INFO));
+    assert_eq!(hint("off"), Some(LevelFilter::INFO));
+    assert_eq!(hint("shop=debug"), Some(LevelFilter::DEBUG));
+    assert_eq!(hint("[{tenant=acme}]=info"), Some(LevelFilter::TRACE));
+}
+
+/// Counts the spans and events that it receives, as Sentry's layer would.
+#[derive(Clone, Default)]
+struct Counts(std::sync::Arc<std::sync::Mutex<(Vec<&'static str>, usize)>>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Counts {
+    fn on_new_span(
+        &self,
+        attributes: &tracing::span::Attributes<'_>,
+        _: &tracing::span::Id,
+        _: tracing_subscriber::layer::Context<'_, S>,
+    ) {
+        self.0.lock().unwrap().0.push(attributes.metadata().name());
+    }
+
+    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        self.0.lock().unwrap().1 += 1;
+    }
+}
+
+#[test]
+fn filters_of_layers_are_independent() {
+    use tracing_subscriber::Layer as _;
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    type Boxed = Box<dyn tracing_subscriber::Layer<tracing_subscriber::Registry> + Send + Sync>;
+    let work = || {
+        tracing::debug_span!(target: "shop", "fine").in_scope(|| error!(target: "shop", "failed"));
+        info_span!(target: "warehouse", "other").in_scope(|| info!(target: "shop", "done"));
+    };
+    for (filter, recorded) in [("", vec!["other"]), ("shop=debug", vec!["fine"]), ("off", vec![])] {
+        let (errors, all, none) = (Counts::default(), Counts::default(), Counts::default());
+        let layers: Vec<Boxed> = vec![
+            Box::new(errors.clone().with_filter(LevelFilter::ERROR)),
+            Box::new(all.clone().with_filter(Targets::new().with_target("shop", LevelFilter::TRACE))),
+            Box::new(none.clone().with_filter(LevelFilter::OFF)),
+        ];
+        let settings = settings("LAMBDA_SPANS_FILTER", filter).without_logs();
+        let spans = Spans::new(&settings);
+        let subscriber = spans.subscriber(tracing_subscriber::registry().with(layers), &settings);
+        tracing::subscriber::with_default(subscriber, work);
+        assert_eq!(names(&taken(&spans)), recorded);
+        let counted = [errors, all, none].map(|counts| counts.0.lock().unwrap().clone());
+        assert_eq!(counted, [(vec![], 1), (vec!["fine"], 2), (vec![], 0)]);
+    }
+}
+
+#[test]
+fn spans_and_absent_layers_need_no_log_lines() {
+    for is_list in [false, true] {
+        let settings = settings("RUST_LOG", "off").without_logs();
+        let spans = Spans::new(&settings);
+        let work = || info_span!("work").in_scope(|| ());
+        if is_list {
+            let counts = Counts::default();
+            let subscriber = tracing_subscriber::registry().with(vec![counts.clone()]);
+            tracing::subscriber::with_default(spans.subscriber(subscriber, &settings), work);
+            assert_eq!(counts.0.lock().unwrap().0, ["work"]);
+        } else {
+            let subscriber = tracing_subscriber::registry().with(None::<Counts>);
+            tracing::subscriber::with_default(spans.subscriber(subscriber, &settings), work);
+        }
+        assert_eq!(names(&taken(&spans)), ["work"]);
+    }
 }

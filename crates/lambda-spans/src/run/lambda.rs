@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -41,9 +41,6 @@ const MARGIN: Duration = Duration::from_millis(50);
 const MIN_RESCUE: Duration = Duration::from_millis(250);
 const MAX_RESCUE: Duration = Duration::from_millis(500);
 
-/// Whether this process has handled an invocation.
-static WARM: AtomicBool = AtomicBool::new(false);
-
 /// Traces each invocation and exports after its response. The outermost layer of a `lambda_runtime::Runtime`.
 ///
 /// [`Spans::start`] adds it to your own `Runtime` and otherwise does the same as [`run`](crate::run()). Only a
@@ -77,7 +74,7 @@ impl Spans {
     }
 
     /// Returns the layer for a process whose init phase has ended.
-    pub(super) fn started_layer(&self) -> LambdaLayer {
+    pub(crate) fn started_layer(&self) -> LambdaLayer {
         LambdaLayer { spans: self.clone() }
     }
 }
@@ -131,7 +128,8 @@ where
         let (kind, pipeline) = (self.spans.initialization.as_deref(), &self.spans.pipeline);
         let root_span = root.span().span_context().clone();
         let init = self.spans.init.hand_over(&invocation, &root_span, kind, &pipeline.accounts, &pipeline.sampler, now);
-        describe(&root, lambda, init);
+        let is_first = !self.spans.warm.swap(true, Ordering::Relaxed);
+        describe(&root, lambda, is_first, init);
         let rescue = rescue_at(deadline, wall_clock());
         if let Some(Rescue { thread, .. }) = rescue
             && self.spans.traffic.mode() != FlushMode::Background
@@ -146,10 +144,9 @@ where
     }
 }
 
-fn describe(root: &Context, lambda: &LambdaContext, init: Option<Initialized>) {
+fn describe(root: &Context, lambda: &LambdaContext, is_first: bool, init: Option<Initialized>) {
     let span = root.span();
     span.set_attribute(KeyValue::new(FAAS_INVOCATION_ID, lambda.request_id.clone()));
-    let is_first = !WARM.swap(true, Ordering::Relaxed);
     let init = init.and_then(|init| init.proactively);
     span.set_attribute(KeyValue::new(FAAS_COLDSTART, is_first && init.is_none()));
     if let Some(init) = init {

@@ -4,14 +4,19 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use opentelemetry::{Key, Value};
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::flush::FlushMode;
+use crate::capture::limits::SpanLimits;
+use crate::capture::span_filter;
 use crate::export::pipeline::ExportSettings;
 use crate::export::resource::ResourceSettings;
 use crate::otlp::proxy::ProxySettings;
 use crate::propagation::ContextMode;
 use crate::trace::exception::ExceptionMessages;
+use crate::trace::hook::{EndedSpan, SpanHook};
 use crate::trace::sampling::SamplingSettings;
 use crate::variables::{self, Reader, SettingsWarning};
 
@@ -23,25 +28,18 @@ const MESSAGES: [(&str, ExceptionMessages); 3] =
     [("none", ExceptionMessages::None), ("log", ExceptionMessages::Log), ("all", ExceptionMessages::All)];
 
 /// Variables of OpenTelemetry, and of the X-Ray SDKs, that have no effect here, each with what to use instead.
-const UNSUPPORTED: [(&str, &str); 16] = [
+const UNSUPPORTED: [(&str, &str); 10] = [
     ("OTEL_TRACES_SAMPLER", "set LAMBDA_SPANS_SAMPLE_RATE"),
     ("OTEL_TRACES_SAMPLER_ARG", "set LAMBDA_SPANS_SAMPLE_RATE"),
     ("OTEL_PROPAGATORS", "set LAMBDA_SPANS_CONTEXT"),
     ("OTEL_LOG_LEVEL", "set RUST_LOG"),
     ("OTEL_CONFIG_FILE", "set the variables one by one"),
     ("OTEL_EXPERIMENTAL_CONFIG_FILE", "set the variables one by one"),
-    ("OTEL_ATTRIBUTE_COUNT_LIMIT", FIXED_LIMIT),
-    ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", FIXED_LIMIT),
-    ("OTEL_SPAN_EVENT_COUNT_LIMIT", FIXED_LIMIT),
-    ("OTEL_SPAN_LINK_COUNT_LIMIT", FIXED_LIMIT),
-    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", FIXED_LIMIT),
-    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", FIXED_LIMIT),
     ("HONEYCOMB_SAMPLE_RATE", "set LAMBDA_SPANS_SAMPLE_RATE"),
     ("AWS_XRAY_TRACING_NAME", "set OTEL_SERVICE_NAME"),
     ("AWS_XRAY_SDK_ENABLED", "set OTEL_SDK_DISABLED"),
     ("AWS_XRAY_COLLECTOR_ENDPOINT", "set AWS_XRAY_DAEMON_ADDRESS"),
 ];
-const FIXED_LIMIT: &str = "the limit is fixed";
 
 /// The settings of tracing, read once from the environment.
 ///
@@ -61,6 +59,11 @@ pub struct Settings {
     pub(crate) context: ContextMode,
     pub(crate) client_address: bool,
     pub(crate) exception_messages: ExceptionMessages,
+    pub(crate) span_filter: Option<EnvFilter>,
+    pub(crate) limits: SpanLimits,
+    pub(crate) hook: SpanHook,
+    /// Whether this library writes log lines.
+    pub(crate) logs: bool,
     pub(crate) log_filter: Targets,
     pub(crate) log_buffer: Option<LevelFilter>,
     pub(crate) warnings: Vec<SettingsWarning>,
@@ -135,6 +138,10 @@ impl Settings {
                     None => ExceptionMessages::All,
                 },
             ),
+            span_filter: span_filter::read(&mut reader),
+            limits: SpanLimits::read(&mut reader),
+            hook: SpanHook::default(),
+            logs: true,
             log_filter: reader.log_filter().unwrap_or_else(|| Targets::new().with_default(DEFAULT_LOG_LEVEL)),
             log_buffer: reader
                 .choice(&["LAMBDA_SPANS_LOG_BUFFER"], &[("debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)]),
@@ -164,6 +171,59 @@ impl Settings {
     #[must_use]
     pub fn with_client_address(mut self) -> Self {
         self.client_address = true;
+        self
+    }
+
+    /// Leaves out the library's own log lines, for a program with its own log layer; see
+    /// [`Spans::install_with`](crate::Spans::install_with). `RUST_LOG` and `LAMBDA_SPANS_LOG_BUFFER` then have no effect.
+    #[must_use]
+    pub fn without_logs(mut self) -> Self {
+        self.logs = false;
+        self
+    }
+
+    /// Calls `hook` with each span when the span ends, before any destination receives it. The hook may read the span
+    /// and change its name, status and attributes, for example to add the tenant or to redact a value.
+    ///
+    /// Several hooks run in the order in which they were added. A span that is still open shortly before the
+    /// invocation's timeout passes through the hooks in its current state, and again when it ends.
+    ///
+    /// The hook runs on the thread that ends the span, so it must be fast and must not block. Everything that it needs
+    /// is in its argument; it must not use the current span. Spans that start within it are not recorded. If it panics,
+    /// the span loses all attributes, also those of its events and links, and the description of its status. Its name
+    /// stays.
+    ///
+    /// Some attributes are set later and pass through no hook: `SampleRate`, `aws.xray.trace_id`,
+    /// `lambda_spans.omitted` and `lambda_spans.interrupted`.
+    ///
+    /// ```
+    /// use lambda_spans::Settings;
+    ///
+    /// let settings = Settings::from_env().with_span_hook(|span| {
+    ///     span.set_attribute("app.tenant", "acme");
+    ///     span.retain_attributes(|key, _| key.as_str() != "user_agent.original");
+    /// });
+    /// # drop(settings);
+    /// ```
+    #[must_use]
+    pub fn with_span_hook(mut self, hook: impl Fn(&mut EndedSpan<'_>) + Send + Sync + 'static) -> Self {
+        self.hook = self.hook.and(hook);
+        self
+    }
+
+    /// Sets an attribute of the resource, such as `deployment.environment.name`. It takes precedence over the
+    /// environment. A key that Honeycomb reserves gets the prefix `field.`.
+    #[must_use]
+    pub fn with_resource_attribute(mut self, key: impl Into<Key>, value: impl Into<Value>) -> Self {
+        self.resource.set(&key.into(), value.into());
+        self
+    }
+
+    /// Sets the service's version, such as `env!("CARGO_PKG_VERSION")`. It takes precedence over `service.version` in
+    /// `OTEL_RESOURCE_ATTRIBUTES`; [`with_default_service_version`](Self::with_default_service_version) does not.
+    #[must_use]
+    pub fn with_service_version(mut self, version: &str) -> Self {
+        self.resource.service_version = Some(version.to_owned());
         self
     }
 
@@ -342,6 +402,78 @@ mod tests {
     }
 
     #[test]
+    fn service_version_in_code_takes_precedence() {
+        let variables = [("OTEL_RESOURCE_ATTRIBUTES", "service.version=2.0")];
+        let version = |settings: Settings| settings.resource.service_version.expect("a version");
+        assert_eq!(version(read(&variables).with_service_version("3.0")), "3.0");
+        let both = read(&variables).with_service_version("3.0").with_default_service_version("1.0");
+        assert_eq!(version(both), "3.0");
+    }
+
+    #[test]
+    fn resource_attributes_in_code_take_precedence() {
+        let variables = [("OTEL_RESOURCE_ATTRIBUTES", "team=a,stage=test"), ("OTEL_SERVICE_NAME", "variable")];
+        let settings = read(&variables)
+            .with_resource_attribute("team", "b")
+            .with_resource_attribute("shard", 7)
+            .with_resource_attribute("sampleRate", 50)
+            .with_resource_attribute("service.name", "code")
+            .with_resource_attribute("service.version", "4.0");
+        let resource = settings.resource.resource();
+        let value = |key: &'static str| resource.get(&key.into());
+        for (key, expected) in [("team", "b"), ("stage", "test"), ("service.name", "code"), ("service.version", "4.0")]
+        {
+            assert_eq!(value(key), Some(expected.into()), "{key}");
+        }
+        assert_eq!((value("shard"), value("sampleRate")), (Some(7.into()), None));
+        assert_eq!(value("field.sampleRate"), Some(50.into()));
+    }
+
+    #[test]
+    fn general_limit_applies_to_all_attributes() {
+        let limits = |variables| {
+            let limits = read(variables).limits;
+            let attributes = [limits.attributes, limits.event_attributes, limits.link_attributes];
+            (attributes, [limits.events, limits.links])
+        };
+        assert_eq!(limits(&[]), ([128; 3], [128; 2]));
+        assert_eq!(limits(&[("OTEL_ATTRIBUTE_COUNT_LIMIT", "7")]), ([7; 3], [128; 2]));
+        let specific = [
+            ("OTEL_ATTRIBUTE_COUNT_LIMIT", "7"),
+            ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1"),
+            ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "2"),
+            ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "0"),
+            ("OTEL_SPAN_EVENT_COUNT_LIMIT", "3"),
+            ("OTEL_SPAN_LINK_COUNT_LIMIT", "4"),
+        ];
+        assert_eq!(limits(&specific), ([1, 2, 0], [3, 4]));
+    }
+
+    #[test]
+    fn warning_of_a_filter_names_the_entry() {
+        let problem = |filter| {
+            let settings = read(&[("LAMBDA_SPANS_FILTER", filter)]);
+            let is_set = settings.span_filter.is_some();
+            let problems: Vec<_> = settings.warnings().iter().map(|warning| warning.problem.clone()).collect();
+            (is_set, problems)
+        };
+        assert_eq!(problem("info, shop=debug,[request{tenant=acme}]=trace"), (true, vec![]));
+        let (is_set, problems) = problem("info,shop=loud");
+        assert!(!is_set && problems[0].contains("entry 2"), "{problems:?}");
+        let (is_set, problems) = problem("info,hyper=debug,tower=off");
+        assert!(is_set && problems.len() == 1 && problems[0].contains("entry 2"), "{problems:?}");
+    }
+
+    #[test]
+    fn cloned_settings_keep_their_hooks() {
+        let settings = read(&[]).with_span_hook(|span| span.set_name("first")).clone();
+        let settings = settings.with_span_hook(|span| span.set_name(format!("{} second", span.name())));
+        let mut span = crate::trace::tree::tests::span(1, 0, 1);
+        settings.hook.apply(&mut span);
+        assert_eq!(span.name, "first second");
+    }
+
+    #[test]
     fn traces_are_drawn_under_sam_local_only() {
         assert!(read(&[("AWS_SAM_LOCAL", "true")]).export.terminal);
         assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).export.terminal);
@@ -404,7 +536,7 @@ mod tests {
     }
 
     /// Each variable with a value that cannot be used.
-    const UNUSABLE: [(&str, &str); 18] = [
+    const UNUSABLE: [(&str, &str); 25] = [
         ("OTEL_SDK_DISABLED", "yes"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
@@ -423,6 +555,13 @@ mod tests {
         ("LAMBDA_SPANS_CONTEXT", "both"),
         ("LAMBDA_SPANS_LOG_BUFFER", "info"),
         ("RUST_LOG", "my_crate=loud"),
+        ("LAMBDA_SPANS_FILTER", "info,my_crate=loud"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "many"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "1.5"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "none"),
+        ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "x"),
+        ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "0x10"),
     ];
 
     #[test]

@@ -1,5 +1,6 @@
 //! The tracing of one process.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,15 +8,17 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use opentelemetry::trace::{Span, Tracer, TracerProvider};
 use tokio::task::JoinHandle;
-use tracing::{Level, Metadata, Subscriber};
+use tracing::Subscriber;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
-use tracing_subscriber::{Layer, Registry, filter};
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::cleanup::Cleanup;
+#[cfg(feature = "testing")]
+use super::flush::FlushMode;
 use super::flush::Traffic;
 use super::settings::Settings;
 use super::watchdog::Watchdog;
@@ -23,78 +26,32 @@ use crate::capture::error_events::ErrorEvents;
 use crate::capture::init_phase::InitPhase;
 use crate::capture::inject::Propagator;
 use crate::capture::integers::Integers;
-use crate::capture::logs;
+use crate::capture::logs::{self, LogLayer};
 use crate::capture::panics;
-use crate::capture::recorder::Recorder;
+use crate::capture::recorder::{Recorder, RecorderSettings};
+use crate::capture::span_filter::SpanFilter;
 use crate::clock::Moment;
 use crate::export::pipeline::Pipeline;
 use crate::otlp::http_stack::{HttpStack, NO_ROOTS};
 use crate::otlp::settings::OtlpSettings;
 use crate::propagation::ContextMode;
 use crate::trace::accounting::Ledger;
+use crate::trace::exception::ExceptionMessages;
+#[cfg(feature = "testing")]
+use crate::trace::finished::FinishedSpans;
 use crate::trace::running::Running;
 use crate::variables::SettingsWarning;
 
+/// What `install_with` accepts as a list.
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Returns whether `layers` is a list without layers. It would disable every span and event of the process.
+fn is_empty_list<L: 'static>(layers: &L) -> bool {
+    (layers as &dyn Any).downcast_ref::<Vec<BoxedLayer>>().is_some_and(Vec::is_empty)
+}
+
 /// Longer than each part of the preparation may take.
 const PREPARATION: Duration = Duration::from_secs(3);
-
-/// Crates below the exporters and the AWS SDK. Their spans would feed the export with itself or repeat those of
-/// [`AwsSdkSpans`](crate::AwsSdkSpans).
-const INTERNAL: [&str; 42] = [
-    "aws_config",
-    "aws_credential_types",
-    "aws_runtime",
-    "aws_sigv4",
-    "aws_smithy_async",
-    "aws_smithy_cbor",
-    "aws_smithy_checksums",
-    "aws_smithy_compression",
-    "aws_smithy_dns",
-    "aws_smithy_eventstream",
-    "aws_smithy_http",
-    "aws_smithy_http_client",
-    "aws_smithy_json",
-    "aws_smithy_observability",
-    "aws_smithy_observability_otel",
-    "aws_smithy_query",
-    "aws_smithy_runtime",
-    "aws_smithy_runtime_api",
-    "aws_smithy_schema",
-    "aws_smithy_types",
-    "aws_smithy_types_convert",
-    "aws_smithy_xml",
-    "aws_types",
-    "h2",
-    "hyper",
-    "hyper_rustls",
-    "hyper_util",
-    "lambda_http",
-    "lambda_runtime",
-    "lambda_runtime_api_client",
-    "opentelemetry",
-    "opentelemetry_aws",
-    "opentelemetry_http",
-    "opentelemetry_otlp",
-    "opentelemetry_proto",
-    "opentelemetry_sdk",
-    "rustls",
-    "tokio",
-    "tokio_rustls",
-    "tokio_util",
-    "tower",
-    "tracing_opentelemetry",
-];
-
-fn is_internal(target: &str) -> bool {
-    let (name, path) = target.split_once("::").unwrap_or((target, ""));
-    // AWS has hundreds of services. The crate of each creates its spans in these modules.
-    let is_operation = path.starts_with("operation::") || path.starts_with("client::");
-    INTERNAL.contains(&name) || (is_operation && name.starts_with("aws_sdk_"))
-}
-
-fn is_recorded(metadata: &Metadata<'_>) -> bool {
-    metadata.is_span() && *metadata.level() <= Level::INFO && !is_internal(metadata.target())
-}
 
 /// An error while installing tracing. `Debug` shows the same message as `Display`, because Rust prints an error that
 /// `main` returns by `Debug`.
@@ -146,6 +103,11 @@ pub struct Spans {
     pub(super) context: ContextMode,
     pub(super) client_address: bool,
     pub(super) enabled: bool,
+    /// Whether this process has handled an invocation.
+    pub(super) warm: Arc<AtomicBool>,
+    /// The program's own filter of spans.
+    filter: Option<Arc<EnvFilter>>,
+    messages: ExceptionMessages,
     /// Whether there is no OTLP destination because there are no trusted root certificates.
     without_roots: Arc<AtomicBool>,
 }
@@ -172,15 +134,20 @@ impl Spans {
         }
         let pipeline = Pipeline::new(&export, &settings.resource, &settings.sampling, &http_stack);
         let running = Arc::<Running>::default();
-        let init = Arc::new(InitPhase::begin(pipeline.outbox.clone(), settings.runtime_api.is_some()));
+        let init =
+            Arc::new(InitPhase::begin(pipeline.outbox.clone(), settings.runtime_api.is_some(), settings.hook.clone()));
         let recorder = Recorder::new(
             pipeline.accounts.clone(),
             pipeline.sampler.clone(),
             init.clone(),
             running.clone(),
             pipeline.outbox.clone(),
-            settings.exception_messages,
-            settings.enabled,
+            RecorderSettings {
+                enabled: settings.enabled,
+                messages: settings.exception_messages,
+                limits: settings.limits,
+                hook: settings.hook.clone(),
+            },
         );
         Self {
             watchdog: Arc::new(Watchdog::new()),
@@ -199,8 +166,27 @@ impl Spans {
             context: settings.context,
             client_address: settings.client_address,
             enabled: settings.enabled,
+            warm: Arc::default(),
+            filter: settings.span_filter.clone().map(Arc::new),
+            messages: settings.exception_messages,
             without_roots: Arc::new(AtomicBool::new(without_roots)),
         }
+    }
+
+    /// Creates the tracing of a test: spans wait in memory for [`take_finished`](Self::take_finished).
+    #[cfg(feature = "testing")]
+    pub(crate) fn in_memory(settings: &Settings) -> Self {
+        let mut settings = settings.clone();
+        (settings.export.xray, settings.export.otlp, settings.runtime_api) = (None, None, None);
+        let spans = Self::new(&settings);
+        // In this mode, an invocation exports nothing.
+        Self { traffic: Arc::new(Traffic::new(FlushMode::Background)), ..spans }
+    }
+
+    /// Takes the spans that wait for an export.
+    #[cfg(feature = "testing")]
+    pub(crate) fn take_finished(&self) -> Vec<FinishedSpans> {
+        self.pipeline.outbox.take()
     }
 
     /// Installs tracing and logging for the process: spans go to the destinations, log lines to standard output.
@@ -211,16 +197,51 @@ impl Spans {
     /// # Errors
     /// Fails if another subscriber or logger is installed.
     pub fn install(settings: Settings) -> Result<Self, InstallError> {
+        Self::install_on(Registry::default(), settings)
+    }
+
+    /// Installs the same as [`install`](Self::install) and further layers, such as Sentry's.
+    ///
+    /// A layer's own filter (`with_filter`) affects that layer only. A filter that is added as a layer affects spans and
+    /// log lines, too. Several layers are one `Vec<Box<dyn Layer<Registry> + Send + Sync>>`, and a layer may be optional.
+    /// [`Settings::without_logs`] leaves out the library's own log lines.
+    ///
+    /// Another OpenTelemetry layer cannot be among them: all of them store their data under the same type in the span's
+    /// extensions, so the second layer replaces the data of the first. Use [`tracer_provider`](Self::tracer_provider)
+    /// for libraries with an OpenTelemetry tracer. To send spans to one more receiver, configure a second destination.
+    ///
+    /// ```no_run
+    /// use lambda_spans::{Settings, Spans};
+    /// use tracing_subscriber::Layer as _;
+    /// use tracing_subscriber::filter::LevelFilter;
+    ///
+    /// # fn main_() -> Result<(), lambda_spans::InstallError> {
+    /// let settings = Settings::from_env().without_logs();
+    /// let lines = tracing_subscriber::fmt::layer().with_filter(LevelFilter::WARN);
+    /// let spans = Spans::install_with(settings, lines)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Fails if another subscriber or logger is installed.
+    pub fn install_with<L>(settings: Settings, layers: L) -> Result<Self, InstallError>
+    where
+        L: Layer<Registry> + Send + Sync + 'static,
+    {
+        if is_empty_list(&layers) {
+            return Self::install(settings);
+        }
+        Self::install_on(Registry::default().with(layers), settings)
+    }
+
+    /// Adds the layers of this library to `subscriber` and installs it.
+    fn install_on<S>(subscriber: S, settings: Settings) -> Result<Self, InstallError>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync + 'static,
+    {
         let spans = Self::new(&settings);
-        let warnings = settings.warnings;
-        let filter = settings.log_filter;
-        let written = Filter::<Registry>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
-        let buffer = settings.log_buffer.map(|kept| logs::Buffer::new(written).with_filter(kept));
-        let messages = settings.exception_messages;
-        let subscriber = Registry::default()
-            .with(logs::layer(settings.export.terminal, messages).with_filter(filter))
-            .with(buffer)
-            .with(spans.enabled.then(|| spans.tracing_layer()));
+        let subscriber = spans.subscriber(subscriber, &settings);
         // `try_init` would also fail if the program has installed a logger of the `log` crate.
         if tracing::subscriber::set_global_default(subscriber).is_err() {
             // Only `try_init` creates the error.
@@ -231,15 +252,31 @@ impl Spans {
             opentelemetry::global::set_tracer_provider(spans.recorder.clone());
             opentelemetry::global::set_text_map_propagator(Propagator);
         }
-        panics::report_panics(messages);
+        panics::report_panics(spans.messages);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             spans.prepare(&runtime);
         }
-        for SettingsWarning { variable, problem } in warnings {
+        for SettingsWarning { variable, problem } in settings.warnings {
             tracing::warn!(variable, problem, "a setting of tracing is invalid or has no effect");
         }
         spans.warn_of_missing_roots();
         Ok(spans)
+    }
+
+    /// Adds the layers of this library to `subscriber`.
+    pub(super) fn subscriber<S>(&self, subscriber: S, settings: &Settings) -> impl Subscriber + Send + Sync + use<S>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync + 'static,
+    {
+        let filter = settings.log_filter.clone();
+        let written = Filter::<S>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
+        let (lines, buffer) = if settings.logs {
+            let buffer = settings.log_buffer.map(|kept| logs::Buffer::new(written).with_filter(kept));
+            (Some(logs::layer(settings.export.terminal, self.messages).with_filter(filter)), buffer)
+        } else {
+            (None, None)
+        };
+        subscriber.with(lines).with(buffer).with(self.enabled.then(|| self.tracing_layer()))
     }
 
     /// Logs once if OTLP export is off because there are no trusted root certificates.
@@ -304,14 +341,17 @@ impl Spans {
 
     /// Returns the layer that records spans, for your own subscriber.
     ///
-    /// It records spans of level INFO and above. An `ERROR` event with an error value marks its span as failed. An
-    /// error value is a `&dyn Error` or a field named `error` or `err`, which `#[instrument(err)]` records. All other
+    /// It records spans of level INFO and above, or those that `LAMBDA_SPANS_FILTER` selects. It has a filter of its own,
+    /// so the filters of your other layers do not affect it. Add at most one OpenTelemetry layer to a subscriber: all of
+    /// them store their data under the same type in the span's extensions.
+    ///
+    /// An `ERROR` event with an error value marks its span as failed. An error value is a `&dyn Error` or a field named `error` or `err`, which `#[instrument(err)]` records. All other
     /// events stay log lines, because receivers bill each span event.
     pub fn tracing_layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
-        let enabled = self.enabled;
+        let filter = || SpanFilter::new(self.enabled, self.filter.as_deref().cloned());
         let spans = tracing_opentelemetry::layer()
             .with_tracer(self.recorder.clone())
             .with_location(false)
@@ -320,18 +360,15 @@ impl Spans {
             .with_tracked_inactivity(false)
             // An error's message may quote private data.
             .with_error_fields_to_exceptions(false)
-            .with_filter(
-                filter::filter_fn(move |metadata| enabled && is_recorded(metadata))
-                    .with_max_level_hint(LevelFilter::INFO),
-            );
-        let additions = filter::filter_fn(|metadata| {
-            is_recorded(metadata)
-                || (metadata.is_event() && *metadata.level() == Level::ERROR && !is_internal(metadata.target()))
-        });
-        let additions = Integers::new()
-            .and_then(ErrorEvents::default())
-            .with_filter(additions.with_max_level_hint(LevelFilter::INFO));
+            .with_filter(filter());
+        let additions = Integers::new().and_then(ErrorEvents::default()).with_filter(filter().with_error_events());
         spans.and_then(additions)
+    }
+
+    /// Returns the layer that writes log lines, for your own subscriber. It follows `LAMBDA_SPANS_EXCEPTION_MESSAGE`,
+    /// but not `RUST_LOG`: add a filter.
+    pub fn log_layer(&self) -> LogLayer {
+        LogLayer::with_messages(self.messages)
     }
 
     /// Returns whether Lambda runs copies of a snapshot of this process (SnapStart).
@@ -438,25 +475,10 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_whole_crate_names_are_internal() {
-        for target in [
-            "aws_config",
-            "aws_smithy_runtime::client::orchestrator",
-            "aws_sdk_s3::operation::get_object",
-            "hyper::proto",
-        ] {
-            assert!(is_internal(target), "{target}");
-        }
-        for target in [
-            "aws_config_rule",
-            "aws_smithy_shop::api",
-            "opentelemetry_demo",
-            "aws_sdk_helper::retry",
-            "towering",
-            "shop",
-        ] {
-            assert!(!is_internal(target), "{target}");
-        }
+    fn empty_list_of_layers_is_recognized() {
+        let one: Vec<BoxedLayer> = vec![Box::new(LogLayer::new())];
+        assert!(is_empty_list(&Vec::<BoxedLayer>::new()));
+        assert!(!is_empty_list(&one) && !is_empty_list(&LogLayer::new()));
     }
 
     /// The counts after a span without an invocation.

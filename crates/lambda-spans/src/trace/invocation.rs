@@ -349,9 +349,20 @@ impl Invocation {
             return Vec::new();
         }
         let (finished, omitted) = state.take_finished();
-        let open: Vec<SpanData> = state.open.values().filter_map(|span| span.upgrade()?.snapshot(now)).collect();
-        state.already_exported = open.iter().map(|span| span.span_context.span_id()).collect();
+        let snapshots = state.open.values().filter_map(|span| {
+            let span = span.upgrade()?;
+            Some((span.snapshot(now)?, span))
+        });
+        let snapshots: Vec<(SpanData, Arc<OpenSpan>)> = snapshots.collect();
+        state.already_exported = snapshots.iter().map(|(span, _)| span.span_context.span_id()).collect();
         drop(state);
+        let open: Vec<SpanData> = snapshots
+            .into_iter()
+            .map(|(mut data, span)| {
+                span.apply_hook(&mut data);
+                data
+            })
+            .collect();
         let keep = Decision::Keep { rate: 1 };
         self.send(keep, Destinations::ALL, finished, omitted);
         let interrupted = open.iter().cloned().map(|mut span| {

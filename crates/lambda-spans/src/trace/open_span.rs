@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::clock::Moment;
+use crate::trace::hook::SpanHook;
 
 /// A span in progress. Its invocation can read it at any time.
 #[derive(Debug)]
@@ -16,12 +17,13 @@ pub(crate) struct OpenSpan {
     began: Moment,
     /// How long the span had lasted by then.
     before: Duration,
+    hook: SpanHook,
 }
 
 impl OpenSpan {
-    pub(crate) fn new(data: SpanData, now: Moment) -> Self {
+    pub(crate) fn new(data: SpanData, now: Moment, hook: SpanHook) -> Self {
         let before = now.wall().duration_since(data.start_time).unwrap_or_default();
-        Self { data: Mutex::new(Some(data)), began: now, before }
+        Self { data: Mutex::new(Some(data)), began: now, before, hook }
     }
 
     /// Returns the end of a span that started at `start`. `end` is its end by the wall clock. Only the time between
@@ -35,7 +37,12 @@ impl OpenSpan {
         start + length
     }
 
-    /// Returns the span as if it ended at `now`.
+    /// Passes the ended span to the program's hook. No lock may be held, because the hook may log.
+    pub(crate) fn apply_hook(&self, data: &mut SpanData) {
+        self.hook.apply(data);
+    }
+
+    /// Returns the span as if it ended at `now`, before the hook has seen it.
     pub(crate) fn snapshot(&self, now: Moment) -> Option<SpanData> {
         let mut data = self.lock().clone()?;
         data.end_time = self.end(data.start_time, now.wall(), now);

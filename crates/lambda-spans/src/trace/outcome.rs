@@ -9,6 +9,7 @@ use opentelemetry::{Context, KeyValue};
 
 use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_CANCELLED};
 use crate::trace::exception::Exception;
+use crate::trace::hook;
 use crate::trace::invocation::Invocation;
 
 /// The type of a panic, as an error and as an exception.
@@ -22,6 +23,10 @@ thread_local! {
 
 /// Records a panic on the innermost open span. The panic hook calls this before the stack unwinds.
 pub(crate) fn record_panic(exception: Exception) {
+    // The current span may be the one that is ending. It is locked then.
+    if hook::is_running() {
+        return;
+    }
     let context = Context::current();
     record_error(&context, PANIC);
     exception.record_on(&context.span());

@@ -14,6 +14,7 @@ mod features;
 mod freeze;
 mod http;
 mod large;
+mod layers;
 mod senders;
 mod settings;
 mod streaming;

@@ -118,6 +118,10 @@ pub(crate) fn attributes<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<S
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
+pub(crate) fn values(span: &Span) -> BTreeMap<String, String> {
+    span.attributes.iter().map(text).collect()
+}
+
 pub(crate) fn event_attributes(event: &SpanEvent) -> BTreeMap<String, String> {
     event.attributes.iter().map(text).collect()
 }

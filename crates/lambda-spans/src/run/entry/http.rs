@@ -86,7 +86,7 @@ impl Spans {
         B::Data: Send,
         B::Error: Debug,
     {
-        let service = self.http_layer().layer(with_routes(service));
+        let service = http_layer(self.client_address).layer(with_routes(service));
         let service = service.map_response(|response| response.map(SyncBody::new));
         self.run_runtime(Runtime::new(Adapter::from(service).map_request(event::with_valid_url))).await
     }
@@ -107,18 +107,19 @@ impl Spans {
         B::Data: Into<Bytes> + Send,
         B::Error: Into<Error> + Send + Debug,
     {
-        let service = StreamLayer.layer(self.http_layer().layer(with_routes(service)));
+        let service = StreamLayer.layer(http_layer(self.client_address).layer(with_routes(service)));
         let handler = StreamAdapter::from(service).map_request(event::with_valid_url);
         self.start(Runtime::new(handler)).await.run().await
     }
+}
 
-    fn http_layer(&self) -> HttpLayer {
-        HttpLayer::new().with_client_address(self.client_address)
-    }
+/// Returns the layer around a whole service.
+pub(crate) fn http_layer(client_address: bool) -> HttpLayer {
+    HttpLayer::new().with_client_address(client_address)
 }
 
 /// A plain axum router shows the matched route only to layers inside of it.
-fn with_routes<S: 'static>(mut service: S) -> S {
+pub(crate) fn with_routes<S: 'static>(mut service: S) -> S {
     if let Some(router) = (&mut service as &mut dyn Any).downcast_mut::<Router>() {
         *router = mem::take(router).layer(HttpLayer::new());
     }
