@@ -427,7 +427,13 @@ async fn init_phase_is_a_span_of_the_first_invocation() {
 #[tokio::test]
 async fn snapstart_copies_restart_the_init_phase_and_the_key() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("of-the-publication").await);
-    let mut lambda = parameters.function_of("snap-start", &stage).await;
+    let container = [
+        ("AWS_ACCESS_KEY_ID", String::new()),
+        ("AWS_SECRET_ACCESS_KEY", String::new()),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/credentials", parameters.endpoint)),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a token".to_owned()),
+    ];
+    let mut lambda = parameters.function_of("snap-start", &stage, &container).await;
     lambda.wait_for_snapshot().await;
     assert!(parameters.asked.lock().unwrap().is_empty());
     *parameters.key.lock().unwrap() = "of-the-copy";
@@ -438,6 +444,8 @@ async fn snapstart_copies_restart_the_init_phase_and_the_key() {
     complete(&stage.traces(), 2);
     let collected = stage.otlp.collected();
     assert_eq!(collected.requests[0]["x-honeycomb-team"], "of-the-copy");
+    let signature = parameters.asked.lock().unwrap()[0].0["authorization"].to_str().unwrap().to_owned();
+    assert!(signature.contains("Credential=of-the-container/"), "{signature}");
     let (_, init) = collected.spans.iter().find(|(_, span)| span.name == "init").unwrap();
     assert!(restored <= init.start_time_unix_nano && init.start_time_unix_nano <= init.end_time_unix_nano);
     assert!(format!("{:?}", init.attributes).contains("snap-start"));
@@ -530,17 +538,23 @@ impl Parameters {
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+        // Lambda's endpoint of credentials with SnapStart.
+        let credentials = async |headers: HeaderMap| {
+            assert_eq!(headers["authorization"], "a token");
+            json!({ "AccessKeyId": "of-the-container", "SecretAccessKey": "s", "Token": "t" }).to_string()
+        };
+        let router = axum::Router::new().route("/credentials", axum::routing::get(credentials)).fallback(answer);
+        tokio::spawn(async move { axum::serve(listener, router).await });
         Self { endpoint, asked, key }
     }
 
     /// A function that exports to `stage` as if it were Honeycomb.
     async fn function(&self, stage: &Stage) -> Lambda {
-        self.function_of("on-demand", stage).await
+        self.function_of("on-demand", stage, &[]).await
     }
 
-    async fn function_of(&self, initialization: &str, stage: &Stage) -> Lambda {
-        let environment = [
+    async fn function_of(&self, initialization: &str, stage: &Stage, more: &[(&'static str, String)]) -> Lambda {
+        let mut environment = vec![
             ("AWS_LAMBDA_INITIALIZATION_TYPE", initialization.to_owned()),
             ("HONEYCOMB_API_KEY_PARAMETER", "/cruddur/honeycomb".to_owned()),
             ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
@@ -549,6 +563,7 @@ impl Parameters {
             // Enough for three round trips on a busy machine.
             ("LAMBDA_SPANS_BUDGET_MS", "5000".to_owned()),
         ];
+        environment.extend_from_slice(more);
         let this = std::env::current_exe().unwrap();
         Lambda::start_with_args(this, &["freeze::function", "--exact", "--nocapture"], &environment).await
     }

@@ -5,6 +5,7 @@
 mod aws_sdk;
 mod cancellation;
 mod context;
+mod destinations;
 mod distance;
 mod errors;
 mod examples;
