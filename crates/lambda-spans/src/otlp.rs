@@ -295,7 +295,10 @@ impl Exporter {
             | ExportOutcome::Refused { .. } => Some(Connecting::Took(time)),
         };
         if let ExportOutcome::Refused { problem } | ExportOutcome::Unauthorized { problem } = outcome {
-            warn!(problem, "the OTLP receiver rejected the first request, which contains no spans");
+            // X-Ray does not document whether it accepts a request without spans.
+            if self.destination != Destination::Xray {
+                warn!(problem, "the OTLP receiver rejected the first request, which contains no spans");
+            }
         } else if let ExportOutcome::Accepted { .. } = outcome {
             self.sender().succeeded(time);
         }

@@ -7,9 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lambda_harness::{DistantEndpoint, Event, InvocationResult, Lambda, OtlpReceiver, OtlpResponse, XrayDaemon};
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use lambda_spans::{EventLayer, Ledger, Settings, Spans};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
 use serde_json::{Value, json};
 use tower::Layer as _;
 use tracing::{Instrument as _, info_span};
@@ -684,4 +688,35 @@ async fn blocked_runtime_still_exports_to_xray() {
     assert!(open.iter().all(|document| document.get("end_time").is_none()));
     // Spans that had ended are exported unchanged.
     assert_eq!(documents.len(), 5);
+}
+
+#[tokio::test]
+async fn blocked_runtime_still_exports_otlp_over_udp() {
+    let stage = Stage::new().await;
+    let daemon = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    daemon.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let address = daemon.local_addr().unwrap().to_string();
+    let variables = [("AWS_XRAY_DAEMON_ADDRESS", address.as_str()), ("LAMBDA_SPANS_XRAY_FORMAT", "otlp")];
+    let lambda = stage.function(&variables).await;
+    let blocking = Event { timeout: Duration::from_secs(1), ..event(1, &json!({ "block": true })) };
+    let datagram = tokio::task::spawn_blocking(move || {
+        let mut buffer = vec![0; 65_536];
+        let length = daemon.recv(&mut buffer).unwrap();
+        buffer.truncate(length);
+        buffer
+    });
+    let datagram = tokio::select! {
+        answer = lambda.invoke(blocking) => panic!("{answer:?}"),
+        datagram = datagram => datagram.unwrap(),
+    };
+    lambda.kill().await;
+    let text = datagram.strip_prefix(b"{\"format\":\"json\",\"version\":1}\nT1S").unwrap();
+    let request = STANDARD.decode(text).unwrap();
+    let request = ExportTraceServiceRequest::decode(request.as_slice()).unwrap();
+    let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans).flat_map(|scope| &scope.spans);
+    let interrupted = spans.filter(|span| span.attributes.iter().any(|one| one.key == "lambda_spans.interrupted"));
+    let mut names: Vec<_> = interrupted.map(|span| span.name.as_str()).collect();
+    names.sort_unstable();
+    // Each open span is sent once, with the invocation's own name.
+    assert_eq!(names, ["blocking", "cruddur-api"]);
 }
