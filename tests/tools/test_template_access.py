@@ -5,7 +5,8 @@ import json
 import pytest
 
 # These actions support no resources.
-WITHOUT_RESOURCES = {"dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+XRAY_OTLP = {"xray:PutSpans", "xray:PutSpansForIndexing"}
+WITHOUT_RESOURCES = {"dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"} | XRAY_OTLP
 EVERY_FUNCTION = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 HONEYCOMB_KEY = {"ssm:GetParameter", "kms:Decrypt"}
 # The actions of each role except those on the table.
@@ -68,7 +69,7 @@ def test_wildcards_are_only_where_resources_are_unsupported(statements):
 @pytest.mark.parametrize("role", ACTIONS)
 def test_role_allows_only_the_needed_actions(variant, statements, role):
     found = {action for statement in statements[role] for action in actions_of(statement)}
-    expected = ACTIONS[role] | (HONEYCOMB_KEY if variant == "prod" else set())
+    expected = ACTIONS[role] | (HONEYCOMB_KEY | XRAY_OTLP if variant == "prod" else set())
     assert {action for action in found if not action.startswith("dynamodb:")} == expected
 
 

@@ -106,6 +106,12 @@ def test_transaction_search_is_opt_in(variant, of_type):
     assert bool(of_type("AWS::XRay::TransactionSearchConfig")) == (variant == "prod")
 
 
+def test_xray_otlp_endpoint_is_opt_in(variant, of_type):
+    endpoint = "https://xray.eu-west-1.amazonaws.com/v1/traces" if variant == "prod" else None
+    for function in of_type("AWS::Lambda::Function").values():
+        assert function["Environment"]["Variables"].get("LAMBDA_SPANS_SECOND_OTLP_ENDPOINT") == endpoint
+
+
 @pytest.mark.parametrize("variant", ["prod"], indirect=True)
 def test_transaction_search_writes_for_this_account_only(resources):
     policy = json.loads(resources["TransactionSearchLogs"]["Properties"]["PolicyDocument"])

@@ -20,6 +20,7 @@ VARIANTS = {
         "AlarmTarget": "arn:aws:sns:eu-west-1:123456789012:alarms",
         "ReservedConcurrency": "100",
         "TransactionSearch": "true",
+        "XrayOtlp": "true",
     },
 }
 

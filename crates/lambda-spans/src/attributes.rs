@@ -124,6 +124,8 @@ own! {
     AWS_LAMBDA_INITIALIZATION_TYPE = "aws.lambda.initialization_type";
     /// The number of attempts of an AWS SDK operation. The conventions count resends of HTTP requests only.
     AWS_SDK_ATTEMPTS = "aws.sdk.attempts";
+    /// The keys of the attributes that X-Ray indexes, in spans that X-Ray gets in OTLP. AWS defines it.
+    AWS_XRAY_ANNOTATIONS = "aws.xray.annotations";
     /// X-Ray's id of a trace that continues under the caller's id over OTLP.
     AWS_XRAY_TRACE_ID = "aws.xray.trace_id";
     /// The trace id of the caller's `traceparent`, on the root span.
@@ -144,7 +146,7 @@ own! {
     /// Set if Lambda initialized the environment before a caller needed it. It is on the span of the first invocation
     /// and on `init`, which is then a separate trace.
     LAMBDA_SPANS_PROACTIVE_INIT = "lambda_spans.proactive_init";
-    /// Set in the metadata of an X-Ray document that does not contain all of its span.
+    /// Set in the metadata of an X-Ray document, or on a span in OTLP for X-Ray, that does not contain all of its span.
     LAMBDA_SPANS_TRUNCATED = "lambda_spans.truncated";
     /// Sets the kind of a span that has started. The recorder never stores it as an attribute.
     OTEL_KIND = "otel.kind";

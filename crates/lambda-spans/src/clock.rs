@@ -17,6 +17,12 @@ impl Moment {
         Self { boot: boot_time(), wall: SystemTime::now() }
     }
 
+    /// Returns a moment at which the wall clock shows `wall`.
+    #[cfg(test)]
+    pub(crate) fn at(wall: SystemTime) -> Self {
+        Self { boot: boot_time(), wall }
+    }
+
     /// Returns the wall-clock time.
     pub(crate) fn wall(self) -> SystemTime {
         self.wall

@@ -3,5 +3,6 @@
 pub(crate) mod health;
 pub(crate) mod outbox;
 pub(crate) mod pipeline;
+mod receiver;
 pub(crate) mod resource;
 mod terminal;

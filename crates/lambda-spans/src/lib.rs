@@ -29,7 +29,7 @@
 //! - [`propagation`](ContextMode): the trace context of callers, and of [outgoing requests](inject).
 //! - `capture`: records spans when `tracing` starts and ends them. Ended spans wait in their invocation (`trace`).
 //! - `export`: sends finished invocations to the destinations in parallel and within the budget.
-//! - `xray`, `otlp`: the destinations. A failure of one does not affect the other.
+//! - `xray`, `otlp`: the destinations. A failure of one does not affect the others.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(

@@ -1,7 +1,9 @@
-//! OTLP over HTTP: Honeycomb, or any OpenTelemetry collector.
+//! OTLP over HTTP: Honeycomb, any OpenTelemetry collector, or X-Ray's own endpoint.
 
 mod breaker;
 pub(crate) mod compression;
+#[cfg(feature = "sigv4")]
+mod credentials;
 mod encoder;
 mod gzip;
 #[cfg(feature = "sigv4")]
@@ -13,10 +15,15 @@ pub(crate) mod reserved;
 mod response;
 mod root_certificates;
 pub(crate) mod settings;
+#[cfg(feature = "sigv4")]
+mod signer;
 pub(crate) mod spans;
 mod transport;
 #[cfg(not(feature = "sigv4"))]
+mod unsigned;
+#[cfg(not(feature = "sigv4"))]
 mod unsigned_honeycomb_key;
+mod xray_endpoint;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,7 +40,7 @@ use crate::trace::accounting::{Account, Accounts, Destination, DropReason};
 use breaker::{Breaker, Renewal};
 use encoder::Encoder;
 #[cfg(not(feature = "sigv4"))]
-use unsigned_honeycomb_key as honeycomb_key;
+use {unsigned as signer, unsigned_honeycomb_key as honeycomb_key};
 
 use honeycomb_key::KeyParameter;
 use http_stack::HttpStack;
@@ -70,6 +77,7 @@ struct Exporter {
     key: Option<KeyParameter>,
     stack: HttpStack,
     over_tls: bool,
+    destination: Destination,
     accounts: Accounts,
     queue: Mutex<RequestQueue>,
     sender: Mutex<Sender>,
@@ -120,7 +128,8 @@ impl Otlp {
             max_attempt: settings.timeout.min(MAX_ATTEMPT),
             key: settings.key.clone(),
             over_tls: settings.endpoint.is_https(),
-            transport: Transport::new(connector),
+            destination: settings.destination,
+            transport: Transport::new(connector, settings.signer.take(), stack.clone()),
             stack,
             accounts,
             encoder: Encoder::new(settings, resource)
@@ -286,7 +295,10 @@ impl Exporter {
             | ExportOutcome::Refused { .. } => Some(Connecting::Took(time)),
         };
         if let ExportOutcome::Refused { problem } | ExportOutcome::Unauthorized { problem } = outcome {
-            warn!(problem, "the OTLP receiver rejected the first request, which contains no spans");
+            // X-Ray does not document whether it accepts a request without spans.
+            if self.destination != Destination::Xray {
+                warn!(problem, "the OTLP receiver rejected the first request, which contains no spans");
+            }
         } else if let ExportOutcome::Accepted { .. } = outcome {
             self.sender().succeeded(time);
         }
@@ -388,7 +400,7 @@ impl Exporter {
     }
 
     fn account(&self) -> &Account {
-        self.accounts.account(Destination::Otlp)
+        self.accounts.account(self.destination)
     }
 
     fn queue(&self) -> MutexGuard<'_, RequestQueue> {

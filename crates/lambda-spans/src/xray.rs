@@ -1,12 +1,14 @@
 //! AWS X-Ray, by the daemon's UDP protocol: one document per datagram, with as many spans of an invocation as fit.
 //!
-//! Every span becomes a document that X-Ray accepts:
+//! By default, every span becomes a document that X-Ray accepts:
 //! - `place`: ids, times, name and the node on X-Ray's map.
 //! - `http_block`, `aws_block`, `sql_block`: what X-Ray filters by. Their attributes are not repeated in the metadata.
 //! - `failure`, `annotations`, `links`, `metadata`: everything else, so that nothing is lost.
 //! - `document`: all of these for one span.
 //! - `invocation`, `packing`, `allowance`: the documents of all spans, within X-Ray's limits.
 //! - `daemon`: sends documents no faster than the daemon reads.
+//!
+//! `otlp` has the other format: OTLP requests instead of documents.
 
 mod allowance;
 mod annotations;
@@ -22,6 +24,7 @@ mod limits;
 mod links;
 mod metadata;
 mod name;
+pub(crate) mod otlp;
 mod packing;
 mod place;
 mod role;
@@ -46,37 +49,59 @@ use allowance::Allowances;
 use annotations::AnnotationKeys;
 use daemon::Daemon;
 use document::{Document, Documents};
+use otlp::OtlpDatagrams;
 
 /// The memory that is kept for the next invocation.
 const MAX_KEPT_BUFFER: usize = 64 * 1024;
+
+/// The format of the daemon's datagrams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum XrayFormat {
+    /// X-Ray's own documents.
+    #[default]
+    Segments,
+    Otlp,
+}
+
+/// Reads which attributes X-Ray indexes: keys, or prefixes of keys that end with `.` or `*`.
+pub(crate) fn read_annotations(reader: &Reader<'_>) -> Vec<String> {
+    reader.text("LAMBDA_SPANS_XRAY_ANNOTATIONS").map_or_else(
+        || vec!["app.".to_owned(), CLIENT_TRACE_ID.to_owned()],
+        |keys| keys.split(',').map(|key| key.trim().to_owned()).collect(),
+    )
+}
 
 /// The daemon's address, and how documents are written.
 #[derive(Clone, Debug)]
 pub(crate) struct XraySettings {
     pub(crate) daemon: String,
-    /// Keys, or prefixes of keys that end with `.` or `*`.
-    annotations: Vec<String>,
+    pub(crate) format: XrayFormat,
     /// Whether a datagram may contain an array of documents.
     arrays: bool,
 }
 
 impl XraySettings {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let annotations = reader.text("LAMBDA_SPANS_XRAY_ANNOTATIONS").map_or_else(
-            || vec!["app.".to_owned(), CLIENT_TRACE_ID.to_owned()],
-            |keys| keys.split(',').map(|key| key.trim().to_owned()).collect(),
-        );
         let arrays = reader.flag("LAMBDA_SPANS_XRAY_ARRAYS");
-        Some(Self { daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS")?, annotations, arrays })
+        let formats = [("segments", XrayFormat::Segments), ("otlp", XrayFormat::Otlp)];
+        let format = reader.choice(&["LAMBDA_SPANS_XRAY_FORMAT"], &formats).unwrap_or_default();
+        Some(Self { daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS")?, format, arrays })
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct Xray {
-    documents: Documents,
+    writer: Writer,
     daemon: Daemon,
     translation: Mutex<Translation>,
     has_omitted: AtomicBool,
+}
+
+/// Writes datagrams in one of the formats.
+#[derive(Debug)]
+enum Writer {
+    Documents(Documents),
+    Otlp(OtlpDatagrams),
 }
 
 /// State that one translation keeps for the next.
@@ -88,10 +113,14 @@ struct Translation {
 }
 
 impl Xray {
-    pub(crate) fn new(settings: XraySettings, resource: &Resource) -> Self {
-        let documents = Documents::new(resource, AnnotationKeys::new(settings.annotations), settings.arrays);
+    pub(crate) fn new(settings: XraySettings, annotations: Vec<String>, resource: &Resource) -> Self {
+        let annotated = AnnotationKeys::new(annotations);
+        let writer = match settings.format {
+            XrayFormat::Segments => Writer::Documents(Documents::new(resource, annotated, settings.arrays)),
+            XrayFormat::Otlp => Writer::Otlp(OtlpDatagrams::new(resource, annotated)),
+        };
         Self {
-            documents,
+            writer,
             daemon: Daemon::new(settings.daemon),
             translation: Mutex::default(),
             has_omitted: AtomicBool::new(false),
@@ -102,7 +131,8 @@ impl Xray {
     pub(crate) fn documents(&self, finished: &[FinishedSpans], account: &Account) -> Vec<Document> {
         let mut documents = Vec::new();
         let finished = finished.iter().filter(|finished| finished.destinations.contains(Destination::Xray));
-        for FinishedSpans { xray, spans, .. } in finished {
+        for finished in finished {
+            let FinishedSpans { xray, spans, .. } = finished;
             let Some(span) = spans.first() else { continue };
             if !xray.sampled {
                 account.sampled_out(spans.len());
@@ -111,7 +141,12 @@ impl Xray {
             let mut translation = self.translation.lock().unwrap_or_else(PoisonError::into_inner);
             let Translation { allowances, buffer } = &mut *translation;
             let allowance = allowances.of(span.span_context.trace_id());
-            let omitted = self.documents.for_invocation(spans, xray.parent, allowance, buffer, &mut documents);
+            let omitted = match &self.writer {
+                Writer::Documents(writer) => {
+                    writer.for_invocation(spans, xray.parent, allowance, buffer, &mut documents)
+                }
+                Writer::Otlp(writer) => writer.for_invocation(finished.clone(), allowance, &mut documents),
+            };
             buffer.clear();
             buffer.shrink_to(MAX_KEPT_BUFFER);
             drop(translation);
@@ -129,9 +164,17 @@ impl Xray {
     }
 
     /// Returns documents for an invocation's open spans, the root first. The ledger counts a span when it ends, not
-    /// here.
+    /// here. None in OTLP, which has no form for a span that is in progress.
     pub(crate) fn in_progress(&self, open: &[SpanData], context: XrayContext) -> Vec<Document> {
-        if context.sampled { self.documents.in_progress(open, context.parent) } else { Vec::new() }
+        match &self.writer {
+            Writer::Documents(writer) if context.sampled => writer.in_progress(open, context.parent),
+            Writer::Documents(_) | Writer::Otlp(_) => Vec::new(),
+        }
+    }
+
+    /// Returns whether a finished span replaces the same span in progress.
+    pub(crate) fn replaces(&self) -> bool {
+        matches!(self.writer, Writer::Documents(_))
     }
 
     /// Returns whether documents wait for the next export.

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 
 use crate::clock::Moment;
-use crate::trace::accounting::{Counts, Destination, Ledger};
+use crate::trace::accounting::{Counts, Destination, Destinations, Ledger};
 
 /// CloudWatch's standard resolution.
 const EVERY: Duration = Duration::from_secs(60);
@@ -17,6 +17,7 @@ const EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct Health {
     namespace: Option<String>,
     service: String,
+    destinations: Destinations,
     last: Mutex<LastReport>,
 }
 
@@ -27,9 +28,11 @@ struct LastReport {
 }
 
 impl Health {
-    /// Writes nothing without a namespace.
-    pub(crate) fn new(namespace: Option<String>, service: String) -> Self {
-        Self { namespace, service, last: Mutex::default() }
+    /// Writes nothing without a namespace. The second OTLP destination has metrics only if it is configured.
+    pub(crate) fn new(namespace: Option<String>, service: String, configured: Destinations) -> Self {
+        let second = configured.contains(Destination::SecondOtlp);
+        let destinations = Destinations::ALL.without(Destinations::default().with(Destination::SecondOtlp, !second));
+        Self { namespace, service, destinations, last: Mutex::default() }
     }
 
     pub(crate) fn report(&self, ledger: Ledger, now: Moment, at_the_end: bool) {
@@ -40,17 +43,24 @@ impl Health {
             return;
         }
         let timestamp = now.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let line = line(namespace, &self.service, timestamp, &last.ledger, &ledger);
+        let line = line(namespace, &self.service, self.destinations, timestamp, &last.ledger, &ledger);
         *last = LastReport { at: Some(now), ledger };
         // Without a standard output there is no log.
         writeln!(std::io::stdout(), "{line}").ok();
     }
 }
 
-fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, now: &Ledger) -> Value {
+fn line(
+    namespace: &str,
+    service: &str,
+    destinations: Destinations,
+    timestamp: Duration,
+    before: &Ledger,
+    now: &Ledger,
+) -> Value {
     let mut values = Map::new();
     values.insert("SpansCreated".to_owned(), json!(now.created - before.created));
-    for destination in Destination::ALL {
+    for destination in destinations.iter() {
         let (name, before, now) = (destination.name(), before.counts(destination), now.counts(destination));
         let since = |of: fn(&Counts) -> u64| json!(of(&now) - of(&before));
         values.insert(format!("{name}Exported"), since(|counts| counts.exported));
@@ -60,7 +70,7 @@ fn line(namespace: &str, service: &str, timestamp: Duration, before: &Ledger, no
     }
     let metrics: Vec<Value> = values.keys().map(|name| json!({ "Name": name, "Unit": "Count" })).collect();
     // The reasons are fields of the line for its readers; as metrics they would only add cost.
-    for destination in Destination::ALL {
+    for destination in destinations.iter() {
         let (name, before, now) = (destination.name(), before.counts(destination), now.counts(destination));
         let since = |of: fn(&Counts) -> u64| json!(of(&now) - of(&before));
         values.insert(format!("{name}Refused"), since(|counts| counts.dropped.refused));
@@ -102,7 +112,8 @@ mod tests {
         otlp.sampled_out(5);
         otlp.dropped(DropReason::Refused, 3);
         let now = accounts.ledger();
-        let line = line("Cruddur", "api", Duration::from_millis(1_700_000_000_123), &before, &now);
+        let destinations = Health::new(None, String::new(), Destinations::default()).destinations;
+        let line = line("Cruddur", "api", destinations, Duration::from_millis(1_700_000_000_123), &before, &now);
         let metrics = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(line["_aws"]["Timestamp"], 1_700_000_000_123_u64);
         assert_eq!(metrics["Namespace"], "Cruddur");
@@ -113,7 +124,7 @@ mod tests {
         names.sort_unstable();
         let counts = ["Carried", "Dropped", "Exported", "SampledOut"];
         let mut expected: Vec<_> =
-            Destination::ALL.iter().flat_map(|one| counts.map(|count| format!("{}{count}", one.name()))).collect();
+            ["XRay", "Otlp"].iter().flat_map(|one| counts.map(|count| format!("{one}{count}"))).collect();
         expected.push("SpansCreated".to_owned());
         expected.sort_unstable();
         assert_eq!(names, expected);
@@ -134,5 +145,16 @@ mod tests {
         for (name, value) in expected {
             assert_eq!(line[name], value, "{name}");
         }
+    }
+
+    #[test]
+    fn configured_second_destination_has_metrics() {
+        let accounts = Accounts::default();
+        accounts.account(Destination::SecondOtlp).entered(3);
+        let second = Destinations::default().with(Destination::SecondOtlp, true);
+        let destinations = Health::new(None, String::new(), second).destinations;
+        let line = line("n", "s", destinations, Duration::ZERO, &Ledger::default(), &accounts.ledger());
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len(), 13);
+        assert_eq!((&line["SecondOtlpCarried"], &line["SecondOtlpExported"]), (&json!(3), &json!(0)));
     }
 }

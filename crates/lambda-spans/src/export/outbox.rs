@@ -39,6 +39,7 @@ pub(crate) struct Outbox {
     arrived: Notify,
     accounts: Accounts,
     configured: Destinations,
+    replacing: Destinations,
 }
 
 #[derive(Debug, Default)]
@@ -51,8 +52,9 @@ struct Contents {
 }
 
 impl Outbox {
-    pub(super) fn new(accounts: Accounts, configured: Destinations) -> Self {
-        Self { contents: Mutex::default(), arrived: Notify::new(), accounts, configured }
+    /// `replacing` are the destinations in which a finished span replaces the same span in progress.
+    pub(super) fn new(accounts: Accounts, configured: Destinations, replacing: Destinations) -> Self {
+        Self { contents: Mutex::default(), arrived: Notify::new(), accounts, configured, replacing }
     }
 
     /// Completes when spans were accepted since the last call.
@@ -121,6 +123,10 @@ impl SpanSink for Outbox {
             account.dropped(DropReason::Orphaned, 1);
         }
     }
+
+    fn replacing(&self) -> Destinations {
+        self.replacing
+    }
 }
 
 #[cfg(test)]
@@ -132,7 +138,7 @@ mod tests {
     use crate::trace::accounting::Destination;
     use crate::trace::finished::XrayContext;
     use crate::trace::importance::omitted_below;
-    use crate::trace::sampling::Decision;
+    use crate::trace::sampling::Decisions;
     use crate::trace::tree;
 
     fn span(id: u64, failed: bool) -> SpanData {
@@ -143,7 +149,7 @@ mod tests {
     fn work(spans: Vec<SpanData>) -> FinishedSpans {
         FinishedSpans {
             xray: XrayContext { parent: None, sampled: true },
-            otlp: Decision::Keep { rate: 1 },
+            sampling: Decisions::KEEP,
             destinations: Destinations::ALL,
             caller: None,
             continued: Default::default(),
@@ -160,7 +166,7 @@ mod tests {
 
     #[test]
     fn root_and_errors_of_17000_spans_are_kept() {
-        let outbox = Outbox::new(Accounts::default(), Destinations::ALL);
+        let outbox = Outbox::new(Accounts::default(), Destinations::ALL, Destinations::REPLACING);
         // The root ends last.
         outbox.accept(work((1..=17_000).rev().map(|id| span(id, id % 100 == 0)).collect()));
         assert_eq!(counts(&outbox), (16_384, 616));
@@ -172,7 +178,7 @@ mod tests {
 
     #[test]
     fn full_outbox_accepts_roots_and_errors() {
-        let outbox = Outbox::new(Accounts::default(), Destinations::ALL);
+        let outbox = Outbox::new(Accounts::default(), Destinations::ALL, Destinations::REPLACING);
         outbox.accept(work((1..=16_384).map(|id| span(id, false)).collect()));
         outbox.accept(work(vec![span(2, false), span(1, false), span(3, true)]));
         assert_eq!(counts(&outbox), (16_386, 1));
@@ -183,7 +189,7 @@ mod tests {
 
     #[test]
     fn large_spans_are_bounded_in_bytes() {
-        let outbox = Outbox::new(Accounts::default(), Destinations::ALL);
+        let outbox = Outbox::new(Accounts::default(), Destinations::ALL, Destinations::REPLACING);
         let large = |id| SpanData { name: "x".repeat(1024 * 1024).into(), ..span(id, false) };
         outbox.accept(work((1..=40).map(large).collect()));
         assert_eq!(counts(&outbox), (31, 9));

@@ -1,35 +1,24 @@
 //! Exports finished invocations to the destinations in parallel and within a budget.
 
-use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use opentelemetry_sdk::trace::SpanData;
 
 use crate::clock::Moment;
 use crate::export::health::Health;
 use crate::export::outbox::Outbox;
+use crate::export::receiver::Receiver;
 use crate::export::resource::ResourceSettings;
 use crate::export::terminal;
 use crate::otlp::http_stack::HttpStack;
 use crate::otlp::settings::OtlpSettings;
-use crate::otlp::{self, Otlp};
 use crate::trace::accounting::{Accounts, Destination, Destinations};
-use crate::trace::importance;
 use crate::trace::invocation::Invocation;
-use crate::trace::sampling::{Decision, Sampler, SamplingSettings};
+use crate::trace::sampling::{Sampler, SamplingSettings};
 use crate::variables::Reader;
 use crate::xray::document::Document;
-use crate::xray::{Xray, XraySettings};
+use crate::xray::{self, Xray, XrayFormat, XraySettings};
 
-/// The number of carried spans from which they are sent during an invocation.
-const FULL: usize = 256;
-/// The age of the oldest carried span from which they are sent. Checked when an invocation starts or ends, because a
-/// frozen process has no timers.
-const OLD: Duration = Duration::from_millis(200);
-/// From this number on, the spans of an invocation may not fit into one request, and the first one gets the most
-/// important spans.
-const LARGE: usize = 1024;
 /// The timeout of an export in the background, which delays nothing.
 const BACKGROUND: Duration = Duration::from_secs(5);
 /// The time for a rescue from a thread. Half of the shortest time for a rescue is 125 ms.
@@ -39,7 +28,9 @@ const FROM_THREAD: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(crate) struct ExportSettings {
     pub(crate) otlp: Option<OtlpSettings>,
+    pub(crate) second_otlp: Option<OtlpSettings>,
     pub(crate) xray: Option<XraySettings>,
+    xray_annotations: Vec<String>,
     /// Prints each trace as a tree.
     pub(crate) terminal: bool,
     metrics_namespace: Option<String>,
@@ -47,8 +38,11 @@ pub(crate) struct ExportSettings {
 
 impl ExportSettings {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let (otlp, second_otlp) = OtlpSettings::read(reader);
         Self {
-            otlp: OtlpSettings::read(reader),
+            otlp,
+            second_otlp,
+            xray_annotations: xray::read_annotations(reader),
             xray: XraySettings::read(reader),
             terminal: reader.flag("AWS_SAM_LOCAL"),
             metrics_namespace: reader.text("LAMBDA_SPANS_METRICS_NAMESPACE"),
@@ -63,26 +57,11 @@ pub(crate) struct Pipeline {
     pub(crate) accounts: Accounts,
     pub(crate) sampler: Arc<Sampler>,
     xray: Option<Xray>,
-    otlp: Option<Otlp>,
-    /// The maximum length of a string value over OTLP, in bytes.
-    value_length: usize,
+    otlp: Option<Arc<Receiver>>,
+    second_otlp: Option<Arc<Receiver>>,
     terminal: bool,
     health: Health,
-    carried: Mutex<CarriedSpans>,
     sending: tokio::sync::Mutex<()>,
-}
-
-/// Spans for OTLP that are not encoded yet. One request carries the spans of several invocations.
-#[derive(Debug, Default)]
-struct CarriedSpans {
-    spans: Vec<SpanData>,
-    since: Option<Moment>,
-}
-
-impl CarriedSpans {
-    fn is_due(&self) -> bool {
-        self.spans.len() >= FULL || self.since.is_some_and(|since| Moment::now().since(since) >= OLD)
-    }
 }
 
 impl Pipeline {
@@ -92,48 +71,60 @@ impl Pipeline {
         sampling: &SamplingSettings,
         http_stack: &HttpStack,
     ) -> Self {
-        let accounts = Accounts::default();
-        let xray = settings.xray.clone().map(|xray| Xray::new(xray, &resource.xray_resource()));
-        let value_length = settings.otlp.as_ref().map_or(usize::MAX, |otlp| otlp.value_length);
-        let otlp = settings.otlp.clone();
-        let otlp = otlp.and_then(|otlp| Otlp::new(otlp, &resource.resource(), http_stack.clone(), accounts.clone()));
-        let destinations =
-            Destinations::default().with(Destination::Xray, xray.is_some()).with(Destination::Otlp, otlp.is_some());
+        let (accounts, annotations) = (Accounts::default(), &settings.xray_annotations);
+        let receiver = |otlp: &Option<OtlpSettings>| {
+            Receiver::new(otlp.as_ref()?, annotations, &resource.resource(), http_stack, &accounts)
+        };
+        let (otlp, second_otlp) =
+            (receiver(&settings.otlp).map(Arc::new), receiver(&settings.second_otlp).map(Arc::new));
+        let mut destinations = Destinations::default();
+        for receiver in otlp.iter().chain(&second_otlp) {
+            destinations = destinations.with(receiver.destination, true);
+        }
+        // A span that X-Ray's own endpoint gets must not arrive by the daemon, too.
+        let xray = settings.xray.clone().filter(|_| !destinations.contains(Destination::Xray));
+        let xray = xray.map(|xray| {
+            let resource = match xray.format {
+                XrayFormat::Segments => resource.xray_resource(),
+                XrayFormat::Otlp => resource.resource(),
+            };
+            Xray::new(xray, annotations.clone(), &resource)
+        });
+        let destinations = destinations.with(Destination::Xray, xray.is_some());
+        let replacing = Destinations::default().with(Destination::Xray, xray.as_ref().is_some_and(Xray::replaces));
+        let service = resource.service_name.clone().unwrap_or_default();
         Self {
-            outbox: Arc::new(Outbox::new(accounts.clone(), destinations)),
+            outbox: Arc::new(Outbox::new(accounts.clone(), destinations, replacing)),
             accounts,
             sampler: Arc::new(Sampler::new(sampling)),
             xray,
             otlp,
-            value_length,
+            second_otlp,
             terminal: settings.terminal,
-            health: Health::new(settings.metrics_namespace.clone(), resource.service_name.clone().unwrap_or_default()),
-            carried: Mutex::default(),
+            health: Health::new(settings.metrics_namespace.clone(), service, destinations),
             sending: tokio::sync::Mutex::default(),
         }
     }
 
     /// Returns whether a destination can receive spans during a later invocation.
     pub(crate) fn carries_spans(&self) -> bool {
-        self.otlp.is_some()
+        self.receivers().next().is_some()
     }
 
     /// Returns whether a new connection with a request takes at most `limit`, as far as it is known.
     pub(crate) fn connects_within(&self, limit: Duration) -> bool {
-        self.otlp.as_ref().is_none_or(|otlp| otlp.connects_within(limit))
+        self.receivers().all(|receiver| receiver.connects_within(limit))
     }
 
     /// Prepares what the first export would otherwise wait for.
     pub(crate) async fn prepare(&self) {
-        if let Some(otlp) = &self.otlp {
-            otlp.prepare().await;
-        }
+        tokio::join!(prepare(&self.otlp), prepare(&self.second_otlp));
     }
 
     /// Exports all finished spans. Takes at most `limit` and never fails.
     pub(crate) async fn flush(&self, limit: Duration) {
         let documents = self.distribute();
-        tokio::join!(self.send_documents(documents, limit), self.send_carried(limit));
+        tokio::join!(self.send_documents(documents, limit), send(&self.otlp, limit), send(&self.second_otlp, limit));
         self.health.report(self.accounts.ledger(), Moment::now(), false);
     }
 
@@ -152,9 +143,7 @@ impl Pipeline {
 
     /// Makes the last export.
     pub(crate) async fn finish(&self, limit: Duration) {
-        if let Some(otlp) = &self.otlp {
-            otlp.try_again().await;
-        }
+        tokio::join!(try_again(&self.otlp), try_again(&self.second_otlp));
         self.flush(limit).await;
         self.health.report(self.accounts.ledger(), Moment::now(), true);
     }
@@ -172,20 +161,9 @@ impl Pipeline {
             let pipeline = self.clone();
             tokio::spawn(async move { pipeline.send_documents(Vec::new(), BACKGROUND).await });
         }
-        let Some(otlp) = &self.otlp else { return };
-        if otlp.is_sending() {
-            let mut carried = self.carried();
-            if carried.spans.len() >= LARGE {
-                // Encoded spans take less memory.
-                let spans = mem::take(&mut *carried).spans;
-                drop(carried);
-                otlp.enqueue_within_bounds(spans);
-            }
-            return;
-        }
-        if self.carried().is_due() {
-            let pipeline = self.clone();
-            tokio::spawn(async move { pipeline.send_carried(BACKGROUND).await });
+        for receiver in self.receivers().filter(|receiver| receiver.is_due()) {
+            let receiver = receiver.clone();
+            tokio::spawn(async move { receiver.send(BACKGROUND).await });
         }
     }
 
@@ -217,24 +195,16 @@ impl Pipeline {
         }
         let documents =
             self.xray.as_ref().map(|xray| xray.documents(&finished, self.accounts.account(Destination::Xray)));
-        if self.otlp.is_some() {
-            let mut carried = self.carried();
-            for mut finished in
-                finished.into_iter().filter(|finished| finished.destinations.contains(Destination::Otlp))
-            {
-                if finished.spans.len() >= LARGE {
-                    importance::sort(&mut finished.spans);
-                }
-                match finished.otlp {
-                    Decision::Keep { rate } => {
-                        carried.spans.extend(otlp::spans::adapted(finished, rate, self.value_length))
-                    }
-                    Decision::SampleOut => self.accounts.account(Destination::Otlp).sampled_out(finished.spans.len()),
-                }
+        // The last receiver takes the spans themselves.
+        match (&self.otlp, &self.second_otlp) {
+            (Some(first), Some(second)) => {
+                first.carry(finished.iter().map(Cow::Borrowed), &self.accounts);
+                second.carry(finished.into_iter().map(Cow::Owned), &self.accounts);
             }
-            if carried.since.is_none() && !carried.spans.is_empty() {
-                carried.since = Some(Moment::now());
+            (Some(only), None) | (None, Some(only)) => {
+                only.carry(finished.into_iter().map(Cow::Owned), &self.accounts);
             }
+            (None, None) => {}
         }
         documents.unwrap_or_default()
     }
@@ -249,15 +219,25 @@ impl Pipeline {
         xray.send(until.saturating_duration_since(Instant::now()), account).await;
     }
 
-    async fn send_carried(&self, limit: Duration) {
-        if let Some(otlp) = &self.otlp {
-            let carried = mem::take(&mut *self.carried());
-            otlp.enqueue(carried.spans);
-            otlp.send(limit).await;
-        }
+    fn receivers(&self) -> impl Iterator<Item = &Arc<Receiver>> {
+        self.otlp.iter().chain(&self.second_otlp)
     }
+}
 
-    fn carried(&self) -> MutexGuard<'_, CarriedSpans> {
-        self.carried.lock().unwrap_or_else(PoisonError::into_inner)
+async fn prepare(receiver: &Option<Arc<Receiver>>) {
+    if let Some(receiver) = receiver {
+        receiver.prepare().await;
+    }
+}
+
+async fn send(receiver: &Option<Arc<Receiver>>, limit: Duration) {
+    if let Some(receiver) = receiver {
+        receiver.send(limit).await;
+    }
+}
+
+async fn try_again(receiver: &Option<Arc<Receiver>>) {
+    if let Some(receiver) = receiver {
+        receiver.try_again().await;
     }
 }

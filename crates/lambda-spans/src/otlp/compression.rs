@@ -29,6 +29,10 @@ pub(super) enum Compressor {
 }
 
 impl Compressor {
+    pub(super) fn is_gzip(&self) -> bool {
+        matches!(self, Self::Gzip(_))
+    }
+
     /// Returns the compressed body and its `Content-Encoding`, or `None` to send the body unchanged.
     pub(super) fn compress(&self, body: &[u8]) -> Option<(Vec<u8>, &'static str)> {
         match self {

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Uri};
-use opentelemetry::Value;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{
     ExporterBuildError, Protocol, RetryPolicy, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
@@ -15,17 +14,18 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
 use super::compression::Compressor;
+use super::gzip;
 use super::queue::EncodedRequest;
 use super::settings::OtlpSettings;
 use crate::trace::importance::is_essential;
+use crate::trace::size;
 
 /// Receivers take 5 MB and more; a smaller request is lost at a smaller price.
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
+/// X-Ray's limit for one request.
+const MAX_BATCH_SPANS: usize = 10_000;
 /// The exporter requires a URL. Its requests get the right one later.
 const UNUSED_ENDPOINT: &str = "http://localhost/v1/traces";
-/// What a span takes besides its texts: ids, times, keys of the protocol.
-const SPAN_OVERHEAD: usize = 96;
-
 /// `opentelemetry-otlp`'s exporter over a client that keeps the request instead of sending it. What the exporter
 /// would do about a failure, it does on the thread that the handler runs on.
 #[derive(Debug)]
@@ -69,13 +69,19 @@ impl Encoder {
         // Ready at once and without an error, as its client is.
         self.exporter.export(spans).now_or_never();
         let mut request = WRITTEN.take()?;
-        // The exporter reads the standard variables itself. Where one asks for gzip, the body is compressed already.
-        let compressed = request.headers_mut().remove(CONTENT_ENCODING);
-        let encoding = compressed.or_else(|| {
-            let (packed, encoding) = self.compressor.compress(request.body())?;
+        // The exporter reads the standard variables itself, also for the destination that they do not describe. Where one
+        // asks for gzip, the body is compressed already.
+        let mut encoding = request.headers_mut().remove(CONTENT_ENCODING);
+        if encoding.is_some() && !self.compressor.is_gzip() {
+            *request.body_mut() = gzip::decompress(request.body())?.into();
+            encoding = None;
+        }
+        if encoding.is_none()
+            && let Some((packed, name)) = self.compressor.compress(request.body())
+        {
             *request.body_mut() = packed.into();
-            Some(HeaderValue::from_static(encoding))
-        });
+            encoding = Some(HeaderValue::from_static(name));
+        }
         let content_type = request.headers_mut().remove(CONTENT_TYPE);
         // Its headers lack those that this crate reports as unusable, and its URL lacks the query.
         *request.headers_mut() = self.headers.clone();
@@ -90,8 +96,8 @@ fn split(spans: Vec<SpanData>) -> Vec<Vec<SpanData>> {
     let mut batches = Vec::new();
     let (mut batch, mut bytes) = (Vec::new(), 0);
     for span in spans {
-        let size = size(&span);
-        if bytes + size > MAX_BATCH_BYTES && !batch.is_empty() {
+        let size = size::encoded(&span);
+        if (bytes + size > MAX_BATCH_BYTES || batch.len() >= MAX_BATCH_SPANS) && !batch.is_empty() {
             batches.push(std::mem::take(&mut batch));
             bytes = 0;
         }
@@ -102,15 +108,6 @@ fn split(spans: Vec<SpanData>) -> Vec<Vec<SpanData>> {
         batches.push(batch);
     }
     batches
-}
-
-fn size(span: &SpanData) -> usize {
-    let text = |value: &Value| if let Value::String(text) = value { text.as_str().len() } else { value.as_str().len() };
-    let events = span.events.iter().flat_map(|event| &event.attributes);
-    let links = span.links.iter().flat_map(|link| &link.attributes);
-    let attributes = span.attributes.iter().chain(events).chain(links);
-    let attributes: usize = attributes.map(|attribute| attribute.key.as_str().len() + text(&attribute.value)).sum();
-    SPAN_OVERHEAD + span.name.len() + attributes + (span.events.len() + span.links.links.len()) * SPAN_OVERHEAD
 }
 
 thread_local! {

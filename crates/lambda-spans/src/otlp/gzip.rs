@@ -1,7 +1,9 @@
 //! gzip with one compressor for the life of the process: creating its tables costs more than compressing a few spans.
 
+use std::io::Read as _;
 use std::sync::{Mutex, PoisonError};
 
+use flate2::read::GzDecoder;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 /// Deflate, no name, no time, unknown system.
@@ -40,10 +42,15 @@ impl Gzip {
     }
 }
 
+/// Returns the content of a gzip member, or `None` if it is none.
+pub(super) fn decompress(packed: &[u8]) -> Option<Vec<u8>> {
+    let mut plain = Vec::new();
+    GzDecoder::new(packed).read_to_end(&mut plain).ok()?;
+    Some(plain)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
-
     use super::*;
 
     #[test]
@@ -52,9 +59,7 @@ mod tests {
         let noise: Vec<u8> = (0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for plain in [b"".as_slice(), b"a", &[7; 100_000], &noise, b"spans"] {
             let packed = gzip.compress(plain).unwrap();
-            let mut unpacked = Vec::new();
-            flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut unpacked).unwrap();
-            assert_eq!(unpacked, plain);
+            assert_eq!(decompress(&packed).unwrap(), plain);
         }
     }
 }

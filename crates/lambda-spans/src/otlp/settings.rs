@@ -1,4 +1,4 @@
-//! The settings of the OTLP destination.
+//! The settings of the OTLP destinations.
 
 use std::time::Duration;
 
@@ -10,11 +10,16 @@ use http::header::{
 
 use super::compression::Compression;
 use super::honeycomb_key::KeyParameter;
-use super::root_certificates;
+use super::signer::Signer;
+use super::{root_certificates, xray_endpoint};
+use crate::trace::accounting::Destination;
 use crate::variables::url::Url;
 use crate::variables::{Reader, shown};
 
 const TRACES_PATH: &str = "/v1/traces";
+const SECOND_ENDPOINT: &str = "LAMBDA_SPANS_SECOND_OTLP_ENDPOINT";
+/// A receiver with the interface of X-Ray, such as a VPC endpoint.
+const XRAY_ENDPOINT: &str = "AWS_ENDPOINT_URL_XRAY";
 const HONEYCOMB_ENDPOINT: &str = "https://api.honeycomb.io";
 pub(super) const HONEYCOMB_HEADER: &str = "x-honeycomb-team";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,6 +55,8 @@ const SCHEME_DECIDES: &str = "the scheme of the endpoint, http:// or https://, s
 
 #[derive(Clone, Debug)]
 pub(crate) struct OtlpSettings {
+    /// Which account the spans belong to. X-Ray if the endpoint is X-Ray's own.
+    pub(crate) destination: Destination,
     pub(crate) endpoint: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) compression: Compression,
@@ -60,11 +67,13 @@ pub(crate) struct OtlpSettings {
     pub(crate) value_length: usize,
     /// Where to read the key if it is not among the headers.
     pub(crate) key: Option<KeyParameter>,
+    /// Signs each request.
+    pub(crate) signer: Option<Signer>,
 }
 
 impl OtlpSettings {
-    /// Reads the OTLP destination from the environment, if there is one.
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    /// Reads the first and the second OTLP destination from the environment.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> (Option<Self>, Option<Self>) {
         let honeycomb_endpoint = reader.url(&["HONEYCOMB_API_ENDPOINT"]);
         let honeycomb_key = reader.parsed(&["HONEYCOMB_API_KEY"], |key| {
             let problem = || "the value contains characters that an HTTP header cannot contain".to_owned();
@@ -92,55 +101,121 @@ impl OtlpSettings {
             });
         let value_length =
             reader.count(&["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"]);
+        let value_length = value_length.and_then(|length| length.try_into().ok()).unwrap_or(DEFAULT_VALUE_LENGTH);
+        let second = Self::read_second(reader, value_length);
         reader.unsupported(&UNSUPPORTED);
+        if enabled == Some(false) {
+            return (None, None);
+        }
 
         let honeycomb = honeycomb_endpoint.or_else(|| Url::parse(HONEYCOMB_ENDPOINT));
         let honeycomb = honeycomb.map(|base| base.with_path(TRACES_PATH));
-        if enabled == Some(false) {
-            return None;
-        }
+        let is_honeycomb = |endpoint: &Url| Some(endpoint) == honeycomb.as_ref() || is_honeycomb(endpoint);
         let has_key = honeycomb_key.is_some() || parameter.is_some();
-        let Some(endpoint) = endpoint.or_else(|| honeycomb.clone().filter(|_| has_key)) else {
-            warn_without_receiver(reader);
-            return None;
-        };
-        if certificates.is_some() && !endpoint.is_https() {
+        // A second destination with a key of its own does not use the variables of Honeycomb.
+        let second_uses_key = second
+            .as_ref()
+            .is_some_and(|second| is_honeycomb(&second.endpoint) && !second.headers.contains_key(HONEYCOMB_HEADER));
+        let endpoint = endpoint.or_else(|| honeycomb.clone().filter(|_| has_key && !second_uses_key));
+        if endpoint.is_none() {
+            warn_without_receiver(reader, has_key);
+        }
+        if certificates.is_some() && endpoint.as_ref().is_some_and(|endpoint| !endpoint.is_https()) {
             reader.warn("OTEL_EXPORTER_OTLP_CERTIFICATE", "the endpoint is not an https:// URL");
         }
-        let to_honeycomb = Some(&endpoint) == honeycomb.as_ref() || is_honeycomb(&endpoint);
+        let first_uses_key = endpoint.as_ref().is_some_and(is_honeycomb);
         for (name, is_set) in
             [("HONEYCOMB_API_KEY", honeycomb_key.is_some()), ("HONEYCOMB_API_KEY_PARAMETER", parameter.is_some())]
         {
-            if is_set && !to_honeycomb {
+            if is_set && !first_uses_key && !second_uses_key {
                 reader.warn(name, "the key is sent to Honeycomb only, and the OTLP endpoint is another receiver");
             }
         }
-        if let Some(key) = honeycomb_key.filter(|_| to_honeycomb) {
-            headers.entry(HONEYCOMB_HEADER).or_insert(key);
-        }
-        if let Some(authorization) = endpoint.authorization() {
-            headers.entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
-        }
-        Some(Self {
+        let first = endpoint.map(|endpoint| Self {
+            destination: Destination::Otlp,
             endpoint,
             headers,
             compression: compression.unwrap_or_default(),
             timeout: timeout.map_or(DEFAULT_TIMEOUT, Duration::from_millis),
             certificates,
-            value_length: value_length.and_then(|length| length.try_into().ok()).unwrap_or(DEFAULT_VALUE_LENGTH),
-            key: parameter.filter(|_| to_honeycomb),
+            value_length,
+            key: None,
+            signer: None,
+        });
+        let with_key = |mut settings: Self, uses_key: bool| {
+            if uses_key {
+                settings.key.clone_from(&parameter);
+                if let Some(key) = &honeycomb_key {
+                    settings.headers.entry(HONEYCOMB_HEADER).or_insert_with(|| key.clone());
+                }
+            }
+            if let Some(authorization) = settings.endpoint.authorization() {
+                settings.headers.entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
+            }
+            settings
+        };
+        let traces = reader.text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").map(|_| "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+        let variable = traces.unwrap_or("OTEL_EXPORTER_OTLP_ENDPOINT");
+        let first = first.and_then(|first| with_key(first, first_uses_key).signed(reader, variable));
+        let second = second.and_then(|second| with_key(second, second_uses_key).signed(reader, SECOND_ENDPOINT));
+        let both_are_xray =
+            [&first, &second].iter().all(|one| one.as_ref().is_some_and(|one| one.destination == Destination::Xray));
+        if both_are_xray {
+            reader.warn(SECOND_ENDPOINT, "both OTLP endpoints are X-Ray's; the second one is ignored");
+        }
+        (first, second.filter(|_| !both_are_xray))
+    }
+
+    fn read_second(reader: &mut Reader<'_>, value_length: usize) -> Option<Self> {
+        const HEADERS: &str = "LAMBDA_SPANS_SECOND_OTLP_HEADERS";
+        let endpoint = reader.url(&[SECOND_ENDPOINT]);
+        let headers = read_headers(reader, HEADERS);
+        let compression = reader.choice(&["LAMBDA_SPANS_SECOND_OTLP_COMPRESSION"], &Compression::CHOICES);
+        let timeout = reader.count(&["LAMBDA_SPANS_SECOND_OTLP_TIMEOUT"]);
+        if endpoint.is_none() && reader.text(HEADERS).is_some() {
+            reader.warn(HEADERS, "no second receiver is configured; set LAMBDA_SPANS_SECOND_OTLP_ENDPOINT");
+        }
+        Some(Self {
+            destination: Destination::SecondOtlp,
+            endpoint: endpoint?,
+            headers,
+            compression: compression.unwrap_or_default(),
+            timeout: timeout.map_or(DEFAULT_TIMEOUT, Duration::from_millis),
+            certificates: None,
+            value_length,
+            key: None,
+            signer: None,
         })
+    }
+
+    /// If the endpoint is X-Ray's, requests are signed and the spans belong to X-Ray. `None` if requests cannot be
+    /// signed: X-Ray then gets its spans by the daemon.
+    fn signed(mut self, reader: &mut Reader<'_>, variable: &str) -> Option<Self> {
+        let Some(region) = xray_endpoint::region(&self.endpoint) else { return Some(self) };
+        match Signer::read(reader, "xray", region) {
+            Ok(signer) => self.signer = Some(signer),
+            Err(problem) => {
+                reader.warn(variable, format!("{problem}; until then, X-Ray gets spans through its daemon only"));
+                return None;
+            }
+        }
+        self.destination = Destination::Xray;
+        self.headers.remove(AUTHORIZATION);
+        if let Some(endpoint) = reader.url(&[XRAY_ENDPOINT]) {
+            self.endpoint = endpoint.with_path(TRACES_PATH);
+        }
+        Some(self)
     }
 }
 
 /// Warns of variables that only describe a receiver.
-fn warn_without_receiver(reader: &mut Reader<'_>) {
+fn warn_without_receiver(reader: &mut Reader<'_>, has_key: bool) {
     for (name, problem) in [
         ("OTEL_EXPORTER_OTLP_HEADERS", "no receiver is configured; set OTEL_EXPORTER_OTLP_ENDPOINT"),
         ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "no receiver is configured; set OTEL_EXPORTER_OTLP_ENDPOINT"),
         ("HONEYCOMB_API_ENDPOINT", "no key is configured; set HONEYCOMB_API_KEY"),
     ] {
-        if reader.text(name).is_some() {
+        if reader.text(name).is_some() && (name != "HONEYCOMB_API_ENDPOINT" || !has_key) {
             reader.warn(name, problem);
         }
     }

@@ -13,19 +13,27 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Collected, Limited};
 use tokio::time::{Instant, timeout_at};
 
+use super::http_stack::HttpStack;
 use super::response::ExportOutcome;
 use super::settings::HONEYCOMB_HEADER;
+use super::signer::Signer;
 use crate::capture::logs::error_chain;
+use crate::clock::Moment;
 
 /// Responses of OTLP receivers have a few hundred bytes; larger ones are not read.
 const MAX_ANSWER: usize = 64 * 1024;
 /// The body usually arrives with the status.
 const MIN_BODY: Duration = Duration::from_millis(10);
+const NOT_ALLOWED: &str = "the function's role must allow `xray:PutSpans` and `xray:PutSpansForIndexing`, and Transaction \
+     Search must be on";
 
 #[derive(Debug)]
 pub(super) struct Transport {
     connector: SharedHttpConnector,
     key: Mutex<Option<HeaderValue>>,
+    signer: Option<Signer>,
+    /// Gets the credentials of a signature.
+    stack: HttpStack,
 }
 
 enum RequestError {
@@ -36,8 +44,8 @@ enum RequestError {
 }
 
 impl Transport {
-    pub(super) fn new(connector: SharedHttpConnector) -> Self {
-        Self { connector, key: Mutex::default() }
+    pub(super) fn new(connector: SharedHttpConnector, signer: Option<Signer>, stack: HttpStack) -> Self {
+        Self { connector, key: Mutex::default(), signer, stack }
     }
 
     /// Sets the key for later requests. Returns whether it is new.
@@ -73,6 +81,12 @@ impl Transport {
         let unfinished = body.is_err().then(|| "the body of the response is incomplete".to_owned());
         let body = body.ok().and_then(Result::ok).map(Collected::to_bytes).unwrap_or_default();
         let mut outcome = ExportOutcome::from_response(answer.status, &answer.headers, &body);
+        if let Some(signer) = &self.signer
+            && matches!(answer.status.as_u16(), 401 | 403)
+        {
+            signer.forget_credentials().await;
+            outcome = ExportOutcome::Refused { problem: format!("X-Ray answered {}; {NOT_ALLOWED}", answer.status) };
+        }
         if let ExportOutcome::Accepted { unfinished: problem, .. } = &mut outcome {
             *problem = unfinished;
         }
@@ -81,9 +95,15 @@ impl Transport {
 
     async fn exchange(&self, request: &Request<Bytes>) -> Result<Response<SdkBody>, RequestError> {
         let unusable = |error: &dyn std::fmt::Display| RequestError::Unusable(error.to_string());
+        let body = request.body();
         let mut request = request.clone().map(SdkBody::from);
         if let Some(key) = self.key() {
             request.headers_mut().insert(HONEYCOMB_HEADER, key);
+        }
+        // Each attempt has its own signature, because one expires after minutes.
+        if let Some(signer) = &self.signer {
+            let signed = signer.sign(&mut request, body, &self.stack, Moment::now()).await;
+            signed.map_err(RequestError::Connection)?;
         }
         let mut request: HttpRequest = request.try_into().map_err(|error| unusable(&error))?;
         let mut used = UsedConnection::default();

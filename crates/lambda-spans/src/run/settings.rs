@@ -14,6 +14,7 @@ use crate::capture::span_filter;
 use crate::export::pipeline::ExportSettings;
 use crate::export::resource::ResourceSettings;
 use crate::otlp::proxy::ProxySettings;
+use crate::otlp::settings::OtlpSettings;
 use crate::propagation::ContextMode;
 use crate::trace::exception::ExceptionMessages;
 use crate::trace::hook::{EndedSpan, SpanHook};
@@ -72,10 +73,13 @@ pub struct Settings {
 /// Shows the destinations without headers and keys, which are secrets.
 impl fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoint =
+            |otlp: &Option<OtlpSettings>| otlp.as_ref().map(|otlp| otlp.endpoint.without_query().to_string());
         formatter
             .debug_struct("Settings")
             .field("enabled", &self.enabled)
-            .field("otlp", &self.export.otlp.as_ref().map(|otlp| otlp.endpoint.without_query().to_string()))
+            .field("otlp", &endpoint(&self.export.otlp))
+            .field("second_otlp", &endpoint(&self.export.second_otlp))
             .field("xray_daemon", &self.export.xray.as_ref().map(|xray| &xray.daemon))
             .field("resource", &self.resource)
             .finish_non_exhaustive()
@@ -125,6 +129,7 @@ impl Settings {
             runtime_api: reader.text("AWS_LAMBDA_RUNTIME_API"),
             sampling: SamplingSettings {
                 one_in: reader.count(&["LAMBDA_SPANS_SAMPLE_RATE"]).unwrap_or(1),
+                second_one_in: reader.count(&["LAMBDA_SPANS_SECOND_OTLP_SAMPLE_RATE"]).unwrap_or(1),
                 keep_slower_than: reader.milliseconds(&["LAMBDA_SPANS_KEEP_SLOWER_THAN_MS"]),
                 key: reader.text("LAMBDA_SPANS_SAMPLE_KEY"),
             },
@@ -247,7 +252,8 @@ impl Settings {
 mod tests {
     use super::*;
     use crate::otlp::compression::Compression;
-    use crate::otlp::settings::OtlpSettings;
+    #[cfg(feature = "sigv4")]
+    use crate::trace::accounting::Destination;
 
     fn read(variables: &[(&str, &str)]) -> Settings {
         Settings::from_lookup(|name| {
@@ -358,10 +364,90 @@ mod tests {
         assert_eq!(headers(&honeycomb), [("x-honeycomb-team", b"k".as_slice())]);
     }
 
+    const XRAY: &str = "https://xray.eu-west-1.amazonaws.com";
+    const CREDENTIALS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+
+    fn second(variables: &[(&str, &str)]) -> OtlpSettings {
+        let settings = read(variables);
+        assert_eq!(settings.warnings(), []);
+        settings.export.second_otlp.expect("a second OTLP destination")
+    }
+
+    #[test]
+    fn second_destination_has_settings_of_its_own() {
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a=1"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "100"),
+            ("HONEYCOMB_API_ENDPOINT", "http://127.0.0.1:4319"),
+            ("HONEYCOMB_API_KEY", "k"),
+            ("LAMBDA_SPANS_SECOND_OTLP_ENDPOINT", "http://127.0.0.1:4319/v1/traces"),
+            ("LAMBDA_SPANS_SECOND_OTLP_HEADERS", "b=2"),
+            ("LAMBDA_SPANS_SECOND_OTLP_COMPRESSION", "none"),
+            ("LAMBDA_SPANS_SECOND_OTLP_TIMEOUT", "200"),
+            ("LAMBDA_SPANS_SECOND_OTLP_SAMPLE_RATE", "7"),
+        ];
+        let (first, second) = (otlp(&variables), second(&variables));
+        assert_eq!(headers(&first), [("a", b"1".as_slice())]);
+        let own = [("b", b"2".as_slice()), ("x-honeycomb-team", b"k")];
+        assert_eq!(headers(&second), own);
+        assert_eq!((first.compression, second.compression), (Compression::Gzip, Compression::None));
+        assert_eq!((first.timeout.as_millis(), second.timeout.as_millis()), (100, 200));
+        let sampling = read(&variables).sampling;
+        assert_eq!((sampling.one_in, sampling.second_one_in), (1, 7));
+        assert_eq!(warned(&[("LAMBDA_SPANS_SECOND_OTLP_HEADERS", "b=2")]), ["LAMBDA_SPANS_SECOND_OTLP_HEADERS"]);
+    }
+
+    #[test]
+    fn second_honeycomb_replaces_the_default_endpoint() {
+        let endpoint = ("LAMBDA_SPANS_SECOND_OTLP_ENDPOINT", "https://api.eu1.honeycomb.io/v1/traces");
+        let settings = read(&[("HONEYCOMB_API_KEY", "k"), endpoint]);
+        assert_eq!(settings.warnings(), []);
+        assert!(settings.export.otlp.is_none());
+        assert_eq!(headers(&settings.export.second_otlp.unwrap()), [("x-honeycomb-team", b"k".as_slice())]);
+        // A key of another team.
+        let settings =
+            read(&[("HONEYCOMB_API_KEY", "k"), endpoint, ("LAMBDA_SPANS_SECOND_OTLP_HEADERS", "x-honeycomb-team=l")]);
+        assert_eq!(headers(&settings.export.otlp.unwrap()), [("x-honeycomb-team", b"k".as_slice())]);
+        assert_eq!(headers(&settings.export.second_otlp.unwrap()), [("x-honeycomb-team", b"l".as_slice())]);
+    }
+
+    #[cfg(feature = "sigv4")]
+    #[test]
+    fn endpoint_of_xray_is_signed_and_counts_as_xray() {
+        let honeycomb = ("HONEYCOMB_API_KEY", "k");
+        let [id, secret] = CREDENTIALS;
+        let first = read(&[honeycomb, ("OTEL_EXPORTER_OTLP_ENDPOINT", XRAY), id, secret]).export.otlp.unwrap();
+        assert_eq!((first.destination, first.signer.is_some()), (Destination::Xray, true));
+        assert_eq!(first.endpoint.to_string(), "https://xray.eu-west-1.amazonaws.com/v1/traces");
+        assert_eq!(headers(&first), []);
+        let traces = format!("{XRAY}/v1/traces");
+        let redirected = ("AWS_ENDPOINT_URL_XRAY", "http://127.0.0.1:4319");
+        let variables = [honeycomb, ("LAMBDA_SPANS_SECOND_OTLP_ENDPOINT", &traces), id, secret, redirected];
+        let (first, second) = (otlp(&variables), second(&variables));
+        assert_eq!((first.destination, first.signer.is_some()), (Destination::Otlp, false));
+        assert_eq!((second.destination, second.signer.is_some()), (Destination::Xray, true));
+        assert_eq!(second.endpoint.to_string(), "http://127.0.0.1:4319/v1/traces");
+    }
+
+    #[test]
+    fn unsigned_or_repeated_endpoint_of_xray_is_ignored() {
+        let [id, secret] = CREDENTIALS;
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", XRAY);
+        let settings = read(&[endpoint, ("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000")]);
+        assert!(settings.export.otlp.is_none() && settings.export.xray.is_some());
+        assert_eq!(warned(&[endpoint]), ["OTEL_EXPORTER_OTLP_ENDPOINT"]);
+        let traces = format!("{XRAY}/v1/traces");
+        let both = [endpoint, ("LAMBDA_SPANS_SECOND_OTLP_ENDPOINT", traces.as_str()), id, secret];
+        assert!(read(&both).export.second_otlp.is_none());
+        assert!(warned(&both).contains(&"LAMBDA_SPANS_SECOND_OTLP_ENDPOINT".to_owned()));
+    }
+
     #[test]
     fn exporter_none_and_sdk_disabled_are_honored() {
-        let settings = read(&[("HONEYCOMB_API_KEY", "k"), ("OTEL_TRACES_EXPORTER", "None")]);
-        assert!(settings.export.otlp.is_none());
+        let second = ("LAMBDA_SPANS_SECOND_OTLP_ENDPOINT", "http://127.0.0.1:4318/v1/traces");
+        let settings = read(&[("HONEYCOMB_API_KEY", "k"), second, ("OTEL_TRACES_EXPORTER", "None")]);
+        assert!(settings.export.otlp.is_none() && settings.export.second_otlp.is_none());
         assert!(!read(&[("OTEL_SDK_DISABLED", "True")]).enabled);
     }
 

@@ -127,10 +127,10 @@ impl Spans {
     pub fn new(settings: &Settings) -> Self {
         let http_stack = HttpStack::new(settings.proxy.clone());
         let mut export = settings.export.clone();
-        let needs_roots = |otlp: &OtlpSettings| otlp.endpoint.is_https() && otlp.certificates.is_none();
-        let without_roots = export.otlp.as_ref().is_some_and(needs_roots) && !http_stack.roots_exist();
-        if without_roots {
-            export.otlp = None;
+        let needs_roots = |otlp: &mut OtlpSettings| otlp.endpoint.is_https() && otlp.certificates.is_none();
+        let mut without_roots = false;
+        for otlp in [&mut export.otlp, &mut export.second_otlp] {
+            without_roots |= otlp.take_if(|otlp| needs_roots(otlp) && !http_stack.roots_exist()).is_some();
         }
         let pipeline = Pipeline::new(&export, &settings.resource, &settings.sampling, &http_stack);
         let running = Arc::<Running>::default();

@@ -8,16 +8,18 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub(crate) enum Destination {
     Xray,
     Otlp,
+    SecondOtlp,
 }
 
 impl Destination {
-    pub(crate) const ALL: [Self; 2] = [Self::Xray, Self::Otlp];
+    pub(crate) const ALL: [Self; 3] = [Self::Xray, Self::Otlp, Self::SecondOtlp];
 
     /// The prefix of the destination's metrics.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Xray => "XRay",
             Self::Otlp => "Otlp",
+            Self::SecondOtlp => "SecondOtlp",
         }
     }
 
@@ -32,10 +34,8 @@ pub(crate) struct Destinations(u8);
 
 impl Destinations {
     pub(crate) const ALL: Self = Self((1 << Destination::ALL.len()) - 1);
-    /// Destinations in which a finished span replaces the same span in progress.
+    /// Destinations in which a finished span replaces the same span in progress: X-Ray, if it gets documents.
     pub(crate) const REPLACING: Self = Self(Destination::Xray.bit());
-    /// Destinations that store each span they receive.
-    pub(crate) const APPENDING: Self = Self(Self::ALL.0 & !Self::REPLACING.0);
 
     pub(crate) fn contains(self, destination: Destination) -> bool {
         self.0 & destination.bit() != 0
@@ -48,6 +48,14 @@ impl Destinations {
 
     pub(crate) fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Destination> {
@@ -110,6 +118,8 @@ pub struct Ledger {
     pub xray: Counts,
     /// OTLP, such as Honeycomb.
     pub otlp: Counts,
+    /// The second OTLP destination.
+    pub second_otlp: Counts,
 }
 
 impl Ledger {
@@ -117,6 +127,7 @@ impl Ledger {
         match destination {
             Destination::Xray => self.xray,
             Destination::Otlp => self.otlp,
+            Destination::SecondOtlp => self.second_otlp,
         }
     }
 }
@@ -156,6 +167,7 @@ impl Accounts {
             created: self.0.created.load(Relaxed),
             xray: self.account(Destination::Xray).counts(),
             otlp: self.account(Destination::Otlp).counts(),
+            second_otlp: self.account(Destination::SecondOtlp).counts(),
         }
     }
 }

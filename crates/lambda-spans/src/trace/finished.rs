@@ -6,9 +6,9 @@ use opentelemetry::trace::SpanId;
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::propagation::Caller;
-use crate::trace::accounting::Destinations;
+use crate::trace::accounting::{Destination, Destinations};
 use crate::trace::continuation::ContinuedSpans;
-use crate::trace::sampling::Decision;
+use crate::trace::sampling::{Decision, Decisions};
 
 /// What X-Ray already knows about the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) struct XrayContext {
 #[derive(Clone, Debug)]
 pub(crate) struct FinishedSpans {
     pub(crate) xray: XrayContext,
-    pub(crate) otlp: Decision,
+    pub(crate) sampling: Decisions,
     /// All destinations, except those that have received these spans already.
     pub(crate) destinations: Destinations,
     /// The caller whose trace is continued over OTLP, if any.
@@ -36,12 +36,30 @@ pub(crate) struct FinishedSpans {
     pub(crate) omitted: usize,
 }
 
+impl FinishedSpans {
+    /// Returns the sampling decision for a destination. Lambda decides for X-Ray.
+    pub(crate) fn decision(&self, destination: Destination) -> Decision {
+        match destination {
+            Destination::Xray if self.xray.sampled => Decision::Keep { rate: 1 },
+            Destination::Xray => Decision::SampleOut,
+            Destination::Otlp => self.sampling.otlp,
+            Destination::SecondOtlp => self.sampling.second_otlp,
+        }
+    }
+}
+
 /// Receives spans that are ready for export. The export pipeline's outbox implements it.
 pub(crate) trait SpanSink: Debug + Send + Sync {
     fn accept(&self, finished: FinishedSpans);
 
     /// Counts a span outside of every invocation that cannot be kept.
     fn reject_orphan(&self);
+
+    /// Returns the destinations in which a finished span replaces the same span in progress. All others store each span
+    /// that they receive.
+    fn replacing(&self) -> Destinations {
+        Destinations::REPLACING
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::trace::finished::{FinishedSpans, SpanSink, XrayContext};
 use crate::trace::importance;
 use crate::trace::inbound::Inbound;
 use crate::trace::open_span::OpenSpan;
-use crate::trace::sampling::{Decision, Sampler, Verdict};
+use crate::trace::sampling::{Decisions, Sampler, Verdict};
 use crate::trace::size;
 
 /// When this many ended spans wait in an invocation, or this many bytes in memory, the least important are omitted until
@@ -63,11 +63,11 @@ struct SpanState {
     /// The number of ended spans that were omitted.
     omitted: usize,
     open: HashMap<SpanId, Weak<OpenSpan>>,
-    /// Spans that were exported over OTLP while open. Their ends go to X-Ray only.
+    /// Spans that were exported over OTLP while open. Their ends go to destinations that replace spans in progress.
     already_exported: HashSet<SpanId>,
     interrupted: bool,
     logs: BufferedLogs,
-    closed: Option<Decision>,
+    closed: Option<Decisions>,
 }
 
 /// Log lines that are written only if the invocation fails. Bounded: the oldest lines are dropped first.
@@ -263,13 +263,14 @@ impl Invocation {
             drop(state);
             span.span_context = in_trace(successor.trace_id(), id);
             successor.record(span);
-        } else if let Some(otlp) = state.closed {
+        } else if let Some(sampling) = state.closed {
             let already_exported = state.already_exported.contains(&id);
             drop(state);
             // The result of an orphan's root is not known when its trace is sampled.
             let is_failed_orphan = self.0.is_orphan && importance::is_error(&span);
-            let otlp = if is_failed_orphan && otlp == Decision::SampleOut { Decision::Keep { rate: 1 } } else { otlp };
-            self.send(otlp, if already_exported { Destinations::REPLACING } else { Destinations::ALL }, vec![span], 0);
+            let sampling = if is_failed_orphan { sampling.or_keep() } else { sampling };
+            let destinations = if already_exported { self.0.sink.replacing() } else { Destinations::ALL };
+            self.send(sampling, destinations, vec![span], 0);
         } else {
             state.bytes += size::in_memory(&span);
             state.finished.push(span);
@@ -311,10 +312,10 @@ impl Invocation {
         let (spans, omitted) = self.lock().take_finished();
         if !spans.is_empty() {
             let xray = XrayContext { parent: None, sampled: false };
-            let (otlp, destinations) = (Decision::SampleOut, Destinations::ALL);
-            let (caller, continued) = (None, ContinuedSpans::default());
-            let orphan = false;
-            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, continued, orphan, spans, omitted });
+            let (sampling, destinations) = (Decisions::SAMPLE_OUT, Destinations::ALL);
+            let (caller, continued, orphan) = (None, ContinuedSpans::default(), false);
+            let finished = FinishedSpans { xray, sampling, destinations, caller, continued, orphan, spans, omitted };
+            self.0.sink.accept(finished);
         }
     }
 
@@ -329,18 +330,18 @@ impl Invocation {
             importance::add_omitted(root, omitted);
         }
         verdict.slow |= state.interrupted;
-        let otlp = sampler.decide(self.0.trace_id, verdict);
-        state.closed = Some(otlp);
+        let sampling = sampler.decide(self.0.trace_id, verdict);
+        state.closed = Some(sampling);
         let (already_exported, new): (Vec<_>, Vec<_>) =
             spans.into_iter().partition(|span| state.already_exported.contains(&span.span_context.span_id()));
         drop(state);
-        self.send(otlp, Destinations::REPLACING, already_exported, 0);
-        self.send(otlp, Destinations::ALL, new, omitted);
+        self.send(sampling, self.0.sink.replacing(), already_exported, 0);
+        self.send(sampling, Destinations::ALL, new, omitted);
         verdict
     }
 
     /// Makes the spans of an invocation that is still running ready for export. OTLP receives its open spans in their
-    /// current state. X-Ray receives the returned copies as spans in progress, and their ends later.
+    /// current state. X-Ray's documents contain the returned copies as spans in progress, and their ends later.
     ///
     /// Only the first call has an effect.
     pub(crate) fn interrupt(&self, now: Moment) -> Vec<SpanData> {
@@ -363,23 +364,24 @@ impl Invocation {
                 data
             })
             .collect();
-        let keep = Decision::Keep { rate: 1 };
-        self.send(keep, Destinations::ALL, finished, omitted);
+        self.send(Decisions::KEEP, Destinations::ALL, finished, omitted);
         let interrupted = open.iter().cloned().map(|mut span| {
             span.attributes.push(KeyValue::new(LAMBDA_SPANS_INTERRUPTED, true));
             span.attributes.push(KeyValue::new(ERROR_TYPE, "deadline"));
             span.status = Status::error("not over shortly before the deadline");
             span
         });
-        self.send(keep, Destinations::APPENDING, interrupted.collect(), 0);
+        let appending = Destinations::ALL.without(self.0.sink.replacing());
+        self.send(Decisions::KEEP, appending, interrupted.collect(), 0);
         open
     }
 
-    fn send(&self, otlp: Decision, destinations: Destinations, spans: Vec<SpanData>, omitted: usize) {
-        if !spans.is_empty() || omitted > 0 {
+    fn send(&self, sampling: Decisions, destinations: Destinations, spans: Vec<SpanData>, omitted: usize) {
+        if !destinations.is_empty() && (!spans.is_empty() || omitted > 0) {
             let (xray, caller) = (self.0.xray, self.0.inbound.caller().cloned());
             let (continued, orphan) = (self.0.continuations.of(&spans), self.0.is_orphan);
-            self.0.sink.accept(FinishedSpans { xray, otlp, destinations, caller, continued, orphan, spans, omitted });
+            let finished = FinishedSpans { xray, sampling, destinations, caller, continued, orphan, spans, omitted };
+            self.0.sink.accept(finished);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Decides after an invocation whether OTLP receives its trace: failed or slow ones always, one in N of the others.
+//! Decides after an invocation which OTLP destination receives its trace: failed or slow ones always, one in N of the others.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -7,17 +7,19 @@ use opentelemetry::trace::{Status, TraceId};
 use opentelemetry_sdk::trace::SpanData;
 use siphasher::sip::SipHasher13;
 
-/// The sampling settings of the OTLP destination.
+/// The sampling settings of the OTLP destinations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SamplingSettings {
     /// One in this many traces is kept; 0 and 1 keep all.
     pub(crate) one_in: u64,
+    /// The same for the second OTLP destination.
+    pub(crate) second_one_in: u64,
     pub(crate) keep_slower_than: Option<Duration>,
     /// Without a key, callers who choose trace ids could choose kept ones.
     pub(crate) key: Option<String>,
 }
 
-/// The decision for one trace.
+/// The decision for one trace and one destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// Sent, and represents `rate` similar traces.
@@ -27,9 +29,28 @@ pub(crate) enum Decision {
     SampleOut,
 }
 
+/// The decisions for one trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decisions {
+    pub(crate) otlp: Decision,
+    pub(crate) second_otlp: Decision,
+}
+
+impl Decisions {
+    pub(crate) const KEEP: Self = Self { otlp: Decision::Keep { rate: 1 }, second_otlp: Decision::Keep { rate: 1 } };
+    pub(crate) const SAMPLE_OUT: Self = Self { otlp: Decision::SampleOut, second_otlp: Decision::SampleOut };
+
+    /// Keeps the trace in each destination that would leave it out.
+    pub(crate) fn or_keep(self) -> Self {
+        let or_keep = |decision| if decision == Decision::SampleOut { Decision::Keep { rate: 1 } } else { decision };
+        Self { otlp: or_keep(self.otlp), second_otlp: or_keep(self.second_otlp) }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Sampler {
     one_in: u64,
+    second_one_in: u64,
     keep_slower_than: Option<Duration>,
     /// Empty until a key is set.
     hasher: OnceLock<SipHasher13>,
@@ -47,6 +68,7 @@ impl Sampler {
         let hasher = settings.key.as_deref().map(|key| keyed(key.as_bytes()));
         Self {
             one_in: settings.one_in.max(1),
+            second_one_in: settings.second_one_in.max(1),
             keep_slower_than: settings.keep_slower_than,
             hasher: hasher.map(OnceLock::from).unwrap_or_default(),
         }
@@ -65,20 +87,14 @@ impl Sampler {
         }
     }
 
-    pub(crate) fn decide(&self, trace: TraceId, verdict: Verdict) -> Decision {
-        if self.one_in == 1 || verdict.failed || verdict.slow {
-            return Decision::Keep { rate: 1 };
+    pub(crate) fn decide(&self, trace: TraceId, verdict: Verdict) -> Decisions {
+        if verdict.failed || verdict.slow || (self.one_in == 1 && self.second_one_in == 1) {
+            return Decisions::KEEP;
         }
-        if self
-            .hasher
-            .get_or_init(|| SipHasher13::new_with_keys(0, 0))
-            .hash(&trace.to_bytes())
-            .is_multiple_of(self.one_in)
-        {
-            Decision::Keep { rate: self.one_in }
-        } else {
-            Decision::SampleOut
-        }
+        let hash = self.hasher.get_or_init(|| SipHasher13::new_with_keys(0, 0)).hash(&trace.to_bytes());
+        // Of two rates, the destination with the higher one gets a part of what the other gets, if one divides the other.
+        let decide = |rate| if hash.is_multiple_of(rate) { Decision::Keep { rate } } else { Decision::SampleOut };
+        Decisions { otlp: decide(self.one_in), second_otlp: decide(self.second_one_in) }
     }
 }
 
@@ -92,11 +108,12 @@ mod tests {
     use super::*;
 
     fn sampler(one_in: u64, key: Option<&str>) -> Sampler {
-        Sampler::new(&SamplingSettings { one_in, keep_slower_than: None, key: key.map(str::to_owned) })
+        let key = key.map(str::to_owned);
+        Sampler::new(&SamplingSettings { one_in, key, ..SamplingSettings::default() })
     }
 
     fn kept(sampler: &Sampler) -> Vec<u128> {
-        let keeps = |id: &u128| sampler.decide(TraceId::from(*id), Verdict::default()) != Decision::SampleOut;
+        let keeps = |id: &u128| sampler.decide(TraceId::from(*id), Verdict::default()).otlp != Decision::SampleOut;
         (1..=10_000).filter(keeps).collect()
     }
 
@@ -104,7 +121,7 @@ mod tests {
     fn all_traces_are_kept_without_a_rate() {
         for one_in in [0, 1] {
             let decision = sampler(one_in, None).decide(TraceId::from(1), Verdict::default());
-            assert_eq!(decision, Decision::Keep { rate: 1 });
+            assert_eq!(decision, Decisions::KEEP);
         }
     }
 
@@ -114,16 +131,37 @@ mod tests {
         let kept = kept(&sampler);
         assert!((900..1100).contains(&kept.len()), "{}", kept.len());
         let decision = sampler.decide(TraceId::from(kept[0]), Verdict::default());
-        assert_eq!(decision, Decision::Keep { rate: 10 });
+        assert_eq!(decision, Decisions { otlp: Decision::Keep { rate: 10 }, ..Decisions::KEEP });
+    }
+
+    #[test]
+    fn each_destination_has_its_own_rate() {
+        let settings = SamplingSettings { one_in: 2, second_one_in: 6, ..SamplingSettings::default() };
+        let sampler = Sampler::new(&settings);
+        let decided = |id| sampler.decide(TraceId::from(id), Verdict::default());
+        let both: Vec<_> = (1..=1_000_u128).map(decided).collect();
+        let rates: std::collections::BTreeSet<_> =
+            both.iter().map(|one| (rate(one.otlp), rate(one.second_otlp))).collect();
+        assert_eq!(rates, [(0, 0), (2, 0), (2, 6)].into());
+        let failed = sampler.decide(TraceId::from(1), Verdict { failed: true, slow: false });
+        assert_eq!(failed, Decisions::KEEP);
+        assert_eq!(Decisions::SAMPLE_OUT.or_keep(), Decisions::KEEP);
+    }
+
+    fn rate(decision: Decision) -> u64 {
+        match decision {
+            Decision::Keep { rate } => rate,
+            Decision::SampleOut => 0,
+        }
     }
 
     #[test]
     fn failed_and_slow_traces_are_kept_with_rate_1() {
         let sampler = sampler(u64::MAX, None);
         for verdict in [Verdict { failed: true, slow: false }, Verdict { failed: false, slow: true }] {
-            assert_eq!(sampler.decide(TraceId::from(7), verdict), Decision::Keep { rate: 1 });
+            assert_eq!(sampler.decide(TraceId::from(7), verdict), Decisions::KEEP);
         }
-        assert_eq!(sampler.decide(TraceId::from(7), Verdict::default()), Decision::SampleOut);
+        assert_eq!(sampler.decide(TraceId::from(7), Verdict::default()).otlp, Decision::SampleOut);
     }
 
     #[test]

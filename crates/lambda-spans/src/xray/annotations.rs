@@ -1,6 +1,6 @@
 //! Annotations: the attributes that X-Ray indexes for search.
 
-use opentelemetry::Value;
+use opentelemetry::{KeyValue, Value};
 
 use super::json::Members;
 use super::span_attributes::SpanAttributes;
@@ -21,6 +21,11 @@ impl AnnotationKeys {
         let (prefixes, keys) = names.into_iter().partition(|name: &String| name.ends_with(['.', '*']));
         let prefixes = Vec::into_iter(prefixes).map(|prefix: String| prefix.trim_end_matches('*').to_owned());
         Self { keys, prefixes: prefixes.collect() }
+    }
+
+    /// Returns whether an attribute becomes an annotation.
+    pub(super) fn selects(&self, attribute: &KeyValue) -> bool {
+        !attribute.key.as_str().is_empty() && self.names(attribute.key.as_str()) && is_indexed(&attribute.value)
     }
 
     fn names(&self, key: &str) -> bool {

@@ -1,6 +1,7 @@
 mod arbitrary;
 mod cut;
 mod failure;
+mod otlp;
 mod property;
 mod sending;
 mod together;
@@ -14,10 +15,10 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use serde_json::{Value as Json, json};
 
-use super::{Xray, XraySettings};
+use super::{Xray, XrayFormat, XraySettings};
 use crate::trace::accounting::{Account, Destinations};
 use crate::trace::finished::{FinishedSpans, XrayContext};
-use crate::trace::sampling::Decision;
+use crate::trace::sampling::Decisions;
 use crate::trace::tree;
 
 const ROOT_ID: u64 = 0x1111_1111_1111_1111;
@@ -60,13 +61,17 @@ fn event(name: &'static str, attributes: Vec<KeyValue>) -> SpanEvents {
 }
 
 fn xray(address: &str) -> Xray {
+    xray_with(address, XrayFormat::Segments, false)
+}
+
+fn xray_with(address: &str, format: XrayFormat, arrays: bool) -> Xray {
     let resource = Resource::builder_empty().with_attributes([
         KeyValue::new("service.name", "cruddur-api"),
         KeyValue::new("cloud.provider", "aws"),
         KeyValue::new("cloud.platform", "aws_lambda"),
     ]);
-    let settings = XraySettings { daemon: address.to_owned(), annotations: vec!["app.".to_owned()], arrays: false };
-    Xray::new(settings, &resource.build())
+    let settings = XraySettings { daemon: address.to_owned(), format, arrays };
+    Xray::new(settings, vec!["app.".to_owned()], &resource.build())
 }
 
 fn read(datagram: &[u8]) -> Json {
@@ -79,7 +84,7 @@ fn document_below(span: SpanData, parent: Option<u64>) -> Json {
     let account = Account::default();
     let finished = FinishedSpans {
         xray: XrayContext { parent: parent.map(SpanId::from), sampled: true },
-        otlp: Decision::SampleOut,
+        sampling: Decisions::SAMPLE_OUT,
         destinations: Destinations::ALL,
         caller: None,
         continued: Default::default(),
@@ -405,7 +410,7 @@ fn unsampled_spans_are_counted_and_not_sent() {
     let account = Account::default();
     let finished = FinishedSpans {
         xray: XrayContext { parent: None, sampled: false },
-        otlp: Decision::SampleOut,
+        sampling: Decisions::SAMPLE_OUT,
         destinations: Destinations::ALL,
         caller: None,
         continued: Default::default(),

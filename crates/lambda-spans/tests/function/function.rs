@@ -136,14 +136,18 @@ async fn deep(Path(count): Path<usize>) -> &'static str {
 /// The ledger so far (exported, sampled out, carried, refused, overflowed, unsent) and the memory in use in KiB.
 fn ledger(spans: &Spans) -> Json<Value> {
     let ledger = spans.ledger();
-    let [xray, otlp] = [ledger.xray, ledger.otlp].map(|counts| {
+    let [xray, otlp, second] = [ledger.xray, ledger.otlp, ledger.second_otlp].map(|counts| {
         let dropped = counts.dropped;
         [counts.exported, counts.sampled_out, counts.carried, dropped.refused, dropped.overflowed, dropped.unsent]
     });
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     let resident: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
-    Json(json!({ "created": ledger.created, "xray": xray, "otlp": otlp, "resident": resident }))
+    let mut counts = json!({ "created": ledger.created, "xray": xray, "otlp": otlp, "resident": resident });
+    if second != [0; 6] {
+        counts["second"] = json!(second);
+    }
+    Json(counts)
 }
 
 async fn panics() -> StatusCode {

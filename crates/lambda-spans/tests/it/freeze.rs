@@ -7,9 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lambda_harness::{DistantEndpoint, Event, InvocationResult, Lambda, OtlpReceiver, OtlpResponse, XrayDaemon};
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use lambda_spans::{EventLayer, Ledger, Settings, Spans};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
 use serde_json::{Value, json};
 use tower::Layer as _;
 use tracing::{Instrument as _, info_span};
@@ -427,7 +431,13 @@ async fn init_phase_is_a_span_of_the_first_invocation() {
 #[tokio::test]
 async fn snapstart_copies_restart_the_init_phase_and_the_key() {
     let (stage, parameters) = (Stage::new().await, Parameters::start("of-the-publication").await);
-    let mut lambda = parameters.function_of("snap-start", &stage).await;
+    let container = [
+        ("AWS_ACCESS_KEY_ID", String::new()),
+        ("AWS_SECRET_ACCESS_KEY", String::new()),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/credentials", parameters.endpoint)),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a token".to_owned()),
+    ];
+    let mut lambda = parameters.function_of("snap-start", &stage, &container).await;
     lambda.wait_for_snapshot().await;
     assert!(parameters.asked.lock().unwrap().is_empty());
     *parameters.key.lock().unwrap() = "of-the-copy";
@@ -438,6 +448,8 @@ async fn snapstart_copies_restart_the_init_phase_and_the_key() {
     complete(&stage.traces(), 2);
     let collected = stage.otlp.collected();
     assert_eq!(collected.requests[0]["x-honeycomb-team"], "of-the-copy");
+    let signature = parameters.asked.lock().unwrap()[0].0["authorization"].to_str().unwrap().to_owned();
+    assert!(signature.contains("Credential=of-the-container/"), "{signature}");
     let (_, init) = collected.spans.iter().find(|(_, span)| span.name == "init").unwrap();
     assert!(restored <= init.start_time_unix_nano && init.start_time_unix_nano <= init.end_time_unix_nano);
     assert!(format!("{:?}", init.attributes).contains("snap-start"));
@@ -530,17 +542,23 @@ impl Parameters {
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+        // Lambda's endpoint of credentials with SnapStart.
+        let credentials = async |headers: HeaderMap| {
+            assert_eq!(headers["authorization"], "a token");
+            json!({ "AccessKeyId": "of-the-container", "SecretAccessKey": "s", "Token": "t" }).to_string()
+        };
+        let router = axum::Router::new().route("/credentials", axum::routing::get(credentials)).fallback(answer);
+        tokio::spawn(async move { axum::serve(listener, router).await });
         Self { endpoint, asked, key }
     }
 
     /// A function that exports to `stage` as if it were Honeycomb.
     async fn function(&self, stage: &Stage) -> Lambda {
-        self.function_of("on-demand", stage).await
+        self.function_of("on-demand", stage, &[]).await
     }
 
-    async fn function_of(&self, initialization: &str, stage: &Stage) -> Lambda {
-        let environment = [
+    async fn function_of(&self, initialization: &str, stage: &Stage, more: &[(&'static str, String)]) -> Lambda {
+        let mut environment = vec![
             ("AWS_LAMBDA_INITIALIZATION_TYPE", initialization.to_owned()),
             ("HONEYCOMB_API_KEY_PARAMETER", "/cruddur/honeycomb".to_owned()),
             ("HONEYCOMB_API_ENDPOINT", stage.otlp.endpoint()),
@@ -549,6 +567,7 @@ impl Parameters {
             // Enough for three round trips on a busy machine.
             ("LAMBDA_SPANS_BUDGET_MS", "5000".to_owned()),
         ];
+        environment.extend_from_slice(more);
         let this = std::env::current_exe().unwrap();
         Lambda::start_with_args(this, &["freeze::function", "--exact", "--nocapture"], &environment).await
     }
@@ -669,4 +688,35 @@ async fn blocked_runtime_still_exports_to_xray() {
     assert!(open.iter().all(|document| document.get("end_time").is_none()));
     // Spans that had ended are exported unchanged.
     assert_eq!(documents.len(), 5);
+}
+
+#[tokio::test]
+async fn blocked_runtime_still_exports_otlp_over_udp() {
+    let stage = Stage::new().await;
+    let daemon = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    daemon.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let address = daemon.local_addr().unwrap().to_string();
+    let variables = [("AWS_XRAY_DAEMON_ADDRESS", address.as_str()), ("LAMBDA_SPANS_XRAY_FORMAT", "otlp")];
+    let lambda = stage.function(&variables).await;
+    let blocking = Event { timeout: Duration::from_secs(1), ..event(1, &json!({ "block": true })) };
+    let datagram = tokio::task::spawn_blocking(move || {
+        let mut buffer = vec![0; 65_536];
+        let length = daemon.recv(&mut buffer).unwrap();
+        buffer.truncate(length);
+        buffer
+    });
+    let datagram = tokio::select! {
+        answer = lambda.invoke(blocking) => panic!("{answer:?}"),
+        datagram = datagram => datagram.unwrap(),
+    };
+    lambda.kill().await;
+    let text = datagram.strip_prefix(b"{\"format\":\"json\",\"version\":1}\nT1S").unwrap();
+    let request = STANDARD.decode(text).unwrap();
+    let request = ExportTraceServiceRequest::decode(request.as_slice()).unwrap();
+    let spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans).flat_map(|scope| &scope.spans);
+    let interrupted = spans.filter(|span| span.attributes.iter().any(|one| one.key == "lambda_spans.interrupted"));
+    let mut names: Vec<_> = interrupted.map(|span| span.name.as_str()).collect();
+    names.sort_unstable();
+    // Each open span is sent once, with the invocation's own name.
+    assert_eq!(names, ["blocking", "cruddur-api"]);
 }

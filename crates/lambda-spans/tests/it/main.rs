@@ -6,6 +6,7 @@ mod aws_sdk;
 mod cancellation;
 mod client;
 mod context;
+mod destinations;
 mod distance;
 mod errors;
 mod examples;

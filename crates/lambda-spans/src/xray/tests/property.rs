@@ -13,9 +13,9 @@ use super::arbitrary;
 use super::validator::faults;
 use crate::trace::accounting::{Account, Destinations};
 use crate::trace::finished::{FinishedSpans, XrayContext};
-use crate::trace::sampling::Decision;
+use crate::trace::sampling::Decisions;
 use crate::xray::document::HEADER;
-use crate::xray::{Xray, XraySettings};
+use crate::xray::{Xray, XrayFormat, XraySettings};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -35,12 +35,12 @@ proptest! {
                 KeyValue::new("cloud.region", "eu-west-1"),
             ])
             .build();
-        let settings = XraySettings { daemon: "127.0.0.1:2000".to_owned(), annotations: annotate, arrays: false };
-        let xray = Xray::new(settings, &resource);
+        let settings = XraySettings { daemon: "127.0.0.1:2000".to_owned(), format: XrayFormat::Segments, arrays: false };
+        let xray = Xray::new(settings, annotate, &resource);
         let account = Account::default();
         let open = xray.in_progress(slice::from_ref(&span), XrayContext { parent, sampled: true }).pop().expect("an open span has a document too");
         prop_assert_eq!(faults(&open.datagram), Vec::<String>::new());
-        let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, otlp: Decision::SampleOut, destinations: Destinations::ALL, caller: None, continued: Default::default(), orphan: false, omitted: 0, spans: vec![span] };
+        let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, sampling: Decisions::SAMPLE_OUT, destinations: Destinations::ALL, caller: None, continued: Default::default(), orphan: false, omitted: 0, spans: vec![span] };
         let documents = xray.documents(&[finished], &account);
         prop_assert_eq!(documents.len(), 1);
         for document in &documents {
@@ -68,10 +68,10 @@ proptest! {
                 span.attributes.push(KeyValue::new("long", "x".repeat(20_000)));
             }
         }
-        let settings = XraySettings { daemon: "127.0.0.1:2000".to_owned(), annotations: Vec::new(), arrays: false };
-        let xray = Xray::new(settings, &Resource::builder_empty().build());
+        let settings = XraySettings { daemon: "127.0.0.1:2000".to_owned(), format: XrayFormat::Segments, arrays: false };
+        let xray = Xray::new(settings, Vec::new(), &Resource::builder_empty().build());
         let account = Account::default();
-        let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, otlp: Decision::SampleOut, destinations: Destinations::ALL, caller: None, continued: Default::default(), orphan: false, omitted: 0, spans };
+        let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, sampling: Decisions::SAMPLE_OUT, destinations: Destinations::ALL, caller: None, continued: Default::default(), orphan: false, omitted: 0, spans };
         let mut ids = Vec::new();
         for document in xray.documents(&[finished], &account) {
             prop_assert_eq!(faults(&document.datagram), Vec::<String>::new());

@@ -10,7 +10,7 @@ fn with_id(id: u64, parent: u64, span: SpanData) -> SpanData {
 fn finished(spans: Vec<SpanData>) -> FinishedSpans {
     FinishedSpans {
         xray: XrayContext { parent: Some(SpanId::from(PARENT)), sampled: true },
-        otlp: Decision::SampleOut,
+        sampling: Decisions::SAMPLE_OUT,
         destinations: Destinations::ALL,
         caller: None,
         continued: Default::default(),
@@ -107,8 +107,7 @@ fn deep_invocation_has_documents_of_32_levels() {
 
 #[test]
 fn siblings_are_an_array_if_enabled() {
-    let mut xray = xray("127.0.0.1:2000");
-    xray.documents.arrays = true;
+    let xray = xray_with("127.0.0.1:2000", XrayFormat::Segments, true);
     let mut spans: Vec<_> = (1..=800).map(|id| with_id(id, ROOT_ID, long("flat", 100))).collect();
     spans.push(root("root", vec![]));
     let documents = xray.documents(&[finished(spans)], &Account::default());
