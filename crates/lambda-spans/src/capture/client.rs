@@ -68,10 +68,10 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// use reqwest::{Body, Client, Request};
 /// use tower::{BoxError, Layer, ServiceExt, service_fn};
 ///
-/// let http = Client::new();
+/// let inner = Client::new();
 /// let client = ClientLayer.layer(service_fn(move |request: http::Request<Body>| {
-///     let http = http.clone();
-///     async move { Ok::<_, BoxError>(http::Response::from(http.execute(Request::try_from(request)?).await?)) }
+///     let inner = inner.clone();
+///     async move { Ok::<_, BoxError>(http::Response::from(inner.execute(Request::try_from(request)?).await?)) }
 /// }));
 ///
 /// let request = http::Request::get("https://example.com/items/7").body(Body::default())?;
