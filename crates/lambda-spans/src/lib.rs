@@ -67,6 +67,7 @@ pub use run::lambda::{LambdaLayer, LambdaService};
 pub use run::settings::Settings;
 pub use run::spans::{InstallError, Spans};
 pub use trace::accounting::{Counts, Dropped, Ledger};
+pub use trace::error_type::{TypedError, register_typed_error};
 pub use trace::lookup::{request_id, trace_id};
 pub use triggers::{EventLayer, EventService};
 pub use variables::SettingsWarning;

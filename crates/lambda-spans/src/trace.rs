@@ -1,6 +1,7 @@
 //! The core: one invocation, its spans, and what is known about them.
 
 pub(crate) mod accounting;
+pub(crate) mod error_type;
 pub(crate) mod exception;
 pub(crate) mod finished;
 pub(crate) mod importance;

@@ -1,13 +1,18 @@
 //! The inner layer of functions that are not behind HTTP: the event source and the result of each batch.
 
+mod activemq;
 mod batch;
 mod cognito;
 mod detect;
+mod documentdb;
+mod durable;
 mod dynamodb;
 mod event;
 mod eventbridge;
 mod json_scan;
+mod kafka;
 mod kinesis;
+mod rabbitmq;
 mod s3;
 mod sender;
 mod sns;
@@ -19,7 +24,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use lambda_runtime::LambdaEvent;
+use lambda_runtime::{Diagnostic, LambdaEvent};
 use opentelemetry::Context;
 use pin_project_lite::pin_project;
 use serde::Serialize;
@@ -91,15 +96,7 @@ where
     }
 
     fn call(&mut self, event: LambdaEvent<T>) -> Self::Future {
-        let mut batch = None;
-        let span = lookup::current().filter(|invocation| invocation.inbound().mark_reached()).map(|invocation| {
-            let context = Context::current();
-            let event = invocation.inbound().take_event();
-            batch = event.and_then(|event| detect::trigger(&event).apply_to(&context));
-            context
-        });
-        let mut outcome = HandlerOutcome::new(span);
-        let handler = outcome.watch(|| self.inner.call(event));
+        let (outcome, batch, handler) = start(|| self.inner.call(event));
         EventFuture { handler, outcome, batch }
     }
 }
@@ -127,14 +124,93 @@ where
         let this = self.project();
         let result = ready!(this.outcome.watch(|| this.handler.poll(context)));
         match &result {
-            Ok(response) => {
-                if let (Some(span), Some(batch)) = (this.outcome.complete(), this.batch) {
-                    batch.record_response(&span, response);
-                }
-            }
+            Ok(response) => succeeded(this.outcome, this.batch.as_ref(), response),
             Err(error) => this.outcome.failed_with(error),
         }
         Poll::Ready(result)
+    }
+}
+
+/// [`EventService`] for an entry point, which knows that the handler's error becomes a `Diagnostic`.
+#[derive(Clone, Debug)]
+pub(crate) struct DiagnosedService<S> {
+    inner: S,
+}
+
+impl<S> DiagnosedService<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        inbound::inner_layer_built();
+        Self { inner }
+    }
+}
+
+impl<S, T, R> Service<LambdaEvent<T>> for DiagnosedService<S>
+where
+    S: Service<LambdaEvent<T>, Response = R>,
+    S::Error: Debug + Into<Diagnostic> + 'static,
+    R: Serialize,
+{
+    type Response = R;
+    type Error = Diagnostic;
+    type Future = DiagnosedFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut TaskContext<'_>) -> Poll<Result<(), Diagnostic>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, event: LambdaEvent<T>) -> Self::Future {
+        let (outcome, batch, handler) = start(|| self.inner.call(event));
+        DiagnosedFuture { handler, outcome, batch }
+    }
+}
+
+pin_project! {
+    /// The future of [`DiagnosedService`].
+    pub(crate) struct DiagnosedFuture<F> {
+        #[pin]
+        handler: F,
+        outcome: HandlerOutcome,
+        batch: Option<RecordBatch>,
+    }
+}
+
+impl<F, R, E> Future for DiagnosedFuture<F>
+where
+    F: Future<Output = Result<R, E>>,
+    R: Serialize,
+    E: Debug + Into<Diagnostic> + 'static,
+{
+    type Output = Result<R, Diagnostic>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match ready!(this.outcome.watch(|| this.handler.poll(context))) {
+            Ok(response) => {
+                succeeded(this.outcome, this.batch.as_ref(), &response);
+                Poll::Ready(Ok(response))
+            }
+            Err(error) => Poll::Ready(Err(this.outcome.failed_as(error))),
+        }
+    }
+}
+
+/// Describes the event on the invocation's span and calls the handler.
+fn start<F>(call: impl FnOnce() -> F) -> (HandlerOutcome, Option<RecordBatch>, F) {
+    let mut batch = None;
+    let span = lookup::current().filter(|invocation| invocation.inbound().mark_reached()).map(|invocation| {
+        let context = Context::current();
+        let event = invocation.inbound().take_event();
+        batch = event.and_then(|event| detect::trigger(&event).apply_to(&context));
+        context
+    });
+    let mut outcome = HandlerOutcome::new(span);
+    let handler = outcome.watch(call);
+    (outcome, batch, handler)
+}
+
+fn succeeded(outcome: &mut HandlerOutcome, batch: Option<&RecordBatch>, response: &impl Serialize) {
+    if let (Some(span), Some(batch)) = (outcome.complete(), batch) {
+        batch.record_response(&span, response);
     }
 }
 

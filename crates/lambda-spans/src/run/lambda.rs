@@ -23,8 +23,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use super::flush::{FlushMode, Traffic};
 use super::spans::Spans;
 use crate::attributes::{
-    AWS_LAMBDA_INVOKED_ARN, CLOUD_ACCOUNT_ID, CLOUD_RESOURCE_ID, ERROR_TYPE, FAAS_COLDSTART, FAAS_INVOCATION_ID,
-    LAMBDA_SPANS_PROACTIVE_INIT,
+    AWS_LAMBDA_INVOKED_ARN, AWS_LAMBDA_TENANT_ID, CLOUD_ACCOUNT_ID, CLOUD_RESOURCE_ID, ERROR_TYPE, FAAS_COLDSTART,
+    FAAS_INVOCATION_ID, LAMBDA_SPANS_PROACTIVE_INIT,
 };
 use crate::capture::init_phase::Initialized;
 use crate::capture::logs;
@@ -149,6 +149,9 @@ where
 fn describe(root: &Context, lambda: &LambdaContext, init: Option<Initialized>) {
     let span = root.span();
     span.set_attribute(KeyValue::new(FAAS_INVOCATION_ID, lambda.request_id.clone()));
+    if let Some(tenant) = &lambda.tenant_id {
+        span.set_attribute(KeyValue::new(AWS_LAMBDA_TENANT_ID, tenant.clone()));
+    }
     let is_first = !WARM.swap(true, Ordering::Relaxed);
     let init = init.and_then(|init| init.proactively);
     span.set_attribute(KeyValue::new(FAAS_COLDSTART, is_first && init.is_none()));
