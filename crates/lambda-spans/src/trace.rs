@@ -13,4 +13,6 @@ pub(crate) mod outcome;
 pub(crate) mod running;
 pub(crate) mod sampling;
 pub(crate) mod size;
+#[cfg(test)]
+pub(crate) mod test_span;
 pub(crate) mod tree;

@@ -41,15 +41,53 @@ use batch::RecordBatch;
 /// |---|---|---|---|
 /// | Amazon SQS | consumer, `process <queue>` | `pubsub` | `AWSTraceHeader`, and the message attribute `traceparent`, also of an SNS or EventBridge envelope |
 /// | Amazon SNS | consumer, `process <topic>` | `pubsub` | the message attribute `traceparent` |
+/// | Amazon MSK and self-managed Kafka | consumer, `process <topic>` | `pubsub` | the header `traceparent` |
+/// | Amazon MQ: ActiveMQ, RabbitMQ | consumer, `process <queue>` | `pubsub` | the property or header `traceparent` |
+/// | Kinesis Data Streams | consumer, `process <stream>` | `pubsub` | the member `traceparent` of JSON data |
 /// | DynamoDB Streams | consumer, `process <table>` | `datasource` | the new image's attribute `trace_context`, a `traceparent` |
-/// | Kinesis Data Streams | consumer, `process <stream>` | `pubsub` | |
+/// | Amazon DocumentDB | consumer, `process <database>.<collection>` | `datasource` | |
 /// | Amazon S3 | consumer, `process <bucket>` | `datasource` | |
-/// | EventBridge | consumer, `process <source>` | `pubsub`, or `timer` for a schedule | the detail's member `traceparent` |
+/// | EventBridge | consumer, `process <source>` | `pubsub` | the detail's member `traceparent` |
+/// | a schedule of EventBridge or its Scheduler | consumer, `process <schedule>` | `timer` | |
+/// | EventBridge Pipes | that of the pipe's source | | those of the source |
+/// | API Gateway WebSocket API | server, the route, such as `$connect` | `http` | |
+/// | API Gateway, function URL, load balancer, VPC Lattice | server, the function's name; see [`HttpLayer`](crate::HttpLayer) | `http` | |
 /// | Cognito user pools | server, the trigger's name | `other` | |
-/// | any other event | server, the function's name | `other` | |
+/// | durable execution | server, the function's name, with `aws.lambda.durable_execution.arn` | `other` | |
+/// | any other event, such as that of an authorizer or a destination | server, the function's name | `other` | |
+///
+/// A batch of several queues, topics or buckets is named `process multiple_sources`. An event is recognized by several of
+/// its members, so an object of your own may share one of them.
 ///
 /// A response with `batchItemFailures` sets `faas.batch.failures`, the number of records that Lambda will retry. The
 /// span fails if all of them do. [`Spans::run_event`](crate::Spans::run_event) installs this layer.
+///
+/// # Which semantic conventions apply
+/// The conventions for messaging, FaaS and AWS Lambda disagree in these points:
+/// - **Name.** The text for AWS Lambda says `<queue> process`, and its example says `process <queue>`. The name is
+///   `process <queue>`, as the messaging conventions require for every system.
+/// - **Kind.** FaaS recommends `SERVER` for `datasource` and `timer`. The kind is `CONSUMER`, because no caller waits for
+///   the result: the trace specification reserves `SERVER` for a caller that waits.
+/// - **Number of spans.** FaaS requires one root span for each message, and AWS Lambda a span of the batch below a
+///   `SERVER` span. The invocation has one span, that of the batch, with a link for each message. A function can open a
+///   span for each record.
+/// - **`messaging.batch.message_count`.** The messaging conventions omit it for single messages. It is present for every
+///   batch of records, also for a batch of one and for streams of DynamoDB and DocumentDB.
+/// - **Links.** AWS Lambda allows only `AWSTraceHeader` for SQS. A message attribute `traceparent` is a link too, because
+///   OpenTelemetry's instrumentations for other languages send it.
+/// - **`faas.document.collection`** is the database of DocumentDB, as FaaS defines for Cosmos DB. `faas.document.name` is
+///   the collection.
+/// - **WebSocket routes.** AWS Lambda wants the route as `http.route`, and the HTTP conventions want a path there. A route
+///   such as `$connect` is not a path, so it is `aws.api_gateway.route_key` and the span's name.
+///
+/// # `error.type`
+/// The first of these that applies:
+/// 1. the `error_type` of the handler's error if it is a [`Diagnostic`]. [`Spans::run_event`](crate::Spans::run_event)
+///    also converts the error and uses the `error_type` of your own `From<YourError> for Diagnostic`. In your own
+///    `Runtime`, call `map_err(Diagnostic::from)` of [`tower::ServiceExt`] inside this layer.
+/// 2. the name that a registered [`TypedError`](crate::TypedError) gives, and `timeout` for the `Elapsed` of a timeout of
+///    tower or tokio. In a box, these are searched from the error to its sources.
+/// 3. the error's type, or `handler_error` for a box.
 ///
 /// ```no_run
 /// use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};

@@ -52,7 +52,7 @@ pub(super) fn matched_by_gateway(extensions: &Extensions) -> Option<&str> {
 pub(super) fn web_socket_route(extensions: &Extensions) -> Option<&str> {
     match extensions.get::<RequestContext>()? {
         RequestContext::WebSocket(context) => context.route_key.as_deref().filter(|route| is_route_key(route)),
-        _ => None,
+        RequestContext::Alb(_) | _ => None,
     }
 }
 

@@ -314,6 +314,18 @@ mod tests {
 
     use super::*;
     use crate::run::settings::Settings;
+    use crate::trace::test_span::{attributes, described};
+
+    #[test]
+    fn tenant_is_an_attribute() {
+        let mut lambda = LambdaContext::default();
+        lambda.tenant_id = Some("blue".to_owned());
+        let span = described(|root| describe(root, &lambda, None));
+        assert!(attributes(&span).contains(&"aws.lambda.tenant_id=blue".to_owned()));
+        lambda.tenant_id = None;
+        let span = described(|root| describe(root, &lambda, None));
+        assert!(!attributes(&span).iter().any(|attribute| attribute.contains("tenant")));
+    }
 
     fn at(milliseconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(milliseconds)

@@ -115,3 +115,33 @@ pub(crate) fn record_error(context: &Context, error_type: impl Into<Cow<'static,
     context.span().set_status(Status::error(""));
     context.span().set_attribute(KeyValue::new(ERROR_TYPE, error_type.into()));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::test_span::{attributes, described};
+
+    #[derive(Debug)]
+    struct Conflict;
+
+    impl From<Conflict> for Diagnostic {
+        fn from(_: Conflict) -> Self {
+            Self { error_type: "Conflict".to_owned(), error_message: "canary".to_owned() }
+        }
+    }
+
+    #[test]
+    fn diagnostic_of_an_error_is_recorded_and_returned() {
+        let span = described(|context| {
+            let diagnostic = HandlerOutcome::new(Some(context.clone())).failed_as(Conflict);
+            assert_eq!(diagnostic.error_message, "canary");
+        });
+        assert_eq!((attributes(&span), span.status), (vec!["error.type=Conflict".to_owned()], Status::error("")));
+        assert_eq!(span.events.len(), 1);
+    }
+
+    #[test]
+    fn error_outside_of_an_invocation_is_returned() {
+        assert_eq!(HandlerOutcome::new(None).failed_as(Conflict).error_type, "Conflict");
+    }
+}

@@ -51,9 +51,15 @@ impl RecordBatch {
         i64::try_from(self.ids.len()).unwrap_or(i64::MAX)
     }
 
-    /// Returns the id of a batch of one.
-    pub(super) fn only(&self) -> Option<&str> {
-        if let [only] = self.ids.as_slice() { Some(only) } else { None }
+    /// Returns the id of the message in a batch of one. A Kafka record has only a place.
+    pub(super) fn message_id(&self) -> Option<&str> {
+        if let [only] = self.ids.as_slice()
+            && self.order != Order::Partitions
+        {
+            Some(only)
+        } else {
+            None
+        }
     }
 
     /// Records the batch failures of a response. A response without failures records nothing.

@@ -117,6 +117,8 @@ fields! {
         time: Option<&'a RawValue> = "time";
         trigger_source: Option<&'a RawValue> = "triggerSource";
         user_pool: Option<&'a RawValue> = "userPoolId";
+        /// Present in an event of Cognito.
+        request: Option<&'a RawValue> = "request";
         request_context: Option<&'a RawValue> = "requestContext";
         /// The method of a REST API's or a load balancer's request.
         http_method: Option<&'a RawValue> = "httpMethod";

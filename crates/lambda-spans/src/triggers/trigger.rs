@@ -50,7 +50,7 @@ impl Trigger {
         if let Some(only) = only {
             trigger.set(MESSAGING_DESTINATION_NAME, only.to_owned());
         }
-        if let Some(id) = batch.only().filter(|id| is_short_text(id)).map(str::to_owned) {
+        if let Some(id) = batch.message_id().filter(|id| is_short_text(id)).map(str::to_owned) {
             trigger.set(MESSAGING_MESSAGE_ID, id);
         }
         trigger.with_batch(batch)
