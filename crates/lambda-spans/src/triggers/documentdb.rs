@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::event::{DocumentChange, DocumentNamespace, RecordFields, part, text};
+use super::sender;
 use super::trigger::{Trigger, only_or_several};
 use crate::attributes::{
     FAAS_DOCUMENT_COLLECTION, FAAS_DOCUMENT_NAME, FAAS_DOCUMENT_OPERATION, FAAS_DOCUMENT_TIME,
@@ -54,7 +55,7 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     {
         trigger.set(FAAS_DOCUMENT_TIME, time.clone());
     }
-    trigger
+    trigger.link_to(records.iter().flat_map(sender::contexts))
 }
 
 fn change(record: &RecordFields<'_>) -> Option<Change> {
