@@ -1,6 +1,7 @@
 //! The function that the tests run in Lambda; `HANDLER` selects its handler.
 #![expect(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "a test's own function")]
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region, SharedHttpClient};
@@ -10,8 +11,8 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use futures_util::stream;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use lambda_spans::{AwsSdkSpans, ErrorType, Settings, Spans};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use lambda_spans::{AwsSdkSpans, ErrorType, Settings, Spans, TypedError};
 use serde_json::{Value, json};
 use tracing::{Instrument as _, info_span};
 
@@ -53,7 +54,11 @@ async fn main() -> Result<(), Error> {
             Spans::from_env()?;
             lambda_spans::run(router()).await
         }
-        "event" => lambda_spans::run_event(service_fn(handle)).await,
+        "event" => {
+            lambda_spans::register_typed_error::<Conflict>();
+            lambda_spans::run_event(service_fn(handle)).await
+        }
+        "diagnosed" => lambda_spans::run_event(service_fn(async |_: LambdaEvent<Value>| Err::<(), _>(Conflict))).await,
         other => panic!("no handler {other}"),
     }
 }
@@ -216,8 +221,35 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     if event.payload.get("action").is_some_and(|action| action == "panic") {
         panic!("canary-message");
     }
+    if event.payload.get("action").is_some_and(|action| action == "conflict") {
+        return Err(Conflict)?;
+    }
     match variable("RESPONSE") {
         Some(response) => Ok(serde_json::from_str(&response)?),
         None => Err("canary-message".into()),
+    }
+}
+
+/// An error that names itself in both ways.
+#[derive(Debug)]
+struct Conflict;
+
+impl std::fmt::Display for Conflict {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("canary-message")
+    }
+}
+
+impl std::error::Error for Conflict {}
+
+impl TypedError for Conflict {
+    fn error_type(&self) -> Cow<'static, str> {
+        "conflict".into()
+    }
+}
+
+impl From<Conflict> for Diagnostic {
+    fn from(error: Conflict) -> Self {
+        Self { error_type: "ConflictDiagnostic".to_owned(), error_message: error.to_string() }
     }
 }
