@@ -68,6 +68,7 @@ conventional! {
     EXCEPTION_TYPE = "exception.type";
     FAAS_COLDSTART = "faas.coldstart";
     FAAS_DOCUMENT_COLLECTION = "faas.document.collection";
+    FAAS_DOCUMENT_NAME = "faas.document.name";
     FAAS_DOCUMENT_OPERATION = "faas.document.operation";
     FAAS_DOCUMENT_TIME = "faas.document.time";
     FAAS_INSTANCE = "faas.instance";
@@ -88,6 +89,8 @@ conventional! {
     HTTP_ROUTE = "http.route";
     MESSAGING_BATCH_MESSAGE_COUNT = "messaging.batch.message_count";
     MESSAGING_DESTINATION_NAME = "messaging.destination.name";
+    MESSAGING_DESTINATION_PARTITION_ID = "messaging.destination.partition.id";
+    MESSAGING_KAFKA_OFFSET = "messaging.kafka.offset";
     MESSAGING_MESSAGE_ID = "messaging.message.id";
     MESSAGING_OPERATION_NAME = "messaging.operation.name";
     MESSAGING_OPERATION_TYPE = "messaging.operation.type";
@@ -110,6 +113,8 @@ conventional! {
 }
 
 own! {
+    /// The route of a WebSocket API, such as `$connect`. It is not a path, so it is not an `http.route`.
+    AWS_API_GATEWAY_ROUTE_KEY = "aws.api_gateway.route_key";
     /// The step of a Cognito user pool that invoked the function. The conventions do not cover Cognito.
     AWS_COGNITO_TRIGGER_SOURCE = "aws.cognito.trigger_source";
     /// The Cognito user pool that invoked the function. The conventions do not cover Cognito.
@@ -120,8 +125,12 @@ own! {
     AWS_EVENTBRIDGE_DETAIL_TYPE = "aws.eventbridge.detail_type";
     /// The source of an EventBridge event. The conventions do not cover EventBridge.
     AWS_EVENTBRIDGE_SOURCE = "aws.eventbridge.source";
+    /// The durable execution that an invocation continues. The conventions do not cover durable executions.
+    AWS_LAMBDA_DURABLE_EXECUTION_ARN = "aws.lambda.durable_execution.arn";
     /// Lambda's initialization type, such as `on-demand`. The conventions have only `faas.coldstart`.
     AWS_LAMBDA_INITIALIZATION_TYPE = "aws.lambda.initialization_type";
+    /// The tenant of a function with tenant isolation. The conventions do not cover tenants.
+    AWS_LAMBDA_TENANT_ID = "aws.lambda.tenant_id";
     /// The number of attempts of an AWS SDK operation. The conventions count resends of HTTP requests only.
     AWS_SDK_ATTEMPTS = "aws.sdk.attempts";
     /// The keys of the attributes that X-Ray indexes, in spans that X-Ray gets in OTLP. AWS defines it.

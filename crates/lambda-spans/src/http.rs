@@ -134,14 +134,23 @@ where
             }
             if let Some(matched) = matched {
                 route::record(&context, request.method(), route::without_stage(matched.as_str(), &request));
-            } else if outermost && let Some(route) = route::matched_by_gateway(request.extensions()) {
-                route::record(&context, request.method(), route);
+            } else if outermost {
+                record_route_of_event(&context, &request);
             }
             outermost.then_some(context)
         });
         let mut outcome = HandlerOutcome::new(span);
         let handler = outcome.watch(|| self.inner.call(request));
         HttpFuture { handler, outcome }
+    }
+}
+
+/// Records the route that API Gateway matched.
+fn record_route_of_event<B>(context: &Context, request: &Request<B>) {
+    if let Some(route) = route::matched_by_gateway(request.extensions()) {
+        route::record(context, request.method(), route);
+    } else if let Some(route) = route::web_socket_route(request.extensions()) {
+        route::record_web_socket(context, route);
     }
 }
 
@@ -197,3 +206,6 @@ where
         Poll::Ready(result)
     }
 }
+
+#[cfg(test)]
+mod fixtures;

@@ -25,7 +25,7 @@
 //! - [`run`](LambdaLayer): the outer layer around the invocation. Reads the trace id from Lambda's X-Ray context, opens
 //!   the invocation's span, and exports after the response and before the next poll.
 //! - [`http`](HttpLayer): the layer around the handler. Records route, status, errors and panics.
-//! - [`triggers`](EventLayer): the same for other events: queues, topics, streams, buses, schedules.
+//! - [`triggers`](EventLayer): the same for other events: queues, topics, streams, brokers, buses, schedules.
 //! - [`propagation`](ContextMode): the trace context of callers, and of [outgoing requests](inject).
 //! - `capture`: records spans when `tracing` starts and ends them. Ended spans wait in their invocation (`trace`).
 //! - `export`: sends finished invocations to the destinations in parallel and within the budget.
@@ -73,6 +73,7 @@ pub use run::lambda::{LambdaLayer, LambdaService};
 pub use run::settings::Settings;
 pub use run::spans::{InstallError, Spans};
 pub use trace::accounting::{Counts, Dropped, Ledger};
+pub use trace::error_type::{TypedError, register_typed_error};
 pub use trace::hook::EndedSpan;
 pub use trace::lookup::{request_id, trace_id};
 pub use triggers::{EventLayer, EventService};

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounting;
 pub(crate) mod continuation;
+pub(crate) mod error_type;
 pub(crate) mod exception;
 pub(crate) mod finished;
 pub(crate) mod hook;
@@ -15,4 +16,6 @@ pub(crate) mod outcome;
 pub(crate) mod running;
 pub(crate) mod sampling;
 pub(crate) mod size;
+#[cfg(test)]
+pub(crate) mod test_span;
 pub(crate) mod tree;

@@ -21,7 +21,11 @@ pub(crate) fn with_valid_url(mut event: LambdaEvent<LambdaRequest>) -> LambdaEve
             repair(&mut request.headers, &mut request.request_context.domain_name);
         }
         LambdaRequest::Alb(request) => repair(&mut request.headers, &mut None),
-        LambdaRequest::WebSocket(_) | LambdaRequest::VpcLatticeV2(_) | _ => {}
+        LambdaRequest::WebSocket(request) => {
+            repair(&mut request.headers, &mut request.request_context.domain_name);
+        }
+        LambdaRequest::VpcLatticeV2(request) => repair(&mut request.headers, &mut None),
+        _ => {}
     }
     event
 }
@@ -97,11 +101,13 @@ mod tests {
     }
 
     /// The events of every kind, with these header values.
-    fn events(protocol: &str, host: &str) -> [Value; 3] {
+    fn events(protocol: &str, host: &str) -> [Value; 5] {
         let sources = [
             include_str!("../../tests/data/apigw_rest.json"),
             include_str!("../../tests/data/apigw_http.json"),
             include_str!("../../tests/data/alb.json"),
+            include_str!("../../tests/data/aws_lambda_events/apigw-websocket-request-without-method.json"),
+            include_str!("../../tests/data/aws_lambda_events/vpc-lattice-v2-request.json"),
         ];
         sources.map(|source| {
             let mut event: Value = serde_json::from_str(source).unwrap();

@@ -72,7 +72,8 @@ fn client(event: Option<&RequestContext>, headers: &HeaderMap) -> Option<String>
             let forwarded = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
             forwarded.rsplit(',').next().map(|address| address.trim().to_owned())
         }
-        RequestContext::WebSocket(_) | RequestContext::VpcLattice(_) | _ => None,
+        RequestContext::WebSocket(context) => context.identity.source_ip.clone(),
+        RequestContext::VpcLattice(_) | _ => None,
     }
 }
 

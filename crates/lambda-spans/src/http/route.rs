@@ -7,7 +7,7 @@ use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, KeyValue};
 
 use super::request;
-use crate::attributes::{HTTP_ROUTE, URL_PATH};
+use crate::attributes::{AWS_API_GATEWAY_ROUTE_KEY, HTTP_ROUTE, URL_PATH};
 use crate::trace::http_method::method_name;
 
 /// The conventions' replacement for a redacted value.
@@ -45,6 +45,27 @@ pub(super) fn matched_by_gateway(extensions: &Extensions) -> Option<&str> {
         RequestContext::Alb(_) | _ => return None,
     };
     route.starts_with('/').then_some(route)
+}
+
+/// Returns the route of a WebSocket API's event, such as `$connect` or `sendMessage`.
+///
+/// The route names the span. It is not an `http.route`, because it is not a path: all routes share the path of the API.
+pub(super) fn web_socket_route(extensions: &Extensions) -> Option<&str> {
+    match extensions.get::<RequestContext>()? {
+        RequestContext::WebSocket(context) => context.route_key.as_deref().filter(|route| is_route_key(route)),
+        RequestContext::Alb(_) | _ => None,
+    }
+}
+
+/// API Gateway limits a route key to 128 characters.
+fn is_route_key(route: &str) -> bool {
+    (1..=128).contains(&route.len()) && !route.chars().any(char::is_control)
+}
+
+pub(super) fn record_web_socket(context: &Context, route: &str) {
+    let span = context.span();
+    span.set_attribute(KeyValue::new(AWS_API_GATEWAY_ROUTE_KEY, route.to_owned()));
+    span.update_name(route.to_owned());
 }
 
 /// Returns `route` without the stage.

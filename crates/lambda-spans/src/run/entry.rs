@@ -9,7 +9,7 @@ use std::sync::Arc;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, LambdaInvocation, Runtime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tower::{Layer as _, Service};
+use tower::Service;
 
 use super::flush::{FlushMode, Traffic};
 use super::lambda::LambdaService;
@@ -17,7 +17,7 @@ use super::settings::Settings;
 use super::shutdown;
 use super::snapstart::Restored;
 use super::spans::{InstallError, Spans};
-use crate::triggers::EventLayer;
+use crate::triggers::DiagnosedService;
 
 /// Serves invocations by events other than HTTP: [`Spans::from_env`], then [`Spans::run_event`].
 ///
@@ -67,8 +67,8 @@ impl Spans {
 
     /// Serves invocations by any event that deserializes to `T`, until the process ends.
     ///
-    /// Recognizes Amazon SQS, SNS, DynamoDB Streams, Kinesis, S3, EventBridge and Cognito by the event, for every `T`;
-    /// see [`EventLayer`].
+    /// Recognizes the service by the event, for every `T`; see [`EventLayer`](crate::EventLayer). If the handler's error becomes a
+    /// [`Diagnostic`] by your own `From`, its `error_type` is the span's `error.type`.
     ///
     /// # Errors
     /// Fails if the Runtime API is unreachable.
@@ -80,7 +80,7 @@ impl Spans {
         T: DeserializeOwned + Send + 'static,
         R: Serialize + Send + 'static,
     {
-        self.run_runtime(Runtime::new(EventLayer.layer(handler))).await
+        self.run_runtime(Runtime::new(DiagnosedService::new(handler))).await
     }
 
     /// Starts tracing for your own `lambda_runtime::Runtime`: the same as [`run`](Self::run), with the layers and the
@@ -88,7 +88,7 @@ impl Spans {
     ///
     /// It ends the init phase, prepares the receivers, registers for SIGTERM, supports SnapStart, and adds
     /// [`LambdaLayer`](crate::LambdaLayer) as the outermost layer. The layer around the handler is
-    /// [`HttpLayer`](crate::HttpLayer) or [`EventLayer`]. Run the `Runtime` by `run` or, for concurrent invocations, by
+    /// [`HttpLayer`](crate::HttpLayer) or [`EventLayer`](crate::EventLayer). Run the `Runtime` by `run` or, for concurrent invocations, by
     /// `run_concurrent`.
     ///
     /// ```no_run

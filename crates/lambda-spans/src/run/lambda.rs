@@ -23,8 +23,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use super::flush::{FlushMode, Traffic};
 use super::spans::Spans;
 use crate::attributes::{
-    AWS_LAMBDA_INVOKED_ARN, CLOUD_ACCOUNT_ID, CLOUD_RESOURCE_ID, ERROR_TYPE, FAAS_COLDSTART, FAAS_INVOCATION_ID,
-    LAMBDA_SPANS_PROACTIVE_INIT,
+    AWS_LAMBDA_INVOKED_ARN, AWS_LAMBDA_TENANT_ID, CLOUD_ACCOUNT_ID, CLOUD_RESOURCE_ID, ERROR_TYPE, FAAS_COLDSTART,
+    FAAS_INVOCATION_ID, LAMBDA_SPANS_PROACTIVE_INIT,
 };
 use crate::capture::init_phase::Initialized;
 use crate::capture::logs;
@@ -147,6 +147,9 @@ where
 fn describe(root: &Context, lambda: &LambdaContext, is_first: bool, init: Option<Initialized>) {
     let span = root.span();
     span.set_attribute(KeyValue::new(FAAS_INVOCATION_ID, lambda.request_id.clone()));
+    if let Some(tenant) = &lambda.tenant_id {
+        span.set_attribute(KeyValue::new(AWS_LAMBDA_TENANT_ID, tenant.clone()));
+    }
     let init = init.and_then(|init| init.proactively);
     span.set_attribute(KeyValue::new(FAAS_COLDSTART, is_first && init.is_none()));
     if let Some(init) = init {
@@ -308,6 +311,18 @@ mod tests {
 
     use super::*;
     use crate::run::settings::Settings;
+    use crate::trace::test_span::{attributes, described};
+
+    #[test]
+    fn tenant_is_an_attribute() {
+        let mut lambda = LambdaContext::default();
+        lambda.tenant_id = Some("blue".to_owned());
+        let span = described(|root| describe(root, &lambda, false, None));
+        assert!(attributes(&span).contains(&"aws.lambda.tenant_id=blue".to_owned()));
+        lambda.tenant_id = None;
+        let span = described(|root| describe(root, &lambda, false, None));
+        assert!(!attributes(&span).iter().any(|attribute| attribute.contains("tenant")));
+    }
 
     fn at(milliseconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(milliseconds)

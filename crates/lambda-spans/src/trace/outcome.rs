@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt::Debug;
 
+use lambda_runtime::Diagnostic;
 use opentelemetry::trace::{SpanId, Status, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 
 use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_CANCELLED};
+use crate::trace::error_type::HandlerError;
 use crate::trace::exception::Exception;
 use crate::trace::hook;
 use crate::trace::invocation::Invocation;
@@ -49,15 +51,19 @@ impl HandlerOutcome {
         self.0.take()
     }
 
-    /// Records an error of type `E` by the type's name, and the error as an exception.
+    /// Records an error and its exception.
     pub(crate) fn failed_with<E: Debug + 'static>(&mut self, error: &E) {
-        let Some(context) = self.0.take() else { return };
-        let name = std::any::type_name::<E>();
-        // A box hides the type of its content.
-        let boxed = name.contains("Box<") || name.starts_with('&');
-        let error_type = if boxed { "handler_error" } else { name };
-        record_error(&context, error_type);
-        Exception::from_handler(error, error_type).record_on(&context.span());
+        if let Some(context) = self.0.take() {
+            HandlerError::of(error).record_on(&context);
+        }
+    }
+
+    /// Records an error that the runtime reports as a `Diagnostic`, which it returns.
+    pub(crate) fn failed_as<E: Debug + Into<Diagnostic> + 'static>(&mut self, error: E) -> Diagnostic {
+        let Some(context) = self.0.take() else { return error.into() };
+        let (recorded, diagnostic) = HandlerError::diagnosed(error);
+        recorded.record_on(&context);
+        diagnostic
     }
 
     /// Polls the handler once and records a panic at once, because the code that catches it drops the future much
@@ -103,7 +109,44 @@ impl Drop for PanicGuard<'_> {
     }
 }
 
+impl HandlerError {
+    fn record_on(self, context: &Context) {
+        record_error(context, self.error_type);
+        self.exception.record_on(&context.span());
+    }
+}
+
 pub(crate) fn record_error(context: &Context, error_type: impl Into<Cow<'static, str>>) {
     context.span().set_status(Status::error(""));
     context.span().set_attribute(KeyValue::new(ERROR_TYPE, error_type.into()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::test_span::{attributes, described};
+
+    #[derive(Debug)]
+    struct Conflict;
+
+    impl From<Conflict> for Diagnostic {
+        fn from(_: Conflict) -> Self {
+            Self { error_type: "Conflict".to_owned(), error_message: "canary".to_owned() }
+        }
+    }
+
+    #[test]
+    fn diagnostic_of_an_error_is_recorded_and_returned() {
+        let span = described(|context| {
+            let diagnostic = HandlerOutcome::new(Some(context.clone())).failed_as(Conflict);
+            assert_eq!(diagnostic.error_message, "canary");
+        });
+        assert_eq!((attributes(&span), span.status), (vec!["error.type=Conflict".to_owned()], Status::error("")));
+        assert_eq!(span.events.len(), 1);
+    }
+
+    #[test]
+    fn error_outside_of_an_invocation_is_returned() {
+        assert_eq!(HandlerOutcome::new(None).failed_as(Conflict).error_type, "Conflict");
+    }
 }

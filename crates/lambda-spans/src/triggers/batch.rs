@@ -1,5 +1,7 @@
 //! A batch of records, and the records that Lambda will retry.
 
+use std::collections::HashSet;
+
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, KeyValue};
 use serde::Serialize;
@@ -12,26 +14,52 @@ use crate::trace::outcome::record_error;
 #[derive(Debug)]
 pub(super) struct RecordBatch {
     ids: Vec<String>,
-    /// For a stream: Lambda retries all records from the first failed one.
-    ordered: bool,
+    order: Order,
+}
+
+/// Which records Lambda retries after a failed one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// No other.
+    Unordered,
+    /// All later records of the batch.
+    Stream,
+    /// All later records of the same partition.
+    Partitions,
 }
 
 impl RecordBatch {
     pub(super) fn unordered(ids: impl Iterator<Item = String>) -> Self {
-        Self { ids: ids.collect(), ordered: false }
+        Self { ids: ids.collect(), order: Order::Unordered }
     }
 
     pub(super) fn ordered(ids: impl Iterator<Item = String>) -> Self {
-        Self { ids: ids.collect(), ordered: true }
+        Self { ids: ids.collect(), order: Order::Stream }
+    }
+
+    /// Each id comes from [`partition_id`](Self::partition_id).
+    pub(super) fn partitioned(ids: impl Iterator<Item = String>) -> Self {
+        Self { ids: ids.collect(), order: Order::Partitions }
+    }
+
+    /// Returns the id of a Kafka record. `partition` contains the topic.
+    pub(super) fn partition_id(partition: &str, offset: i64) -> String {
+        format!("{partition}:{offset}")
     }
 
     pub(super) fn len(&self) -> i64 {
         i64::try_from(self.ids.len()).unwrap_or(i64::MAX)
     }
 
-    /// Returns the id of a batch of one.
-    pub(super) fn only(&self) -> Option<&str> {
-        if let [only] = self.ids.as_slice() { Some(only) } else { None }
+    /// Returns the id of the message in a batch of one. A Kafka record has only a place.
+    pub(super) fn message_id(&self) -> Option<&str> {
+        if let [only] = self.ids.as_slice()
+            && self.order != Order::Partitions
+        {
+            Some(only)
+        } else {
+            None
+        }
     }
 
     /// Records the batch failures of a response. A response without failures records nothing.
@@ -53,19 +81,42 @@ impl RecordBatch {
         let failed = response.get("batchItemFailures").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let mut positions = Vec::with_capacity(failed.len());
         for failure in failed {
-            let id = failure.get("itemIdentifier").and_then(Value::as_str);
+            let id = failure.get("itemIdentifier").and_then(|id| self.id(id));
             // A malformed record has no id.
-            match self.ids.iter().position(|known| !known.is_empty() && Some(known.as_str()) == id) {
+            match self.ids.iter().position(|known| !known.is_empty() && Some(known) == id.as_ref()) {
                 Some(position) => positions.push(position),
                 None => return self.ids.len(),
             }
         }
         positions.sort_unstable();
         positions.dedup();
-        match positions.first() {
-            Some(first) if self.ordered => self.ids.len() - first,
-            _ => positions.len(),
+        match self.order {
+            Order::Unordered => positions.len(),
+            Order::Stream => positions.first().map_or(0, |first| self.ids.len() - first),
+            Order::Partitions => self.retried_in_partitions(&positions),
         }
+    }
+
+    /// Returns the id in a failure. Kafka's is an object.
+    fn id(&self, id: &Value) -> Option<String> {
+        if self.order == Order::Partitions {
+            return Some(Self::partition_id(id.get("partition")?.as_str()?, id.get("offset")?.as_i64()?));
+        }
+        id.as_str().map(str::to_owned)
+    }
+
+    /// Counts the records from the first failed one of each partition.
+    fn retried_in_partitions(&self, positions: &[usize]) -> usize {
+        let mut failed = HashSet::new();
+        let retried = self.ids.iter().enumerate().filter(|(position, id)| {
+            let partition = id.rsplit_once(':').map(|(partition, _)| partition);
+            if positions.binary_search(position).is_ok() {
+                failed.insert(partition);
+                return true;
+            }
+            failed.contains(&partition)
+        });
+        retried.count()
     }
 }
 
@@ -98,6 +149,21 @@ mod tests {
         let batch = RecordBatch::ordered(ids());
         assert_eq!(batch.failures(&failed(&["b"])), 2);
         assert_eq!(batch.failures(&failed(&["c", "a"])), 3);
+    }
+
+    #[test]
+    fn kafka_retries_from_the_first_of_a_partition() {
+        let ids = [("a-0", 7), ("a-0", 8), ("a-0", 9), ("a-1", 7), ("b-0", 1)];
+        let batch = RecordBatch::partitioned(ids.iter().map(|(name, offset)| RecordBatch::partition_id(name, *offset)));
+        let failed = |ids: &[(&str, i64)]| {
+            let ids = ids.iter().map(|(name, offset)| json!({ "partition": name, "offset": offset }));
+            json!({ "batchItemFailures": ids.map(|id| json!({ "itemIdentifier": id })).collect::<Vec<_>>() })
+        };
+        assert_eq!(batch.failures(&failed(&[])), 0);
+        assert_eq!(batch.failures(&failed(&[("a-0", 8)])), 2);
+        assert_eq!(batch.failures(&failed(&[("a-0", 9), ("a-0", 8), ("b-0", 1)])), 3);
+        assert_eq!(batch.failures(&failed(&[("a-1", 8)])), 5);
+        assert_eq!(batch.failures(&json!({ "batchItemFailures": [{ "itemIdentifier": "a-0-8" }] })), 5);
     }
 
     #[test]

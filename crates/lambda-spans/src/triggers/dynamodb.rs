@@ -42,7 +42,7 @@ fn table(arn: &str) -> Option<&str> {
 /// Returns the operation if all records have the same.
 fn operation(records: &[RecordFields<'_>]) -> Option<&'static str> {
     let first = &records.first()?.event_name;
-    let operation = match first.as_str() {
+    let operation = match &**first {
         "INSERT" => "insert",
         "MODIFY" => "edit",
         "REMOVE" => "delete",

@@ -14,9 +14,12 @@ struct KinesisData {
     sequence_number: String,
 }
 
+pub(super) fn is_record(record: &RecordFields<'_>) -> bool {
+    record.kinesis.is_some() || record.data.is_some() && !record.sequence_number.is_empty()
+}
+
 pub(super) fn trigger(arn: &str, records: &[RecordFields<'_>]) -> Trigger {
     let stream = stream(arn);
-    let entries = records.iter().map(|record| part(record.kinesis).unwrap_or_default());
     let mut trigger = Trigger::consumer("pubsub", stream);
     trigger.set_messaging_system("aws.kinesis");
     if let Some(stream) = stream {
@@ -24,8 +27,14 @@ pub(super) fn trigger(arn: &str, records: &[RecordFields<'_>]) -> Trigger {
         trigger.set(AWS_KINESIS_STREAM_NAME, stream.to_owned());
     }
     trigger
-        .with_batch(RecordBatch::ordered(entries.map(|entry: KinesisData| entry.sequence_number)))
+        .with_batch(RecordBatch::ordered(records.iter().map(sequence_number)))
         .link_to(records.iter().flat_map(sender::contexts))
+}
+
+/// EventBridge Pipes writes the members of `kinesis` into the record.
+fn sequence_number(record: &RecordFields<'_>) -> String {
+    let data: Option<KinesisData> = part(record.kinesis);
+    data.map_or_else(|| record.sequence_number.to_string(), |data| data.sequence_number)
 }
 
 /// `arn:aws:kinesis:eu-west-1:123456789012:stream/clicks`, optionally with a consumer's name.

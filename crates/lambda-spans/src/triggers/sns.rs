@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::batch::RecordBatch;
-use super::event::{RecordFields, part, text_or_empty};
+use super::event::{RecordFields, last_of_arn, part, text_or_empty};
 use super::sender;
 use super::trigger::Trigger;
 
@@ -20,7 +20,7 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let notifications: Vec<SnsNotification> =
         records.iter().map(|record| part(record.sns).unwrap_or_default()).collect();
     let batch = RecordBatch::unordered(notifications.iter().map(|notification| notification.message_id.clone()));
-    let topics = notifications.iter().map(|notification| notification.topic_arn.as_str());
+    let topics = notifications.iter().filter_map(|notification| last_of_arn(&notification.topic_arn));
     let mut trigger = Trigger::messages("aws.sns", topics, batch);
     // SNS does not support partial batch failures.
     trigger.batch = None;

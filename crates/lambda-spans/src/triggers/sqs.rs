@@ -1,12 +1,17 @@
 //! Amazon SQS: a batch of messages.
 
 use super::batch::RecordBatch;
-use super::event::RecordFields;
+use super::event::{RecordFields, last_of_arn, part};
 use super::sender;
 use super::trigger::Trigger;
 
+pub(super) fn is_message(record: &RecordFields<'_>) -> bool {
+    let members = [record.message_id, record.receipt_handle, record.body, record.attributes, record.message_attributes];
+    members.iter().any(Option::is_some)
+}
+
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
-    let batch = RecordBatch::unordered(records.iter().map(|record| record.message_id.clone()));
-    let queues = records.iter().map(|record| record.arn.as_str());
-    Trigger::messages("aws_sqs", queues, batch).link_to(records.iter().flat_map(sender::contexts))
+    let ids = records.iter().map(|record| part(record.message_id).unwrap_or_default());
+    let queues = records.iter().filter_map(|record| last_of_arn(&record.arn));
+    Trigger::messages("aws_sqs", queues, RecordBatch::unordered(ids)).link_to(records.iter().flat_map(sender::contexts))
 }

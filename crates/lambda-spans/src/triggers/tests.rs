@@ -1,10 +1,12 @@
+mod fixtures;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::detect;
 use super::trigger::{MAX_LINKS, Trigger};
 
-const EVENTS: [&[u8]; 8] = [
+const EVENTS: [&[u8]; 17] = [
     include_bytes!("../../tests/data/sqs.json"),
     include_bytes!("../../tests/data/sns.json"),
     include_bytes!("../../tests/data/dynamodb.json"),
@@ -13,6 +15,15 @@ const EVENTS: [&[u8]; 8] = [
     include_bytes!("../../tests/data/apigw_rest.json"),
     include_bytes!("../../tests/data/kinesis.json"),
     include_bytes!("../../tests/data/s3.json"),
+    include_bytes!("../../tests/data/event_msk.json"),
+    include_bytes!("../../tests/data/event_durable.json"),
+    include_bytes!("../../tests/data/pipe_kafka.json"),
+    include_bytes!("../../tests/data/pipe_activemq.json"),
+    include_bytes!("../../tests/data/aws_lambda_events/activemq-event.json"),
+    include_bytes!("../../tests/data/aws_lambda_events/rabbitmq-event.json"),
+    include_bytes!("../../tests/data/aws_lambda_events/documentdb-update-event.json"),
+    include_bytes!("../../tests/data/aws_lambda_events/vpc-lattice-v2-request.json"),
+    include_bytes!("../../tests/data/aws_lambda_events/apigw-websocket-request-without-method.json"),
 ];
 
 fn attribute(trigger: &Trigger, key: &str) -> Option<String> {
@@ -39,7 +50,24 @@ fn similar_events_are_other() {
         case(include_bytes!("../../tests/data/event_custom_trigger.json")),
         case(include_bytes!("../../tests/data/event_destination_stream.json")),
         case(include_bytes!("../../tests/data/event_lambda_authorizer_token.json")),
+        case(include_bytes!("../../tests/data/event_custom_records.json")),
         json!({ "type": "REQUEST", "routeArn": "x", "requestContext": { "http": {} } }),
+        json!({ "requestContext": { "apiId": "x" } }),
+        json!({ "requestContext": { "http": { "method": "GET" } } }),
+        json!({ "requestContext": { "connectionId": "x" } }),
+        json!({ "raw_path": "/", "method": "GET" }),
+        json!({ "eventSource": "aws:kafka", "records": [] }),
+        json!({ "eventSource": "aws:kafka" }),
+        json!({ "eventSource": "aws:mq", "messages": "x" }),
+        json!({ "eventSource": "aws:docdb", "events": null }),
+        json!({ "DurableExecutionArn": "arn:aws:lambda:x" }),
+        json!({ "DurableExecutionArn": "x", "CheckpointToken": "y" }),
+        json!({ "Records": [], "eventSourceARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks" }),
+        json!({ "Records": [
+            { "eventSource": "aws:sqs", "messageId": "1" }, { "eventSource": "aws:s3", "s3": {} }
+        ]}),
+        json!([{ "eventSource": "aws:sqs" }]),
+        json!([{ "eventSource": "mine", "body": "x" }]),
         json!([1, 2]),
         json!("text"),
     ] {
@@ -56,6 +84,112 @@ fn described(event: &[u8]) -> (String, Vec<String>) {
     let mut attributes: Vec<_> = attributes.map(|found| format!("{}={}", found.key, found.value)).collect();
     attributes.sort_unstable();
     (trigger.name.unwrap_or_default(), attributes)
+}
+
+#[test]
+fn last_of_two_equal_members_counts() {
+    let twice = include_str!("../../tests/data/event_dup_keys.json");
+    assert_eq!(attribute(&detect::trigger(twice.as_bytes()), "faas.trigger").as_deref(), Some("other"));
+    let message = r#"{"eventSource": "aws:s3", "eventSource": "aws:sqs", "messageId": "1",
+        "eventSourceARN": "arn:aws:sqs:x:1:orders", "eventSourceARN": null, "eventSourceARN": "arn:aws:sqs:x:1:returns"}"#;
+    let event = twice.replace(r#"{"eventSource":"aws:sqs"}"#, message);
+    assert_eq!(described(event.as_bytes()).0, "process returns");
+}
+
+#[test]
+fn kafka_record_has_its_topic_and_place() {
+    let (name, attributes) = described(include_bytes!("../../tests/data/event_msk.json"));
+    let expected = [
+        "messaging.batch.message_count=1",
+        "messaging.destination.name=orders",
+        "messaging.destination.partition.id=0",
+        "messaging.kafka.offset=15",
+        "messaging.system=kafka",
+    ];
+    assert_eq!((name.as_str(), attributes), ("process orders", expected.map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn kafka_batch_of_several_topics_has_no_destination() {
+    let record = |topic, partition| json!({ "topic": topic, "partition": partition, "offset": 1, "value": "e30=" });
+    let batch =
+        |records| json!({ "eventSource": "SelfManagedKafka", "bootstrapServers": "b:9092", "records": records });
+    let several = batch(json!({ "orders-0": [record("orders", 0)], "returns-0": [record("returns", 0), null] }));
+    let (name, attributes) = described(several.to_string().as_bytes());
+    assert_eq!(name, "process multiple_sources");
+    assert_eq!(attributes, ["messaging.batch.message_count=3", "messaging.system=kafka"]);
+
+    let partitions = batch(json!({ "a-b-0": [record("a-b", 0)], "a-b-1": [{ "offset": 7 }] }));
+    let (name, attributes) = described(partitions.to_string().as_bytes());
+    assert_eq!(name, "process a-b");
+    assert_eq!(
+        attributes,
+        ["messaging.batch.message_count=2", "messaging.destination.name=a-b", "messaging.system=kafka"]
+    );
+}
+
+#[test]
+fn records_of_a_pipe_are_the_records_of_their_source() {
+    for (event, expected) in [
+        (&include_bytes!("../../tests/data/pipe_kafka.json")[..], "process mytopic"),
+        (include_bytes!("../../tests/data/pipe_activemq.json"), "process testQueue"),
+    ] {
+        assert_eq!(described(event).0, expected);
+    }
+    let message: Value = case(include_bytes!("../../tests/data/event_sqs_both.json"))["Records"].clone();
+    assert_eq!(described(message.to_string().as_bytes()).0, "process orders");
+    assert_eq!(linked(message.to_string().as_bytes()).len(), 2);
+    let kinesis = json!([{
+        "eventSource": "aws:kinesis", "eventSourceARN": "arn:aws:kinesis:x:1:stream/clicks", "data": "e30=",
+        "sequenceNumber": "4959", "partitionKey": "1",
+    }]);
+    assert_eq!(described(kinesis.to_string().as_bytes()).0, "process clicks");
+    let change = json!([{
+        "eventSource": "aws:dynamodb", "eventSourceARN": "arn:aws:dynamodb:x:1:table/orders/stream/y",
+        "dynamodb": { "SequenceNumber": "1" }, "eventName": "REMOVE",
+    }]);
+    assert_eq!(described(change.to_string().as_bytes()).0, "process orders");
+    let rabbit = json!([{
+        "eventSource": "aws:rmq", "eventSourceKey": "pizzaQueue::/", "basicProperties": { "messageId": "m-1" },
+    }]);
+    let (name, attributes) = described(rabbit.to_string().as_bytes());
+    assert_eq!(name, "process pizzaQueue");
+    assert!(attributes.contains(&"messaging.message.id=m-1".to_owned()), "{attributes:?}");
+}
+
+#[test]
+fn durable_execution_is_other_with_its_arn() {
+    let trigger = detect::trigger(include_bytes!("../../tests/data/event_durable.json"));
+    assert_eq!((&trigger.name, attribute(&trigger, "faas.trigger").as_deref()), (&None, Some("other")));
+    assert_eq!(
+        attribute(&trigger, "aws.lambda.durable_execution.arn").as_deref(),
+        Some("arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST/durable-execution/a/b")
+    );
+}
+
+#[test]
+fn changes_of_two_collections_are_named_after_the_database() {
+    let change =
+        |collection| json!({ "event": { "ns": { "db": "shop", "coll": collection }, "operationType": "insert" } });
+    let batch = |changes| json!({ "eventSource": "aws:docdb", "eventSourceArn": "x", "events": changes }).to_string();
+    let (name, attributes) = described(batch(json!([change("orders"), change("returns")])).as_bytes());
+    let expected =
+        ["faas.document.collection=shop", "faas.document.operation=insert", "messaging.batch.message_count=2"];
+    assert_eq!((name.as_str(), attributes), ("process shop", expected.map(str::to_owned).to_vec()));
+    assert_eq!(described(batch(json!([change("orders"), null])).as_bytes()).0, "process shop.orders");
+}
+
+#[test]
+fn message_of_a_web_socket_is_named_after_its_route() {
+    for route in ["sendMessage", "$default"] {
+        let event = json!({
+            "requestContext": { "routeKey": route, "eventType": "MESSAGE", "connectionId": "c=", "apiId": "x" },
+            "body": "{}", "isBase64Encoded": false,
+        });
+        let trigger = detect::trigger(event.to_string().as_bytes());
+        assert_eq!((trigger.name.as_deref(), trigger.consumer), (Some(route), false));
+        assert_eq!(attribute(&trigger, "faas.trigger").as_deref(), Some("http"));
+    }
 }
 
 #[test]
@@ -214,6 +348,23 @@ proptest! {
         }]});
         let trigger = detect::trigger(event.to_string().as_bytes());
         prop_assert!(trigger.name.is_some() && trigger.links.is_empty());
+    }
+
+    /// Batches of brokers with arbitrary values in known fields.
+    #[test]
+    fn broker_values_of_any_shape_are_an_event(
+        source in "aws:(kafka|mq|rmq|docdb)|SelfManagedKafka", value in any_json(), other in any_json(),
+    ) {
+        let record = json!({
+            "topic": value, "partition": other, "offset": value, "headers": other, "value": value, "destination": other,
+            "properties": value, "basicProperties": other, "messageID": value, "event": other, "data": value,
+        });
+        for records in [json!([record]), json!({ "a": [record] }), value] {
+            let event = json!({
+                "eventSource": source, "records": records, "messages": records, "rmqMessagesByQueue": records, "events": records,
+            });
+            prop_assert!(attribute(&detect::trigger(event.to_string().as_bytes()), "faas.trigger").is_some());
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 
 use super::batch::RecordBatch;
-use super::event::{is_short_text, last_of_arn};
+use super::event::is_short_text;
 use crate::attributes::{
     FAAS_TRIGGER, MESSAGING_BATCH_MESSAGE_COUNT, MESSAGING_DESTINATION_NAME, MESSAGING_MESSAGE_ID,
     MESSAGING_OPERATION_NAME, MESSAGING_OPERATION_TYPE, MESSAGING_SYSTEM, OTEL_KIND,
@@ -35,13 +35,13 @@ impl Trigger {
         Self { name: Some(name), consumer: true, ..Self::faas(trigger) }
     }
 
-    /// Describes a batch of messages from the queues or topics in `destinations`.
+    /// Describes a batch of messages from the queues or topics with the names `destinations`.
     pub(super) fn messages<'a>(
         system: &'static str,
         destinations: impl Iterator<Item = &'a str>,
         batch: RecordBatch,
     ) -> Self {
-        let mut names: Vec<&str> = destinations.filter_map(last_of_arn).collect();
+        let mut names: Vec<&str> = destinations.filter(|name| is_short_text(name)).collect();
         names.sort_unstable();
         names.dedup();
         let (only, source) = only_or_several(&names);
@@ -50,7 +50,7 @@ impl Trigger {
         if let Some(only) = only {
             trigger.set(MESSAGING_DESTINATION_NAME, only.to_owned());
         }
-        if let Some(id) = batch.only().filter(|id| is_short_text(id)).map(str::to_owned) {
+        if let Some(id) = batch.message_id().filter(|id| is_short_text(id)).map(str::to_owned) {
             trigger.set(MESSAGING_MESSAGE_ID, id);
         }
         trigger.with_batch(batch)

@@ -1,6 +1,7 @@
 //! The function that the tests run in Lambda; `HANDLER` selects its handler.
 #![expect(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "a test's own function")]
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -14,8 +15,8 @@ use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use futures_util::{FutureExt as _, stream};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use lambda_spans::{AwsSdkSpans, ClientLayer, ErrorType, Settings, Spans};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use lambda_spans::{AwsSdkSpans, ClientLayer, ErrorType, Settings, Spans, TypedError};
 use serde_json::{Value, json};
 use tower::{BoxError, Layer as _, ServiceExt as _};
 use tracing::{Instrument as _, info_span};
@@ -60,7 +61,11 @@ async fn main() -> Result<(), Error> {
             Spans::from_env()?;
             lambda_spans::run(router()).await
         }
-        "event" => lambda_spans::run_event(service_fn(handle)).await,
+        "event" => {
+            lambda_spans::register_typed_error::<Conflict>();
+            lambda_spans::run_event(service_fn(handle)).await
+        }
+        "diagnosed" => lambda_spans::run_event(service_fn(async |_: LambdaEvent<Value>| Err::<(), _>(Conflict))).await,
         "records" => lambda_spans::run_event(service_fn(records)).await,
         other => panic!("no handler {other}"),
     }
@@ -143,11 +148,8 @@ fn ledger(spans: &Spans) -> Json<Value> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     let resident: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
-    let mut counts = json!({ "created": ledger.created, "xray": xray, "otlp": otlp, "resident": resident });
-    if second != [0; 6] {
-        counts["second"] = json!(second);
-    }
-    Json(counts)
+    let second = (second != [0; 6]).then_some(second);
+    Json(json!({ "created": ledger.created, "xray": xray, "otlp": otlp, "second": second, "resident": resident }))
 }
 
 async fn panics() -> StatusCode {
@@ -305,8 +307,35 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     if event.payload.get("action").is_some_and(|action| action == "panic") {
         panic!("canary-message");
     }
+    if event.payload.get("action").is_some_and(|action| action == "conflict") {
+        return Err(Conflict)?;
+    }
     match variable("RESPONSE") {
         Some(response) => Ok(serde_json::from_str(&response)?),
         None => Err("canary-message".into()),
+    }
+}
+
+/// An error that names itself in both ways.
+#[derive(Debug)]
+struct Conflict;
+
+impl std::fmt::Display for Conflict {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("canary-message")
+    }
+}
+
+impl std::error::Error for Conflict {}
+
+impl TypedError for Conflict {
+    fn error_type(&self) -> Cow<'static, str> {
+        "conflict".into()
+    }
+}
+
+impl From<Conflict> for Diagnostic {
+    fn from(error: Conflict) -> Self {
+        Self { error_type: "ConflictDiagnostic".to_owned(), error_message: error.to_string() }
     }
 }

@@ -8,6 +8,9 @@ const S3: &str = include_str!("../data/s3.json");
 const EVENTBRIDGE: &str = include_str!("../data/eventbridge.json");
 const SCHEDULE: &str = include_str!("../data/schedule.json");
 const COGNITO: &str = include_str!("../data/cognito.json");
+const KAFKA: &str = include_str!("../data/event_msk.json");
+const DURABLE: &str = include_str!("../data/event_durable.json");
+const WEB_SOCKET: &str = include_str!("../data/aws_lambda_events/apigw-websocket-request-without-method.json");
 const PLAIN: &str = include_str!("../data/plain.json");
 
 const SERVER: i32 = 2;
@@ -177,6 +180,68 @@ async fn errors_and_panics_end_the_span() {
     let trace = invoke(r#"{"action": "panic"}"#, None).await;
     let (.., failed, attributes) = summary(trace.root());
     assert_eq!((failed, attributes["error.type"].as_str()), (true, "panic"));
+}
+
+#[tokio::test]
+async fn error_of_a_handler_names_itself() {
+    let trace = invoke(r#"{"action": "conflict"}"#, None).await;
+    let (.., failed, attributes) = summary(trace.root());
+    assert_eq!((failed, attributes["error.type"].as_str()), (true, "conflict"));
+
+    let trace = Stack::start("diagnosed", &[]).await.invoke(PLAIN).await;
+    assert!(!trace.answer.success);
+    trace.assert_nothing_private();
+    let (.., failed, attributes) = summary(trace.root());
+    assert_eq!((failed, attributes["error.type"].as_str()), (true, "ConflictDiagnostic"));
+}
+
+#[tokio::test]
+async fn kafka_record_is_named_after_its_topic() {
+    let trace = invoke(KAFKA, Some("null")).await;
+    let expected = attributes([
+        ("faas.trigger", "pubsub"),
+        ("messaging.batch.message_count", "int 1"),
+        ("messaging.destination.name", "orders"),
+        ("messaging.destination.partition.id", "0"),
+        ("messaging.kafka.offset", "int 15"),
+        ("messaging.operation.name", "process"),
+        ("messaging.operation.type", "process"),
+        ("messaging.system", "kafka"),
+    ]);
+    assert_eq!(summary(trace.root()), ("process orders".to_owned(), CONSUMER, false, expected));
+}
+
+#[tokio::test]
+async fn kafka_retries_are_counted_as_failures() {
+    let failed = r#"{"batchItemFailures": [{"itemIdentifier": {"partition": "orders-0", "offset": 15}}]}"#;
+    let (.., failed, attributes) = summary(invoke(KAFKA, Some(failed)).await.root());
+    assert_eq!((failed, attributes["faas.batch.failures"].as_str()), (true, "int 1"));
+}
+
+#[tokio::test]
+async fn durable_execution_has_its_arn() {
+    let trace = invoke(DURABLE, Some("{}")).await;
+    let expected = attributes([
+        (
+            "aws.lambda.durable_execution.arn",
+            "arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST/durable-execution/a/b",
+        ),
+        ("faas.trigger", "other"),
+    ]);
+    assert_eq!(summary(trace.root()), ("cruddur-api".to_owned(), SERVER, false, expected));
+}
+
+#[tokio::test]
+async fn web_socket_event_is_named_after_its_route() {
+    for handler in ["event", "http"] {
+        let response = [("RESPONSE", "{}".to_owned())];
+        let trace = Stack::start(handler, &response).await.invoke(WEB_SOCKET).await;
+        let (name, kind, failed, attributes) = summary(trace.root());
+        assert_eq!((name.as_str(), kind, failed), ("$connect", SERVER, false));
+        assert_eq!(attributes["aws.api_gateway.route_key"], "$connect");
+        assert_eq!(attributes["faas.trigger"], "http");
+        assert!(!attributes.contains_key("http.route"), "{attributes:?}");
+    }
 }
 
 #[tokio::test]
