@@ -22,6 +22,8 @@ const BOXED: &str = "handler_error";
 /// handlers return it in a box. The name then applies wherever a handler returns the error: as its own type, in a
 /// `Box<dyn Error>` such as [`lambda_runtime::Error`], or as the source of another error in a box.
 ///
+/// An `anyhow::Error` hides its content. Convert it by its `reallocate_into_boxed_dyn_error_without_backtrace`.
+///
 /// ```
 /// use std::borrow::Cow;
 /// use std::fmt;

@@ -92,7 +92,8 @@ fn empty_window(event: &EventFields<'_>) -> Option<Trigger> {
 /// Returns the trigger of an event that requires an HTTP response. Authorizers and records of failed invocations have a
 /// `requestContext` too, but no response to a client.
 fn http(event: &EventFields<'_>) -> Option<Trigger> {
-    if event::present(event.method_arn.or(event.route_arn)).is_some() {
+    let is_set = |member: &Option<_>| event::present(*member).is_some();
+    if [event.method_arn, event.route_arn].iter().any(is_set) {
         return None;
     }
     let context: HashMap<String, IgnoredAny> = event::part(event.request_context).unwrap_or_default();
@@ -100,12 +101,12 @@ fn http(event: &EventFields<'_>) -> Option<Trigger> {
     if has(&["connectionId"]) && has(&["eventType", "routeKey"]) {
         return Some(web_socket(event));
     }
-    let is_set = |members: &[_]| members.iter().all(|member| event::present(*member).is_some());
+    let are_set = |members: &[_]| members.iter().all(is_set);
     // A REST API or a load balancer; an HTTP API or a function URL; VPC Lattice in the versions 2.0 and 1.0.
-    let is_request = is_set(&[event.http_method, event.path]) && has(&["apiId", "resourceId", "resourcePath", "elb"])
-        || is_set(&[event.raw_path]) && has(&["http"])
-        || is_set(&[event.method, event.path]) && has(&["serviceNetworkArn", "serviceArn", "targetGroupArn"])
-        || is_set(&[event.method, event.raw_path, event.headers]) && event.request_context.is_none();
+    let is_request = are_set(&[event.http_method, event.path]) && has(&["apiId", "resourceId", "resourcePath", "elb"])
+        || are_set(&[event.raw_path]) && has(&["http"])
+        || are_set(&[event.method, event.path]) && has(&["serviceNetworkArn", "serviceArn", "targetGroupArn"])
+        || are_set(&[event.method, event.raw_path, event.headers]) && !is_set(&event.request_context);
     is_request.then(|| Trigger::faas("http"))
 }
 

@@ -52,6 +52,9 @@ fn similar_events_are_other() {
         case(include_bytes!("../../tests/data/event_lambda_authorizer_token.json")),
         case(include_bytes!("../../tests/data/event_custom_records.json")),
         json!({ "type": "REQUEST", "routeArn": "x", "requestContext": { "http": {} } }),
+        json!({
+            "methodArn": null, "routeArn": "x", "rawPath": "/", "requestContext": { "http": { "method": "GET" } }
+        }),
         json!({ "requestContext": { "apiId": "x" } }),
         json!({ "requestContext": { "http": { "method": "GET" } } }),
         json!({ "requestContext": { "connectionId": "x" } }),
