@@ -3,9 +3,11 @@
 //! In the outer layer, the response has already been sent and errors have become responses.
 
 mod authority;
+pub(crate) mod axum_router;
 pub(crate) mod body;
 pub(crate) mod event;
 mod request;
+pub(crate) mod response;
 mod route;
 pub(crate) mod stream;
 
@@ -13,6 +15,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Once;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use axum::extract::MatchedPath;
@@ -27,6 +30,9 @@ use crate::attributes::{ERROR_TYPE, HTTP_RESPONSE_BODY_SIZE, HTTP_RESPONSE_STATU
 use crate::trace::inbound;
 use crate::trace::lookup;
 use crate::trace::outcome::HandlerOutcome;
+
+/// Whether the log has the warning about another version of axum.
+static WARNED: Once = Once::new();
 
 /// A response extension that sets `error.type` on the request's span.
 ///
@@ -91,7 +97,7 @@ impl<S> Layer<S> for HttpLayer {
 
     fn layer(&self, inner: S) -> HttpService<S> {
         inbound::inner_layer_built();
-        HttpService { inner, layer: *self }
+        HttpService { inner, layer: *self, is_of_other_axum: axum_router::is_of_other_axum::<S>() }
     }
 }
 
@@ -100,6 +106,7 @@ impl<S> Layer<S> for HttpLayer {
 pub struct HttpService<S> {
     inner: S,
     layer: HttpLayer,
+    is_of_other_axum: bool,
 }
 
 impl<S, B, R> Service<Request<B>> for HttpService<S>
@@ -118,6 +125,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        if self.is_of_other_axum {
+            // When the router is built, logging is often not installed yet.
+            WARNED.call_once(axum_router::warn);
+        }
         let span = lookup::current().and_then(|invocation| {
             let context = Context::current();
             // The outermost layer records the request; a layer inside the router adds the route.

@@ -60,8 +60,8 @@ pub use http::{ErrorType, HttpLayer, HttpService};
 pub use propagation::ContextMode;
 pub use propagation::traceparent::trace_id_of;
 #[cfg(feature = "http")]
-pub use run::entry::http::{run, run_streaming};
-pub use run::entry::run_event;
+pub use run::entry::http::{run, run_concurrent, run_streaming, run_streaming_concurrent};
+pub use run::entry::{run_event, run_event_concurrent};
 pub use run::flush::FlushMode;
 pub use run::lambda::{LambdaLayer, LambdaService};
 pub use run::settings::Settings;

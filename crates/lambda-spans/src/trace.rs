@@ -12,4 +12,5 @@ pub(crate) mod outcome;
 pub(crate) mod running;
 pub(crate) mod sampling;
 pub(crate) mod size;
+pub(crate) mod streamed;
 pub(crate) mod tree;
