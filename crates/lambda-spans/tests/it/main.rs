@@ -6,6 +6,7 @@ mod aws_sdk;
 mod cancellation;
 mod context;
 mod distance;
+mod entry;
 mod errors;
 mod examples;
 mod faults;
