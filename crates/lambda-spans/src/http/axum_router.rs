@@ -1,39 +1,27 @@
-//! A plain axum router. It shows the matched route only to layers inside of it.
+//! Recognizes axum's router, whose matched route only layers inside of it see.
 
 use std::any::{TypeId, type_name};
 use std::convert::Infallible;
-use std::mem;
 use std::ptr;
 
 use axum::Router;
 use axum::routing::Route;
 
-use super::HttpLayer;
-
-/// Adds a layer to each route of a plain router. Any other service stays as it is.
-pub(crate) fn with_routes<S>(mut service: S) -> S {
-    if let Some(router) = as_router(&mut service) {
-        *router = mem::take(router).layer(HttpLayer::new());
-    } else if is_of_other_axum::<S>() {
-        warn();
-    }
-    service
-}
-
+/// Returns a service as a plain router, if it is one.
 #[expect(unsafe_code, reason = "`Any` would require services to be `'static`")]
-fn as_router<S>(service: &mut S) -> Option<&mut Router> {
+pub(crate) fn as_router<S>(service: &mut S) -> Option<&mut Router> {
     let is_router = typeid::of::<S>() == TypeId::of::<Router>();
     // SAFETY: `S` is `Router`. Equal ids mean equal types up to lifetimes, and `Router` has no lifetime.
     is_router.then(|| unsafe { &mut *ptr::from_mut(service).cast::<Router>() })
 }
 
 /// Logs that the routes of a router are unknown.
-pub(super) fn warn() {
+pub(crate) fn warn() {
     tracing::warn!("http.route is missing: the router is not of axum 0.8. Depend on axum 0.8");
 }
 
 /// Returns whether `S` is a router, or a route of a router, of another version of axum.
-pub(super) fn is_of_other_axum<S>() -> bool {
+pub(crate) fn is_of_other_axum<S>() -> bool {
     has_name_of_axum(type_name::<S>(), typeid::of::<S>())
 }
 

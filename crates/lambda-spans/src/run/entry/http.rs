@@ -1,6 +1,7 @@
 //! The entry points of HTTP functions.
 
 use std::fmt::Debug;
+use std::mem;
 
 use bytes::Bytes;
 use http::Response;
@@ -11,7 +12,7 @@ use tower::{Layer as _, Service, ServiceExt as _};
 
 use super::mapped::Mapped;
 use crate::http::HttpLayer;
-use crate::http::axum_router::with_routes;
+use crate::http::axum_router::{as_router, is_of_other_axum, warn};
 use crate::http::body::SyncBody;
 use crate::http::event;
 use crate::http::response::{Converted, Responding};
@@ -189,4 +190,14 @@ impl Spans {
     fn http_layer(&self) -> HttpLayer {
         HttpLayer::new().with_client_address(self.client_address)
     }
+}
+
+/// Adds a layer to each route of a plain axum router. Any other service stays as it is.
+fn with_routes<S>(mut service: S) -> S {
+    if let Some(router) = as_router(&mut service) {
+        *router = mem::take(router).layer(HttpLayer::new());
+    } else if is_of_other_axum::<S>() {
+        warn();
+    }
+    service
 }
