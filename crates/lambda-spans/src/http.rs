@@ -15,7 +15,6 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Once;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use axum::extract::MatchedPath;
@@ -30,9 +29,6 @@ use crate::attributes::{ERROR_TYPE, HTTP_RESPONSE_BODY_SIZE, HTTP_RESPONSE_STATU
 use crate::trace::inbound;
 use crate::trace::lookup;
 use crate::trace::outcome::HandlerOutcome;
-
-/// Whether the log has the warning about another version of axum.
-static WARNED: Once = Once::new();
 
 /// A response extension that sets `error.type` on the request's span.
 ///
@@ -127,7 +123,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if self.is_of_other_axum {
             // When the router is built, logging is often not installed yet.
-            WARNED.call_once(axum_router::warn);
+            axum_router::warn();
         }
         let span = lookup::current().and_then(|invocation| {
             let context = Context::current();

@@ -3,6 +3,7 @@
 use std::any::{TypeId, type_name};
 use std::convert::Infallible;
 use std::ptr;
+use std::sync::Once;
 
 use axum::Router;
 use axum::routing::Route;
@@ -15,9 +16,10 @@ pub(crate) fn as_router<S>(service: &mut S) -> Option<&mut Router> {
     is_router.then(|| unsafe { &mut *ptr::from_mut(service).cast::<Router>() })
 }
 
-/// Logs that the routes of a router are unknown.
+/// Logs once that the routes of a router are unknown.
 pub(crate) fn warn() {
-    tracing::warn!("http.route is missing: the router is not of axum 0.8. Depend on axum 0.8");
+    static LOGGED: Once = Once::new();
+    LOGGED.call_once(|| tracing::warn!("http.route is missing: the router is not of axum 0.8. Depend on axum 0.8"));
 }
 
 /// Returns whether `S` is a router, or a route of a router, of another version of axum.
