@@ -23,6 +23,8 @@ with_tools := PATH="$(CURDIR)/.tools/python/bin:$(CURDIR)/$(dir $(auditable)):$(
 
 workspaces := . adopter benches benches/load
 rust_targets := $${CARGO_TARGET_DIR:-target}
+# For the adopter, which is a workspace and would have its own folder.
+with_targets := CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target}"
 pytest := $(with_tools) pytest
 # Builds the local server and the test programs. It builds nothing after `make unit`.
 build_tests := cargo test --locked --workspace --no-run
@@ -105,8 +107,8 @@ unit: ## run cargo test; requires only Rust and a C compiler
 
 .PHONY: adopter
 adopter: ## lint and test a program that uses lambda-spans as its users do
-	CARGO_TARGET_DIR="$(abspath $(rust_targets))" cargo clippy --locked --manifest-path adopter/Cargo.toml --all-targets -- -D warnings
-	CARGO_TARGET_DIR="$(abspath $(rust_targets))" cargo test --locked --manifest-path adopter/Cargo.toml
+	$(with_targets) cargo clippy --locked --manifest-path adopter/Cargo.toml --all-targets -- -D warnings
+	$(with_targets) cargo test --locked --manifest-path adopter/Cargo.toml
 
 .PHONY: model
 model: ## compare 100,000 random user sessions with a simple model (make unit: 10,000)

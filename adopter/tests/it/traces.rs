@@ -29,8 +29,7 @@ struct Invocation {
 
 impl Stack {
     async fn start(binary: &str) -> Self {
-        let (otlp, xray, services) =
-            (OtlpReceiver::start().await, XrayDaemon::start().await, Services::start().await);
+        let (otlp, xray, services) = (OtlpReceiver::start().await, XrayDaemon::start().await, Services::start().await);
         let environment = [
             ("AWS_XRAY_DAEMON_ADDRESS", xray.address()),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.endpoint()),
@@ -48,11 +47,8 @@ impl Stack {
 
     async fn invoke(&mut self, payload: &str) -> Invocation {
         let known = self.otlp.collected().spans.len();
-        let event = Event {
-            payload: payload.to_owned(),
-            trace_header: TRACE.to_owned(),
-            timeout: Duration::from_secs(10),
-        };
+        let event =
+            Event { payload: payload.to_owned(), trace_header: TRACE.to_owned(), timeout: Duration::from_secs(10) };
         let result = self.lambda.invoke(event).await;
         self.lambda.wait_until_frozen().await;
         let spans = self.otlp.collected().spans.into_iter().skip(known).map(|(_, span)| span).collect();
@@ -143,7 +139,9 @@ async fn announcement_carries_the_context_to_each_service() {
     function.assert_trace("announce", &announced);
     let notification = function.services.received().await.body;
     let notification = notification.as_str().unwrap();
-    assert!(notification.contains("Name=traceparent&") && notification.contains("=00-6925a400000000000000000000000001-"));
+    assert!(
+        notification.contains("Name=traceparent&") && notification.contains("=00-6925a400000000000000000000000001-")
+    );
     let put = function.services.received().await.body;
     let detail: Value = serde_json::from_str(put["Entries"][0]["Detail"].as_str().unwrap()).unwrap();
     assert!(is_traceparent(&detail["traceparent"]), "{detail}");

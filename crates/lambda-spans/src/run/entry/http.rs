@@ -118,7 +118,7 @@ impl Spans {
         R: IntoResponse,
         E: Debug + Into<Diagnostic> + 'static,
     {
-        let service = Mapped::new(self.http_layer().layer(Responding(with_routes(service))), Converted);
+        let service = Mapped::new(http_layer(self.client_address).layer(Responding(with_routes(service))), Converted);
         let handler = Adapter::from(service).map_request(event::with_valid_url);
         self.start(Runtime::new(handler)).await.run().await
     }
@@ -136,7 +136,7 @@ impl Spans {
         R: IntoResponse + Send + 'static,
         E: Debug + Into<Diagnostic> + Send + 'static,
     {
-        let service = Mapped::new(self.http_layer().layer(Responding(with_routes(service))), Converted);
+        let service = Mapped::new(http_layer(self.client_address).layer(Responding(with_routes(service))), Converted);
         let handler = Adapter::from(service).map_request(event::with_valid_url);
         self.start(Runtime::new(handler)).await.run_concurrent().await
     }
@@ -160,7 +160,7 @@ impl Spans {
         B::Data: Into<Bytes> + Send,
         B::Error: Into<Error> + Send + Debug,
     {
-        let service = StreamLayer.layer(self.http_layer().layer(with_routes(service)));
+        let service = StreamLayer.layer(http_layer(self.client_address).layer(with_routes(service)));
         let handler = StreamAdapter::from(service).map_request(event::with_valid_url);
         self.start(Runtime::new(handler)).await.run().await
     }
@@ -181,19 +181,20 @@ impl Spans {
         B::Data: Into<Bytes> + Send,
         B::Error: Into<Error> + Send + Debug,
     {
-        let service = StreamLayer.layer(self.http_layer().layer(with_routes(service)));
+        let service = StreamLayer.layer(http_layer(self.client_address).layer(with_routes(service)));
         let service = Mapped::new(service, |response: Response<_>| response.map(SyncBody::new));
         let handler = StreamAdapter::from(service).map_request(event::with_valid_url);
         self.start(Runtime::new(handler)).await.run_concurrent().await
     }
+}
 
-    fn http_layer(&self) -> HttpLayer {
-        HttpLayer::new().with_client_address(self.client_address)
-    }
+/// Returns the layer around the handler of an entry point.
+pub(crate) fn http_layer(client_address: bool) -> HttpLayer {
+    HttpLayer::new().with_client_address(client_address)
 }
 
 /// Adds a layer to each route of a plain axum router. Any other service stays as it is.
-fn with_routes<S>(mut service: S) -> S {
+pub(crate) fn with_routes<S>(mut service: S) -> S {
     if let Some(router) = as_router(&mut service) {
         *router = mem::take(router).layer(HttpLayer::new());
     } else if is_of_other_axum::<S>() {
