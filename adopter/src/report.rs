@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lambda_runtime::tower::{BoxError, Service, ServiceBuilder};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent};
+use lambda_runtime::{Error, LambdaEvent};
 use lambda_spans::EventLayer;
 use serde_json::{Value, json};
 use tower::timeout::TimeoutLayer;
@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_millis(500);
 pub fn handler() -> impl Service<
     LambdaEvent<Value>,
     Response = Value,
-    Error = impl Into<Diagnostic> + std::fmt::Debug,
+    Error = BoxError,
     Future = impl Future<Output = Result<Value, BoxError>>,
 > {
     ServiceBuilder::new().layer(EventLayer).layer(TimeoutLayer::new(LIMIT)).service_fn(report)
