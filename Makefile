@@ -21,8 +21,10 @@ auditable2cdx := .tools/auditable2cdx-$(AUDITABLE2CDX)/bin/auditable2cdx
 with_tools := PATH="$(CURDIR)/.tools/python/bin:$(CURDIR)/$(dir $(auditable)):$(CURDIR)/$(dir $(auditable2cdx)):$$PATH" \
   SAM_CLI_TELEMETRY=0
 
-workspaces := . benches benches/load
+workspaces := . adopter benches benches/load
 rust_targets := $${CARGO_TARGET_DIR:-target}
+# For the adopter, which is a workspace and would have its own folder.
+with_targets := CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target}"
 pytest := $(with_tools) pytest
 # Builds the local server and the test programs. It builds nothing after `make unit`.
 build_tests := cargo test --locked --workspace --no-run
@@ -97,11 +99,16 @@ minimum-rust: $(lint) ## check lambda-spans with the oldest supported Rust
 ##@ Test
 
 .PHONY: test
-test: check unit tools ## run all checks and tests; installs the tools into .tools
+test: check unit adopter tools ## run all checks and tests; installs the tools into .tools
 
 .PHONY: unit
 unit: ## run cargo test; requires only Rust and a C compiler
 	cargo test --locked --workspace
+
+.PHONY: adopter
+adopter: ## lint and test a program that uses lambda-spans as its users do
+	$(with_targets) cargo clippy --locked --manifest-path adopter/Cargo.toml --all-targets -- -D warnings
+	$(with_targets) cargo test --locked --manifest-path adopter/Cargo.toml
 
 .PHONY: model
 model: ## compare 100,000 random user sessions with a simple model (make unit: 10,000)

@@ -26,5 +26,5 @@ async fn run() -> Result<(), lambda_http::Error> {
     let keys = secret.map(|secret| Keys::new(&secret.current, secret.previous.as_deref()))?;
     spans.sample_by_key(&keys.sampling());
     let (origins, compat) = (origins.into_iter().collect(), Compat::Later);
-    spans.run(api::gateway(api::router(AppState { store, clock, keys, identity, origins, compat }))).await
+    spans.run_concurrent(api::gateway(api::router(AppState { store, clock, keys, identity, origins, compat }))).await
 }

@@ -25,5 +25,5 @@ async fn run() -> Result<(), Error> {
             (store.clone(), clock.clone(), signup::budget(event.context.deadline, clock.now()));
         async move { Ok::<_, Error>(signup::confirm(&store, &clock, event.payload, budget).await?) }
     };
-    spans.run_event(service_fn(confirm)).await
+    spans.run_event_concurrent(service_fn(confirm)).await
 }

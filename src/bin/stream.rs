@@ -26,5 +26,5 @@ async fn run() -> Result<(), Error> {
         let (consumer, budget) = (consumer.clone(), stream::budget(event.context.deadline, clock.now()));
         async move { Ok::<_, Error>(consumer.consume(&event.payload, budget).await) }
     };
-    spans.run_event(service_fn(consume)).await
+    spans.run_event_concurrent(service_fn(consume)).await
 }

@@ -71,7 +71,8 @@ fn binaries() -> Vec<String> {
 
 /// The root file of every crate: libraries and binaries.
 fn crate_roots() -> Vec<String> {
-    let folders = children("crates").into_iter().chain(children("benches")).map(|folder| folder + "/");
+    let folders = [children("crates"), children("benches"), vec!["adopter".to_owned()]].concat();
+    let folders = folders.into_iter().map(|folder| folder + "/");
     let roots = folders.chain([String::new()]).flat_map(|folder| {
         ["src/lib.rs", "src/main.rs"]
             .map(|file| format!("{folder}{file}"))

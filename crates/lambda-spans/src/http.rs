@@ -3,9 +3,11 @@
 //! In the outer layer, the response has already been sent and errors have become responses.
 
 mod authority;
+pub(crate) mod axum_router;
 pub(crate) mod body;
 pub(crate) mod event;
 mod request;
+pub(crate) mod response;
 mod route;
 pub(crate) mod stream;
 
@@ -91,7 +93,7 @@ impl<S> Layer<S> for HttpLayer {
 
     fn layer(&self, inner: S) -> HttpService<S> {
         inbound::inner_layer_built();
-        HttpService { inner, layer: *self }
+        HttpService { inner, layer: *self, is_of_other_axum: axum_router::is_of_other_axum::<S>() }
     }
 }
 
@@ -100,6 +102,7 @@ impl<S> Layer<S> for HttpLayer {
 pub struct HttpService<S> {
     inner: S,
     layer: HttpLayer,
+    is_of_other_axum: bool,
 }
 
 impl<S, B, R> Service<Request<B>> for HttpService<S>
@@ -118,6 +121,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        if self.is_of_other_axum {
+            // When the router is built, logging is often not installed yet.
+            axum_router::warn();
+        }
         let span = lookup::current().and_then(|invocation| {
             let context = Context::current();
             // The outermost layer records the request; a layer inside the router adds the route.

@@ -15,6 +15,7 @@
 //! | an axum router, or any `lambda_http` service | [`run()`], [`Spans::run`] |
 //! | the same with streamed responses | [`run_streaming`], [`Spans::run_streaming`] |
 //! | a handler of any other `LambdaEvent<T>` | [`run_event`], [`Spans::run_event`] |
+//! | each of these with concurrent invocations | [`run_concurrent`], [`run_streaming_concurrent`], [`run_event_concurrent`] |
 //! | your own `lambda_runtime::Runtime` | [`Spans::start`], with [`HttpLayer`] or [`EventLayer`] around the handler |
 //! | a long-running server, such as the same router on a laptop | [`Spans::server`] |
 //!
@@ -66,8 +67,8 @@ pub use http::{ErrorType, HttpLayer, HttpService};
 pub use propagation::ContextMode;
 pub use propagation::traceparent::trace_id_of;
 #[cfg(feature = "http")]
-pub use run::entry::http::{run, run_streaming};
-pub use run::entry::run_event;
+pub use run::entry::http::{run, run_concurrent, run_streaming, run_streaming_concurrent};
+pub use run::entry::{run_event, run_event_concurrent};
 pub use run::flush::FlushMode;
 pub use run::lambda::{LambdaLayer, LambdaService};
 pub use run::settings::Settings;
@@ -80,7 +81,21 @@ pub use triggers::{EventLayer, EventService};
 pub use variables::SettingsWarning;
 pub use {opentelemetry, tracing, tracing_opentelemetry};
 
-/// Compiles what the README shows.
+/// Compiles what the README and the pages show.
 #[cfg(all(doctest, feature = "http"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../docs/from-adot.md")]
+    struct FromAdot;
+
+    #[doc = include_str!("../docs/from-lambda-otel-lite.md")]
+    struct FromLambdaOtelLite;
+
+    #[doc = include_str!("../docs/from-lambda-runtime-opentelemetry.md")]
+    struct FromLambdaRuntimeOpenTelemetry;
+
+    #[doc = include_str!("../docs/from-xray-sdk.md")]
+    struct FromXraySdk;
+}

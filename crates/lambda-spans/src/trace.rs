@@ -16,6 +16,7 @@ pub(crate) mod outcome;
 pub(crate) mod running;
 pub(crate) mod sampling;
 pub(crate) mod size;
+pub(crate) mod streamed;
 #[cfg(test)]
 pub(crate) mod test_span;
 pub(crate) mod tree;

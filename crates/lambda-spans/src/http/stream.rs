@@ -1,6 +1,4 @@
-//! A streamed response: its body is still being produced while the runtime sends it.
-//!
-//! The runtime polls such a body in a separate task, outside of the invocation's context.
+//! A streamed HTTP response: its body is still being produced while the runtime sends it.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -11,15 +9,13 @@ use std::time::Instant;
 use bytes::Buf as _;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use opentelemetry::trace::TraceContextExt as _;
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::Context;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use tracing::Span;
 
-use crate::attributes::{HTTP_RESPONSE_BODY_SIZE, HTTP_RESPONSE_TIME_TO_FIRST_BYTE_MS};
 use crate::trace::lookup;
-use crate::trace::outcome::HandlerOutcome;
+use crate::trace::streamed::Streamed;
 
 /// Extends the invocation's span over a streamed response. Place it outside of [`HttpLayer`](crate::HttpLayer).
 ///
@@ -82,17 +78,8 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = ready!(this.handler.poll(context));
-        let (span, context) = this.invocation.take().unzip();
-        Poll::Ready(result.map(|response| {
-            response.map(|body| TracedBody {
-                body,
-                span: span.unwrap_or_else(Span::none),
-                outcome: HandlerOutcome::new(context.clone()),
-                context,
-                started: *this.started,
-                sent: 0,
-            })
-        }))
+        let streamed = Streamed::new(this.invocation.take(), *this.started);
+        Poll::Ready(result.map(|response| response.map(|body| TracedBody { body, streamed })))
     }
 }
 
@@ -100,32 +87,7 @@ where
 #[derive(Debug)]
 pub struct TracedBody<B> {
     body: B,
-    span: Span,
-    context: Option<Context>,
-    outcome: HandlerOutcome,
-    started: Instant,
-    sent: u64,
-}
-
-impl<B> TracedBody<B> {
-    fn set(&self, key: &'static str, value: impl Into<opentelemetry::Value>) {
-        if let Some(context) = &self.context {
-            context.span().set_attribute(KeyValue::new(key, value));
-        }
-    }
-
-    fn sent(&mut self, bytes: usize) {
-        if self.sent == 0 && bytes > 0 {
-            self.set(HTTP_RESPONSE_TIME_TO_FIRST_BYTE_MS, self.started.elapsed().as_secs_f64() * 1000.0);
-        }
-        self.sent = self.sent.saturating_add(bytes as u64);
-    }
-
-    fn ended(&mut self) {
-        if self.outcome.complete().is_some() {
-            self.set(HTTP_RESPONSE_BODY_SIZE, i64::try_from(self.sent).unwrap_or(i64::MAX));
-        }
-    }
+    streamed: Streamed,
 }
 
 impl<B> Body for TracedBody<B>
@@ -140,23 +102,20 @@ where
         self: Pin<&mut Self>,
         context: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.get_mut();
-        let span = this.span.clone();
-        let _inside = span.enter();
-        let body = &mut this.body;
-        let frame = ready!(this.outcome.watch(|| Pin::new(body).poll_frame(context)));
+        let Self { body, streamed } = self.get_mut();
+        let frame = ready!(streamed.poll(|| Pin::new(&mut *body).poll_frame(context)));
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    this.sent(data.remaining());
+                    streamed.sent(data.remaining());
                 }
                 // A body that reports its end is not polled again.
-                if this.body.is_end_stream() {
-                    this.ended();
+                if body.is_end_stream() {
+                    streamed.ended();
                 }
             }
-            Some(Err(error)) => this.outcome.failed_with(error),
-            None => this.ended(),
+            Some(Err(error)) => streamed.failed_with(error),
+            None => streamed.ended(),
         }
         Poll::Ready(frame)
     }

@@ -2,11 +2,15 @@
 
 #[cfg(feature = "http")]
 pub(crate) mod http;
+mod mapped;
+mod response;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, LambdaInvocation, Runtime};
+use bytes::Bytes;
+use futures_util::Stream;
+use lambda_runtime::{Diagnostic, Error, IntoFunctionResponse, LambdaEvent, LambdaInvocation, Runtime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::Service;
@@ -18,6 +22,8 @@ use super::shutdown;
 use super::snapstart::Restored;
 use super::spans::{InstallError, Spans};
 use crate::triggers::DiagnosedService;
+use mapped::Mapped;
+use response::{Responding, Response};
 
 /// Serves invocations by events other than HTTP: [`Spans::from_env`], then [`Spans::run_event`].
 ///
@@ -37,15 +43,37 @@ use crate::triggers::DiagnosedService;
 ///
 /// # Errors
 /// The errors of [`run`](crate::run()).
-pub async fn run_event<S, T, R>(handler: S) -> Result<(), Error>
+pub async fn run_event<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
 where
-    S: Service<LambdaEvent<T>, Response = R> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Debug + Into<Diagnostic> + Send + 'static,
-    T: DeserializeOwned + Send + 'static,
-    R: Serialize + Send + 'static,
+    F: Service<LambdaEvent<A>, Response = R>,
+    F::Error: Debug + Into<Diagnostic> + 'static,
+    A: DeserializeOwned,
+    R: IntoFunctionResponse<B, S>,
+    B: Serialize,
+    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+    D: Into<Bytes> + Send,
+    E: Into<Error> + Send + Debug,
 {
     Spans::from_env()?.run_event(handler).await
+}
+
+/// Serves concurrent invocations by events other than HTTP: [`Spans::from_env`], then [`Spans::run_event_concurrent`].
+///
+/// # Errors
+/// The errors of [`run`](crate::run()).
+pub async fn run_event_concurrent<A, F, R, B, S, D, E>(handler: F) -> Result<(), Error>
+where
+    F: Service<LambdaEvent<A>, Response = R> + Clone + Send + 'static,
+    F::Future: Send + 'static,
+    F::Error: Debug + Into<Diagnostic> + 'static,
+    A: DeserializeOwned + Send + 'static,
+    R: IntoFunctionResponse<B, S> + Send + 'static,
+    B: Serialize + Send + 'static,
+    S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+    D: Into<Bytes> + Send + 'static,
+    E: Into<Error> + Send + Debug + 'static,
+{
+    Spans::from_env()?.run_event_concurrent(handler).await
 }
 
 impl Spans {
@@ -65,22 +93,52 @@ impl Spans {
         Self::install(Settings::from_env())
     }
 
-    /// Serves invocations by any event that deserializes to `T`, until the process ends.
+    /// Serves invocations by any event that deserializes to `A`, until the process ends.
     ///
-    /// Recognizes the service by the event, for every `T`; see [`EventLayer`](crate::EventLayer). If the handler's error becomes a
-    /// [`Diagnostic`] by your own `From`, its `error_type` is the span's `error.type`.
+    /// Accepts each handler that `lambda_runtime::run` accepts, also one that borrows, or that streams its response.
+    /// Recognizes the service that sent an event by the event, for every `A`; see [`EventLayer`](crate::EventLayer). If the
+    /// handler's error becomes a [`Diagnostic`] by your own `From`, its `error_type` is the span's `error.type`.
+    ///
+    /// Handles one event after another. If `AWS_LAMBDA_MAX_CONCURRENCY` is set, the runtime logs a warning: use
+    /// [`run_event_concurrent`](Self::run_event_concurrent).
     ///
     /// # Errors
     /// Fails if the Runtime API is unreachable.
-    pub async fn run_event<S, T, R>(&self, handler: S) -> Result<(), Error>
+    pub async fn run_event<A, F, R, B, S, D, E>(&self, handler: F) -> Result<(), Error>
     where
-        S: Service<LambdaEvent<T>, Response = R> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Debug + Into<Diagnostic> + Send + 'static,
-        T: DeserializeOwned + Send + 'static,
-        R: Serialize + Send + 'static,
+        F: Service<LambdaEvent<A>, Response = R>,
+        F::Error: Debug + Into<Diagnostic> + 'static,
+        A: DeserializeOwned,
+        R: IntoFunctionResponse<B, S>,
+        B: Serialize,
+        S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+        D: Into<Bytes> + Send,
+        E: Into<Error> + Send + Debug,
     {
-        self.run_runtime(Runtime::new(DiagnosedService::new(handler))).await
+        let handler = Mapped::new(DiagnosedService::new(Responding::new(handler)), |Response(response)| response);
+        self.start(Runtime::new(handler)).await.run().await
+    }
+
+    /// The same as [`run_event`](Self::run_event), for as many events at once as `AWS_LAMBDA_MAX_CONCURRENCY` allows.
+    ///
+    /// Lambda Managed Instances set the variable. Without it, this function handles one event after another.
+    ///
+    /// # Errors
+    /// Fails if the Runtime API is unreachable.
+    pub async fn run_event_concurrent<A, F, R, B, S, D, E>(&self, handler: F) -> Result<(), Error>
+    where
+        F: Service<LambdaEvent<A>, Response = R> + Clone + Send + 'static,
+        F::Future: Send + 'static,
+        F::Error: Debug + Into<Diagnostic> + 'static,
+        A: DeserializeOwned + Send + 'static,
+        R: IntoFunctionResponse<B, S> + Send + 'static,
+        B: Serialize + Send + 'static,
+        S: Stream<Item = Result<D, E>> + Unpin + Send + 'static,
+        D: Into<Bytes> + Send + 'static,
+        E: Into<Error> + Send + Debug + 'static,
+    {
+        let handler = Mapped::new(DiagnosedService::new(Responding::new(handler)), |Response(response)| response);
+        self.start(Runtime::new(handler)).await.run_concurrent().await
     }
 
     /// Starts tracing for your own `lambda_runtime::Runtime`: the same as [`run`](Self::run), with the layers and the
@@ -111,16 +169,6 @@ impl Spans {
         let spans = self.clone().end_init_phase().await;
         let runtime = runtime.layer(spans.started_layer());
         runtime.register_snapstart_resource(Arc::new(Restored(spans)))
-    }
-
-    /// Handles one event after another, or as many at once as Lambda allows.
-    async fn run_runtime<S>(&self, runtime: Runtime<S>) -> Result<(), Error>
-    where
-        S: Service<LambdaInvocation, Response = (), Error = Error> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-    {
-        let runtime = self.start(runtime).await;
-        if self.concurrency > 1 { runtime.run_concurrent().await } else { runtime.run().await }
     }
 
     /// Ends the init phase.

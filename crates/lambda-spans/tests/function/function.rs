@@ -14,8 +14,8 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use futures_util::{FutureExt as _, stream};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use futures_util::{FutureExt as _, Stream, stream};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, StreamResponse, service_fn};
 use lambda_spans::{AwsSdkSpans, ClientLayer, ErrorType, Settings, Spans, TypedError};
 use serde_json::{Value, json};
 use tower::{BoxError, Layer as _, ServiceExt as _};
@@ -42,7 +42,7 @@ async fn main() -> Result<(), Error> {
             let router = router().route("/ledger", get(async move || ledger(&books)));
             let sqs = client.clone();
             let router = router.route("/sqs", get(async move || queue(sqs).await));
-            spans.run(router.route("/aws", get(async move || aws(client).await))).await
+            spans.run_concurrent(router.route("/aws", get(async move || aws(client).await))).await
         }
         "http-with-address" => {
             let settings = Settings::from_env().with_client_address();
@@ -53,9 +53,28 @@ async fn main() -> Result<(), Error> {
                 |_: lambda_http::Request| async { Err::<Response<String>, _>(std::io::Error::other("canary-message")) };
             lambda_spans::run(service_fn(fails)).await
         }
-        "streaming" => {
-            let router = Router::new().route("/items/{id}", get(streamed)).route("/broken", get(broken));
-            lambda_spans::run_streaming(router).await
+        "borrowed-text" => {
+            let kept = "a kept text\n".to_owned();
+            let answer = |_: lambda_http::Request| async { Ok::<_, Infallible>(kept.as_str()) };
+            lambda_spans::run(service_fn(answer)).await
+        }
+        "json" => {
+            let answer = async |_: lambda_http::Request| {
+                Ok::<_, Error>((StatusCode::SERVICE_UNAVAILABLE, json!({ "retry": "soon" })))
+            };
+            lambda_spans::run(service_fn(answer)).await
+        }
+        "streaming" => lambda_spans::run_streaming(streams()).await,
+        "streaming-concurrent" => lambda_spans::run_streaming_concurrent(streams()).await,
+        "streamed-event" => {
+            let kept = "chunk".to_owned();
+            let answer =
+                |_: LambdaEvent<Value>| async { Ok::<_, Error>(StreamResponse::from(Box::pin(chunks(kept.clone())))) };
+            lambda_spans::run_event(service_fn(answer)).await
+        }
+        "broken-event" => {
+            let answer = async |_: LambdaEvent<Value>| Ok::<_, Error>(StreamResponse::from(broken_chunks()));
+            lambda_spans::run_event(service_fn(answer)).await
         }
         "installed-twice" => {
             Spans::from_env()?;
@@ -116,7 +135,7 @@ async fn many(Path((count, bytes)): Path<(usize, usize)>) -> &'static str {
 /// Creates `count` spans, of which every 500th fails.
 async fn large(Path(count): Path<usize>) -> &'static str {
     for n in 1..=count {
-        let span = info_span!("one of many", app.n = n as i64, otel.status_code = tracing::field::Empty);
+        let span = info_span!("one of many", app.n = n, otel.status_code = tracing::field::Empty);
         if n % 500 == 0 {
             span.record("otel.status_code", "ERROR");
         }
@@ -267,16 +286,21 @@ async fn queue(client: SharedHttpClient) -> StatusCode {
     if sent.is_ok() && received.is_ok() && deleted.is_ok() { StatusCode::OK } else { StatusCode::BAD_GATEWAY }
 }
 
-async fn streamed() -> Body {
-    let chunks = stream::unfold(0, |n: u64| async move {
-        let chunk = async { Bytes::from(format!("chunk {n}\n")) }.instrument(info_span!("chunk", app.n = n)).await;
-        (n < 3).then_some((Ok::<_, Infallible>(chunk), n + 1))
-    });
-    Body::from_stream(chunks)
+fn streams() -> Router {
+    let streamed = async || Body::from_stream(chunks("chunk".to_owned()));
+    let broken = async || Body::from_stream(broken_chunks());
+    Router::new().route("/items/{id}", get(streamed)).route("/broken", get(broken))
 }
 
-async fn broken() -> Body {
-    Body::from_stream(stream::iter([Ok(Bytes::from("a begin")), Err(std::io::Error::other("canary-message"))]))
+fn chunks(text: String) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    stream::unfold((0, text), |(n, text): (u64, String)| async move {
+        let chunk = async { Bytes::from(format!("{text} {n}\n")) }.instrument(info_span!("chunk", app.n = n)).await;
+        (n < 3).then_some((Ok(chunk), (n + 1, text)))
+    })
+}
+
+fn broken_chunks() -> impl Stream<Item = Result<Bytes, std::io::Error>> + Unpin {
+    stream::iter([Ok(Bytes::from("a begin")), Err(std::io::Error::other("canary-message"))])
 }
 
 /// Continues the trace of each record's sender. Returns the trace ids and outgoing headers of the records.

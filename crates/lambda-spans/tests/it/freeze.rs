@@ -45,7 +45,7 @@ fn function() {
         match variable("RUNTIME").as_deref() {
             Some("own") => spans.start(runtime()).await.run().await.unwrap(),
             Some("layer") => runtime().layer(spans.lambda_layer()).run().await.unwrap(),
-            _ => spans.run_event(handler).await.unwrap(),
+            _ => spans.run_event_concurrent(handler).await.unwrap(),
         }
     });
 }

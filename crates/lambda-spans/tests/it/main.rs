@@ -8,6 +8,7 @@ mod client;
 mod context;
 mod destinations;
 mod distance;
+mod entry;
 mod errors;
 mod examples;
 mod faults;

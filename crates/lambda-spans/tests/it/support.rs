@@ -65,6 +65,27 @@ impl Stack {
     }
 }
 
+impl Stack {
+    /// Invokes the function `count` times at once. Returns the number of traces and the log.
+    pub(crate) async fn invoke_concurrently(mut self, count: usize, payload: &str) -> (usize, String) {
+        let invocations = (1..=count).map(|n| {
+            self.lambda.invoke(Event {
+                payload: payload.to_owned(),
+                trace_header: format!("Root=1-6925a400-{n:024x};Parent={PARENT};Sampled=1"),
+                timeout: Duration::from_secs(10),
+            })
+        });
+        for answer in futures_util::future::join_all(invocations).await {
+            assert!(answer.success, "{answer:?}");
+        }
+        self.lambda.wait_until_frozen().await;
+        let (_, log) = self.lambda.terminate().await;
+        let traces: std::collections::BTreeSet<_> =
+            self.otlp.collected().spans.into_iter().map(|(_, span)| span.trace_id).collect();
+        (traces.len(), log)
+    }
+}
+
 /// Returns the path of an example. `cargo test` builds it; `cargo test --test it` uses an earlier build.
 pub(crate) fn built(example: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();

@@ -1,20 +1,21 @@
 //! The entry points of HTTP functions.
 
-use std::any::Any;
 use std::fmt::Debug;
 use std::mem;
 
-use axum::Router;
 use bytes::Bytes;
 use http::Response;
 use http_body::Body;
-use lambda_http::{Adapter, Request, StreamAdapter};
+use lambda_http::{Adapter, IntoResponse, Request, StreamAdapter};
 use lambda_runtime::{Diagnostic, Error, Runtime};
 use tower::{Layer as _, Service, ServiceExt as _};
 
+use super::mapped::Mapped;
 use crate::http::HttpLayer;
+use crate::http::axum_router::{as_router, is_of_other_axum, warn};
 use crate::http::body::SyncBody;
 use crate::http::event;
+use crate::http::response::{Converted, Responding};
 use crate::http::stream::StreamLayer;
 use crate::run::spans::Spans;
 
@@ -32,16 +33,28 @@ use crate::run::spans::Spans;
 ///
 /// # Errors
 /// Fails if another subscriber is installed or the Runtime API is unreachable.
-pub async fn run<S, B>(service: S) -> Result<(), Error>
+pub async fn run<'a, R, S, E>(service: S) -> Result<(), Error>
 where
-    S: Service<Request, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Debug + Into<Diagnostic> + Send + 'static,
-    B: Body + Unpin + Send + 'static,
-    B::Data: Send,
-    B::Error: Debug,
+    S: Service<Request, Response = R, Error = E>,
+    S::Future: Send + 'a,
+    R: IntoResponse,
+    E: Debug + Into<Diagnostic> + 'static,
 {
     Spans::from_env()?.run(service).await
+}
+
+/// Serves concurrent HTTP invocations: [`Spans::from_env`], then [`Spans::run_concurrent`].
+///
+/// # Errors
+/// The errors of [`run`](crate::run()).
+pub async fn run_concurrent<R, S, E>(service: S) -> Result<(), Error>
+where
+    S: Service<Request, Response = R, Error = E> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    R: IntoResponse + Send + 'static,
+    E: Debug + Into<Diagnostic> + Send + 'static,
+{
+    Spans::from_env()?.run_concurrent(service).await
 }
 
 /// Serves HTTP invocations with streamed responses: [`Spans::from_env`], then [`Spans::run_streaming`].
@@ -57,11 +70,11 @@ where
 ///
 /// # Errors
 /// The errors of [`run`](crate::run()).
-pub async fn run_streaming<S, B>(service: S) -> Result<(), Error>
+pub async fn run_streaming<'a, S, B, E>(service: S) -> Result<(), Error>
 where
-    S: Service<Request, Response = Response<B>> + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Debug + Into<Diagnostic>,
+    S: Service<Request, Response = Response<B>, Error = E>,
+    S::Future: Send + 'a,
+    E: Debug + Into<Diagnostic> + 'static,
     B: Body + Unpin + Send + 'static,
     B::Data: Into<Bytes> + Send,
     B::Error: Into<Error> + Send + Debug,
@@ -69,26 +82,63 @@ where
     Spans::from_env()?.run_streaming(service).await
 }
 
+/// Serves concurrent HTTP invocations with streamed responses: [`Spans::from_env`], then
+/// [`Spans::run_streaming_concurrent`].
+///
+/// # Errors
+/// The errors of [`run`](crate::run()).
+pub async fn run_streaming_concurrent<S, B, E>(service: S) -> Result<(), Error>
+where
+    S: Service<Request, Response = Response<B>, Error = E> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    E: Debug + Into<Diagnostic> + Send + 'static,
+    B: Body + Unpin + Send + 'static,
+    B::Data: Into<Bytes> + Send,
+    B::Error: Into<Error> + Send + Debug,
+{
+    Spans::from_env()?.run_streaming_concurrent(service).await
+}
+
 impl Spans {
     /// Serves HTTP invocations of Lambda with `service`, such as an axum router, until the process ends.
     ///
+    /// Accepts each service that `lambda_http::run` accepts, also one that borrows, or that returns a text or JSON.
     /// Accepts events of API Gateway (REST and HTTP API), function URLs and Application Load Balancers. Drops a `Host`
     /// that forms no URL, on which `lambda_http` would panic, and keeps the first protocol of `X-Forwarded-Proto`.
     ///
+    /// Handles one event after another. If `AWS_LAMBDA_MAX_CONCURRENCY` is set, the runtime logs a warning: use
+    /// [`run_concurrent`](Self::run_concurrent).
+    ///
     /// # Errors
     /// Fails if the Runtime API is unreachable.
-    pub async fn run<S, B>(&self, service: S) -> Result<(), Error>
+    pub async fn run<'a, R, S, E>(&self, service: S) -> Result<(), Error>
     where
-        S: Service<Request, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Debug + Into<Diagnostic> + Send + 'static,
-        B: Body + Unpin + Send + 'static,
-        B::Data: Send,
-        B::Error: Debug,
+        S: Service<Request, Response = R, Error = E>,
+        S::Future: Send + 'a,
+        R: IntoResponse,
+        E: Debug + Into<Diagnostic> + 'static,
     {
-        let service = http_layer(self.client_address).layer(with_routes(service));
-        let service = service.map_response(|response| response.map(SyncBody::new));
-        self.run_runtime(Runtime::new(Adapter::from(service).map_request(event::with_valid_url))).await
+        let service = Mapped::new(http_layer(self.client_address).layer(Responding(with_routes(service))), Converted);
+        let handler = Adapter::from(service).map_request(event::with_valid_url);
+        self.start(Runtime::new(handler)).await.run().await
+    }
+
+    /// The same as [`run`](Self::run), for as many events at once as `AWS_LAMBDA_MAX_CONCURRENCY` allows.
+    ///
+    /// Lambda Managed Instances set the variable. Without it, this function handles one event after another.
+    ///
+    /// # Errors
+    /// Fails if the Runtime API is unreachable.
+    pub async fn run_concurrent<R, S, E>(&self, service: S) -> Result<(), Error>
+    where
+        S: Service<Request, Response = R, Error = E> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        R: IntoResponse + Send + 'static,
+        E: Debug + Into<Diagnostic> + Send + 'static,
+    {
+        let service = Mapped::new(http_layer(self.client_address).layer(Responding(with_routes(service))), Converted);
+        let handler = Adapter::from(service).map_request(event::with_valid_url);
+        self.start(Runtime::new(handler)).await.run_concurrent().await
     }
 
     /// Serves HTTP invocations whose responses are streamed, as a function URL does in `RESPONSE_STREAM` mode.
@@ -96,13 +146,16 @@ impl Spans {
     /// The invocation's span ends with the body. Buffer small responses instead: the runtime sends a stream in small
     /// writes.
     ///
+    /// Handles one event after another. If `AWS_LAMBDA_MAX_CONCURRENCY` is set, the runtime logs a warning: use
+    /// [`run_streaming_concurrent`](Self::run_streaming_concurrent).
+    ///
     /// # Errors
     /// Fails if the Runtime API is unreachable.
-    pub async fn run_streaming<S, B>(&self, service: S) -> Result<(), Error>
+    pub async fn run_streaming<'a, S, B, E>(&self, service: S) -> Result<(), Error>
     where
-        S: Service<Request, Response = Response<B>> + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Debug + Into<Diagnostic>,
+        S: Service<Request, Response = Response<B>, Error = E>,
+        S::Future: Send + 'a,
+        E: Debug + Into<Diagnostic> + 'static,
         B: Body + Unpin + Send + 'static,
         B::Data: Into<Bytes> + Send,
         B::Error: Into<Error> + Send + Debug,
@@ -111,17 +164,41 @@ impl Spans {
         let handler = StreamAdapter::from(service).map_request(event::with_valid_url);
         self.start(Runtime::new(handler)).await.run().await
     }
+
+    /// The same as [`run_streaming`](Self::run_streaming), for as many events at once as `AWS_LAMBDA_MAX_CONCURRENCY`
+    /// allows.
+    ///
+    /// Lambda Managed Instances set the variable. Without it, this function handles one event after another.
+    ///
+    /// # Errors
+    /// Fails if the Runtime API is unreachable.
+    pub async fn run_streaming_concurrent<S, B, E>(&self, service: S) -> Result<(), Error>
+    where
+        S: Service<Request, Response = Response<B>, Error = E> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        E: Debug + Into<Diagnostic> + Send + 'static,
+        B: Body + Unpin + Send + 'static,
+        B::Data: Into<Bytes> + Send,
+        B::Error: Into<Error> + Send + Debug,
+    {
+        let service = StreamLayer.layer(http_layer(self.client_address).layer(with_routes(service)));
+        let service = Mapped::new(service, |response: Response<_>| response.map(SyncBody::new));
+        let handler = StreamAdapter::from(service).map_request(event::with_valid_url);
+        self.start(Runtime::new(handler)).await.run_concurrent().await
+    }
 }
 
-/// Returns the layer around a whole service.
+/// Returns the layer around the handler of an entry point.
 pub(crate) fn http_layer(client_address: bool) -> HttpLayer {
     HttpLayer::new().with_client_address(client_address)
 }
 
-/// A plain axum router shows the matched route only to layers inside of it.
-pub(crate) fn with_routes<S: 'static>(mut service: S) -> S {
-    if let Some(router) = (&mut service as &mut dyn Any).downcast_mut::<Router>() {
+/// Adds a layer to each route of a plain axum router. Any other service stays as it is.
+pub(crate) fn with_routes<S>(mut service: S) -> S {
+    if let Some(router) = as_router(&mut service) {
         *router = mem::take(router).layer(HttpLayer::new());
+    } else if is_of_other_axum::<S>() {
+        warn();
     }
     service
 }
