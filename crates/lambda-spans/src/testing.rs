@@ -7,7 +7,7 @@
 //! lambda-spans = { path = "…", features = ["testing"] }
 //! ```
 //!
-//! [`http`] sends a request to a router, and [`event`] an event to a handler:
+//! `http` sends a request to a router, and [`event`] an event to a handler:
 //!
 #![cfg_attr(feature = "http", doc = "```")]
 #![cfg_attr(not(feature = "http"), doc = "```ignore")]
@@ -37,7 +37,7 @@
 
 mod answer;
 #[cfg(feature = "http")]
-mod http;
+mod request;
 mod span;
 
 use std::fmt;
@@ -61,9 +61,9 @@ use crate::run::spans::Spans;
 use crate::triggers::EventLayer;
 use answer::{Answer, Answering};
 
-#[cfg(feature = "http")]
-pub use self::http::http;
 pub use answer::Failure;
+#[cfg(feature = "http")]
+pub use request::http;
 pub use span::RecordedSpan;
 
 /// The maximum time of an invocation in Lambda.
