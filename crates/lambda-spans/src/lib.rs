@@ -19,6 +19,8 @@
 //! | your own `lambda_runtime::Runtime` | [`Spans::start`], with [`HttpLayer`] or [`EventLayer`] around the handler |
 //! | a long-running server, such as the same router on a laptop | [`Spans::server`] |
 //!
+//! The feature `testing` adds the module `testing`: finished spans in memory, for the unit tests of a handler.
+//!
 //! Handlers need no change. Each span of the `tracing` crate in a request becomes a span of the request's trace, and so
 //! does each AWS SDK operation of a client with [`AwsSdkSpans`].
 //!

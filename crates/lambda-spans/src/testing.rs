@@ -7,7 +7,7 @@
 //! lambda-spans = { path = "…", features = ["testing"] }
 //! ```
 //!
-//! [`http`] sends a request to a router, and [`event`] an event to a handler:
+//! `http` sends a request to a router, and [`event`] an event to a handler:
 //!
 #![cfg_attr(feature = "http", doc = "```")]
 #![cfg_attr(not(feature = "http"), doc = "```ignore")]
@@ -29,8 +29,7 @@
 //!
 //! Only the handler's own tasks are recorded. A task that the handler spawns needs
 //! `tracing::instrument::WithSubscriber::with_current_subscriber`, and the handler must await it: spans that end later
-//! are missing. Libraries with an OpenTelemetry tracer are recorded only if they get it from a layer or a
-//! [provider](crate::Spans::tracer_provider) of the same `Spans`.
+//! are missing. Spans that a library starts through the global OpenTelemetry tracer provider are missing, too.
 //!
 //! These tests do not cover the binary: its `main`, its settings, freezing, and what arrives at the destinations.
 //! `lambda-harness`, in the same repository, runs the real binary in a stand-in for Lambda with receivers for both
@@ -38,7 +37,7 @@
 
 mod answer;
 #[cfg(feature = "http")]
-mod http;
+mod request;
 mod span;
 
 use std::fmt;
@@ -62,9 +61,9 @@ use crate::run::spans::Spans;
 use crate::triggers::EventLayer;
 use answer::{Answer, Answering};
 
-#[cfg(feature = "http")]
-pub use self::http::http;
 pub use answer::Failure;
+#[cfg(feature = "http")]
+pub use request::http;
 pub use span::RecordedSpan;
 
 /// The maximum time of an invocation in Lambda.
@@ -72,7 +71,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// Passes one event to `handler`, as [`run_event`](crate::run_event) does, and returns its spans.
 ///
-/// The triggers are recognized by `payload`, so its links, name and attributes are on the root span.
+/// The trigger is recognized by `payload`, as in Lambda: the root span has its name, attributes and links.
 ///
 /// ```
 /// use lambda_runtime::{Error, LambdaEvent, service_fn};

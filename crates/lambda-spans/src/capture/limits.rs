@@ -7,7 +7,7 @@ use crate::variables::{Reader, shown};
 
 /// The default of each limit in the OpenTelemetry specification.
 const DEFAULT: usize = 128;
-/// The limit for spans, events and links that have no limit of their own.
+/// The limit of attributes for spans, events and links whose own limit is unset.
 const GENERAL: &str = "OTEL_ATTRIBUTE_COUNT_LIMIT";
 
 /// The maximum numbers of attributes, events and links.

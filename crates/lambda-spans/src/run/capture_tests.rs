@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
+use std::sync::{Arc, Mutex};
 
 use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
 use tracing::{Span, error, error_span, field, info, info_span, instrument, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::{Layer, Registry};
 
 use super::settings::Settings;
 use super::spans::Spans;
@@ -219,9 +222,8 @@ fn filtered_span_fails_by_an_error_event() {
 fn level_hint_follows_the_filter() {
     let hint = |filter| {
         let spans = Spans::new(&settings("LAMBDA_SPANS_FILTER", filter));
-        tracing_subscriber::Layer::<tracing_subscriber::Registry>::max_level_hint(&spans.tracing_layer())
+        Layer::<Registry>::max_level_hint(&spans.tracing_layer())
     };
-    use tracing_subscriber::filter::LevelFilter;
     assert_eq!(hint(""), Some(LevelFilter::INFO));
     assert_eq!(hint("off"), Some(LevelFilter::INFO));
     assert_eq!(hint("shop=debug"), Some(LevelFilter::DEBUG));
@@ -230,28 +232,21 @@ fn level_hint_follows_the_filter() {
 
 /// Counts the spans and events that it receives, as Sentry's layer would.
 #[derive(Clone, Default)]
-struct Counts(std::sync::Arc<std::sync::Mutex<(Vec<&'static str>, usize)>>);
+struct Counts(Arc<Mutex<(Vec<&'static str>, usize)>>);
 
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Counts {
-    fn on_new_span(
-        &self,
-        attributes: &tracing::span::Attributes<'_>,
-        _: &tracing::span::Id,
-        _: tracing_subscriber::layer::Context<'_, S>,
-    ) {
+impl<S: tracing::Subscriber> Layer<S> for Counts {
+    fn on_new_span(&self, attributes: &tracing::span::Attributes<'_>, _: &tracing::span::Id, _: Context<'_, S>) {
         self.0.lock().unwrap().0.push(attributes.metadata().name());
     }
 
-    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+    fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
         self.0.lock().unwrap().1 += 1;
     }
 }
 
 #[test]
 fn filters_of_layers_are_independent() {
-    use tracing_subscriber::Layer as _;
-    use tracing_subscriber::filter::{LevelFilter, Targets};
-    type Boxed = Box<dyn tracing_subscriber::Layer<tracing_subscriber::Registry> + Send + Sync>;
+    type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
     let work = || {
         tracing::debug_span!(target: "shop", "fine").in_scope(|| error!(target: "shop", "failed"));
         info_span!(target: "warehouse", "other").in_scope(|| info!(target: "shop", "done"));
@@ -290,4 +285,13 @@ fn spans_and_absent_layers_need_no_log_lines() {
         }
         assert_eq!(names(&taken(&spans)), ["work"]);
     }
+}
+
+#[test]
+fn second_opentelemetry_layer_panics() {
+    let (spans, other) = (Spans::new(&settings("", "")), Spans::new(&settings("", "")));
+    let subscriber = tracing_subscriber::registry().with(spans.tracing_layer()).with(other.tracing_layer());
+    tracing::subscriber::with_default(subscriber, || {
+        assert!(std::panic::catch_unwind(|| info_span!("x")).is_err());
+    });
 }

@@ -206,9 +206,9 @@ impl Spans {
     /// log lines, too. Several layers are one `Vec<Box<dyn Layer<Registry> + Send + Sync>>`, and a layer may be optional.
     /// [`Settings::without_logs`] leaves out the library's own log lines.
     ///
-    /// Another OpenTelemetry layer cannot be among them: all of them store their data under the same type in the span's
-    /// extensions, so the second layer replaces the data of the first. Use [`tracer_provider`](Self::tracer_provider)
-    /// for libraries with an OpenTelemetry tracer. To send spans to one more receiver, configure a second destination.
+    /// Another OpenTelemetry layer cannot be among them. All OpenTelemetry layers store their data under the same type in
+    /// the span's extensions, so the first span that both record panics. Pass [`tracer_provider`](Self::tracer_provider)
+    /// to libraries with an OpenTelemetry tracer. To send spans to one more receiver, configure a second destination.
     ///
     /// ```no_run
     /// use lambda_spans::{Settings, Spans};
@@ -341,9 +341,9 @@ impl Spans {
 
     /// Returns the layer that records spans, for your own subscriber.
     ///
-    /// It records spans of level INFO and above, or those that `LAMBDA_SPANS_FILTER` selects. It has a filter of its own,
-    /// so the filters of your other layers do not affect it. Add at most one OpenTelemetry layer to a subscriber: all of
-    /// them store their data under the same type in the span's extensions.
+    /// It records spans of level INFO and above, or those that `LAMBDA_SPANS_FILTER` selects. Its own filter makes it
+    /// independent of the filters of your other layers. Add at most one OpenTelemetry layer to a subscriber: all of them
+    /// store their data under the same type in the span's extensions, and the first span that two of them record panics.
     ///
     /// An `ERROR` event with an error value marks its span as failed. An error value is a `&dyn Error` or a field named `error` or `err`, which `#[instrument(err)]` records. All other
     /// events stay log lines, because receivers bill each span event.

@@ -26,7 +26,8 @@ const DEFAULT_HOST: &str = "localhost";
 
 /// Sends one request to `service`, as [`run`](crate::run()) does, and returns its spans and its response.
 ///
-/// The request arrives as an event of an API Gateway HTTP API. Its body is `()`, a text or bytes.
+/// The request arrives as an event of an API Gateway HTTP API. Its body is `()`, a text or bytes. Its extensions are not
+/// passed on.
 ///
 /// ```
 /// use axum::{Router, http::StatusCode, routing::put};
