@@ -169,7 +169,7 @@ def test_requests_to_xray_are_signed(daemon, variable, container):
                 f'"Token":"{CREDENTIALS.token}","Expiration":"2100-01-01T00:00:00Z"}}'
             )
             return 200, {}, answer.encode()
-        received.append((method, path, dict(headers.items()), body))
+        received.append((method, path, {name.lower(): value for name, value in headers.items()}, body))
         return 200, {"content-type": "application/x-protobuf"}, b""
 
     with http_server(respond) as url:
@@ -195,7 +195,6 @@ def test_requests_to_xray_are_signed(daemon, variable, container):
     requests = []
     for method, path, headers, body in received:
         assert (method, path) == ("POST", "/v1/traces")
-        headers = {name.lower(): value for name, value in headers.items()}
         assert headers["content-encoding"] == "gzip"
         assert_signed(f"{url}{path}", headers, body)
         requests.append(ExportTraceServiceRequest.FromString(gzip.decompress(body)))

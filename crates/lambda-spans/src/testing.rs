@@ -58,7 +58,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::clock::Moment;
 use crate::run::settings::Settings;
 use crate::run::spans::Spans;
-use crate::triggers::EventLayer;
+use crate::triggers::DiagnosedService;
 use answer::{Answer, Answering};
 
 pub use answer::Failure;
@@ -156,7 +156,7 @@ impl Recording {
         R: Serialize,
         P: Serialize,
     {
-        self.invoke(EventLayer.layer(handler), &payload)
+        self.invoke(DiagnosedService::new(handler), &payload)
     }
 
     /// Passes one event to a service that already has its inner layer.

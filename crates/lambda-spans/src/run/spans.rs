@@ -177,7 +177,8 @@ impl Spans {
     #[cfg(feature = "testing")]
     pub(crate) fn in_memory(settings: &Settings) -> Self {
         let mut settings = settings.clone();
-        (settings.export.xray, settings.export.otlp, settings.runtime_api) = (None, None, None);
+        settings.runtime_api = None;
+        (settings.export.xray, settings.export.otlp, settings.export.second_otlp) = (None, None, None);
         let spans = Self::new(&settings);
         // In this mode, an invocation exports nothing.
         Self { traffic: Arc::new(Traffic::new(FlushMode::Background)), ..spans }

@@ -10,16 +10,15 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::header::{HOST, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body::Body;
-use lambda_http::Adapter;
+use lambda_http::{Adapter, IntoResponse};
 use lambda_runtime::Diagnostic;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower::{Layer as _, Service, ServiceExt as _};
+use tower::{Service, ServiceExt as _};
 
 use super::{Failure, Invocation, Recording};
 use crate::http::event;
-use crate::run::entry::http::{http_layer, with_routes};
+use crate::run::entry::http::traced;
 
 /// The host of a request without a header `Host`.
 const DEFAULT_HOST: &str = "localhost";
@@ -41,35 +40,34 @@ const DEFAULT_HOST: &str = "localhost";
 /// assert_eq!(invocation.root().error_type(), Some("502"));
 /// # }
 /// ```
-pub async fn http<S, B>(service: S, request: Request<impl Into<lambda_http::Body>>) -> Invocation<Response<Bytes>>
+pub async fn http<'a, R, S, E>(
+    service: S,
+    request: Request<impl Into<lambda_http::Body>>,
+) -> Invocation<Response<Bytes>>
 where
-    S: Service<lambda_http::Request, Response = Response<B>> + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Debug + Into<Diagnostic> + Send + 'static,
-    B: Body + Unpin + Send + 'static,
-    B::Data: Send,
-    B::Error: Debug,
+    S: Service<lambda_http::Request, Response = R, Error = E>,
+    S::Future: Send + 'a,
+    R: IntoResponse,
+    E: Debug + Into<Diagnostic> + 'static,
 {
     Recording::new().http(service, request).await
 }
 
 impl Recording {
     /// Sends one request to `service`; see [`http`](crate::testing::http).
-    pub fn http<S, B, Q>(
+    pub fn http<'a, R, S, E, Q>(
         &self,
         service: S,
         request: Request<Q>,
-    ) -> impl Future<Output = Invocation<Response<Bytes>>> + use<S, B, Q>
+    ) -> impl Future<Output = Invocation<Response<Bytes>>> + use<'a, R, S, E, Q>
     where
-        S: Service<lambda_http::Request, Response = Response<B>> + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Debug + Into<Diagnostic> + Send + 'static,
-        B: Body + Unpin + Send + 'static,
-        B::Data: Send,
-        B::Error: Debug,
+        S: Service<lambda_http::Request, Response = R, Error = E>,
+        S::Future: Send + 'a,
+        R: IntoResponse,
+        E: Debug + Into<Diagnostic> + 'static,
         Q: Into<lambda_http::Body>,
     {
-        let service = http_layer(self.settings.client_address).layer(with_routes(service));
+        let service = traced(service, self.settings.client_address);
         let handler = Adapter::from(service).map_request(event::with_valid_url);
         let (parts, body) = request.into_parts();
         self.invoke(handler, &gateway_event(parts, body.into())).map(|Invocation { result, spans }| {

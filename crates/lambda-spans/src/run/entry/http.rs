@@ -11,12 +11,12 @@ use lambda_runtime::{Diagnostic, Error, Runtime};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 use super::mapped::Mapped;
-use crate::http::HttpLayer;
 use crate::http::axum_router::{as_router, is_of_other_axum, warn};
 use crate::http::body::SyncBody;
 use crate::http::event;
 use crate::http::response::{Converted, Responding};
 use crate::http::stream::StreamLayer;
+use crate::http::{HttpLayer, HttpService};
 use crate::run::spans::Spans;
 
 /// Serves HTTP invocations with `service` and the settings from the environment: [`Spans::from_env`], then
@@ -118,7 +118,7 @@ impl Spans {
         R: IntoResponse,
         E: Debug + Into<Diagnostic> + 'static,
     {
-        let service = Mapped::new(http_layer(self.client_address).layer(Responding(with_routes(service))), Converted);
+        let service = traced(service, self.client_address);
         let handler = Adapter::from(service).map_request(event::with_valid_url);
         self.start(Runtime::new(handler)).await.run().await
     }
@@ -136,7 +136,7 @@ impl Spans {
         R: IntoResponse + Send + 'static,
         E: Debug + Into<Diagnostic> + Send + 'static,
     {
-        let service = Mapped::new(http_layer(self.client_address).layer(Responding(with_routes(service))), Converted);
+        let service = traced(service, self.client_address);
         let handler = Adapter::from(service).map_request(event::with_valid_url);
         self.start(Runtime::new(handler)).await.run_concurrent().await
     }
@@ -188,13 +188,20 @@ impl Spans {
     }
 }
 
+/// Returns `service` with its layers.
+pub(crate) fn traced<S>(service: S, client_address: bool) -> TracedService<S> {
+    Mapped::new(http_layer(client_address).layer(Responding(with_routes(service))), Converted)
+}
+
+pub(crate) type TracedService<S> = Mapped<HttpService<Responding<S>>, Response<lambda_http::Body>, Converted>;
+
 /// Returns the layer around the handler of an entry point.
-pub(crate) fn http_layer(client_address: bool) -> HttpLayer {
+fn http_layer(client_address: bool) -> HttpLayer {
     HttpLayer::new().with_client_address(client_address)
 }
 
 /// Adds a layer to each route of a plain axum router. Any other service stays as it is.
-pub(crate) fn with_routes<S>(mut service: S) -> S {
+fn with_routes<S>(mut service: S) -> S {
     if let Some(router) = as_router(&mut service) {
         *router = mem::take(router).layer(HttpLayer::new());
     } else if is_of_other_axum::<S>() {

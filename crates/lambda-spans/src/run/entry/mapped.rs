@@ -9,13 +9,13 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use tower::Service;
 
-pub(super) struct Mapped<S, T, U> {
+pub(crate) struct Mapped<S, T, U> {
     service: S,
     map: fn(T) -> U,
 }
 
 impl<S, T, U> Mapped<S, T, U> {
-    pub(super) fn new(service: S, map: fn(T) -> U) -> Self {
+    pub(crate) fn new(service: S, map: fn(T) -> U) -> Self {
         Self { service, map }
     }
 }
@@ -45,7 +45,7 @@ where
 
 pin_project! {
     /// The future of [`Mapped`].
-    pub(super) struct MappedFuture<F, T, U> {
+    pub(crate) struct MappedFuture<F, T, U> {
         #[pin]
         response: F,
         map: fn(T) -> U,
