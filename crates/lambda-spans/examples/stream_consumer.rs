@@ -1,10 +1,12 @@
-//! A consumer of a DynamoDB stream that says which records are to come again.
+//! A consumer of a DynamoDB stream that reports which records Lambda must retry.
 //!
-//! The invocation's span is `process <table>`, with a link to the trace of each writer that left its `traceparent`
-//! in the item's attribute `trace_context`, and with `faas.batch.failures` where records come again.
+//! The invocation's span is `process <table>`. It links to the trace of each writer that stored its `traceparent` in the
+//! item's attribute `trace_context`, and counts the retried records in `faas.batch.failures`. The span of each record
+//! links to its own writer.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tracing::{Instrument as _, info_span};
 
 #[derive(Deserialize)]
@@ -13,17 +15,19 @@ struct Batch {
     records: Vec<Record>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 struct Record {
     #[serde(rename = "eventName")]
     name: String,
     dynamodb: Change,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 struct Change {
     #[serde(rename = "SequenceNumber")]
     sequence_number: String,
+    #[serde(rename = "NewImage")]
+    new_image: Option<Value>,
 }
 
 #[derive(Default, Serialize)]
@@ -47,8 +51,9 @@ async fn consume(event: LambdaEvent<Batch>) -> Result<Failures, Error> {
     let mut failures = Failures::default();
     for record in event.payload.records {
         let span = info_span!("record", app.change = record.name);
+        lambda_spans::continue_from(&span, &record);
         if !apply(&record).instrument(span).await {
-            // All from here on come again, in order.
+            // Lambda retries all records from here on.
             failures.items.push(Failure { sequence_number: record.dynamodb.sequence_number });
             break;
         }

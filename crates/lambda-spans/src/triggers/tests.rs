@@ -258,6 +258,7 @@ fn event_links_to_every_trace_that_it_names() {
     for envelope in [
         &include_bytes!("../../tests/data/event_eventbridge_in_sqs.json")[..],
         include_bytes!("../../tests/data/event_sns_in_sqs.json"),
+        include_bytes!("../../tests/data/event_msk.json"),
     ] {
         assert_eq!(linked(envelope), std::slice::from_ref(&client));
     }

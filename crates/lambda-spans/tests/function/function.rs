@@ -167,8 +167,11 @@ fn ledger(spans: &Spans) -> Json<Value> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     let resident: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
-    let second = (second != [0; 6]).then_some(second);
-    Json(json!({ "created": ledger.created, "xray": xray, "otlp": otlp, "second": second, "resident": resident }))
+    let counts = json!({ "created": ledger.created, "xray": xray, "otlp": otlp, "resident": resident });
+    // Most tests have no second destination.
+    let second = (second != [0; 6]).then(|| ("second".to_owned(), json!(second)));
+    let counts = counts.as_object().cloned().unwrap_or_default();
+    Json(Value::Object(counts.into_iter().chain(second).collect()))
 }
 
 async fn panics() -> StatusCode {
