@@ -19,13 +19,13 @@ pub(crate) fn assert_snapshot(file: &str, found: &str) {
 }
 
 /// The spans of a trace over OTLP, each below its parent.
-pub(crate) fn otlp(spans: &[Span]) -> String {
+pub(crate) fn otlp(spans: &[Span], port: &str) -> String {
     let names: BTreeMap<_, _> = spans.iter().map(|span| (span.span_id.clone(), ())).collect();
     let mut text = String::new();
     for root in spans.iter().filter(|span| !names.contains_key(&span.parent_span_id)) {
         write_span(&mut text, spans, root, 0);
     }
-    text
+    text.replace(&format!(":{port}"), ":PORT")
 }
 
 fn write_span(text: &mut String, spans: &[Span], span: &Span, depth: usize) {

@@ -63,7 +63,7 @@ impl Stack {
         let documents: Vec<_> =
             invocation.documents.iter().filter(|document| document["name"] != "init").cloned().collect();
         assert!(documents.iter().any(|document| document["parent_id"] == SPAN_OF_LAMBDA));
-        text::assert_snapshot(&format!("{name}.otlp.txt"), &text::otlp(&spans));
+        text::assert_snapshot(&format!("{name}.otlp.txt"), &text::otlp(&spans, port));
         text::assert_snapshot(&format!("{name}.xray.json"), &text::xray(&documents, port));
     }
 }

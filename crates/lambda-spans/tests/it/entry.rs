@@ -84,7 +84,7 @@ macro_rules! programs {
                 Ok(Receipt { id: event.payload.id })
             }
 
-            async fn channelled(_: LambdaEvent<Value>) -> Result<streaming::Response<streaming::Body>, Error> {
+            async fn channeled(_: LambdaEvent<Value>) -> Result<streaming::Response<streaming::Body>, Error> {
                 Ok(streaming::Response::from(channel().1))
             }
 
@@ -92,7 +92,7 @@ macro_rules! programs {
                 let client = Client("hello".to_owned());
                 let calls = Rc::new(Cell::new(0));
                 drop($event(service_fn(receipt)));
-                drop($event(service_fn(channelled)));
+                drop($event(service_fn(channeled)));
                 drop($event(service_fn(async |_: LambdaEvent<Value>| {
                     let items = ["a", "b"].map(Ok::<_, std::io::Error>);
                     Ok::<_, Error>(StreamResponse::from(stream::iter(items)))
@@ -107,7 +107,7 @@ macro_rules! programs {
                     async { Ok::<_, Infallible>(()) }
                 })));
                 drop($event_concurrent(service_fn(receipt)));
-                drop($event_concurrent(service_fn(channelled)));
+                drop($event_concurrent(service_fn(channeled)));
             }
         }
     };
