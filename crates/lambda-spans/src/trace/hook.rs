@@ -54,9 +54,9 @@ impl SpanHook {
     /// Passes an ended span to the hook.
     pub(crate) fn apply(&self, span: &mut SpanData) {
         let Some(hook) = &self.0 else { return };
-        let outer = RUNNING.replace(true);
+        let outer = RUNNING.try_with(|running| running.replace(true)).unwrap_or_default();
         let result = catch_unwind(AssertUnwindSafe(|| hook(&mut EndedSpan { span })));
-        RUNNING.set(outer);
+        RUNNING.try_with(|running| running.set(outer)).ok();
         if result.is_err() {
             // The hook may have been about to redact any of them.
             span.attributes.clear();

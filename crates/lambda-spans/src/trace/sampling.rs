@@ -1,4 +1,5 @@
-//! Decides after an invocation which OTLP destination receives its trace: failed or slow ones always, one in N of the others.
+//! Decides after an invocation which OTLP destination receives its trace: failed or slow ones always, one in N of the
+//! others.
 
 use std::sync::OnceLock;
 use std::time::Duration;
