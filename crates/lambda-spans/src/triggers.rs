@@ -160,12 +160,10 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.outcome.watch(|| this.handler.poll(context)));
-        match &result {
-            Ok(response) => succeeded(this.outcome, this.batch.as_ref(), response),
-            Err(error) => this.outcome.failed_with(error),
-        }
-        Poll::Ready(result)
+        poll(this.handler, context, this.outcome, this.batch.as_ref(), |outcome, error| {
+            outcome.failed_with(&error);
+            error
+        })
     }
 }
 
@@ -222,13 +220,7 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        match ready!(this.outcome.watch(|| this.handler.poll(context))) {
-            Ok(response) => {
-                succeeded(this.outcome, this.batch.as_ref(), &response);
-                Poll::Ready(Ok(response))
-            }
-            Err(error) => Poll::Ready(Err(this.outcome.failed_as(error))),
-        }
+        poll(this.handler, context, this.outcome, this.batch.as_ref(), HandlerOutcome::failed_as)
     }
 }
 
@@ -246,10 +238,27 @@ fn start<F>(call: impl FnOnce() -> F) -> (HandlerOutcome, Option<RecordBatch>, F
     (outcome, batch, handler)
 }
 
-fn succeeded(outcome: &mut HandlerOutcome, batch: Option<&RecordBatch>, response: &impl Serialize) {
-    if let (Some(span), Some(batch)) = (outcome.complete(), batch) {
-        batch.record_response(&span, response);
-    }
+/// Polls the handler, and describes its result on the invocation's span. `failed` records and returns an error.
+fn poll<F, R, E, X>(
+    handler: Pin<&mut F>,
+    context: &mut TaskContext<'_>,
+    outcome: &mut HandlerOutcome,
+    batch: Option<&RecordBatch>,
+    failed: impl FnOnce(&mut HandlerOutcome, E) -> X,
+) -> Poll<Result<R, X>>
+where
+    F: Future<Output = Result<R, E>>,
+    R: Serialize,
+{
+    Poll::Ready(match ready!(outcome.watch(|| handler.poll(context))) {
+        Ok(response) => {
+            if let (Some(span), Some(batch)) = (outcome.complete(), batch) {
+                batch.record_response(&span, &response);
+            }
+            Ok(response)
+        }
+        Err(error) => Err(failed(outcome, error)),
+    })
 }
 
 #[cfg(test)]

@@ -24,8 +24,10 @@ use crate::attributes::{
     ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_RESPONSE_STATUS_CODE, LAMBDA_SPANS_CANCELLED,
     SERVER_ADDRESS, SERVER_PORT, URL_FULL,
 };
+use crate::trace::error_type::is_elapsed;
 use crate::trace::exception::Exception;
 use crate::trace::http_method::method_name;
+use crate::trace::size::beginning;
 
 /// The maximum length of a method in an attribute, in bytes.
 const MAX_METHOD: usize = 32;
@@ -179,10 +181,6 @@ impl Drop for ClientCall {
     }
 }
 
-fn beginning(text: &str, length: usize) -> &str {
-    text.get(..text.floor_char_boundary(length)).unwrap_or_default()
-}
-
 /// Returns the URL without query and credentials. A request has no fragment.
 fn url(uri: &Uri) -> Option<String> {
     let authority = uri.authority()?.as_str();
@@ -260,7 +258,7 @@ fn is_timeout(error: &(dyn Error + 'static)) -> bool {
 
 /// Recognizes the timeouts of tower, tokio and reqwest, whose types cannot all be named.
 fn is_timeout_text(error: &dyn Debug) -> bool {
-    matches!(format!("{error:?}").as_str(), "Elapsed(())" | "TimedOut")
+    is_elapsed(error) || format!("{error:?}") == "TimedOut"
 }
 
 #[cfg(test)]

@@ -136,27 +136,13 @@ mod tests {
 
     use super::*;
     use crate::trace::accounting::Destination;
-    use crate::trace::finished::XrayContext;
+    use crate::trace::finished::tests::finished;
     use crate::trace::importance::omitted_below;
-    use crate::trace::sampling::Decisions;
     use crate::trace::tree;
 
     fn span(id: u64, failed: bool) -> SpanData {
         let status = if failed { Status::error("") } else { Status::Unset };
         SpanData { status, ..tree::tests::span(id, if id == 1 { 0 } else { 1 }, 0) }
-    }
-
-    fn work(spans: Vec<SpanData>) -> FinishedSpans {
-        FinishedSpans {
-            xray: XrayContext { parent: None, sampled: true },
-            sampling: Decisions::KEEP,
-            destinations: Destinations::ALL,
-            caller: None,
-            continued: Default::default(),
-            orphan: false,
-            omitted: 0,
-            spans,
-        }
     }
 
     fn counts(outbox: &Outbox) -> (u64, u64) {
@@ -168,7 +154,7 @@ mod tests {
     fn root_and_errors_of_17000_spans_are_kept() {
         let outbox = Outbox::new(Accounts::default(), Destinations::ALL, Destinations::REPLACING);
         // The root ends last.
-        outbox.accept(work((1..=17_000).rev().map(|id| span(id, id % 100 == 0)).collect()));
+        outbox.accept(finished((1..=17_000).rev().map(|id| span(id, id % 100 == 0)).collect()));
         assert_eq!(counts(&outbox), (16_384, 616));
         let spans = outbox.take().remove(0).spans;
         assert_eq!(spans.len(), 16_384);
@@ -179,11 +165,11 @@ mod tests {
     #[test]
     fn full_outbox_accepts_roots_and_errors() {
         let outbox = Outbox::new(Accounts::default(), Destinations::ALL, Destinations::REPLACING);
-        outbox.accept(work((1..=16_384).map(|id| span(id, false)).collect()));
-        outbox.accept(work(vec![span(2, false), span(1, false), span(3, true)]));
+        outbox.accept(finished((1..=16_384).map(|id| span(id, false)).collect()));
+        outbox.accept(finished(vec![span(2, false), span(1, false), span(3, true)]));
         assert_eq!(counts(&outbox), (16_386, 1));
         assert_eq!(outbox.take().pop().unwrap().spans.len(), 2);
-        outbox.accept(work(vec![span(1, false), span(2, false)]));
+        outbox.accept(finished(vec![span(1, false), span(2, false)]));
         assert_eq!(outbox.take().pop().unwrap().spans.len(), 2);
     }
 
@@ -191,7 +177,7 @@ mod tests {
     fn large_spans_are_bounded_in_bytes() {
         let outbox = Outbox::new(Accounts::default(), Destinations::ALL, Destinations::REPLACING);
         let large = |id| SpanData { name: "x".repeat(1024 * 1024).into(), ..span(id, false) };
-        outbox.accept(work((1..=40).map(large).collect()));
+        outbox.accept(finished((1..=40).map(large).collect()));
         assert_eq!(counts(&outbox), (31, 9));
     }
 }

@@ -112,7 +112,7 @@ impl OtlpSettings {
         let honeycomb = honeycomb.map(|base| base.with_path(TRACES_PATH));
         let is_honeycomb = |endpoint: &Url| Some(endpoint) == honeycomb.as_ref() || is_honeycomb(endpoint);
         let has_key = honeycomb_key.is_some() || parameter.is_some();
-        // A second destination with a key of its own does not use the variables of Honeycomb.
+        // If the second destination's headers contain a key, Honeycomb's variables do not apply to it.
         let second_uses_key = second
             .as_ref()
             .is_some_and(|second| is_honeycomb(&second.endpoint) && !second.headers.contains_key(HONEYCOMB_HEADER));

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use opentelemetry::trace::{Link, SpanContext, SpanId, TraceId, TraceState};
-use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
+use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::reserved;
@@ -13,6 +13,7 @@ use crate::propagation::Caller;
 use crate::propagation::trace_header::xray_form;
 use crate::trace::continuation::{Continuation, ContinuedSpans};
 use crate::trace::finished::FinishedSpans;
+use crate::trace::size;
 
 /// Returns the spans for OTLP receivers. Lambda's own segment, the parent in X-Ray, never arrives there. The invocation
 /// is the root, or a child of the caller whose trace is continued. Longer string values than `value_length` bytes are
@@ -33,7 +34,7 @@ pub(crate) fn adapted(finished: FinishedSpans, rate: u64, value_length: usize) -
         let links = span.links.links.iter_mut().map(|link| &mut link.attributes);
         for attributes in std::iter::once(&mut span.attributes).chain(events).chain(links) {
             reserved::guard(attributes);
-            attributes.iter_mut().for_each(|attribute| cut(&mut attribute.value, value_length));
+            attributes.iter_mut().for_each(|attribute| size::cut(&mut attribute.value, value_length));
         }
         guard_scope(span);
         if rate > 1 {
@@ -59,22 +60,6 @@ fn guard_scope(span: &mut SpanData) {
         guarded = guarded.with_schema_url(url.to_owned());
     }
     span.instrumentation_scope = guarded.build();
-}
-
-/// Cuts strings, also in lists, at the end of a character.
-fn cut(value: &mut Value, length: usize) {
-    match value {
-        Value::String(text) => cut_text(text, length),
-        Value::Array(Array::String(texts)) => texts.iter_mut().for_each(|text| cut_text(text, length)),
-        Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => {}
-    }
-}
-
-fn cut_text(text: &mut StringValue, length: usize) {
-    let whole = text.as_str();
-    if whole.len() > length {
-        *text = whole.get(..whole.floor_char_boundary(length)).unwrap_or_default().to_owned().into();
-    }
 }
 
 /// Moves a span into the caller's trace. The root also records X-Ray's id of the trace.
@@ -171,21 +156,5 @@ mod tests {
         let expected = [(false, 0), (true, 70), (true, 4), (false, 1), (true, 2)];
         assert_eq!(moved, expected.map(|(moved, parent)| (moved, SpanId::from(parent))));
         assert_eq!(spans[1].links.links[0].span_context, context(8, 1));
-    }
-
-    #[test]
-    fn long_strings_are_cut_at_the_end_of_a_character() {
-        let cut = |mut value: Value, length| {
-            cut(&mut value, length);
-            value
-        };
-        assert_eq!(cut("aä".into(), 3), Value::from("aä"));
-        assert_eq!(cut("aää".into(), 4), Value::from("aä"));
-        assert_eq!(cut("ä".into(), 1), Value::from(""));
-        let list = |texts: &[&'static str]| {
-            Value::Array(Array::String(texts.iter().map(|text| StringValue::from(*text)).collect()))
-        };
-        assert_eq!(cut(list(&["abc", "d"]), 2), list(&["ab", "d"]));
-        assert_eq!(cut(5.into(), 0), Value::from(5));
     }
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use lambda_runtime::{Diagnostic, Error, IntoFunctionResponse, LambdaEvent, LambdaInvocation, Runtime};
+use lambda_runtime::{
+    Diagnostic, Error, FunctionResponse, IntoFunctionResponse, LambdaEvent, LambdaInvocation, Runtime,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::Service;
@@ -23,7 +25,7 @@ use super::snapstart::Restored;
 use super::spans::{InstallError, Spans};
 use crate::triggers::DiagnosedService;
 use mapped::Mapped;
-use response::{Responding, Response};
+use response::{Responding, Response, TracedStream};
 
 /// Serves invocations by events other than HTTP: [`Spans::from_env`], then [`Spans::run_event`].
 ///
@@ -96,8 +98,8 @@ impl Spans {
     /// Serves invocations by any event that deserializes to `A`, until the process ends.
     ///
     /// Accepts each handler that `lambda_runtime::run` accepts, also one that borrows, or that streams its response.
-    /// Recognizes the service that sent an event by the event, for every `A`; see [`EventLayer`](crate::EventLayer). If the
-    /// handler's error becomes a [`Diagnostic`] by your own `From`, its `error_type` is the span's `error.type`.
+    /// Recognizes the service that sent an event by the event, for every `A`; see [`EventLayer`](crate::EventLayer). If
+    /// the handler's error becomes a [`Diagnostic`] by your own `From`, its `error_type` is the span's `error.type`.
     ///
     /// Handles one event after another. If `AWS_LAMBDA_MAX_CONCURRENCY` is set, the runtime logs a warning: use
     /// [`run_event_concurrent`](Self::run_event_concurrent).
@@ -115,7 +117,7 @@ impl Spans {
         D: Into<Bytes> + Send,
         E: Into<Error> + Send + Debug,
     {
-        let handler = Mapped::new(DiagnosedService::new(Responding::new(handler)), |Response(response)| response);
+        let handler = traced(handler);
         self.start(Runtime::new(handler)).await.run().await
     }
 
@@ -137,7 +139,7 @@ impl Spans {
         D: Into<Bytes> + Send + 'static,
         E: Into<Error> + Send + Debug + 'static,
     {
-        let handler = Mapped::new(DiagnosedService::new(Responding::new(handler)), |Response(response)| response);
+        let handler = traced(handler);
         self.start(Runtime::new(handler)).await.run_concurrent().await
     }
 
@@ -146,8 +148,8 @@ impl Spans {
     ///
     /// It ends the init phase, prepares the receivers, registers for SIGTERM, supports SnapStart, and adds
     /// [`LambdaLayer`](crate::LambdaLayer) as the outermost layer. The layer around the handler is
-    /// [`HttpLayer`](crate::HttpLayer) or [`EventLayer`](crate::EventLayer). Run the `Runtime` by `run` or, for concurrent invocations, by
-    /// `run_concurrent`.
+    /// [`HttpLayer`](crate::HttpLayer) or [`EventLayer`](crate::EventLayer). Run the `Runtime` by `run` or, for
+    /// concurrent invocations, by `run_concurrent`.
     ///
     /// ```no_run
     /// use axum::{Router, routing::get};
@@ -201,3 +203,11 @@ impl Spans {
         self
     }
 }
+
+/// Returns `handler` with its layers.
+fn traced<F, B, S>(handler: F) -> TracedHandler<F, B, S> {
+    Mapped::new(DiagnosedService::new(Responding::new(handler)), |Response(response)| response)
+}
+
+type TracedHandler<F, B, S> =
+    Mapped<DiagnosedService<Responding<F, B, S>>, Response<B, TracedStream<S>>, FunctionResponse<B, TracedStream<S>>>;

@@ -154,7 +154,7 @@ fn boxed(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
 
 /// Returns whether the error is the `Elapsed` of tower or tokio. A function may use another version of tower than this
 /// crate, so that its type is another.
-fn is_elapsed(error: &dyn Debug) -> bool {
+pub(crate) fn is_elapsed(error: &dyn Debug) -> bool {
     format!("{error:?}") == "Elapsed(())"
 }
 

@@ -68,6 +68,20 @@ pub(crate) mod tests {
 
     use super::*;
 
+    /// Returns spans of an invocation that X-Ray and OTLP sample.
+    pub(crate) fn finished(spans: Vec<SpanData>) -> FinishedSpans {
+        FinishedSpans {
+            xray: XrayContext { parent: None, sampled: true },
+            sampling: Decisions::KEEP,
+            destinations: Destinations::ALL,
+            caller: None,
+            continued: ContinuedSpans::default(),
+            orphan: false,
+            omitted: 0,
+            spans,
+        }
+    }
+
     /// Collects what is ready for export.
     #[derive(Debug, Default)]
     pub(crate) struct CollectingSink {

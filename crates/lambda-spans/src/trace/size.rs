@@ -1,9 +1,9 @@
-//! The size of spans: in memory, and encoded for OTLP.
+//! The size of spans, in memory and encoded for OTLP, and the shortening of their texts.
 
 use std::mem;
 
 use opentelemetry::trace::{Event, Link};
-use opentelemetry::{Array, KeyValue, Value};
+use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
 /// Returns the approximate size of a span in memory.
@@ -41,5 +41,46 @@ fn text(value: &Value) -> usize {
         Value::Array(Array::F64(values)) => mem::size_of_val(values.as_slice()),
         // Both enums are non-exhaustive.
         Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => 0,
+    }
+}
+
+/// Returns at most the first `length` bytes of `text` without splitting a character.
+pub(crate) fn beginning(text: &str, length: usize) -> &str {
+    text.split_at(text.floor_char_boundary(length)).0
+}
+
+/// Cuts texts of more than `length` bytes, also in lists, at the end of a character.
+pub(crate) fn cut(value: &mut Value, length: usize) {
+    match value {
+        Value::String(text) => cut_text(text, length),
+        Value::Array(Array::String(texts)) => texts.iter_mut().for_each(|text| cut_text(text, length)),
+        Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => {}
+    }
+}
+
+fn cut_text(text: &mut StringValue, length: usize) {
+    if text.as_str().len() > length {
+        *text = beginning(text.as_str(), length).to_owned().into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_strings_are_cut_at_the_end_of_a_character() {
+        let cut = |mut value: Value, length| {
+            super::cut(&mut value, length);
+            value
+        };
+        assert_eq!(cut("aä".into(), 3), Value::from("aä"));
+        assert_eq!(cut("aää".into(), 4), Value::from("aä"));
+        assert_eq!(cut("ä".into(), 1), Value::from(""));
+        let list = |texts: &[&'static str]| {
+            Value::Array(Array::String(texts.iter().map(|text| StringValue::from(*text)).collect()))
+        };
+        assert_eq!(cut(list(&["abc", "d"]), 2), list(&["ab", "d"]));
+        assert_eq!(cut(5.into(), 0), Value::from(5));
     }
 }

@@ -2,7 +2,6 @@
 
 use super::batch::RecordBatch;
 use super::event::{self, RecordFields, text};
-use super::sender;
 use super::trigger::Trigger;
 
 pub(super) fn is_message(record: &RecordFields<'_>) -> bool {
@@ -15,7 +14,7 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let mut trigger = Trigger::messages("activemq", queues.iter().map(String::as_str), RecordBatch::unordered(ids));
     // Lambda does not support partial batch failures of Amazon MQ.
     trigger.batch = None;
-    trigger.link_to(records.iter().flat_map(sender::contexts))
+    trigger.link_to_senders(records)
 }
 
 fn queue(record: &RecordFields<'_>) -> Option<String> {

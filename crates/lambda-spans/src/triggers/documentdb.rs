@@ -5,7 +5,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::event::{DocumentChange, DocumentNamespace, RecordFields, part, text};
-use super::sender;
 use super::trigger::{Trigger, only_or_several};
 use crate::attributes::{
     FAAS_DOCUMENT_COLLECTION, FAAS_DOCUMENT_NAME, FAAS_DOCUMENT_OPERATION, FAAS_DOCUMENT_TIME,
@@ -32,19 +31,21 @@ struct Change {
 
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let changes: Vec<Change> = records.iter().filter_map(change).collect();
-    let (database, source) = distinct(changes.iter().filter_map(|change| change.database.as_deref()));
-    let (collection, _) = distinct(changes.iter().filter_map(|change| change.collection.as_deref()));
+    let mut databases: Vec<&str> = changes.iter().filter_map(|change| change.database.as_deref()).collect();
+    let mut collections: Vec<&str> = changes.iter().filter_map(|change| change.collection.as_deref()).collect();
+    let (database, source) = only_or_several(&mut databases);
+    let (collection, _) = only_or_several(&mut collections);
     let collection = collection.filter(|_| changes.iter().all(|change| change.collection.is_some()));
-    let name = match (&database, &collection) {
+    let name = match (database, collection) {
         (Some(database), Some(collection)) => Some(format!("{database}.{collection}")),
-        _ => source,
+        _ => source.map(str::to_owned),
     };
     let mut trigger = Trigger::consumer("datasource", name.as_deref());
     trigger.set(MESSAGING_BATCH_MESSAGE_COUNT, i64::try_from(records.len()).unwrap_or(i64::MAX));
     if let Some(database) = database {
-        trigger.set(FAAS_DOCUMENT_COLLECTION, database);
+        trigger.set(FAAS_DOCUMENT_COLLECTION, database.to_owned());
         if let Some(collection) = collection {
-            trigger.set(FAAS_DOCUMENT_NAME, collection);
+            trigger.set(FAAS_DOCUMENT_NAME, collection.to_owned());
         }
     }
     if let Some(operation) = operation(&changes) {
@@ -55,7 +56,7 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     {
         trigger.set(FAAS_DOCUMENT_TIME, time.clone());
     }
-    trigger.link_to(records.iter().flat_map(sender::contexts))
+    trigger.link_to_senders(records)
 }
 
 fn change(record: &RecordFields<'_>) -> Option<Change> {
@@ -73,15 +74,6 @@ fn change(record: &RecordFields<'_>) -> Option<Change> {
 fn time(value: Option<&RawValue>) -> Option<String> {
     let time: ClusterTime = part(value)?;
     Some(Timestamp::from_second(time.timestamp.t).ok()?.to_string())
-}
-
-/// Returns the only one of the names, and the source for the span's name.
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> (Option<String>, Option<String>) {
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    names.dedup();
-    let (only, source) = only_or_several(&names);
-    (only.map(str::to_owned), source.map(str::to_owned))
 }
 
 /// Returns the operation if all changes have the same.

@@ -4,7 +4,6 @@ use serde::Deserialize;
 
 use super::batch::RecordBatch;
 use super::event::{RecordFields, is_short_text, part, text_or_empty};
-use super::sender;
 use super::trigger::Trigger;
 use crate::attributes::{FAAS_DOCUMENT_COLLECTION, FAAS_DOCUMENT_OPERATION};
 
@@ -26,7 +25,7 @@ pub(super) fn trigger(arn: &str, records: &[RecordFields<'_>]) -> Trigger {
     }
     trigger
         .with_batch(RecordBatch::ordered(changes.iter().map(|change| change.sequence_number.clone())))
-        .link_to(records.iter().flat_map(sender::contexts))
+        .link_to_senders(records)
 }
 
 fn change(record: &RecordFields<'_>) -> StreamChange {

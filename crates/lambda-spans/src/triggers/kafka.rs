@@ -6,7 +6,6 @@ use serde_json::value::RawValue;
 
 use super::batch::RecordBatch;
 use super::event::{RecordFields, is_short_text, part};
-use super::sender;
 use super::trigger::Trigger;
 use crate::attributes::{MESSAGING_DESTINATION_PARTITION_ID, MESSAGING_KAFKA_OFFSET};
 
@@ -65,7 +64,7 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     {
         trigger.set(MESSAGING_KAFKA_OFFSET, offset);
     }
-    trigger.link_to(records.iter().flat_map(sender::contexts))
+    trigger.link_to_senders(records)
 }
 
 /// EventBridge Pipes writes a partition as a text.

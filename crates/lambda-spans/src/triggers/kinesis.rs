@@ -4,7 +4,6 @@ use serde::Deserialize;
 
 use super::batch::RecordBatch;
 use super::event::{RecordFields, is_short_text, part, text_or_empty};
-use super::sender;
 use super::trigger::Trigger;
 use crate::attributes::{AWS_KINESIS_STREAM_NAME, MESSAGING_DESTINATION_NAME};
 
@@ -26,9 +25,7 @@ pub(super) fn trigger(arn: &str, records: &[RecordFields<'_>]) -> Trigger {
         trigger.set(MESSAGING_DESTINATION_NAME, stream.to_owned());
         trigger.set(AWS_KINESIS_STREAM_NAME, stream.to_owned());
     }
-    trigger
-        .with_batch(RecordBatch::ordered(records.iter().map(sequence_number)))
-        .link_to(records.iter().flat_map(sender::contexts))
+    trigger.with_batch(RecordBatch::ordered(records.iter().map(sequence_number))).link_to_senders(records)
 }
 
 /// EventBridge Pipes writes the members of `kinesis` into the record.

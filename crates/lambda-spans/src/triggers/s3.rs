@@ -24,9 +24,7 @@ struct Bucket<'a> {
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let only = if let [only] = records { Some(only) } else { None };
     let mut buckets: Vec<String> = records.iter().filter_map(bucket).collect();
-    buckets.sort_unstable();
-    buckets.dedup();
-    let (only_bucket, source) = only_or_several(&buckets);
+    let (only_bucket, source) = only_or_several(&mut buckets);
     let mut trigger = Trigger::consumer("datasource", source);
     if records.len() > 1 {
         trigger.set(MESSAGING_BATCH_MESSAGE_COUNT, i64::try_from(records.len()).unwrap_or(i64::MAX));

@@ -4,7 +4,6 @@ use serde::Deserialize;
 
 use super::batch::RecordBatch;
 use super::event::{RecordFields, last_of_arn, part, text_or_empty};
-use super::sender;
 use super::trigger::Trigger;
 
 #[derive(Default, Deserialize)]
@@ -24,5 +23,5 @@ pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let mut trigger = Trigger::messages("aws.sns", topics, batch);
     // SNS does not support partial batch failures.
     trigger.batch = None;
-    trigger.link_to(records.iter().flat_map(sender::contexts))
+    trigger.link_to_senders(records)
 }

@@ -2,7 +2,6 @@
 
 use super::batch::RecordBatch;
 use super::event::{RecordFields, last_of_arn, part};
-use super::sender;
 use super::trigger::Trigger;
 
 pub(super) fn is_message(record: &RecordFields<'_>) -> bool {
@@ -13,5 +12,5 @@ pub(super) fn is_message(record: &RecordFields<'_>) -> bool {
 pub(super) fn trigger(records: &[RecordFields<'_>]) -> Trigger {
     let ids = records.iter().map(|record| part(record.message_id).unwrap_or_default());
     let queues = records.iter().filter_map(|record| last_of_arn(&record.arn));
-    Trigger::messages("aws_sqs", queues, RecordBatch::unordered(ids)).link_to(records.iter().flat_map(sender::contexts))
+    Trigger::messages("aws_sqs", queues, RecordBatch::unordered(ids)).link_to_senders(records)
 }

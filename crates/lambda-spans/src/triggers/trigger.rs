@@ -4,7 +4,8 @@ use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
 
 use super::batch::RecordBatch;
-use super::event::is_short_text;
+use super::event::{RecordFields, is_short_text};
+use super::sender;
 use crate::attributes::{
     FAAS_TRIGGER, MESSAGING_BATCH_MESSAGE_COUNT, MESSAGING_DESTINATION_NAME, MESSAGING_MESSAGE_ID,
     MESSAGING_OPERATION_NAME, MESSAGING_OPERATION_TYPE, MESSAGING_SYSTEM, OTEL_KIND,
@@ -42,9 +43,7 @@ impl Trigger {
         batch: RecordBatch,
     ) -> Self {
         let mut names: Vec<&str> = destinations.filter(|name| is_short_text(name)).collect();
-        names.sort_unstable();
-        names.dedup();
-        let (only, source) = only_or_several(&names);
+        let (only, source) = only_or_several(&mut names);
         let mut trigger = Self::consumer("pubsub", source);
         trigger.set_messaging_system(system);
         if let Some(only) = only {
@@ -72,8 +71,13 @@ impl Trigger {
         self.set(MESSAGING_OPERATION_TYPE, "process");
     }
 
-    pub(super) fn link_to(mut self, records: impl Iterator<Item = SpanContext>) -> Self {
-        self.links.extend(records.take(MAX_LINKS));
+    /// Links to the sender of each record.
+    pub(super) fn link_to_senders(self, records: &[RecordFields<'_>]) -> Self {
+        self.link_to(records.iter().flat_map(sender::contexts))
+    }
+
+    pub(super) fn link_to(mut self, senders: impl Iterator<Item = SpanContext>) -> Self {
+        self.links.extend(senders.take(MAX_LINKS));
         self
     }
 
@@ -92,8 +96,10 @@ impl Trigger {
 }
 
 /// Returns the only one of the distinct `names`, and what the span's name contains instead of several.
-pub(super) fn only_or_several<T: AsRef<str>>(names: &[T]) -> (Option<&str>, Option<&str>) {
-    match names {
+pub(super) fn only_or_several<T: AsRef<str> + Ord>(names: &mut Vec<T>) -> (Option<&str>, Option<&str>) {
+    names.sort_unstable();
+    names.dedup();
+    match names.as_slice() {
         [] => (None, None),
         [only] => (Some(only.as_ref()), Some(only.as_ref())),
         [..] => (None, Some("multiple_sources")),

@@ -6,6 +6,8 @@ use opentelemetry::trace::TraceId;
 use opentelemetry::{Array, StringValue, Value};
 use serde::Serialize;
 
+use crate::trace::size::beginning;
+
 /// Marks a cut text.
 const MARK: &str = "…";
 
@@ -220,11 +222,6 @@ fn write_string(out: &mut Vec<u8>, text: &str, limit: usize) -> bool {
     out.extend_from_slice(MARK.as_bytes());
     out.push(b'"');
     false
-}
-
-/// Returns at most the first `limit` bytes of `text` without splitting a character.
-pub(super) fn beginning(text: &str, limit: usize) -> &str {
-    text.split_at(text.floor_char_boundary(limit)).0
 }
 
 fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {

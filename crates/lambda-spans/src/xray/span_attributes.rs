@@ -3,7 +3,8 @@
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
-use super::json::{Members, beginning};
+use super::json::Members;
+use crate::trace::size::beginning;
 
 /// The maximum number of attributes: twice what a span keeps.
 pub(super) const MAX: usize = 256;

@@ -16,8 +16,8 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use serde_json::{Value as Json, json};
 
 use super::{Xray, XrayFormat, XraySettings};
-use crate::trace::accounting::{Account, Destinations};
-use crate::trace::finished::{FinishedSpans, XrayContext};
+use crate::trace::accounting::Account;
+use crate::trace::finished::{FinishedSpans, XrayContext, tests};
 use crate::trace::sampling::Decisions;
 use crate::trace::tree;
 
@@ -79,19 +79,20 @@ fn read(datagram: &[u8]) -> Json {
     serde_json::from_slice(datagram.strip_prefix(super::document::HEADER).unwrap()).unwrap()
 }
 
+/// Returns finished spans that OTLP samples out, which does not matter to X-Ray.
+fn in_xray(xray: XrayContext, spans: Vec<SpanData>) -> FinishedSpans {
+    FinishedSpans { xray, sampling: Decisions::SAMPLE_OUT, ..tests::finished(spans) }
+}
+
+/// Returns the spans of an invocation below Lambda's segment.
+fn of_lambda(spans: Vec<SpanData>) -> FinishedSpans {
+    in_xray(XrayContext { parent: Some(SpanId::from(PARENT)), sampled: true }, spans)
+}
+
 /// Returns the document of a span below the segment `parent`.
 fn document_below(span: SpanData, parent: Option<u64>) -> Json {
     let account = Account::default();
-    let finished = FinishedSpans {
-        xray: XrayContext { parent: parent.map(SpanId::from), sampled: true },
-        sampling: Decisions::SAMPLE_OUT,
-        destinations: Destinations::ALL,
-        caller: None,
-        continued: Default::default(),
-        orphan: false,
-        omitted: 0,
-        spans: vec![span],
-    };
+    let finished = in_xray(XrayContext { parent: parent.map(SpanId::from), sampled: true }, vec![span]);
     let documents = xray("127.0.0.1:2000").documents(&[finished], &account);
     assert_eq!(documents.len(), 1, "no span is lost");
     read(&documents[0].datagram)
@@ -408,16 +409,7 @@ fn span_without_ids_gets_new_ones() {
 #[test]
 fn unsampled_spans_are_counted_and_not_sent() {
     let account = Account::default();
-    let finished = FinishedSpans {
-        xray: XrayContext { parent: None, sampled: false },
-        sampling: Decisions::SAMPLE_OUT,
-        destinations: Destinations::ALL,
-        caller: None,
-        continued: Default::default(),
-        orphan: false,
-        omitted: 0,
-        spans: vec![child("x", vec![])],
-    };
+    let finished = in_xray(XrayContext { parent: None, sampled: false }, vec![child("x", vec![])]);
     assert!(xray("127.0.0.1:2000").documents(&[finished], &account).is_empty());
     assert_eq!(account.counts(), crate::Counts { sampled_out: 1, ..Default::default() });
 }

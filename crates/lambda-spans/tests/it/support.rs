@@ -112,6 +112,18 @@ impl Trace {
         self.documents.iter().find(|document| document["parent_id"] == PARENT).unwrap()
     }
 
+    /// Asserts that the stream of the test function was sent, within the root span.
+    pub(crate) fn assert_streamed_within_the_root(&self) {
+        assert!(self.answer.body.ends_with("chunk 0\nchunk 1\nchunk 2\n"), "{:?}", self.answer.body);
+        let root = self.root();
+        let chunks: Vec<_> = self.spans.iter().filter(|span| span.name == "chunk").collect();
+        assert_eq!(chunks.len(), 4);
+        for chunk in chunks {
+            assert_eq!(chunk.parent_span_id, root.span_id);
+            assert!(chunk.end_time_unix_nano <= root.end_time_unix_nano);
+        }
+    }
+
     /// Asserts that no span contains private data.
     pub(crate) fn assert_nothing_private(&self) {
         let text = format!("{:?} {:?}", self.spans, self.documents);

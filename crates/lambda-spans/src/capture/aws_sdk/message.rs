@@ -102,10 +102,10 @@ fn of_queue(operation: &str, body: &[u8]) -> Vec<KeyValue> {
 
 /// Reads a form. A target that is a phone number or a device is private.
 fn of_topic(operation: &str, body: &[u8]) -> Vec<KeyValue> {
-    if !matches!(operation, "Publish" | "PublishBatch") {
-        return vec![KeyValue::new(MESSAGING_SYSTEM, "aws.sns")];
-    }
     let mut attributes = vec![KeyValue::new(MESSAGING_SYSTEM, "aws.sns")];
+    if !matches!(operation, "Publish" | "PublishBatch") {
+        return attributes;
+    }
     attributes.extend(sending());
     let (mut topic, mut messages) = (None, 0);
     for (name, value) in str::from_utf8(body).unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
@@ -149,12 +149,12 @@ fn of_bus(operation: &str, body: &[u8]) -> Vec<KeyValue> {
         #[serde(rename = "EventBusName")]
         bus: Option<String>,
     }
-    if operation != "PutEvents" {
-        return vec![KeyValue::new(MESSAGING_SYSTEM, "aws.eventbridge")];
-    }
-    let Request { entries } = serde_json::from_slice(body).unwrap_or_default();
     let mut attributes = vec![KeyValue::new(MESSAGING_SYSTEM, "aws.eventbridge")];
+    if operation != "PutEvents" {
+        return attributes;
+    }
     attributes.extend(sending());
+    let Request { entries } = serde_json::from_slice(body).unwrap_or_default();
     // A name, or an ARN that ends with `event-bus/<name>`.
     let name = |entry: &Entry| match &entry.bus {
         Some(bus) => bus.rsplit('/').next().unwrap_or_default().to_owned(),

@@ -15,7 +15,7 @@ use crate::http::axum_router::{as_router, is_of_other_axum, warn};
 use crate::http::body::SyncBody;
 use crate::http::event;
 use crate::http::response::{Converted, Responding};
-use crate::http::stream::StreamLayer;
+use crate::http::stream::{StreamLayer, StreamService};
 use crate::http::{HttpLayer, HttpService};
 use crate::run::spans::Spans;
 
@@ -160,7 +160,7 @@ impl Spans {
         B::Data: Into<Bytes> + Send,
         B::Error: Into<Error> + Send + Debug,
     {
-        let service = StreamLayer.layer(http_layer(self.client_address).layer(with_routes(service)));
+        let service = traced_stream(service, self.client_address);
         let handler = StreamAdapter::from(service).map_request(event::with_valid_url);
         self.start(Runtime::new(handler)).await.run().await
     }
@@ -181,7 +181,7 @@ impl Spans {
         B::Data: Into<Bytes> + Send,
         B::Error: Into<Error> + Send + Debug,
     {
-        let service = StreamLayer.layer(http_layer(self.client_address).layer(with_routes(service)));
+        let service = traced_stream(service, self.client_address);
         let service = Mapped::new(service, |response: Response<_>| response.map(SyncBody::new));
         let handler = StreamAdapter::from(service).map_request(event::with_valid_url);
         self.start(Runtime::new(handler)).await.run_concurrent().await
@@ -194,6 +194,11 @@ pub(crate) fn traced<S>(service: S, client_address: bool) -> TracedService<S> {
 }
 
 pub(crate) type TracedService<S> = Mapped<HttpService<Responding<S>>, Response<lambda_http::Body>, Converted>;
+
+/// Returns `service` with its layers, for streamed responses.
+fn traced_stream<S>(service: S, client_address: bool) -> StreamService<HttpService<S>> {
+    StreamLayer.layer(http_layer(client_address).layer(with_routes(service)))
+}
 
 /// Returns the layer around the handler of an entry point.
 fn http_layer(client_address: bool) -> HttpLayer {

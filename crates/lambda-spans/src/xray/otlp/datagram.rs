@@ -119,6 +119,9 @@ impl<'a> Batch<'a> {
 
     /// Returns the datagram of the spans, if there are any, and starts the next one.
     fn take(&mut self, is_first: bool) -> Option<Document> {
+        if self.spans == 0 {
+            return None;
+        }
         let Self { scopes, spans, .. } = std::mem::replace(self, Self::new(self.empty));
         let scope_spans = scopes.into_iter().map(|(_, spans)| spans).collect();
         let request =
@@ -126,7 +129,7 @@ impl<'a> Batch<'a> {
         let mut text = String::new();
         STANDARD.encode_string(request.encode_to_vec(), &mut text);
         let datagram = [PREFIX, text.as_bytes()].concat();
-        (spans > 0).then_some(Document { datagram, spans, is_first })
+        Some(Document { datagram, spans, is_first })
     }
 }
 

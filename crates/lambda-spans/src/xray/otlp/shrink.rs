@@ -1,11 +1,14 @@
 //! Reduces a span that is too large for X-Ray: long texts are cut, then events, links and attributes are omitted.
 
-use opentelemetry::{Array, KeyValue, StringValue, Value};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::Status;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_sdk::trace::SpanData;
 use prost::Message as _;
 
 use crate::attributes::LAMBDA_SPANS_TRUNCATED;
+use crate::capture::limits;
+use crate::trace::size;
 
 /// The longest text that each step keeps, in bytes.
 const TEXT_LENGTHS: [usize; 4] = [16 * 1024, 4096, 1024, 256];
@@ -28,60 +31,38 @@ pub(super) fn to_size(span: &mut SpanData, max: usize) {
         cut(span, length);
         fits(span)
     }) {
-        span.events.dropped_count = span.events.dropped_count.saturating_add(count(span.events.events.len()));
-        span.events.events.clear();
-        span.links.dropped_count = span.links.dropped_count.saturating_add(count(span.links.links.len()));
-        span.links.links.clear();
+        span.events.dropped_count = span.events.dropped_count.saturating_add(limits::cut(&mut span.events.events, 0));
+        span.links.dropped_count = span.links.dropped_count.saturating_add(limits::cut(&mut span.links.links, 0));
         for kept in ATTRIBUTES {
             if fits(span) {
                 break;
             }
-            let omitted = span.attributes.len().saturating_sub(kept);
-            span.dropped_attributes_count = span.dropped_attributes_count.saturating_add(count(omitted));
-            span.attributes.truncate(kept);
+            let omitted = limits::cut(&mut span.attributes, kept);
+            span.dropped_attributes_count = span.dropped_attributes_count.saturating_add(omitted);
         }
     }
     span.attributes.push(mark);
 }
 
-fn count(omitted: usize) -> u32 {
-    u32::try_from(omitted).unwrap_or(u32::MAX)
-}
-
 fn cut(span: &mut SpanData, length: usize) {
     let name = &span.name;
     if name.len() > length {
-        span.name = beginning(name, length).to_owned().into();
+        span.name = size::beginning(name, length).to_owned().into();
     }
-    if let opentelemetry::trace::Status::Error { description } = &mut span.status
+    if let Status::Error { description } = &mut span.status
         && description.len() > length
     {
-        *description = beginning(description, length).to_owned().into();
+        *description = size::beginning(description, length).to_owned().into();
     }
     let events = span.events.events.iter_mut().map(|event| &mut event.attributes);
     let links = span.links.links.iter_mut().map(|link| &mut link.attributes);
-    for attribute in std::iter::once(&mut span.attributes).chain(events).chain(links).flatten() {
-        match &mut attribute.value {
-            Value::String(text) => cut_text(text, length),
-            Value::Array(Array::String(texts)) => texts.iter_mut().for_each(|text| cut_text(text, length)),
-            Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => {}
-        }
-    }
-}
-
-fn cut_text(text: &mut StringValue, length: usize) {
-    if text.as_str().len() > length {
-        *text = beginning(text.as_str(), length).to_owned().into();
-    }
-}
-
-fn beginning(text: &str, length: usize) -> &str {
-    text.get(..text.floor_char_boundary(length)).unwrap_or_default()
+    let attributes = std::iter::once(&mut span.attributes).chain(events).chain(links).flatten();
+    attributes.for_each(|attribute| size::cut(&mut attribute.value, length));
 }
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::trace::{Event, Status};
+    use opentelemetry::trace::Event;
 
     use super::*;
     use crate::trace::tree::tests::span;

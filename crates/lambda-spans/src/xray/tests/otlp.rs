@@ -11,19 +11,6 @@ use crate::xray::document::Document;
 
 const PREFIX: &[u8] = b"{\"format\":\"json\",\"version\":1}\nT1S";
 
-fn finished(spans: Vec<SpanData>) -> FinishedSpans {
-    FinishedSpans {
-        xray: XrayContext { parent: Some(SpanId::from(PARENT)), sampled: true },
-        sampling: Decisions::SAMPLE_OUT,
-        destinations: Destinations::ALL,
-        caller: None,
-        continued: Default::default(),
-        orphan: false,
-        omitted: 0,
-        spans,
-    }
-}
-
 fn datagrams(finished: FinishedSpans, account: &Account) -> Vec<Document> {
     xray_with("127.0.0.1:2000", XrayFormat::Otlp, false).documents(&[finished], account)
 }
@@ -49,7 +36,7 @@ fn datagram_is_an_otlp_request_below_lambdas_segment() {
     root.links.links.push(Link::new(link, vec![], 0));
     root.events = SpanEvents::default();
     root.events.events.push(Event::new("an event", at(1), vec![KeyValue::new("app.n", 1)], 0));
-    let documents = datagrams(finished(vec![child("call", vec![]), root]), &Account::default());
+    let documents = datagrams(of_lambda(vec![child("call", vec![]), root]), &Account::default());
     assert_eq!(documents.iter().map(|document| (document.spans, document.is_first)).collect::<Vec<_>>(), [(2, true)]);
     let resource = decode(&documents[0]).resource.unwrap();
     assert!(resource.attributes.iter().any(|attribute| attribute.key == "service.name"));
@@ -68,7 +55,7 @@ fn datagram_is_an_otlp_request_below_lambdas_segment() {
 #[test]
 fn unsampled_spans_have_no_datagram() {
     let account = Account::default();
-    let mut unsampled = finished(vec![root("x", vec![])]);
+    let mut unsampled = of_lambda(vec![root("x", vec![])]);
     unsampled.xray.sampled = false;
     assert_eq!(datagrams(unsampled, &account), []);
     assert_eq!(account.counts(), crate::Counts { sampled_out: 1, ..Default::default() });
@@ -76,7 +63,7 @@ fn unsampled_spans_have_no_datagram() {
 
 #[test]
 fn root_without_a_segment_has_no_parent() {
-    let mut alone = finished(vec![root("x", vec![])]);
+    let mut alone = of_lambda(vec![root("x", vec![])]);
     alone.xray.parent = None;
     let documents = datagrams(alone, &Account::default());
     assert_eq!(spans(&documents)[0][0].parent_span_id, Vec::<u8>::new());
@@ -88,7 +75,7 @@ fn large_trace_is_split_with_root_and_errors_first() {
         (1..=300).map(|id| with_id(id, child("x", vec![KeyValue::new("text", "y".repeat(1000))]))).collect();
     all[200].status = Status::error("");
     all.push(root("root", vec![]));
-    let documents = datagrams(finished(all), &Account::default());
+    let documents = datagrams(of_lambda(all), &Account::default());
     assert!((7..=9).contains(&documents.len()), "{}", documents.len());
     assert!(documents.iter().all(|document| document.datagram.len() <= 64_000));
     assert!(documents.iter().enumerate().all(|(position, document)| document.is_first == (position == 0)));
@@ -104,7 +91,7 @@ fn trace_beyond_the_allowance_keeps_its_root() {
     let mut all: Vec<_> =
         (1..=800).map(|id| with_id(id, child("x", vec![KeyValue::new("text", "y".repeat(1000))]))).collect();
     all.push(root("root", vec![]));
-    let documents = datagrams(finished(all), &account);
+    let documents = datagrams(of_lambda(all), &account);
     let sent: usize = documents.iter().map(|document| document.spans).sum();
     assert!((350..450).contains(&sent), "{sent}");
     assert_eq!(account.counts().dropped.overflowed, 801 - sent as u64);
@@ -115,7 +102,7 @@ fn trace_beyond_the_allowance_keeps_its_root() {
 #[test]
 fn span_above_the_limit_is_reduced() {
     let large = root("root", vec![KeyValue::new("a", "x".repeat(200_000)), KeyValue::new("b", 2)]);
-    let documents = datagrams(finished(vec![large]), &Account::default());
+    let documents = datagrams(of_lambda(vec![large]), &Account::default());
     assert_eq!(documents.len(), 1);
     assert!(documents[0].datagram.len() <= 64_000);
     let keys: Vec<_> = spans(&documents)[0][0].attributes.iter().map(|attribute| attribute.key.clone()).collect();

@@ -9,11 +9,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::arbitrary;
 use super::validator::faults;
-use crate::trace::accounting::{Account, Destinations};
-use crate::trace::finished::{FinishedSpans, XrayContext};
-use crate::trace::sampling::Decisions;
+use super::{arbitrary, in_xray, xray};
+use crate::trace::accounting::Account;
+use crate::trace::finished::XrayContext;
 use crate::xray::document::HEADER;
 use crate::xray::{Xray, XrayFormat, XraySettings};
 
@@ -40,7 +39,7 @@ proptest! {
         let account = Account::default();
         let open = xray.in_progress(slice::from_ref(&span), XrayContext { parent, sampled: true }).pop().expect("an open span has a document too");
         prop_assert_eq!(faults(&open.datagram), Vec::<String>::new());
-        let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, sampling: Decisions::SAMPLE_OUT, destinations: Destinations::ALL, caller: None, continued: Default::default(), orphan: false, omitted: 0, spans: vec![span] };
+        let finished = in_xray(XrayContext { parent, sampled: true }, vec![span]);
         let documents = xray.documents(&[finished], &account);
         prop_assert_eq!(documents.len(), 1);
         for document in &documents {
@@ -68,10 +67,9 @@ proptest! {
                 span.attributes.push(KeyValue::new("long", "x".repeat(20_000)));
             }
         }
-        let settings = XraySettings { daemon: "127.0.0.1:2000".to_owned(), format: XrayFormat::Segments, arrays: false };
-        let xray = Xray::new(settings, Vec::new(), &Resource::builder_empty().build());
+        let xray = xray("127.0.0.1:2000");
         let account = Account::default();
-        let finished = FinishedSpans { xray: XrayContext { parent, sampled: true }, sampling: Decisions::SAMPLE_OUT, destinations: Destinations::ALL, caller: None, continued: Default::default(), orphan: false, omitted: 0, spans };
+        let finished = in_xray(XrayContext { parent, sampled: true }, spans);
         let mut ids = Vec::new();
         for document in xray.documents(&[finished], &account) {
             prop_assert_eq!(faults(&document.datagram), Vec::<String>::new());

@@ -7,21 +7,8 @@ fn with_id(id: u64, parent: u64, span: SpanData) -> SpanData {
     SpanData { span_context, parent_span_id: SpanId::from(parent), ..span }
 }
 
-fn finished(spans: Vec<SpanData>) -> FinishedSpans {
-    FinishedSpans {
-        xray: XrayContext { parent: Some(SpanId::from(PARENT)), sampled: true },
-        sampling: Decisions::SAMPLE_OUT,
-        destinations: Destinations::ALL,
-        caller: None,
-        continued: Default::default(),
-        orphan: false,
-        omitted: 0,
-        spans,
-    }
-}
-
 fn documents(spans: Vec<SpanData>) -> Vec<Json> {
-    let documents = xray("127.0.0.1:2000").documents(&[finished(spans)], &Account::default());
+    let documents = xray("127.0.0.1:2000").documents(&[of_lambda(spans)], &Account::default());
     documents.iter().map(|document| read(&document.datagram)).collect()
 }
 
@@ -110,7 +97,7 @@ fn siblings_are_an_array_if_enabled() {
     let xray = xray_with("127.0.0.1:2000", XrayFormat::Segments, true);
     let mut spans: Vec<_> = (1..=800).map(|id| with_id(id, ROOT_ID, long("flat", 100))).collect();
     spans.push(root("root", vec![]));
-    let documents = xray.documents(&[finished(spans)], &Account::default());
+    let documents = xray.documents(&[of_lambda(spans)], &Account::default());
     assert!(documents.len() < 8, "{}", documents.len());
     assert_eq!(documents.iter().map(|document| document.spans).sum::<usize>(), 801);
     for (position, document) in documents.iter().enumerate() {
@@ -143,7 +130,7 @@ fn invocation_of_10000_spans_keeps_root_and_errors() {
     spans.push(root("root", vec![]));
     let account = Account::default();
     account.entered(10_000);
-    let documents = xray.documents(&[finished(spans)], &account);
+    let documents = xray.documents(&[of_lambda(spans)], &account);
     let read: Vec<_> = documents.iter().map(|document| read(&document.datagram)).collect();
     let sent: Vec<u64> = read.iter().flat_map(ids).collect();
     let omitted = 10_000 - sent.len() as u64;
@@ -157,11 +144,11 @@ fn invocation_of_10000_spans_keeps_root_and_errors() {
     assert!(parents.iter().all(|parent| sent.contains(parent)), "a parent is not sent");
 
     // A span that ends late belongs to the same trace.
-    let late = xray.documents(&[finished(vec![with_id(10_000, ROOT_ID, long("late", 60_000))])], &account);
+    let late = xray.documents(&[of_lambda(vec![with_id(10_000, ROOT_ID, long("late", 60_000))])], &account);
     assert_eq!((late.len(), account.counts().dropped.overflowed), (0, omitted + 1));
     let failed = SpanData { status: Status::error(""), ..with_id(10_001, ROOT_ID, child("late", vec![])) };
-    assert_eq!(xray.documents(&[finished(vec![failed])], &account).len(), 1);
-    let again = xray.documents(&[finished(vec![root("root", vec![])])], &account);
+    assert_eq!(xray.documents(&[of_lambda(vec![failed])], &account).len(), 1);
+    let again = xray.documents(&[of_lambda(vec![root("root", vec![])])], &account);
     assert_eq!(again.len(), 1);
 }
 
@@ -174,12 +161,12 @@ fn trace_has_at_most_50_annotations() {
     let mut spans: Vec<_> = (1..=10).map(annotated).collect();
     spans.push(root("root", vec![KeyValue::new("app.root", 1)]));
     let xray = xray("127.0.0.1:2000");
-    let document = read(&xray.documents(&[finished(spans)], &Account::default())[0].datagram);
+    let document = read(&xray.documents(&[of_lambda(spans)], &Account::default())[0].datagram);
     let count = |document: &Json| document["annotations"].as_object().map_or(0, serde_json::Map::len);
     let below: Vec<_> = document["subsegments"].as_array().unwrap().iter().map(count).collect();
     // The root has one, and the slowest have the others.
     assert_eq!((count(&document), below), (1, vec![0, 0, 0, 7, 7, 7, 7, 7, 7, 7]));
-    let late = read(&xray.documents(&[finished(vec![annotated(20)])], &Account::default())[0].datagram);
+    let late = read(&xray.documents(&[of_lambda(vec![annotated(20)])], &Account::default())[0].datagram);
     assert_eq!(count(&late), 0);
     assert_eq!(late["metadata"]["default"].as_object().unwrap().len(), 7);
 }
