@@ -9,12 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_sqs::Client;
-use aws_sdk_sqs::config::retry::RetryConfig;
-use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::aws_json::{Api, Call, Limits};
+
+const SEND_MESSAGE: Api = Api {
+    service: "SQS",
+    operation: "SendMessage",
+    host: "sqs",
+    target: "AmazonSQS",
+    content_type: "application/x-amz-json-1.0",
+};
 const ATTEMPT: Duration = Duration::from_secs(1);
 const OPERATION: Duration = Duration::from_secs(3);
 const ATTEMPTS: u32 = 3;
@@ -25,9 +34,16 @@ pub struct DeadLetters(Destination);
 
 #[derive(Clone, Debug)]
 enum Destination {
-    Queue { client: Client, url: Arc<str> },
+    Queue { send_message: Call, url: Arc<str> },
     Log,
     None,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SendMessage<'a> {
+    queue_url: &'a str,
+    message_body: &'a str,
 }
 
 /// Identifies a record, its item and its traces. It contains no text of the item.
@@ -73,10 +89,9 @@ impl DeadLetters {
     #[must_use]
     pub fn queue(sdk: &SdkConfig, url: &str) -> Self {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
-        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
-        let config = aws_sdk_sqs::config::Builder::from(sdk).timeout_config(timeouts).retry_config(retries);
-        let client = Client::from_conf(config.interceptor(lambda_spans::AwsSdkSpans).build());
-        Self(Destination::Queue { client, url: url.into() })
+        let limits = Limits { timeouts, retries: RetryConfig::standard().with_max_attempts(ATTEMPTS) };
+        let send_message = Call::with_spans(sdk, SEND_MESSAGE, limits);
+        Self(Destination::Queue { send_message, url: url.into() })
     }
 
     /// Discards dead letters. The consumer logs every failed record anyway.
@@ -97,10 +112,12 @@ impl DeadLetters {
     /// [`Undelivered`]. The record must then be retried.
     pub async fn send(&self, dead_letter: &DeadLetter<'_>) -> Result<(), Undelivered> {
         match &self.0 {
-            Destination::Queue { client, url } => {
+            Destination::Queue { send_message, url } => {
                 let body = serde_json::to_string(dead_letter).map_err(|error| Undelivered::Refused(error.into()))?;
-                let sent = client.send_message().queue_url(&**url).message_body(body).send().await;
-                sent.map(drop).map_err(|error| Undelivered::Refused(error.into()))
+                let message = SendMessage { queue_url: url, message_body: &body };
+                let IgnoredAny =
+                    send_message.send(&message).await.map_err(|error| Undelivered::Refused(error.into()))?;
+                Ok(())
             }
             Destination::Log => Ok(()),
             Destination::None => Err(Undelivered::NoQueue),

@@ -7,8 +7,9 @@
 //! | [`api`] | the HTTP API; `api/routes.rs` contains every route | `clock`, `domain`, `store` |
 //! | [`signup`] | the user pool's trigger, which creates profiles | `clock`, `domain`, `store` |
 //! | [`stream`] | the stream consumer: notifications, search index, display names, deletions | `domain`, `store`, `dead_letters` |
-//! | [`dead_letters`] | the dead-letter queue of the stream consumer | |
-//! | [`config`] | settings from the environment, and the master secret | |
+//! | [`dead_letters`] | the dead-letter queue of the stream consumer | `aws_json` |
+//! | [`config`] | settings from the environment, and the master secret | `aws_json` |
+//! | `aws_json` | calls to Secrets Manager and SQS without their SDK crates | |
 //! | `error_chain` | formats the sources of an error for the log | |
 //! | [`clock`] | the source of time and new ids, replaceable in tests | `domain` |
 //!
@@ -17,6 +18,7 @@
 //! server of `crates/local` runs the same router and store.
 
 pub mod api;
+mod aws_json;
 pub mod clock;
 pub mod config;
 pub mod dead_letters;

@@ -2,11 +2,19 @@ use std::fmt;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::config::Builder;
-use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use serde::{Deserialize, Serialize};
 
+use crate::aws_json::{Api, Call, CallError, Limits};
+
+const GET_SECRET_VALUE: Api = Api {
+    service: "Secrets Manager",
+    operation: "GetSecretValue",
+    host: "secretsmanager",
+    target: "secretsmanager",
+    content_type: "application/x-amz-json-1.1",
+};
 const ATTEMPT: Duration = Duration::from_secs(1);
 const OPERATION: Duration = Duration::from_secs(4);
 /// Minimum length of the master key in bytes.
@@ -19,6 +27,19 @@ pub struct Secret {
     pub current: Vec<u8>,
     /// The version `AWSPREVIOUS`, if it exists.
     pub previous: Option<Vec<u8>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetSecretValue<'a> {
+    secret_id: &'a str,
+    version_stage: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SecretValue {
+    secret_string: Option<String>,
 }
 
 /// Why the master secret cannot be used.
@@ -51,9 +72,9 @@ impl Secret {
     /// reason than its absence.
     pub async fn read(sdk: &SdkConfig, arn: &str) -> Result<Self, SecretError> {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
-        let client = Client::from_conf(Builder::from(sdk).timeout_config(timeouts).build());
-        let (current, previous) =
-            tokio::join!(version(&client, arn, "AWSCURRENT"), version(&client, arn, "AWSPREVIOUS"));
+        let retries = sdk.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+        let call = Call::new(sdk, GET_SECRET_VALUE, Limits { timeouts, retries });
+        let (current, previous) = tokio::join!(version(&call, arn, "AWSCURRENT"), version(&call, arn, "AWSPREVIOUS"));
         let weak = || SecretError::Weak { arn: arn.to_owned() };
         let current = current?.as_deref().and_then(master_key).ok_or_else(weak)?;
         Ok(Self { current, previous: previous?.as_deref().and_then(master_key) })
@@ -67,13 +88,13 @@ impl fmt::Debug for Secret {
 }
 
 /// Returns `None` if the previous version does not exist because the secret was never rotated.
-async fn version(client: &Client, arn: &str, stage: &str) -> Result<Option<String>, SecretError> {
-    match client.get_secret_value().secret_id(arn).version_stage(stage).send().await {
+async fn version(call: &Call, arn: &str, stage: &str) -> Result<Option<String>, SecretError> {
+    match call.send::<SecretValue>(&GetSecretValue { secret_id: arn, version_stage: stage }).await {
         Ok(found) => Ok(found.secret_string),
-        Err(error) => match error.as_service_error() {
-            Some(GetSecretValueError::ResourceNotFoundException(_)) if stage == "AWSPREVIOUS" => Ok(None),
-            _ => Err(SecretError::Unreadable { arn: arn.to_owned(), source: Box::new(error) }),
-        },
+        Err(CallError::Rejected { code, .. }) if code == "ResourceNotFoundException" && stage == "AWSPREVIOUS" => {
+            Ok(None)
+        }
+        Err(error) => Err(SecretError::Unreadable { arn: arn.to_owned(), source: Box::new(error) }),
     }
 }
 

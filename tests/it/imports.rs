@@ -16,7 +16,12 @@ const LAMBDA_SPANS: &str = "crates/lambda-spans/src/lib.rs";
 const LAYERS: [(&str, &[&[&str]]); 2] = [
     (
         CRUDDUR,
-        &[&["api", "config", "signup", "stream"], &["clock", "dead_letters"], &["store"], &["domain", "error_chain"]],
+        &[
+            &["api", "config", "signup", "stream"],
+            &["clock", "dead_letters"],
+            &["store"],
+            &["aws_json", "domain", "error_chain"],
+        ],
     ),
     (
         LAMBDA_SPANS,

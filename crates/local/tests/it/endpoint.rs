@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use cruddur_local::aws;
+use serde_json::json;
 
 use crate::support::Fixture;
 
@@ -24,20 +25,19 @@ async fn create_table(client: &aws_sdk_dynamodb::Client) {
 #[tokio::test]
 async fn current_secret_is_the_master_secret() {
     let fixture = Fixture::start().await;
-    let answer = fixture.secrets().get_secret_value().secret_id("Secret").send().await.unwrap();
-    assert_eq!(answer.secret_string(), Some(fixture.secret.expose()));
-    let answer =
-        fixture.secrets().get_secret_value().secret_id("Secret").version_stage("AWSCURRENT").send().await.unwrap();
-    assert_eq!(answer.secret_string(), Some(fixture.secret.expose()));
-    assert_eq!(answer.version_stages(), ["AWSCURRENT"]);
+    for request in [json!({ "SecretId": "Secret" }), json!({ "SecretId": "Secret", "VersionStage": "AWSCURRENT" })] {
+        let (status, body) = fixture.get_secret_value(request).await;
+        assert_eq!((status, &body["SecretString"]), (200, &json!(fixture.secret.expose())));
+        assert_eq!(body["VersionStages"], json!(["AWSCURRENT"]));
+    }
 }
 
 #[tokio::test]
 async fn previous_secret_version_does_not_exist() {
     let fixture = Fixture::start().await;
-    let request = fixture.secrets().get_secret_value().secret_id("Secret").version_stage("AWSPREVIOUS");
-    let error = request.send().await.unwrap_err().into_service_error();
-    assert!(error.is_resource_not_found_exception(), "{error:?}");
+    let request = json!({ "SecretId": "Secret", "VersionStage": "AWSPREVIOUS" });
+    let (status, body) = fixture.get_secret_value(request).await;
+    assert_eq!((status, &body["__type"]), (400, &json!("ResourceNotFoundException")));
 }
 
 #[tokio::test]

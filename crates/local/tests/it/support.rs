@@ -1,10 +1,15 @@
 //! A local AWS endpoint with a new database and secret.
 
+use axum::body::Body;
+use axum::http::Request;
 use cruddur_local::dynamodb::DynamoDb;
 use cruddur_local::http_server::HttpServer;
 use cruddur_local::issuer::Issuer;
 use cruddur_local::secret::MasterSecret;
 use cruddur_local::{aws, endpoint};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) struct Fixture {
@@ -38,7 +43,15 @@ impl Fixture {
         aws_sdk_dynamodb::Client::new(&aws::sdk_config(self.server.address()))
     }
 
-    pub(crate) fn secrets(&self) -> aws_sdk_secretsmanager::Client {
-        aws_sdk_secretsmanager::Client::new(&aws::sdk_config(self.server.address()))
+    /// Calls `GetSecretValue`. Returns the status and the body.
+    pub(crate) async fn get_secret_value(&self, request: Value) -> (u16, Value) {
+        let request = Request::post(format!("http://{}/", self.server.address()))
+            .header("x-amz-target", "secretsmanager.GetSecretValue")
+            .body(Body::from(request.to_string()))
+            .unwrap();
+        let response = Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(Body::new(response.into_body()), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
     }
 }
