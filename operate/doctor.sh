@@ -121,6 +121,14 @@ busybox() {
     fi
 }
 
+valgrind() {
+    if has valgrind; then
+        ok "valgrind"
+    else
+        missing "valgrind (counts instructions in make test): apt-get install valgrind"
+    fi
+}
+
 machine() {
     local system
     system=$(uname -sm 2> /dev/null)
@@ -232,6 +240,7 @@ honeycomb() {
 ! for_any build local deploy || targets
 ! for_any test local || docker_engine
 ! for_any test || busybox
+! for_any test || valgrind
 if for_any test; then disk 20; elif for_any run build local; then disk 6; fi
 ! for_any run test build local || memory 3
 ! for_any run local || port 3000 "the local server" "cargo run -- --port 4567"
