@@ -3,9 +3,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-# The commands share target/, .aws-sam/ and Docker.
+# The commands share target/, .aws-sam/ and Docker. Only the lanes of `make test` run side by side.
+ifndef LANES
 .NOTPARALLEL:
+endif
 MAKEFLAGS += --no-builtin-rules
+# Cargo would join make's job server, and the builds of two lanes would wait for each other.
+unexport MAKEFLAGS
 export PYTHONDONTWRITEBYTECODE := 1
 
 CARGO_AUDITABLE := 0.7.7
@@ -28,6 +32,10 @@ with_targets := CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target}"
 pytest := $(with_tools) pytest
 # Builds the local server and the test programs. It builds nothing after `make unit`.
 build_tests := cargo test --locked --workspace --no-run
+define build_adopter
+$(with_targets) cargo clippy --locked --manifest-path adopter/Cargo.toml --all-targets -- -D warnings
+$(with_targets) cargo test --locked --manifest-path adopter/Cargo.toml --no-run
+endef
 model := model::random_actions_match_the_model
 # The name of this machine's architecture in Lambda.
 native := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
@@ -68,11 +76,13 @@ lint-text: $(lint) ## check Python, shell scripts, Markdown links and spelling
 	.tools/lint/bin/rumdl check --quiet .
 	.tools/lint/bin/typos
 
+# rustdoc gets the targets and features of clippy, so that both share the metadata of the dependencies.
 .PHONY: lint-rust
 lint-rust: $(lint) ## check Rust: format, lints, rustdoc, unused dependencies, features
 	for workspace in $(workspaces); do cargo fmt --manifest-path "$$workspace/Cargo.toml" --all --check; done
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps --document-private-items \
+	  --lib --bin api --bin signup --bin stream --examples
 	.tools/lint/bin/cargo-hack hack clippy --locked --package lambda-spans --lib --each-feature \
 	  --exclude-features default --exclude-all-features -- -D warnings
 	for workspace in $(workspaces); do .tools/lint/bin/cargo-shear --locked "$$workspace"; done
@@ -98,8 +108,32 @@ minimum-rust: $(lint) ## check lambda-spans with the oldest supported Rust
 
 ##@ Test
 
+# `make test JOBS=1` runs everything one after the other.
+JOBS ?= 4
+# Runs lanes side by side. A lane runs its targets one after the other and prints the output of each when it ends.
+side_by_side = $(MAKE) --no-print-directory --jobs=$(JOBS) LANES=yes
+lane = @$(MAKE) --no-print-directory --output-sync=target --jobs=2 LANES=
+
+# rustup installs the toolchain at the first use, which must not happen in two lanes at once.
 .PHONY: test
-test: check unit adopter tools ## run all checks and tests; installs the tools into .tools
+test: $(lint) ## run all checks and tests; installs the tools into .tools (JOBS=1: nothing side by side)
+	cargo --version
+	$(side_by_side) lane-check lane-compile lane-functions
+	$(side_by_side) lane-unit lane-tools
+	@echo 'All checks and tests passed.'
+
+# The lanes of a command share no target folder and no Python environment that is not installed yet.
+.PHONY: lane-check lane-compile lane-functions lane-unit lane-tools
+lane-check:
+	$(lane) lint-text deny workflows $(policy) docker
+lane-compile:
+	$(lane) lint-rust compile
+lane-functions:
+	$(lane) x86_64 arm64
+lane-unit:
+	$(lane) unit adopter
+lane-tools:
+	$(lane) tools PREPARED=yes
 
 .PHONY: unit
 unit: ## run cargo test; requires only Rust and a C compiler
@@ -107,7 +141,7 @@ unit: ## run cargo test; requires only Rust and a C compiler
 
 .PHONY: adopter
 adopter: ## lint and test a program that uses lambda-spans as its users do
-	$(with_targets) cargo clippy --locked --manifest-path adopter/Cargo.toml --all-targets -- -D warnings
+	$(build_adopter)
 	$(with_targets) cargo test --locked --manifest-path adopter/Cargo.toml
 
 .PHONY: model
@@ -219,19 +253,36 @@ clean-tools: ## delete the installed tools
 
 # Steps of the commands above.
 
+.PHONY: compile
+compile:
+	$(build_tests)
+	$(build_adopter)
+
+# `make test` has built and installed them before it runs the tools.
+ifdef PREPARED
+.PHONY: x86_64 arm64 docker
+x86_64 arm64 docker: ;
+else
+
 .PHONY: x86_64
 x86_64: $(python) $(auditable)
 	$(with_tools) operate/build.sh x86_64 .aws-sam/x86_64
 	$(pytest) tests/tools/test_built.py --built .aws-sam/x86_64
 
-# build.sh exits with 3 if the arm64 target cannot be installed.
+# Not optimized, because its tests check how the functions are linked and do not run them. build.sh exits with 3 if the
+# arm64 target cannot be installed.
 .PHONY: arm64
+arm64: export CARGO_PROFILE_RELEASE_OPT_LEVEL := 0
+arm64: export CARGO_PROFILE_RELEASE_LTO := off
+arm64: export CARGO_PROFILE_RELEASE_CODEGEN_UNITS := 16
 arm64: $(python) $(auditable)
 	{ $(with_tools) operate/build.sh arm64 .aws-sam/arm64 && $(pytest) tests/tools/test_built.py --built .aws-sam/arm64; } || [ $$? -eq 3 ]
 
 .PHONY: docker
 docker:
 	tests/tools/docker.sh
+
+endif
 
 # Installs the packages of a requirements file into an environment. The files list dependencies too, so --no-deps
 # prevents that an unpinned package is installed.
@@ -256,9 +307,11 @@ $(policy): tests/policy/requirements.txt
 	  --directory $(@D)/bin --strip-components=4 "package/bin/ubuntu/$$(uname -m)/cfn-guard"
 	touch $@
 
-# No package contains these two prebuilt. The build folder is deleted because it is larger than all other tools.
+# No package contains these two prebuilt. They run for milliseconds, so they are not optimized. The build folder is deleted
+# because it is larger than all other tools.
 define cargo_install
-cargo install --locked --version $(2) --root .tools/$(1)-$(2) --target-dir .tools/build $(1)
+CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
+  cargo install --locked --version $(2) --root .tools/$(1)-$(2) --target-dir .tools/build $(1)
 rm -rf .tools/build
 endef
 
