@@ -1,9 +1,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::aws_json::{Api, Call, CallError, Limits};
