@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that does not find what it looks for fails")]
 
 mod authorization;
+mod aws_json;
 mod bad_input;
 mod canary;
 mod config;
