@@ -41,6 +41,8 @@ enum RequestError {
     Unusable(String),
     /// The connection failed or broke.
     Connection(String),
+    /// The request cannot be signed. A source of credentials that fails is asked again by a later export only.
+    Signature(String),
 }
 
 impl Transport {
@@ -71,7 +73,9 @@ impl Transport {
         };
         let (answer, body) = match timeout_at(until, attempt).await {
             Ok(Ok(response)) => response.into_parts(),
-            Ok(Err(RequestError::Connection(problem))) => return ExportOutcome::NoResponse { problem },
+            Ok(Err(RequestError::Connection(problem) | RequestError::Signature(problem))) => {
+                return ExportOutcome::NoResponse { problem };
+            }
             Ok(Err(RequestError::Unusable(problem))) => return ExportOutcome::Refused { problem },
             Err(_) => return ExportOutcome::NoResponse { problem: silence(limit) },
         };
@@ -84,8 +88,9 @@ impl Transport {
         if let Some(signer) = &self.signer
             && matches!(answer.status.as_u16(), 401 | 403)
         {
-            signer.forget_credentials().await;
-            outcome = ExportOutcome::Refused { problem: format!("X-Ray answered {}; {NOT_ALLOWED}", answer.status) };
+            let renewable = signer.forget_credentials().await;
+            let problem = format!("X-Ray answered {}; {NOT_ALLOWED}", answer.status);
+            outcome = ExportOutcome::Unsigned { renewable, problem };
         }
         if let ExportOutcome::Accepted { unfinished: problem, .. } = &mut outcome {
             *problem = unfinished;
@@ -103,7 +108,7 @@ impl Transport {
         // Each attempt has its own signature, because one expires after minutes.
         if let Some(signer) = &self.signer {
             let signed = signer.sign(&mut request, body, &self.stack, Moment::now()).await;
-            signed.map_err(RequestError::Connection)?;
+            signed.map_err(RequestError::Signature)?;
         }
         let mut request: HttpRequest = request.try_into().map_err(|error| unusable(&error))?;
         let mut used = UsedConnection::default();
@@ -141,4 +146,41 @@ pub(super) fn silence(limit: Duration) -> String {
 fn connection(error: &ConnectorError) -> RequestError {
     let problem = error_chain(error);
     if error.is_user() { RequestError::Unusable(problem) } else { RequestError::Connection(problem) }
+}
+
+#[cfg(all(test, feature = "sigv4"))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::Router;
+    use axum::extract::State;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+
+    use super::*;
+    use crate::variables::Reader;
+
+    #[tokio::test]
+    async fn failed_signature_is_not_repeated_at_once() {
+        let requests = Arc::<AtomicUsize>::default();
+        let fail = async |State(requests): State<Arc<AtomicUsize>>| {
+            requests.fetch_add(1, Ordering::Relaxed);
+            StatusCode::INTERNAL_SERVER_ERROR
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let credentials = format!("http://{}/", listener.local_addr().unwrap());
+        let router = Router::new().route("/", get(fail)).with_state(requests.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let variable = |name: &str| (name == "AWS_CONTAINER_CREDENTIALS_FULL_URI").then(|| credentials.clone());
+        let signer = Signer::read(&mut Reader::new(&variable), "xray", "eu-west-1".to_owned()).unwrap();
+        let stack = HttpStack::default();
+        let transport = Transport::new(stack.plain(), Some(signer), stack);
+        let request = Request::post("http://127.0.0.1:9/v1/traces").body(Bytes::new()).unwrap();
+        let outcome = transport.send(&request, Duration::from_secs(60), Instant::now()).await;
+        let ExportOutcome::NoResponse { problem } = outcome else { panic!("{outcome:?}") };
+        assert!(problem.contains("500"), "{problem}");
+        assert_eq!(requests.load(Ordering::Relaxed), 1);
+    }
 }
