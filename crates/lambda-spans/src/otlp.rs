@@ -128,13 +128,19 @@ impl Otlp {
         let connector = stack.connector_with(&settings.endpoint, settings.certificates.take());
         let exporter = Exporter {
             max_attempt: settings.timeout.min(MAX_ATTEMPT),
-            key: settings.key.clone(),
+            key: settings.key,
             over_tls: settings.endpoint.is_https(),
             destination,
-            transport: Transport::new(connector, settings.signer.take(), stack.clone()),
+            transport: Transport::new(
+                connector,
+                settings.endpoint.uri(),
+                settings.headers,
+                settings.signer,
+                stack.clone(),
+            ),
             stack,
             accounts,
-            encoder: Encoder::new(settings, resource)
+            encoder: Encoder::new(settings.compression, resource)
                 .inspect_err(|error| {
                     warn!(destination = destination.name(), %error, "spans are not exported by OTLP");
                 })
@@ -181,9 +187,7 @@ impl Otlp {
 
     /// Encodes `spans` for sending. All waiting spans get one attempt before any is dropped.
     pub(crate) fn enqueue(&self, spans: Vec<SpanData>) {
-        for batch in self.0.encoder.encode(spans) {
-            self.0.queue().push(batch);
-        }
+        self.0.encoder.encode(spans).for_each(|request| self.0.queue().push(request));
     }
 
     /// Encodes `spans` while the sender is busy, within the bounds of the queue.
@@ -290,8 +294,8 @@ impl Exporter {
     async fn connect(&self) {
         let start = Moment::now();
         self.sender().connecting = Some(Connecting::Since(start));
-        let Some(batch) = self.encoder.encode_nothing() else { return };
-        let outcome = self.transport.send(&batch.request, self.max_attempt, Instant::now()).await;
+        let Some(request) = self.encoder.encode_nothing() else { return };
+        let outcome = self.transport.send(&request, self.max_attempt, Instant::now()).await;
         let time = Moment::now().since(start);
         self.sender().connecting = match &outcome {
             ExportOutcome::NoResponse { .. } => None,
@@ -483,7 +487,8 @@ impl Sender {
     }
 }
 
-#[cfg(all(test, feature = "sigv4"))]
+#[cfg(test)]
+#[cfg(feature = "sigv4")]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 

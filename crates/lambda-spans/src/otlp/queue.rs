@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::Request;
+use http::HeaderValue;
 use tracing::warn;
 
 use crate::trace::accounting::Destination;
@@ -13,10 +13,17 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// The size of a request's URL and headers, in bytes.
 const REQUEST_OVERHEAD: usize = 1024;
 
+/// The body of a request, and its `Content-Encoding`. Clones share the bytes.
+#[derive(Clone, Debug)]
+pub(super) struct RequestBody {
+    pub(super) bytes: Bytes,
+    pub(super) encoding: Option<HeaderValue>,
+}
+
 /// An encoded request and the number of its spans.
 #[derive(Debug)]
 pub(super) struct EncodedRequest {
-    pub(super) request: Request<Bytes>,
+    pub(super) body: RequestBody,
     pub(super) spans: usize,
     /// Whether it contains a root or an error. Other requests are dropped before it.
     pub(super) is_essential: bool,
@@ -24,7 +31,7 @@ pub(super) struct EncodedRequest {
 
 impl EncodedRequest {
     fn bytes(&self) -> usize {
-        self.request.body().len() + REQUEST_OVERHEAD
+        self.body.bytes.len() + REQUEST_OVERHEAD
     }
 }
 
@@ -71,9 +78,9 @@ impl RequestQueue {
         dropped
     }
 
-    /// Returns the oldest batch: a ticket for removing it, its request and the number of its spans.
-    pub(super) fn front(&self) -> Option<(u64, Request<Bytes>, usize)> {
-        self.requests.front().map(|(ticket, batch)| (*ticket, batch.request.clone(), batch.spans))
+    /// Returns the oldest batch: a ticket for removing it, its body and the number of its spans.
+    pub(super) fn front(&self) -> Option<(u64, RequestBody, usize)> {
+        self.requests.front().map(|(ticket, batch)| (*ticket, batch.body.clone(), batch.spans))
     }
 
     /// Removes the batch of a ticket if it still exists.
@@ -98,7 +105,8 @@ mod tests {
     use super::*;
 
     fn batch(spans: usize, bytes: usize) -> EncodedRequest {
-        EncodedRequest { request: Request::new(Bytes::from(vec![0; bytes])), spans, is_essential: true }
+        let body = RequestBody { bytes: vec![0; bytes].into(), encoding: None };
+        EncodedRequest { body, spans, is_essential: true }
     }
 
     #[test]

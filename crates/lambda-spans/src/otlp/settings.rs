@@ -280,7 +280,8 @@ fn is_honeycomb(endpoint: &Url) -> bool {
     endpoint.is_https() && endpoint.host().to_ascii_lowercase().ends_with(".honeycomb.io")
 }
 
-#[cfg(all(test, feature = "sigv4"))]
+#[cfg(test)]
+#[cfg(feature = "sigv4")]
 mod tests {
     use super::*;
     use crate::variables::SettingsWarning;
