@@ -169,7 +169,7 @@ async fn log_line_names_the_failing_destination() {
         .await;
         get(&mut lambda, "/items/42").await;
         let log = lambda.kill().await;
-        let named = |name: &str| log.matches(&format!("destination=\"{name}\"")).count();
+        let named = |name: &str| log.matches(&format!("\"destination\":\"{name}\"")).count();
         assert_eq!((named(failing), named(working)), (1, 0), "{log}");
     }
 }
