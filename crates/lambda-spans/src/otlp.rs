@@ -83,8 +83,9 @@ struct Exporter {
     sender: Mutex<Sender>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sender {
+    destination: Destination,
     breaker: Breaker,
     renewal: Renewal,
     failing: bool,
@@ -123,20 +124,29 @@ impl Otlp {
         stack: HttpStack,
         accounts: Accounts,
     ) -> Option<Self> {
+        let destination = settings.destination;
         let connector = stack.connector_with(&settings.endpoint, settings.certificates.take());
         let exporter = Exporter {
             max_attempt: settings.timeout.min(MAX_ATTEMPT),
-            key: settings.key.clone(),
+            key: settings.key,
             over_tls: settings.endpoint.is_https(),
-            destination: settings.destination,
-            transport: Transport::new(connector, settings.signer.take(), stack.clone()),
+            destination,
+            transport: Transport::new(
+                connector,
+                settings.endpoint.uri(),
+                settings.headers,
+                settings.signer,
+                stack.clone(),
+            ),
             stack,
             accounts,
-            encoder: Encoder::new(settings, resource)
-                .inspect_err(|error| warn!(%error, "spans are not exported by OTLP"))
+            encoder: Encoder::new(settings.compression, resource)
+                .inspect_err(|error| {
+                    warn!(destination = destination.name(), %error, "spans are not exported by OTLP");
+                })
                 .ok()?,
-            queue: Mutex::default(),
-            sender: Mutex::default(),
+            queue: Mutex::new(RequestQueue::new(destination)),
+            sender: Mutex::new(Sender::new(destination)),
         };
         Some(Self(Arc::new(exporter)))
     }
@@ -150,8 +160,10 @@ impl Otlp {
                 Ok(key) => drop(exporter.transport.set_key(key)),
                 Err(problem) => {
                     warn!(
+                        destination = exporter.destination.name(),
                         variable = "HONEYCOMB_API_KEY_PARAMETER",
-                        problem, "the Honeycomb key cannot be read; spans wait until it is read"
+                        problem,
+                        "the Honeycomb key cannot be read; spans wait until it is read"
                     );
                 }
             }
@@ -175,9 +187,7 @@ impl Otlp {
 
     /// Encodes `spans` for sending. All waiting spans get one attempt before any is dropped.
     pub(crate) fn enqueue(&self, spans: Vec<SpanData>) {
-        for batch in self.0.encoder.encode(spans) {
-            self.0.queue().push(batch);
-        }
+        self.0.encoder.encode(spans).for_each(|request| self.0.queue().push(request));
     }
 
     /// Encodes `spans` while the sender is busy, within the bounds of the queue.
@@ -284,20 +294,24 @@ impl Exporter {
     async fn connect(&self) {
         let start = Moment::now();
         self.sender().connecting = Some(Connecting::Since(start));
-        let Some(batch) = self.encoder.encode_nothing() else { return };
-        let outcome = self.transport.send(&batch.request, self.max_attempt, Instant::now()).await;
+        let Some(request) = self.encoder.encode_nothing() else { return };
+        let outcome = self.transport.send(&request, self.max_attempt, Instant::now()).await;
         let time = Moment::now().since(start);
         self.sender().connecting = match &outcome {
             ExportOutcome::NoResponse { .. } => None,
             ExportOutcome::Accepted { .. }
             | ExportOutcome::Retry { .. }
             | ExportOutcome::Unauthorized { .. }
+            | ExportOutcome::Unsigned { .. }
             | ExportOutcome::Refused { .. } => Some(Connecting::Took(time)),
         };
         if let ExportOutcome::Refused { problem } | ExportOutcome::Unauthorized { problem } = outcome {
             // X-Ray does not document whether it accepts a request without spans.
             if self.destination != Destination::Xray {
-                warn!(problem, "the OTLP receiver rejected the first request, which contains no spans");
+                warn!(
+                    destination = self.destination.name(),
+                    problem, "the OTLP receiver rejected the first request, which contains no spans"
+                );
             }
         } else if let ExportOutcome::Accepted { .. } = outcome {
             self.sender().succeeded(time);
@@ -313,8 +327,10 @@ impl Exporter {
             Ok(Ok(key)) => self.transport.set_key(key),
             Ok(Err(problem)) => {
                 warn!(
+                    destination = self.destination.name(),
                     variable = "HONEYCOMB_API_KEY_PARAMETER",
-                    problem, "Honeycomb rejects the key; no new key can be read"
+                    problem,
+                    "Honeycomb rejects the key; no new key can be read"
                 );
                 false
             }
@@ -326,6 +342,8 @@ impl Exporter {
     /// Sends the queued requests until one fails or no time is left. An attempt that has begun may take longer.
     async fn drain(&self) {
         let mut attempts = 0;
+        // The batch that is sent again with new credentials.
+        let mut renewed_for = None;
         loop {
             let Some((ticket, request, spans)) = self.queue().front() else { return };
             let start = Moment::now();
@@ -368,7 +386,10 @@ impl Exporter {
                         return self.sender().breaker.failed(Moment::now(), None);
                     }
                 }
-                ExportOutcome::Refused { problem } => {
+                ExportOutcome::Unsigned { renewable: true, .. } if renewed_for != Some(ticket) => {
+                    renewed_for = Some(ticket);
+                }
+                ExportOutcome::Refused { problem } | ExportOutcome::Unsigned { problem, .. } => {
                     self.sender().failed(&problem);
                     self.give_up(ticket, spans);
                 }
@@ -424,6 +445,19 @@ impl Drop for TrimOnDrop<'_> {
 
 // One line per change of state, so that a dead receiver does not fill the log.
 impl Sender {
+    fn new(destination: Destination) -> Self {
+        Self {
+            destination,
+            breaker: Breaker::default(),
+            renewal: Renewal::default(),
+            failing: false,
+            accepted: 0,
+            task: None,
+            until: None,
+            connecting: None,
+        }
+    }
+
     fn is_sending(&self) -> bool {
         self.task.as_ref().is_some_and(|task| task.ended.has_changed().is_ok() && !task.handle.is_finished())
     }
@@ -431,7 +465,10 @@ impl Sender {
     fn failed(&mut self, problem: &str) {
         if !self.failing {
             self.failing = true;
-            warn!(problem, "spans could not be exported by OTLP; further failures are counted, not logged");
+            warn!(
+                destination = self.destination.name(),
+                problem, "spans could not be exported by OTLP; further failures are counted, not logged"
+            );
         }
     }
 
@@ -445,7 +482,93 @@ impl Sender {
         self.breaker.succeeded(time);
         if self.failing {
             self.failing = false;
-            info!("spans are exported by OTLP again");
+            info!(destination = self.destination.name(), "spans are exported by OTLP again");
         }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "sigv4")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::extract::State;
+    use axum::http::{HeaderMap, StatusCode};
+    use axum::routing::{get, post};
+    use axum::{Json, Router};
+    use serde_json::json;
+
+    use super::*;
+    use crate::trace::accounting::Counts;
+    use crate::trace::tree::tests::span;
+    use crate::variables::Reader;
+
+    /// X-Ray's endpoint and the container endpoint, whose credentials have the ids `id-0`, `id-1` and so on.
+    struct Aws {
+        accepted: &'static [&'static str],
+        credentials: AtomicUsize,
+        spans: AtomicUsize,
+    }
+
+    /// Sends one span to X-Ray's endpoint, which accepts credentials with the ids `accepted`. Returns the counts and the
+    /// numbers of requests for credentials and with spans.
+    async fn send(accepted: &'static [&'static str], variables: &[(&'static str, &str)]) -> (Counts, usize, usize) {
+        let aws = Arc::new(Aws { accepted, credentials: AtomicUsize::new(0), spans: AtomicUsize::new(0) });
+        let credentials = async |State(aws): State<Arc<Aws>>| {
+            let id = aws.credentials.fetch_add(1, Ordering::Relaxed);
+            Json(json!({ "AccessKeyId": format!("id-{id}"), "SecretAccessKey": "s" }))
+        };
+        let spans = async |State(aws): State<Arc<Aws>>, headers: HeaderMap| {
+            aws.spans.fetch_add(1, Ordering::Relaxed);
+            let signature = headers.get("authorization").unwrap().to_str().unwrap();
+            let known = aws.accepted.iter().any(|id| signature.contains(&format!("Credential={id}/")));
+            if known { StatusCode::OK } else { StatusCode::FORBIDDEN }
+        };
+        let router = Router::new().route("/v1/traces", post(spans)).route("/credentials", get(credentials));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let router = router.with_state(aws.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let variable = |name: &str| match name {
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("https://xray.eu-west-1.amazonaws.com".to_owned()),
+            "AWS_ENDPOINT_URL_XRAY" => Some(address.clone()),
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI" => Some(format!("{address}/credentials")),
+            name => variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
+        };
+        let settings = OtlpSettings::read(&mut Reader::new(&variable)).0.unwrap();
+        let (accounts, resource) = (Accounts::default(), Resource::builder_empty().build());
+        let otlp = Otlp::new(settings, &resource, HttpStack::default(), accounts.clone()).unwrap();
+        accounts.account(Destination::Xray).entered(1);
+        otlp.enqueue(vec![span(1, 0, 1)]);
+        otlp.send(Duration::from_secs(60)).await;
+        let counts = accounts.account(Destination::Xray).counts();
+        (counts, aws.credentials.load(Ordering::Relaxed), aws.spans.load(Ordering::Relaxed))
+    }
+
+    fn counted(change: impl FnOnce(&mut Counts)) -> Counts {
+        let mut counts = Counts::default();
+        change(&mut counts);
+        counts
+    }
+
+    #[tokio::test]
+    async fn rejected_signature_is_retried_with_new_credentials() {
+        let exported = counted(|counts| counts.exported = 1);
+        assert_eq!(send(&["id-0"], &[]).await, (exported, 1, 1));
+        assert_eq!(send(&["id-1"], &[]).await, (exported, 2, 2));
+    }
+
+    #[tokio::test]
+    async fn twice_rejected_signature_drops_the_spans() {
+        let refused = counted(|counts| counts.dropped.refused = 1);
+        assert_eq!(send(&["id-2"], &[]).await, (refused, 2, 2));
+    }
+
+    #[tokio::test]
+    async fn credentials_of_the_environment_are_tried_once() {
+        let refused = counted(|counts| counts.dropped.refused = 1);
+        let keys = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "s")];
+        assert_eq!(send(&["other"], &keys).await, (refused, 0, 1));
     }
 }

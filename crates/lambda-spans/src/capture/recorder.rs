@@ -256,8 +256,14 @@ impl Drop for RecordedSpan {
 
 /// Returns the kind in the notation of `tracing-opentelemetry`, which ignores case.
 fn kind_named(name: &str) -> Option<SpanKind> {
-    let kinds = [SpanKind::Client, SpanKind::Consumer, SpanKind::Internal, SpanKind::Producer, SpanKind::Server];
-    kinds.into_iter().find(|kind| name.eq_ignore_ascii_case(&format!("{kind:?}")))
+    let kinds = [
+        ("client", SpanKind::Client),
+        ("consumer", SpanKind::Consumer),
+        ("internal", SpanKind::Internal),
+        ("producer", SpanKind::Producer),
+        ("server", SpanKind::Server),
+    ];
+    kinds.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, kind)| kind)
 }
 
 #[cfg(test)]

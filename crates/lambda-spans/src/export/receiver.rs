@@ -95,10 +95,15 @@ impl Receiver {
                     if finished.spans.len() >= LARGE {
                         importance::sort(&mut finished.spans);
                     }
-                    carried.spans.extend(match &self.xray {
+                    let spans = match &self.xray {
                         Some(form) => form.adapted(finished),
                         None => otlp::spans::adapted(finished, rate, self.value_length),
-                    });
+                    };
+                    if carried.spans.is_empty() {
+                        carried.spans = spans;
+                    } else {
+                        carried.spans.extend(spans);
+                    }
                 }
                 Decision::SampleOut => accounts.account(self.destination).sampled_out(finished.spans.len()),
             }

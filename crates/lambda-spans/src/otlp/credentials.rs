@@ -116,10 +116,15 @@ impl CredentialsProvider {
         }
     }
 
-    /// Forgets credentials that a receiver has rejected, so that the next request uses others if there are any.
-    pub(super) async fn forget(&self) {
-        if let Source::Container(container) = &*self.0 {
-            *container.current.lock().await = None;
+    /// Forgets credentials that a receiver has rejected. Returns whether the next request may get others: the container
+    /// endpoint renews them, and the environment of a process never changes.
+    pub(super) async fn forget(&self) -> bool {
+        match &*self.0 {
+            Source::Environment(_) => false,
+            Source::Container(container) => {
+                *container.current.lock().await = None;
+                true
+            }
         }
     }
 }

@@ -11,18 +11,16 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// The size of a trailer: checksum and length.
 const TRAILER: usize = 8;
 
-#[derive(Debug)]
-pub(super) struct Gzip(Mutex<Compress>);
+/// The compressor is created on first use, because it takes 300 KB and small bodies do not need it.
+#[derive(Debug, Default)]
+pub(super) struct Gzip(Mutex<Option<Compress>>);
 
 impl Gzip {
-    pub(super) fn new() -> Self {
-        // Spans repeat the same keys, which the fastest level already finds.
-        Self(Mutex::new(Compress::new(Compression::fast(), false)))
-    }
-
     /// Returns `plain` as a gzip member, or `None` if the compressor fails; the caller then sends it uncompressed.
     pub(super) fn compress(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let mut compressor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Spans repeat the same keys, which the fastest level already finds.
+        let compressor = compressor.get_or_insert_with(|| Compress::new(Compression::fast(), false));
         compressor.reset();
         let mut packed = Vec::with_capacity(HEADER.len() + plain.len() / 2 + 64 + TRAILER);
         packed.extend_from_slice(&HEADER);
@@ -55,7 +53,7 @@ mod tests {
 
     #[test]
     fn compressor_can_be_reused() {
-        let gzip = Gzip::new();
+        let gzip = Gzip::default();
         let noise: Vec<u8> = (0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for plain in [b"".as_slice(), b"a", &[7; 100_000], &noise, b"spans"] {
             let packed = gzip.compress(plain).unwrap();

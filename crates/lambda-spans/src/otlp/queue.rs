@@ -3,18 +3,27 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::Request;
+use http::HeaderValue;
 use tracing::warn;
+
+use crate::trace::accounting::Destination;
 
 /// The maximum size of waiting requests: some 10,000 spans without compression, and many more with it.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// The size of a request's URL and headers, in bytes.
 const REQUEST_OVERHEAD: usize = 1024;
 
+/// The body of a request, and its `Content-Encoding`. Clones share the bytes.
+#[derive(Clone, Debug)]
+pub(super) struct RequestBody {
+    pub(super) bytes: Bytes,
+    pub(super) encoding: Option<HeaderValue>,
+}
+
 /// An encoded request and the number of its spans.
 #[derive(Debug)]
 pub(super) struct EncodedRequest {
-    pub(super) request: Request<Bytes>,
+    pub(super) body: RequestBody,
     pub(super) spans: usize,
     /// Whether it contains a root or an error. Other requests are dropped before it.
     pub(super) is_essential: bool,
@@ -22,12 +31,13 @@ pub(super) struct EncodedRequest {
 
 impl EncodedRequest {
     fn bytes(&self) -> usize {
-        self.request.body().len() + REQUEST_OVERHEAD
+        self.body.bytes.len() + REQUEST_OVERHEAD
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RequestQueue {
+    destination: Destination,
     /// Each request with its ticket.
     requests: VecDeque<(u64, EncodedRequest)>,
     bytes: usize,
@@ -36,6 +46,10 @@ pub(super) struct RequestQueue {
 }
 
 impl RequestQueue {
+    pub(super) fn new(destination: Destination) -> Self {
+        Self { destination, requests: VecDeque::new(), bytes: 0, next_ticket: 0, has_overflowed: false }
+    }
+
     /// Appends a batch.
     pub(super) fn push(&mut self, batch: EncodedRequest) {
         self.bytes += batch.bytes();
@@ -55,6 +69,7 @@ impl RequestQueue {
         if dropped > 0 && !self.has_overflowed {
             self.has_overflowed = true;
             warn!(
+                destination = self.destination.name(),
                 spans = dropped,
                 "spans for OTLP were dropped, because more than 4 MiB wait for the receiver; further drops are \
                  counted, not logged"
@@ -63,9 +78,9 @@ impl RequestQueue {
         dropped
     }
 
-    /// Returns the oldest batch: a ticket for removing it, its request and the number of its spans.
-    pub(super) fn front(&self) -> Option<(u64, Request<Bytes>, usize)> {
-        self.requests.front().map(|(ticket, batch)| (*ticket, batch.request.clone(), batch.spans))
+    /// Returns the oldest batch: a ticket for removing it, its body and the number of its spans.
+    pub(super) fn front(&self) -> Option<(u64, RequestBody, usize)> {
+        self.requests.front().map(|(ticket, batch)| (*ticket, batch.body.clone(), batch.spans))
     }
 
     /// Removes the batch of a ticket if it still exists.
@@ -90,12 +105,13 @@ mod tests {
     use super::*;
 
     fn batch(spans: usize, bytes: usize) -> EncodedRequest {
-        EncodedRequest { request: Request::new(Bytes::from(vec![0; bytes])), spans, is_essential: true }
+        let body = RequestBody { bytes: vec![0; bytes].into(), encoding: None };
+        EncodedRequest { body, spans, is_essential: true }
     }
 
     #[test]
     fn oldest_batches_are_dropped_above_the_byte_limit() {
-        let mut queue = RequestQueue::default();
+        let mut queue = RequestQueue::new(Destination::Otlp);
         queue.push(batch(1, MAX_BYTES));
         assert_eq!(queue.trim(), 0);
         queue.push(batch(2, 1));
@@ -105,7 +121,7 @@ mod tests {
 
     #[test]
     fn many_small_batches_are_bounded() {
-        let mut queue = RequestQueue::default();
+        let mut queue = RequestQueue::new(Destination::Otlp);
         for _ in 0..5_000 {
             queue.push(batch(1, 0));
         }
@@ -114,7 +130,7 @@ mod tests {
 
     #[test]
     fn batch_without_root_and_error_is_dropped_first() {
-        let mut queue = RequestQueue::default();
+        let mut queue = RequestQueue::new(Destination::Otlp);
         queue.push(batch(1, MAX_BYTES / 3));
         queue.push(EncodedRequest { is_essential: false, ..batch(2, MAX_BYTES / 3) });
         queue.push(EncodedRequest { is_essential: false, ..batch(4, MAX_BYTES / 3) });
@@ -125,7 +141,7 @@ mod tests {
 
     #[test]
     fn newest_batch_is_kept_at_any_size() {
-        let mut queue = RequestQueue::default();
+        let mut queue = RequestQueue::new(Destination::Otlp);
         queue.push(batch(10, MAX_BYTES + 1));
         assert_eq!(queue.trim(), 0);
         assert_eq!(queue.remove_at(0), 10);
@@ -134,7 +150,7 @@ mod tests {
 
     #[test]
     fn dropped_batch_is_not_removed_twice() {
-        let mut queue = RequestQueue::default();
+        let mut queue = RequestQueue::new(Destination::Otlp);
         queue.push(batch(1, MAX_BYTES));
         let (ticket, ..) = queue.front().unwrap();
         queue.push(batch(2, 1));

@@ -16,9 +16,11 @@ pub(super) enum ExportOutcome {
     Retry { after: Option<Duration>, problem: String },
     /// The receiver does not know the key. A retry helps with another key.
     Unauthorized { problem: String },
+    /// The receiver rejects the signature. If the credentials are `renewable`, a retry helps with new ones.
+    Unsigned { renewable: bool, problem: String },
     /// A retry would not help.
     Refused { problem: String },
-    /// No response in time. The receiver may have accepted the spans.
+    /// The request was not sent, or has no response in time. The receiver may have accepted the spans.
     NoResponse { problem: String },
 }
 

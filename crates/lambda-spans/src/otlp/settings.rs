@@ -112,10 +112,10 @@ impl OtlpSettings {
         let honeycomb = honeycomb.map(|base| base.with_path(TRACES_PATH));
         let is_honeycomb = |endpoint: &Url| Some(endpoint) == honeycomb.as_ref() || is_honeycomb(endpoint);
         let has_key = honeycomb_key.is_some() || parameter.is_some();
-        // If the second destination's headers contain a key, Honeycomb's variables do not apply to it.
-        let second_uses_key = second
-            .as_ref()
-            .is_some_and(|second| is_honeycomb(&second.endpoint) && !second.headers.contains_key(HONEYCOMB_HEADER));
+        // A key in the headers of a destination takes precedence over Honeycomb's variables.
+        let uses_key =
+            |endpoint: &Url, headers: &HeaderMap| is_honeycomb(endpoint) && !headers.contains_key(HONEYCOMB_HEADER);
+        let second_uses_key = second.as_ref().is_some_and(|second| uses_key(&second.endpoint, &second.headers));
         let endpoint = endpoint.or_else(|| honeycomb.clone().filter(|_| has_key && !second_uses_key));
         if endpoint.is_none() {
             warn_without_receiver(reader, has_key);
@@ -123,12 +123,17 @@ impl OtlpSettings {
         if certificates.is_some() && endpoint.as_ref().is_some_and(|endpoint| !endpoint.is_https()) {
             reader.warn("OTEL_EXPORTER_OTLP_CERTIFICATE", "the endpoint is not an https:// URL");
         }
-        let first_uses_key = endpoint.as_ref().is_some_and(is_honeycomb);
+        let first_uses_key = endpoint.as_ref().is_some_and(|endpoint| uses_key(endpoint, &headers));
+        let unused_key = if endpoint.as_ref().is_some_and(is_honeycomb) {
+            "the key in OTEL_EXPORTER_OTLP_HEADERS takes precedence"
+        } else {
+            "the key is sent to Honeycomb only, and the OTLP endpoint is another receiver"
+        };
         for (name, is_set) in
             [("HONEYCOMB_API_KEY", honeycomb_key.is_some()), ("HONEYCOMB_API_KEY_PARAMETER", parameter.is_some())]
         {
             if is_set && !first_uses_key && !second_uses_key {
-                reader.warn(name, "the key is sent to Honeycomb only, and the OTLP endpoint is another receiver");
+                reader.warn(name, unused_key);
             }
         }
         let first = endpoint.map(|endpoint| Self {
@@ -146,7 +151,7 @@ impl OtlpSettings {
             if uses_key {
                 settings.key.clone_from(&parameter);
                 if let Some(key) = &honeycomb_key {
-                    settings.headers.entry(HONEYCOMB_HEADER).or_insert_with(|| key.clone());
+                    settings.headers.insert(HONEYCOMB_HEADER, key.clone());
                 }
             }
             if let Some(authorization) = settings.endpoint.authorization() {
@@ -200,7 +205,14 @@ impl OtlpSettings {
             }
         }
         self.destination = Destination::Xray;
-        self.headers.remove(AUTHORIZATION);
+        // The user's headers may contain the key of another receiver.
+        let mut names: Vec<_> = self.headers.keys().map(|name| format!("`{name}`")).collect();
+        if !names.is_empty() {
+            names.sort_unstable();
+            let names = names.join(", ");
+            reader.warn(variable, format!("X-Ray gets signed requests without other headers; omitted are {names}"));
+        }
+        (self.headers, self.key) = (HeaderMap::new(), None);
         if let Some(endpoint) = reader.url(&[XRAY_ENDPOINT]) {
             self.endpoint = endpoint.with_path(TRACES_PATH);
         }
@@ -266,4 +278,65 @@ fn secret(value: &str) -> Option<HeaderValue> {
 /// The key is shared with Honeycomb only; another receiver never gets it.
 fn is_honeycomb(endpoint: &Url) -> bool {
     endpoint.is_https() && endpoint.host().to_ascii_lowercase().ends_with(".honeycomb.io")
+}
+
+#[cfg(test)]
+#[cfg(feature = "sigv4")]
+mod tests {
+    use super::*;
+    use crate::variables::SettingsWarning;
+
+    const CREDENTIALS: [(&str, &str); 3] =
+        [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_REGION", "eu-west-1")];
+    const XRAY: &str = "https://user:canary@xray.eu-west-1.amazonaws.com/v1/traces";
+    const KEY: &str = "x-honeycomb-team=canary";
+
+    fn read(variables: &[(&str, &str)]) -> (Option<OtlpSettings>, Option<OtlpSettings>, Vec<SettingsWarning>) {
+        let all: Vec<_> = CREDENTIALS.iter().chain(variables).collect();
+        let get = |name: &str| all.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let mut reader = Reader::new(&get);
+        let (first, second) = OtlpSettings::read(&mut reader);
+        (first, second, reader.finish().0)
+    }
+
+    fn names(settings: &OtlpSettings) -> Vec<&str> {
+        settings.headers.keys().map(HeaderName::as_str).collect()
+    }
+
+    #[test]
+    fn key_in_the_headers_overrides_the_parameter() {
+        for destination in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
+            let (first, _, warnings) = read(&[("HONEYCOMB_API_KEY_PARAMETER", "/key"), (destination, KEY)]);
+            let first = first.unwrap();
+            assert!(first.key.is_none());
+            assert_eq!(names(&first), ["x-honeycomb-team"]);
+            let warned: Vec<_> = warnings.iter().map(|warning| warning.variable.as_str()).collect();
+            assert_eq!(warned, ["HONEYCOMB_API_KEY_PARAMETER"]);
+        }
+        let (first, ..) = read(&[("HONEYCOMB_API_KEY_PARAMETER", "/key")]);
+        assert!(first.unwrap().key.is_some());
+    }
+
+    #[test]
+    fn xrays_endpoint_gets_no_headers_of_the_user() {
+        let first = [("OTEL_EXPORTER_OTLP_ENDPOINT", XRAY), ("OTEL_EXPORTER_OTLP_HEADERS", KEY)];
+        let second = [("LAMBDA_SPANS_SECOND_OTLP_ENDPOINT", XRAY), ("LAMBDA_SPANS_SECOND_OTLP_HEADERS", KEY)];
+        for variables in [first, second] {
+            let (first, second, warnings) = read(&variables);
+            let settings = first.or(second).unwrap();
+            assert_eq!(settings.destination, Destination::Xray);
+            assert_eq!(names(&settings), Vec::<&str>::new());
+            let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+            assert_eq!(warning.variable, variables[0].0);
+            assert!(warning.problem.contains("`authorization`, `x-honeycomb-team`"), "{warning}");
+            assert!(!warning.problem.contains("canary"), "{warning}");
+        }
+    }
+
+    #[test]
+    fn xrays_endpoint_without_headers_is_no_warning() {
+        let (first, _, warnings) =
+            read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://xray.eu-west-1.amazonaws.com/v1/traces")]);
+        assert_eq!((first.unwrap().headers.len(), warnings), (0, vec![]));
+    }
 }

@@ -49,9 +49,9 @@ impl Signer {
         self.sign_with(request, body, credentials, now).map_err(|error| error.to_string())
     }
 
-    /// Forgets credentials that the service has rejected.
-    pub(super) async fn forget_credentials(&self) {
-        self.credentials.forget().await;
+    /// Forgets credentials that the service has rejected. Returns whether the next request may get others.
+    pub(super) async fn forget_credentials(&self) -> bool {
+        self.credentials.forget().await
     }
 
     fn sign_with<B>(

@@ -8,12 +8,13 @@ use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnect
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Collected, Limited};
 use tokio::time::{Instant, timeout_at};
 
 use super::http_stack::HttpStack;
+use super::queue::RequestBody;
 use super::response::ExportOutcome;
 use super::settings::HONEYCOMB_HEADER;
 use super::signer::Signer;
@@ -30,6 +31,8 @@ const NOT_ALLOWED: &str = "the function's role must allow `xray:PutSpans` and `x
 #[derive(Debug)]
 pub(super) struct Transport {
     connector: SharedHttpConnector,
+    uri: Uri,
+    headers: HeaderMap,
     key: Mutex<Option<HeaderValue>>,
     signer: Option<Signer>,
     /// Gets the credentials of a signature.
@@ -41,11 +44,21 @@ enum RequestError {
     Unusable(String),
     /// The connection failed or broke.
     Connection(String),
+    /// The request cannot be signed. A source of credentials that fails is asked again by a later export only.
+    Signature(String),
 }
 
 impl Transport {
-    pub(super) fn new(connector: SharedHttpConnector, signer: Option<Signer>, stack: HttpStack) -> Self {
-        Self { connector, key: Mutex::default(), signer, stack }
+    /// Sends requests to `uri` with `headers`, which describe the receiver.
+    pub(super) fn new(
+        connector: SharedHttpConnector,
+        uri: Uri,
+        mut headers: HeaderMap,
+        signer: Option<Signer>,
+        stack: HttpStack,
+    ) -> Self {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        Self { connector, uri, headers, key: Mutex::default(), signer, stack }
     }
 
     /// Sets the key for later requests. Returns whether it is new.
@@ -61,7 +74,7 @@ impl Transport {
 
     /// Makes one attempt within `limit`, and reads the body of the response until `body_until` or for longer. Replaces
     /// a stale connection once.
-    pub(super) async fn send(&self, request: &Request<Bytes>, limit: Duration, body_until: Instant) -> ExportOutcome {
+    pub(super) async fn send(&self, request: &RequestBody, limit: Duration, body_until: Instant) -> ExportOutcome {
         let until = Instant::now() + limit;
         let attempt = async {
             match self.exchange(request).await {
@@ -71,7 +84,9 @@ impl Transport {
         };
         let (answer, body) = match timeout_at(until, attempt).await {
             Ok(Ok(response)) => response.into_parts(),
-            Ok(Err(RequestError::Connection(problem))) => return ExportOutcome::NoResponse { problem },
+            Ok(Err(RequestError::Connection(problem) | RequestError::Signature(problem))) => {
+                return ExportOutcome::NoResponse { problem };
+            }
             Ok(Err(RequestError::Unusable(problem))) => return ExportOutcome::Refused { problem },
             Err(_) => return ExportOutcome::NoResponse { problem: silence(limit) },
         };
@@ -84,8 +99,9 @@ impl Transport {
         if let Some(signer) = &self.signer
             && matches!(answer.status.as_u16(), 401 | 403)
         {
-            signer.forget_credentials().await;
-            outcome = ExportOutcome::Refused { problem: format!("X-Ray answered {}; {NOT_ALLOWED}", answer.status) };
+            let renewable = signer.forget_credentials().await;
+            let problem = format!("X-Ray answered {}; {NOT_ALLOWED}", answer.status);
+            outcome = ExportOutcome::Unsigned { renewable, problem };
         }
         if let ExportOutcome::Accepted { unfinished: problem, .. } = &mut outcome {
             *problem = unfinished;
@@ -93,17 +109,22 @@ impl Transport {
         outcome
     }
 
-    async fn exchange(&self, request: &Request<Bytes>) -> Result<Response<SdkBody>, RequestError> {
+    async fn exchange(&self, body: &RequestBody) -> Result<Response<SdkBody>, RequestError> {
         let unusable = |error: &dyn std::fmt::Display| RequestError::Unusable(error.to_string());
-        let body = request.body();
-        let mut request = request.clone().map(SdkBody::from);
+        let RequestBody { bytes, encoding } = body;
+        let mut request = Request::new(SdkBody::from(bytes.clone()));
+        (*request.method_mut(), *request.uri_mut()) = (Method::POST, self.uri.clone());
+        *request.headers_mut() = self.headers.clone();
+        if let Some(encoding) = encoding {
+            request.headers_mut().insert(CONTENT_ENCODING, encoding.clone());
+        }
         if let Some(key) = self.key() {
             request.headers_mut().insert(HONEYCOMB_HEADER, key);
         }
         // Each attempt has its own signature, because one expires after minutes.
         if let Some(signer) = &self.signer {
-            let signed = signer.sign(&mut request, body, &self.stack, Moment::now()).await;
-            signed.map_err(RequestError::Connection)?;
+            let signed = signer.sign(&mut request, bytes, &self.stack, Moment::now()).await;
+            signed.map_err(RequestError::Signature)?;
         }
         let mut request: HttpRequest = request.try_into().map_err(|error| unusable(&error))?;
         let mut used = UsedConnection::default();
@@ -141,4 +162,43 @@ pub(super) fn silence(limit: Duration) -> String {
 fn connection(error: &ConnectorError) -> RequestError {
     let problem = error_chain(error);
     if error.is_user() { RequestError::Unusable(problem) } else { RequestError::Connection(problem) }
+}
+
+#[cfg(test)]
+#[cfg(feature = "sigv4")]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::Router;
+    use axum::extract::State;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+
+    use super::*;
+    use crate::variables::Reader;
+
+    #[tokio::test]
+    async fn failed_signature_is_not_repeated_at_once() {
+        let requests = Arc::<AtomicUsize>::default();
+        let fail = async |State(requests): State<Arc<AtomicUsize>>| {
+            requests.fetch_add(1, Ordering::Relaxed);
+            StatusCode::INTERNAL_SERVER_ERROR
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let credentials = format!("http://{}/", listener.local_addr().unwrap());
+        let router = Router::new().route("/", get(fail)).with_state(requests.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let variable = |name: &str| (name == "AWS_CONTAINER_CREDENTIALS_FULL_URI").then(|| credentials.clone());
+        let signer = Signer::read(&mut Reader::new(&variable), "xray", "eu-west-1".to_owned()).unwrap();
+        let stack = HttpStack::default();
+        let uri = Uri::from_static("http://127.0.0.1:9/v1/traces");
+        let transport = Transport::new(stack.plain(), uri, HeaderMap::new(), Some(signer), stack);
+        let request = RequestBody { bytes: Vec::new().into(), encoding: None };
+        let outcome = transport.send(&request, Duration::from_secs(60), Instant::now()).await;
+        let ExportOutcome::NoResponse { problem } = outcome else { panic!("{outcome:?}") };
+        assert!(problem.contains("500"), "{problem}");
+        assert_eq!(requests.load(Ordering::Relaxed), 1);
+    }
 }

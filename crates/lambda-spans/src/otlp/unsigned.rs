@@ -24,7 +24,7 @@ impl Signer {
         match *self {}
     }
 
-    pub(super) async fn forget_credentials(&self) {
+    pub(super) async fn forget_credentials(&self) -> bool {
         match *self {}
     }
 }

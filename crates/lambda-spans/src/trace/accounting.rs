@@ -14,7 +14,7 @@ pub(crate) enum Destination {
 impl Destination {
     pub(crate) const ALL: [Self; 3] = [Self::Xray, Self::Otlp, Self::SecondOtlp];
 
-    /// The prefix of the destination's metrics.
+    /// The prefix of the destination's metrics, and its name in log lines.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Xray => "XRay",

@@ -18,15 +18,32 @@ pub(crate) fn in_memory(span: &SpanData) -> usize {
 
 /// What an encoded span contains besides its texts: ids, times, keys of the protocol.
 const SPAN_OVERHEAD: usize = 96;
+/// The same for an element of a list.
+const ELEMENT_OVERHEAD: usize = 4;
+/// The largest size of a number.
+const NUMBER: usize = 10;
 
 /// Returns the approximate size of a span in an OTLP request.
 pub(crate) fn encoded(span: &SpanData) -> usize {
-    let text = |value: &Value| if let Value::String(text) = value { text.as_str().len() } else { value.as_str().len() };
     let events = span.events.iter().flat_map(|event| &event.attributes);
     let links = span.links.iter().flat_map(|link| &link.attributes);
     let attributes = span.attributes.iter().chain(events).chain(links);
-    let attributes: usize = attributes.map(|attribute| attribute.key.as_str().len() + text(&attribute.value)).sum();
+    let attributes: usize =
+        attributes.map(|attribute| attribute.key.as_str().len() + encoded_value(&attribute.value)).sum();
     SPAN_OVERHEAD + span.name.len() + attributes + (span.events.len() + span.links.links.len()) * SPAN_OVERHEAD
+}
+
+/// Returns the approximate size of a value in an OTLP request.
+fn encoded_value(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.as_str().len(),
+        Value::Array(Array::String(texts)) => texts.iter().map(|text| ELEMENT_OVERHEAD + text.as_str().len()).sum(),
+        Value::Array(Array::Bool(values)) => ELEMENT_OVERHEAD * values.len(),
+        Value::Array(Array::I64(values)) => (ELEMENT_OVERHEAD + NUMBER) * values.len(),
+        Value::Array(Array::F64(values)) => (ELEMENT_OVERHEAD + NUMBER) * values.len(),
+        // Both enums are non-exhaustive.
+        Value::Bool(_) | Value::I64(_) | Value::F64(_) | Value::Array(_) | _ => NUMBER,
+    }
 }
 
 /// Returns the bytes of a value outside of the value's own memory.

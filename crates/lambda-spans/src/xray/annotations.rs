@@ -36,6 +36,7 @@ impl AnnotationKeys {
     /// the metadata.
     pub(super) fn write(&self, document: &mut Members<'_>, attributes: &mut SpanAttributes<'_>, max: usize) -> usize {
         let mut written: Vec<&str> = Vec::new();
+        let mut name = String::new();
         document.object("annotations", |annotations| {
             attributes.for_each_unwritten(|key, value| {
                 let one_more = written.len() < max
@@ -44,10 +45,15 @@ impl AnnotationKeys {
                     && is_indexed(value)
                     // In X-Ray, `a.b` and `a_b` are the same key, and an object must not contain a key twice.
                     && !written.iter().any(|other| xray_key(other).eq(xray_key(key)));
-                if one_more {
-                    written.push(key);
+                if !one_more {
+                    return false;
                 }
-                one_more && annotations.value(&xray_key(key).collect::<String>(), value, MAX_TEXT)
+                written.push(key);
+                // One buffer for the keys of all annotations.
+                name.clear();
+                name.reserve(key.len());
+                name.extend(xray_key(key));
+                annotations.value(&name, value, MAX_TEXT)
             });
         });
         written.len()

@@ -104,7 +104,8 @@ async fn each_destination_gets_its_own_headers_only() {
     get(&mut lambda, "/items/42").await;
     lambda.kill().await;
     assert_headers(&first.collected(), &["x-first", "x-first-traces", "x-honeycomb-team"]);
-    assert_headers(&second.collected(), &["authorization", "x-amz-date", "x-second"]);
+    // Only the signature, without the user's headers.
+    assert_headers(&second.collected(), &SIGNATURE);
 }
 
 #[tokio::test]
@@ -118,7 +119,8 @@ async fn compression_is_chosen_per_destination() {
             ("LAMBDA_SPANS_SECOND_OTLP_COMPRESSION", of_second.to_owned()),
         ])
         .await;
-        get(&mut lambda, "/items/42").await;
+        // Small requests are not compressed.
+        get(&mut lambda, &format!("/items/{}", "4".repeat(2000))).await;
         lambda.kill().await;
         for (receiver, compression) in [(&first, of_first), (&second, of_second)] {
             let collected = receiver.collected();
@@ -151,6 +153,24 @@ async fn fault_of_one_otlp_destination_spares_the_other() {
             daemon.take().await;
             lambda.kill().await;
         }
+    }
+}
+
+#[tokio::test]
+async fn log_line_names_the_failing_destination() {
+    let (good, bad) = (OtlpReceiver::start().await, OtlpReceiver::start().await);
+    bad.respond_with(vec![OtlpResponse::status(400); 100]);
+    for (first, second, failing, working) in [(&bad, &good, "Otlp", "SecondOtlp"), (&good, &bad, "SecondOtlp", "Otlp")]
+    {
+        let mut lambda = function(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", first.endpoint()),
+            ("LAMBDA_SPANS_SECOND_OTLP_ENDPOINT", traces(second)),
+        ])
+        .await;
+        get(&mut lambda, "/items/42").await;
+        let log = lambda.kill().await;
+        let named = |name: &str| log.matches(&format!("\"destination\":\"{name}\"")).count();
+        assert_eq!((named(failing), named(working)), (1, 0), "{log}");
     }
 }
 
