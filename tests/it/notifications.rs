@@ -122,7 +122,7 @@ async fn deleted_sources_hide_their_notifications() {
     app.settle().await;
     assert_eq!(kinds(&app.get_as(ANDREW, NOTIFICATIONS).await.body), [("like", "worf")]);
     app.unlike(liked.id, &worf()).await;
-    app.delete_item(keys::activity(post.id)).await;
+    app.delete_item(app.key(post.id)).await;
     assert_eq!(app.get_as(WORF, NOTIFICATIONS).await.messages(), ["short @worf"]);
     app.settle().await;
     assert_eq!(app.get_as(ANDREW, NOTIFICATIONS).await.body, json!([]));
