@@ -22,6 +22,7 @@ mod records;
 mod schedule;
 mod search;
 mod sharded;
+mod start;
 mod table;
 mod transaction;
 mod writes;
@@ -37,6 +38,7 @@ pub use deadline::{DeadlineExceeded, budget, stop_at_deadline, with_deadline};
 pub use error::StoreError;
 pub use feed::ListedPost;
 pub use idempotency::{IdempotencyKey, WriteOutcome, WriteRecord};
+pub use layout::LAYOUT_VERSION;
 pub use notifications::{NotificationPage, NotificationRow};
 pub use pages::Page;
 pub use posts::StoredPost;
@@ -73,5 +75,11 @@ impl Store {
     #[must_use]
     pub fn schedule(&self) -> &Schedule {
         &self.schedule
+    }
+
+    /// Returns the number of writes so far that change what the home feed shows.
+    #[must_use]
+    pub fn home_writes(&self) -> WriteCount {
+        self.writes.count()
     }
 }

@@ -135,8 +135,12 @@ impl Consumer {
         if self.store.knows_layout() {
             return Ok(());
         }
-        store::with_deadline(deadline, self.store.clone().checked()).await?;
-        Ok(())
+        let check = store::with_deadline(deadline, self.store.clone().checked());
+        // A panic is left to the records too.
+        match AssertUnwindSafe(check).catch_unwind().await {
+            Ok(checked) => Ok(checked.map(drop)?),
+            Err(_panic) => Ok(()),
+        }
     }
 
     /// Processes a record, and returns the trace context of the request that caused it with the result.

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Store;
-
 /// The number of writes at a moment. It is equal to a later one if nothing was written in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteCount(u64);
@@ -14,6 +12,10 @@ pub struct WriteCount(u64);
 pub(super) struct Writes(Arc<AtomicU64>);
 
 impl Writes {
+    pub(super) fn count(&self) -> WriteCount {
+        WriteCount(self.0.load(Ordering::Acquire))
+    }
+
     /// Counts one write, whether or not it succeeds, when the returned value is dropped.
     ///
     /// A read that began before the end of the write may not contain it. A read that begins afterwards does.
@@ -28,13 +30,5 @@ pub(super) struct Write<'a>(&'a AtomicU64);
 impl Drop for Write<'_> {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::Release);
-    }
-}
-
-impl Store {
-    /// Returns the number of writes so far that change what the home feed shows.
-    #[must_use]
-    pub fn home_writes(&self) -> WriteCount {
-        WriteCount(self.writes.0.load(Ordering::Acquire))
     }
 }

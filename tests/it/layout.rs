@@ -5,20 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cruddur::store::{Store, StoreError};
 
-use crate::support::{TABLE, TestApp, andrew, hours};
-
-/// Replaces the layout by that of another version.
-async fn change_layout(app: &TestApp) {
-    let text = || AttributeValue::S("LAYOUT".to_owned());
-    let number = |value: &str| AttributeValue::N(value.to_owned());
-    let item = HashMap::from([
-        ("pk".to_owned(), text()),
-        ("sk".to_owned(), text()),
-        ("version".to_owned(), number("999")),
-        ("created_at_ms".to_owned(), number("0")),
-    ]);
-    app.put_item(item).await;
-}
+use crate::support::{TABLE, TestApp, andrew, change_layout, hours};
 
 /// A store that has not read the layout yet.
 fn another(app: &TestApp) -> Store {

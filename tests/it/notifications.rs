@@ -1,4 +1,4 @@
-use cruddur::domain::mentions;
+use cruddur::domain::{Message, Post, mentions};
 use cruddur::store::keys;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -74,8 +74,8 @@ async fn liked_reply_notifies_its_author() {
     let post = app.posted(hours(3), 1, "post", "1-day").await;
     let id = numbered(app.now() - hours(2), 2);
     app.reply(&post, ANDREW, id, &worf(), "a reply").await;
-    let draft = cruddur::domain::PostDraft::parse("a reply", "1-day").unwrap();
-    app.like(&cruddur::domain::Post::new(id, worf().author, draft), WORF, &andrew(), app.now()).await;
+    let reply = Post::reply(id, &post, worf().author, Message::reply("a reply").unwrap());
+    app.like(&reply, WORF, &andrew(), app.now()).await;
     app.settle().await;
     let list = app.get_as(WORF, NOTIFICATIONS).await;
     assert_eq!(kinds(&list.body), [("like", "andrewbrown")]);

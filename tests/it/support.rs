@@ -12,7 +12,7 @@ mod stream;
 mod template;
 mod trace;
 
-pub(crate) use contract::TRACEPARENT;
+pub(crate) use contract::{TRACEPARENT, change_layout};
 pub(crate) use function::{API, Proxied, STREAM, event, process_permit};
 pub(crate) use queue::{QUEUE_URL, Queue};
 pub(crate) use requests::SAMPLES;

@@ -144,3 +144,10 @@ fn expiry(activity: &Post) -> Item {
         ("expires_at".to_owned(), number(ms.div_euclid(1000) + 1)),
     ])
 }
+
+/// Replaces the table's layout by that of another version of the program.
+pub(crate) async fn change_layout(app: &TestApp) {
+    let mut item = key(keys::layout());
+    item.extend([("version".to_owned(), number(999)), ("created_at_ms".to_owned(), number(0))]);
+    app.put_item(item).await;
+}
