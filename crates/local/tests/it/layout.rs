@@ -1,17 +1,18 @@
 //! Databases that other versions of the program wrote.
 
+use std::path::Path;
+
 use clap::Parser;
 use cruddur::clock::Clock;
 use cruddur_local::aws;
 use cruddur_local::dynamodb::{DynamoDb, TABLE};
 use cruddur_local::local_server::LocalServer;
 use cruddur_local::options::Options;
-use std::path::Path;
 
 /// A database as versions without layouts wrote it: the table with an item, and a position in its stream.
 async fn database_without_layout(folder: &Path) {
     let database = DynamoDb::start(&folder.join("dynamodb.sqlite")).unwrap();
-    let client = cruddur::store::client(&aws::sdk_config(database.address()));
+    let client = aws_sdk_dynamodb::Client::new(&aws::sdk_config(database.address()));
     cruddur::store::create_table(&client, TABLE).await.unwrap();
     let text = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
     let put = client.put_item().table_name(TABLE).item("pk", text("HOME#2968#1")).item("sk", text("x"));
@@ -34,7 +35,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 async fn posts(server: &LocalServer) -> usize {
-    let client = cruddur::store::client(&aws::sdk_config(server.endpoint()));
+    let client = aws_sdk_dynamodb::Client::new(&aws::sdk_config(server.endpoint()));
     let store = cruddur::store::Store::new(client, TABLE);
     store.home(Clock::system().now(), 100, None).await.unwrap().rows.len()
 }
@@ -49,7 +50,7 @@ async fn database_of_another_layout_is_set_aside() {
     server.stop().await;
     // The old data is kept as it was.
     let kept = DynamoDb::start(&folder.path().join("dynamodb.1.sqlite")).unwrap();
-    let client = cruddur::store::client(&aws::sdk_config(kept.address()));
+    let client = aws_sdk_dynamodb::Client::new(&aws::sdk_config(kept.address()));
     assert_eq!(client.scan().table_name(TABLE).send().await.unwrap().count, 1);
     kept.stop().await;
 }
