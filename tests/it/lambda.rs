@@ -246,7 +246,8 @@ async fn home_trace_has_its_expected_spans() {
     assert_eq!(home.parent_span_id, invocation.span_id);
     // The demo posts do not fill a page, so that it spans both buckets.
     let queries = named("DynamoDB.Query");
-    assert!(queries.len() == 2 && queries.iter().all(|(_, query)| query.parent_span_id == home.span_id));
+    assert_eq!(queries.len(), 2, "{}", answer.body);
+    assert!(queries.iter().all(|(_, query)| query.parent_span_id == home.span_id));
     lambda.terminate().await;
 }
 
