@@ -81,6 +81,12 @@ pub fn has_side_effects(record: &Value) -> bool {
     !matches!(StreamRecord::read(record), Ok(StreamRecord { change: ItemChange::Ignored, .. }))
 }
 
+impl BatchResponse {
+    fn failed(sequence_number: &str) -> Self {
+        Self { batch_item_failures: vec![BatchItemFailure { item_identifier: sequence_number.to_owned() }] }
+    }
+}
+
 /// Applies the side effects of stream records.
 #[derive(Clone, Debug)]
 pub struct Consumer {
@@ -97,6 +103,11 @@ impl Consumer {
     /// stops at any other failure, since the following records would presumably fail for the same reason.
     pub async fn consume(&self, event: &StreamEvent, budget: Duration) -> BatchResponse {
         let deadline = Instant::now() + budget;
+        if let Err(error) = self.check_layout(deadline).await {
+            let first = event.records.first().map(sequence_number).unwrap_or_default();
+            log(&error, &error_chain(error.source()), first, None);
+            return BatchResponse::failed(first);
+        }
         for record in &event.records {
             let (context, result) = self.process(record, deadline).await;
             let Err(error) = result else { continue };
@@ -114,10 +125,22 @@ impl Consumer {
                     Err(_elapsed) => {}
                 }
             }
-            let item_identifier = sequence_number.to_owned();
-            return BatchResponse { batch_item_failures: vec![BatchItemFailure { item_identifier }] };
+            return BatchResponse::failed(sequence_number);
         }
         BatchResponse::default()
+    }
+
+    /// Reads the table's layout if that failed at the start. Any other failure is left to the records.
+    async fn check_layout(&self, deadline: Instant) -> Result<(), RecordError> {
+        if self.store.knows_layout() {
+            return Ok(());
+        }
+        let check = store::with_deadline(deadline, self.store.clone().checked());
+        // A panic is left to the records too.
+        match AssertUnwindSafe(check).catch_unwind().await {
+            Ok(checked) => Ok(checked.map(drop)?),
+            Err(_panic) => Ok(()),
+        }
     }
 
     /// Processes a record, and returns the trace context of the request that caused it with the result.

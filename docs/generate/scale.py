@@ -34,7 +34,7 @@ POSTS_A_SECOND = 1_000
 
 # Action, times a day for each user, rows of the measured table, API requests, stream records.
 DAY = [
-    ("reads the home feed", 10, ["home, 20 of 240 posts in two buckets"], 1, 0),
+    ("reads the home feed", 10, ["home, 20 of 240 posts, signed in, 10 liked"], 1, 0),
     ("reads a user's page", 3, ["user feed, 20 of 240 posts"], 1, 0),
     ("searches", 1, ["search, 20 of 100 posts"], 1, 0),
     ("posts", 1, ["a post", "consumer: a post"], 1, 1),
@@ -58,9 +58,9 @@ POST_DAYS = 7 + 1
 # Shares of posts that contain the most common word, and a word with the most common first letter.
 COMMONEST_WORD = 0.5
 COMMONEST_LETTER = 0.9
-# `SHARDS` of src/store/keys.rs.
-SHARDS = 4
-RECENT_BUCKETS = 2
+# The default entry of src/store/schedule.rs.
+SHARDS = 1
+BUCKET_DAYS = 30
 
 MONTH_DAYS = 30
 DAY_SECONDS = 86_400
@@ -169,7 +169,7 @@ def month(per_user):
 
 
 def partitions(costs):
-    home_read = costs["home, 20 of 240 posts in two buckets"][0] / (SHARDS * RECENT_BUCKETS)
+    home_read = costs["home, 20 of 240 posts"][0] / SHARDS
     search_read = 1.0
     per_second = {what: USERS * count / DAY_SECONDS for what, count, *_ in DAY}
     rows = []
@@ -188,19 +188,19 @@ def partitions(costs):
         )
 
     posts = per_second["posts"]
-    add("`HOME#<bucket>#<shard>`, writes: posts of one shard", PARTITION_WRITES, posts / SHARDS)
+    add("`HOME#<bucket start>#<shard>`, writes: posts of one shard", PARTITION_WRITES, posts / SHARDS)
     add(
-        "`HOME#<bucket>#<shard>`, reads: every home feed reads every shard",
+        "`HOME#<bucket start>#<shard>`, reads: every home feed reads every shard",
         PARTITION_READS,
         per_second["reads the home feed"] * home_read,
     )
     add(
-        "`WORD#<letter>*#<bucket>#<shard>`, writes: the most common first letter of a word",
+        "`WORD#<letter>*#<bucket start>#<shard>`, writes: the most common first letter of a word",
         PARTITION_WRITES,
         posts * COMMONEST_LETTER / SHARDS,
     )
     add(
-        "`WORD#<word>#<bucket>#<shard>`, writes: the most common word",
+        "`WORD#<word>#<bucket start>#<shard>`, writes: the most common word",
         PARTITION_WRITES,
         posts * COMMONEST_WORD / SHARDS,
     )
@@ -210,7 +210,7 @@ def partitions(costs):
         posts / SHARDS,
     )
     add(
-        "`WORD#<word>#<bucket>#<shard>`, reads: if every user searched for the same word",
+        "`WORD#<word>#<bucket start>#<shard>`, reads: if every user searched for the same word",
         PARTITION_READS,
         per_second["searches"] * search_read,
     )
@@ -222,17 +222,17 @@ def partitions(costs):
 
 
 def limits(costs):
-    home_read = costs["home, 20 of 240 posts in two buckets"][0] / (SHARDS * RECENT_BUCKETS)
-    posts = 7 * DAY_SECONDS * POSTS_A_SECOND
+    home_read = costs["home, 20 of 240 posts"][0] / SHARDS
+    posts = BUCKET_DAYS * DAY_SECONDS * POSTS_A_SECOND
     return [
         "| Limit | Value |",
         "|---|---|",
-        f"| posts, by the {SHARDS} shards of the home feed | {SHARDS * PARTITION_WRITES:,} a second |",
+        f"| posts, by the shards of the home feed, {SHARDS} by default | {SHARDS * PARTITION_WRITES:,} a second |",
         f"| posts, by the most common first letter | {SHARDS * PARTITION_WRITES / COMMONEST_LETTER:,.0f} a second |",
         f"| home feeds | {PARTITION_READS / home_read:,.0f} a second |",
         f"| stream records of one shard, at a `ParallelizationFactor` of {PARALLEL} | {PARALLEL * 1000 / RECORD_MS:,.0f} a second |",
         (
-            f"| one bucket (seven days) at {POSTS_A_SECOND:,} posts a second | {posts / 1e6:,.0f} million posts, "
+            f"| one bucket ({BUCKET_DAYS} days) at {POSTS_A_SECOND:,} posts a second | {posts / 1e6:,.0f} million posts, "
             f"{posts * 600 / SHARDS / 1e9:,.0f} GB in each shard |"
         ),
     ]
@@ -251,7 +251,7 @@ def popular(costs):
         ),
         f"| likes, by the item: {PARTITION_WRITES:,} write units, {ITEM_WRITE_UNITS_OF_A_LIKE} for each transaction | {likes:,.0f} |",
         (
-            f"| likes, by the partition `ACTIVITY#<uuid>`: {PARTITION_WRITES:,} write units, {ITEM_WRITE_UNITS_OF_A_LIKE} each | "
+            f"| likes, by the user's partition `LIKES#<sub>`: {PARTITION_WRITES:,} write units, {ITEM_WRITE_UNITS_OF_A_LIKE} each | "
             f"{likes:,.0f} |"
         ),
         (

@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::AppState;
 use super::error::ApiError;
+use super::{AppState, layout};
 use crate::store;
 
 /// The maximum budget of a request, well below API Gateway's 29 seconds.
@@ -27,7 +27,8 @@ pub(super) async fn enforce(State(state): State<AppState>, request: Request, nex
     let deadline = request.extensions().get().copied();
     let end = Instant::now() + budget(deadline, state.clock.now());
     // DynamoDB calls end first and produce the response. The outer timeout covers everything else.
-    match tokio::time::timeout_at(end + GRACE, store::with_deadline(end, next.run(request))).await {
+    let work = store::with_deadline(end, layout::check(&state, next.run(request)));
+    match tokio::time::timeout_at(end + GRACE, work).await {
         Ok(response) => response,
         Err(_elapsed) => ApiError::OutOfTime.into_response(),
     }

@@ -64,7 +64,10 @@ fn store_detail(error: &StoreError) -> &'static str {
         StoreError::Throttled { .. } => "The database is overloaded. Retry.",
         StoreError::Unavailable { .. } => "The database does not respond. Retry.",
         StoreError::DeadlineExceeded { .. } => TIMED_OUT,
-        StoreError::Corrupt { .. } | StoreError::Invalid { .. } | StoreError::Rejected { .. } => INTERNAL_ERROR,
+        StoreError::Corrupt { .. }
+        | StoreError::OtherLayout { .. }
+        | StoreError::Invalid { .. }
+        | StoreError::Rejected { .. } => INTERNAL_ERROR,
     }
 }
 
@@ -103,6 +106,7 @@ impl ApiError {
             Self::Store(StoreError::Unavailable { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Store(StoreError::DeadlineExceeded { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "out_of_time"),
             Self::Store(StoreError::Corrupt { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "corrupt_item"),
+            Self::Store(StoreError::OtherLayout { .. }) => (StatusCode::INTERNAL_SERVER_ERROR, "other_layout"),
             Self::Store(StoreError::Invalid { .. } | StoreError::Rejected { .. }) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store_refused")
             }

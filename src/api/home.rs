@@ -1,54 +1,109 @@
-use std::collections::HashSet;
-
+use axum::body::Body;
 use axum::extract::{Extension, State};
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LINK, VARY};
 use axum::response::Response;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tracing::field::Empty;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, Span, info_span};
 
 use super::activity_body::{ActivityResponse, ReplyResponse};
 use super::error::ApiError;
 use super::fields::rfc3339;
+use super::kept_home::{Answer, KeptHome};
 use super::pagination::{MAX_LIMIT, PageRequest, Paginator, record_result_length};
 use super::principal::Principal;
 use super::{AppState, Compat};
-use crate::domain::{Id, Post, Profile};
+use crate::domain::Post;
 use crate::store::StoreError;
 
 /// Lists unexpired posts, newest first. For an authenticated user, each post has `liked`.
+///
+/// The client of the original's first weeks is anonymous here: every request acts as the same user, and it does not show
+/// likes.
 pub(super) async fn list(
     State(state): State<AppState>,
+    Extension(kept): Extension<KeptHome>,
     principal: Option<Extension<Principal>>,
     page: PageRequest,
 ) -> Result<Response, ApiError> {
     let now = state.clock.now();
-    let principal = principal.map(|Extension(principal)| principal);
+    let principal = principal.map(|Extension(principal)| principal).filter(|_| state.compat != Compat::Week2);
     let span = info_span!(
         "home-activities",
         app.now = rfc3339(now),
         app.result_length = Empty,
+        app.home_kept = Empty,
         app.user_id = principal.as_ref().map(|principal| state.keys.user_id(&principal.sub)),
     );
     async {
         let page = Paginator::open(&state, page, principal.as_ref(), now)?;
-        let (found, profile) =
-            tokio::try_join!(state.store.home(now, page.limit, page.before), profile(&state, principal.as_ref()))?;
-        record_result_length(found.rows.len());
-        let mut rows: Vec<_> = found.rows.iter().map(ActivityResponse::from).collect();
-        if principal.is_some() {
-            let liked = liked(&state, profile, &found.rows).await?;
-            for (row, post) in rows.iter_mut().zip(&found.rows) {
-                row.liked = Some(liked.contains(&post.id));
-            }
+        match &principal {
+            Some(principal) => of_user(&state, principal, &page).await,
+            None => anonymous(&state, &kept, &page).await,
         }
-        if state.compat == Compat::Week2 {
-            add_replies(&state, &mut rows, &found.rows, now).await?;
-        }
-        Ok(page.respond(rows, found.next))
     }
     .instrument(span)
     .await
+}
+
+async fn of_user(state: &AppState, principal: &Principal, page: &Paginator<'_>) -> Result<Response, ApiError> {
+    let (found, liked) = state.store.home_with_likes(&principal.sub, page.now, page.limit, page.before).await?;
+    record_result_length(found.rows.len());
+    let mut rows: Vec<_> = found.rows.iter().map(ActivityResponse::from).collect();
+    for (row, post) in rows.iter_mut().zip(&found.rows) {
+        row.liked = Some(liked.contains(&post.id));
+    }
+    let mut response = page.respond(rows, found.next);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// Returns a page that is the same for all anonymous users. The first page is kept for a second.
+async fn anonymous(state: &AppState, kept: &KeptHome, page: &Paginator<'_>) -> Result<Response, ApiError> {
+    // Counted before the table is read.
+    let writes = state.store.home_writes();
+    let is_first = page.before.is_none();
+    let answer = match kept.get(page.limit, page.now, writes).filter(|_| is_first) {
+        Some(answer) => {
+            Span::current().record("app.home_kept", true);
+            answer
+        }
+        None => {
+            let (answer, expires_at) = read(state, page).await?;
+            if is_first {
+                kept.put(page.limit, page.now, writes, expires_at, &answer);
+            }
+            answer
+        }
+    };
+    record_result_length(answer.rows);
+    Ok(respond(answer))
+}
+
+/// Returns the page, and the time at which its first post expires.
+async fn read(state: &AppState, page: &Paginator<'_>) -> Result<(Answer, Option<Timestamp>), ApiError> {
+    let found = state.store.home(page.now, page.limit, page.before).await?;
+    let mut rows: Vec<_> = found.rows.iter().map(ActivityResponse::from).collect();
+    if state.compat == Compat::Week2 {
+        add_replies(state, &mut rows, &found.rows, page.now).await?;
+    }
+    // Writing strings and numbers to memory cannot fail.
+    let body = serde_json::to_vec(&rows).unwrap_or_default().into();
+    let answer = Answer { body, link: page.link(found.next), rows: rows.len() };
+    Ok((answer, found.rows.iter().map(|post| post.expires_at).min()))
+}
+
+fn respond(answer: Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=1"));
+    // A cache must not serve this answer to a user who has signed in since.
+    headers.insert(VARY, HeaderValue::from_static("authorization"));
+    headers.extend(answer.link.map(|link| (LINK, link)));
+    response
 }
 
 /// Adds the replies to each post, as the original's first pages show them.
@@ -66,18 +121,4 @@ async fn add_replies(
         row.replies = Some(replies.iter().map(ReplyResponse::from).collect());
     }
     Ok(())
-}
-
-async fn profile(state: &AppState, principal: Option<&Principal>) -> Result<Option<Profile>, StoreError> {
-    match principal {
-        Some(principal) => state.store.profile(&principal.sub).await,
-        None => Ok(None),
-    }
-}
-
-/// Returns which of the posts the user likes. A user without a profile likes none.
-async fn liked(state: &AppState, profile: Option<Profile>, posts: &[Post]) -> Result<HashSet<Id>, StoreError> {
-    let Some(profile) = profile else { return Ok(HashSet::new()) };
-    let ids: Vec<_> = posts.iter().map(|post| post.id).collect();
-    state.store.liked_posts(&profile, &ids).await
 }

@@ -98,16 +98,18 @@ impl<'a> Paginator<'a> {
     }
 
     /// Adds a `Link` to the page that begins at `next`, if there is one.
+    pub(super) fn add_link(&self, response: &mut Response, next: Option<Id>) {
+        response.headers_mut().extend(self.link(next).map(|link| (LINK, link)));
+    }
+
+    /// Returns the `Link` to the page that begins at `next`, if there is one.
     ///
     /// The link is only a query, so that it works behind every API stage and custom domain.
-    pub(super) fn add_link(&self, response: &mut Response, next: Option<Id>) {
-        let Some(next) = next else { return };
+    pub(super) fn link(&self, next: Option<Id>) -> Option<HeaderValue> {
         let scope = Scope { route: &self.route, principal: self.principal };
-        let cursor = cursor::seal(&self.state.keys, scope, next, self.now);
+        let cursor = cursor::seal(&self.state.keys, scope, next?, self.now);
         let link = format!("<?cursor={cursor}&limit={}{}>; rel=\"next\"", self.limit, self.extra_query);
-        if let Ok(link) = HeaderValue::try_from(link) {
-            response.headers_mut().insert(LINK, link);
-        }
+        HeaderValue::try_from(link).ok()
     }
 }
 

@@ -1,17 +1,18 @@
 use std::any::Any;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
+use axum::{Extension, Router};
 use lambda_spans::HttpLayer;
 use tower::util::MapRequest;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::ApiError;
+use super::kept_home::KeptHome;
 use super::route::{Access, Route};
 use super::routes::ROUTES;
 use super::{AppState, auth, body, cors, deadline, problem};
@@ -25,6 +26,7 @@ pub fn router(state: AppState) -> Router {
     let router = routes
         .fallback(async || ApiError::NotFound("The route does not exist."))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(Extension(KeptHome::default()))
         .layer(DefaultBodyLimit::max(body::MAX_BYTES))
         .layer(from_fn_with_state(state.clone(), deadline::enforce))
         .layer(CatchPanicLayer::custom(handle_panic))

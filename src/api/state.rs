@@ -21,12 +21,26 @@ pub struct AppState {
     pub compat: Compat,
 }
 
+impl AppState {
+    /// Creates the state of the deployed API.
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        keys: Keys,
+        identity: Identity,
+        origins: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Self { store, clock, keys, identity, origins: origins.into_iter().collect(), compat: Compat::Later }
+    }
+}
+
 /// The version of the original's contract.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compat {
     /// The contract of its last week.
     #[default]
     Later,
-    /// The contract of weeks 0 to 2: requests are not authenticated, and a user's feed is a plain array.
+    /// The contract of weeks 0 to 2: requests are not authenticated, a user's feed is a plain array, and the home feed
+    /// contains replies instead of the user's likes.
     Week2,
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cruddur::api::{self, AppState, Compat, Identity, Keys, Pool};
+use cruddur::api::{self, AppState, Identity, Keys, Pool};
 use cruddur::clock::Clock;
 use cruddur::config::{self, Config, Secret};
 use cruddur::store::{self, Store};
@@ -15,16 +15,16 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), lambda_http::Error> {
-    let Config { table_name, secret_arn, cognito, origins, spans } = Config::from_env()?;
+    let Config { table_name, schedule, secret_arn, cognito, origins, spans } = Config::from_env()?;
     let spans = Spans::install(spans)?;
     let (aws, clock) = (config::aws(&spans).await, Clock::system());
-    let store = Store::new(store::client(&aws), table_name);
+    let store = Store::new(store::client(&aws), table_name).with_schedule(schedule);
     let pool = Pool { issuer: cognito.issuer, client_id: cognito.client_id };
     let identity = Identity::tokens(pool, config::key_set(cognito.jwks_url, &spans));
-    // Ignore failures of the table and the pool: they may respond when the first request arrives.
-    let (secret, ..) = tokio::join!(Secret::read(&aws, &secret_arn), store.warm_up(), identity.warm_up(clock.now()));
+    let (layout, warm_up) = (store.ensure_layout(clock.now()), identity.warm_up(clock.now()));
+    let (secret, layout, ()) = tokio::join!(Secret::read(&aws, &secret_arn), layout, warm_up);
+    layout?;
     let keys = secret.map(|secret| Keys::new(&secret.current, secret.previous.as_deref()))?;
     spans.sample_by_key(&keys.sampling());
-    let (origins, compat) = (origins.into_iter().collect(), Compat::Later);
-    spans.run_concurrent(api::gateway(api::router(AppState { store, clock, keys, identity, origins, compat }))).await
+    spans.run_concurrent(api::gateway(api::router(AppState::new(store, clock, keys, identity, origins)))).await
 }

@@ -17,9 +17,8 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     let config = TableConfig::from_env()?;
     let spans = Spans::install(config.spans)?;
-    let (store, clock) = (Store::new(store::client(&config::aws(&spans).await), config.table_name), Clock::system());
-    // Ignore a failure: the table may respond when the first event arrives.
-    let _warm = store.warm_up().await;
+    let store = Store::new(store::client(&config::aws(&spans).await), config.table_name).checked().await?;
+    let clock = Clock::system();
     let confirm = move |event: LambdaEvent<_>| {
         let (store, clock, budget) =
             (store.clone(), clock.clone(), signup::budget(event.context.deadline, clock.now()));

@@ -20,8 +20,8 @@ async fn run() -> Result<(), Error> {
     let spans = Spans::install(config.spans)?;
     let aws = config::aws(&spans).await;
     let dead_letters = config.dead_letters_url.map_or_else(DeadLetters::none, |url| DeadLetters::queue(&aws, &url));
-    let consumer = Consumer { store: Store::new(store::client(&aws), config.table_name), dead_letters };
-    let clock = Clock::system();
+    let store = Store::new(store::client(&aws), config.table_name).with_schedule(config.schedule).checked().await?;
+    let (consumer, clock) = (Consumer { store, dead_letters }, Clock::system());
     let consume = move |event: LambdaEvent<StreamEvent>| {
         let (consumer, budget) = (consumer.clone(), stream::budget(event.context.deadline, clock.now()));
         async move { Ok::<_, Error>(consumer.consume(&event.payload, budget).await) }

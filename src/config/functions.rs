@@ -3,12 +3,15 @@ use lambda_spans::Settings;
 use super::cognito::Cognito;
 use super::lookup::{ConfigError, Lookup};
 use super::{origins, variable};
+use crate::store::{InvalidSchedule, Schedule};
 
 /// Settings of the `api` function.
 #[derive(Debug)]
 pub struct Config {
     /// `TABLE_NAME`: the DynamoDB table.
     pub table_name: String,
+    /// `HOME_SCHEDULE`: the partitions of the home feed and of the word index, besides the default ones.
+    pub schedule: Schedule,
     /// `SECRET_ARN`: the ARN or name of the Secrets Manager secret with the master key.
     pub secret_arn: String,
     /// The user pool.
@@ -24,6 +27,8 @@ pub struct Config {
 pub struct TableConfig {
     /// `TABLE_NAME`: the DynamoDB table.
     pub table_name: String,
+    /// `HOME_SCHEDULE`: the partitions of the home feed and of the word index, besides the default ones.
+    pub schedule: Schedule,
     /// `DEAD_LETTERS_URL`: the dead-letter queue of `stream`. If unset, Lambda keeps retrying failed records.
     pub dead_letters_url: Option<String>,
     /// The settings of tracing.
@@ -46,6 +51,7 @@ impl Config {
     pub fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut settings = Lookup::new(get);
         let table_name = table_name(&mut settings);
+        let schedule = schedule(&mut settings);
         let secret_arn =
             settings.required("SECRET_ARN", "the ARN or name of the Secrets Manager secret with the master key");
         let cognito = Cognito::from_lookup(&mut settings);
@@ -55,7 +61,7 @@ impl Config {
         let (Some(table_name), Some(secret_arn), Some(cognito)) = (table_name, secret_arn, cognito) else {
             return Err(ConfigError::default());
         };
-        Ok(Self { table_name, secret_arn, cognito, origins, spans })
+        Ok(Self { table_name, schedule, secret_arn, cognito, origins, spans })
     }
 }
 
@@ -75,11 +81,22 @@ impl TableConfig {
     pub fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut settings = Lookup::new(get);
         let table_name = table_name(&mut settings).unwrap_or_default();
+        let schedule = schedule(&mut settings);
         let dead_letters_url = settings.optional("DEAD_LETTERS_URL");
-        Ok(Self { spans: settings.spans()?, table_name, dead_letters_url })
+        Ok(Self { spans: settings.spans()?, table_name, schedule, dead_letters_url })
     }
 }
 
 fn table_name<G: Fn(&str) -> Option<String>>(settings: &mut Lookup<G>) -> Option<String> {
     settings.required("TABLE_NAME", "the name of the DynamoDB table")
+}
+
+/// Reads `HOME_SCHEDULE`. If it is unset, the default schedule applies.
+fn schedule<G: Fn(&str) -> Option<String>>(settings: &mut Lookup<G>) -> Schedule {
+    const NAME: &str = "HOME_SCHEDULE";
+    let parsed = settings.optional(NAME).unwrap_or_default().parse();
+    parsed.unwrap_or_else(|invalid: InvalidSchedule| {
+        settings.fault(NAME, invalid.to_string());
+        Schedule::default()
+    })
 }

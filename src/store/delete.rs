@@ -13,8 +13,8 @@ const MAX_DEPENDENTS: usize = 2_500;
 impl Store {
     /// Deletes a post of the user `sub`. For a reply, it also decrements the counter of the parent.
     ///
-    /// The stream consumer deletes replies, likes and reposts later. Deleting a post without a parent twice is not an
-    /// error.
+    /// The stream consumer deletes the replies later. Likes and reposts remain until the post would have expired, and
+    /// nothing reads them. Deleting a post without a parent twice is not an error.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] on the post's entity if another user is the author or the reply does not exist, and
@@ -29,7 +29,7 @@ impl Store {
         }
     }
 
-    /// Deletes the replies, likes and reposts of a deleted post, and the locator of a deleted reply.
+    /// Deletes the replies to a deleted post, and the locator of a deleted reply.
     ///
     /// The deletion of a reply is a stream record too, so that this is called for each level of a thread.
     ///
@@ -56,6 +56,7 @@ impl Store {
 
     async fn delete_activity(&self, sub: &str, stored: &StoredPost) -> Result<(), StoreError> {
         let key = stored.key();
+        let _write = self.writes.begin();
         let deleted = self
             .client
             .delete_item()

@@ -52,7 +52,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`], and those of every read and write.
     pub async fn correct_author_name(&self, post: &Post, author_sub: &str) -> Result<(), StoreError> {
-        let key = keys::post(post.id, post.parent);
+        let key = self.schedule.post(post.id, post.parent);
         self.correct_name(key, &post.author.display_name, author_sub).await
     }
 
@@ -139,6 +139,7 @@ impl Store {
     }
 
     async fn update_name(&self, profile: &Profile, key: Key) -> Result<(), StoreError> {
+        let _write = self.writes.begin();
         let update = self
             .client
             .update_item()

@@ -49,6 +49,17 @@ pub enum StoreError {
         /// The missing or malformed attribute.
         attribute: &'static str,
     },
+    /// The table was written by an incompatible version of the program. Nothing can be read or written.
+    #[error(
+        "the table has layout {found}, and this version of the program requires layout {expected}: deploy the version \
+         that wrote the table, or set TABLE_NAME to a new table"
+    )]
+    OtherLayout {
+        /// The version of the table's layout.
+        found: u32,
+        /// The version that this program reads and writes.
+        expected: u32,
+    },
     /// DynamoDB rejected the request as invalid. Permanent.
     #[error("DynamoDB rejected the request as invalid")]
     Invalid {

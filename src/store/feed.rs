@@ -66,7 +66,7 @@ impl Store {
             .expression_attribute_values(":list", string(keys::posts_of(user_uuid)))
             .expression_attribute_values(":before", string(keys::before_sk(before)))
             .expression_attribute_values(":now", number(now.as_millisecond()));
-        pages::read(query, limits).await?.into_page(limits.rows).try_map(|item| read_listed_post(&item))
+        pages::read([query], limits).await?.into_page(limits.rows).try_map(|item| read_listed_post(&item))
     }
 
     /// Returns the number of posts of a user that are live at `now`, at most 1,000. Eventually consistent.

@@ -63,8 +63,7 @@ pub(super) fn trace_context() -> Option<(String, AttributeValue)> {
 }
 
 /// Returns the item of a post by `writer`. The caller adds the data of a reply's parent.
-pub(super) fn post_item(writer: &Profile, post: &Post) -> Item {
-    let key = keys::post(post.id, post.parent);
+pub(super) fn post_item(key: Key, writer: &Profile, post: &Post) -> Item {
     let user_uuid = post.author.user_uuid;
     let list = if post.parent.is_some() { keys::replies_of(user_uuid) } else { keys::posts_of(user_uuid) };
     let list_attributes = named([(LIST, string(list)), (LIST_SK, string(&key.sk))]);

@@ -1,6 +1,8 @@
 //! All keys of the table. A test compares them with `docs/data-model.md`.
 
-use jiff::{SignedDuration, Timestamp};
+use std::fmt::Display;
+
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::domain::{Handle, Id};
@@ -21,11 +23,6 @@ pub const LIST_SK: &str = "list_sk";
 /// The projected attributes besides keys. Counters are not projected, so that a like does not write to the index.
 pub const LISTED: [&str; 5] = ["display_name", "expires_at_ms", "handle", "message", "user_uuid"];
 
-/// The number of partitions that share the posts of one bucket, to spread the writes.
-pub const SHARDS: u64 = 4;
-/// The time span of one bucket of the home feed and of the search index.
-pub const BUCKET: SignedDuration = SignedDuration::from_hours(7 * 24);
-
 /// A kind of item with the patterns of its keys. Patterns may be logged, keys may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entity {
@@ -38,7 +35,7 @@ pub struct Entity {
 }
 
 /// A post without a parent.
-pub const ACTIVITY: Entity = Entity { name: "activity", pk: "HOME#<bucket>#<shard>", sk: "<created ms>#<uuid>" };
+pub const ACTIVITY: Entity = Entity { name: "activity", pk: "HOME#<bucket start>#<shard>", sk: "<created ms>#<uuid>" };
 /// A reply.
 pub const REPLY: Entity = Entity { name: "reply", pk: "ACTIVITY#<parent uuid>", sk: "REPLY#<created ms>#<uuid>" };
 /// A user's profile.
@@ -48,9 +45,9 @@ pub const HANDLE: Entity = Entity { name: "handle claim", pk: "HANDLE#<handle>",
 /// Maps the id of a reply to its parent, which is part of the reply's key.
 pub const REPLY_LOCATOR: Entity = Entity { name: "reply locator", pk: "REPLY#<uuid>", sk: "REPLY" };
 /// A like of a post by one user.
-pub const LIKE: Entity = Entity { name: "like", pk: "ACTIVITY#<uuid>", sk: "LIKE#<user uuid>" };
+pub const LIKE: Entity = Entity { name: "like", pk: "LIKES#<sub>", sk: "<created ms>#<uuid>" };
 /// A repost of a post by one user.
-pub const REPOST: Entity = Entity { name: "repost", pk: "ACTIVITY#<uuid>", sk: "REPOST#<user uuid>" };
+pub const REPOST: Entity = Entity { name: "repost", pk: "REPOSTS#<sub>", sk: "<created ms>#<uuid>" };
 /// The outcome of a write with an idempotency key.
 pub const IDEMPOTENCY: Entity = Entity { name: "idempotency", pk: "IDEMPOTENCY#<hash>", sk: "IDEMPOTENCY" };
 /// The one conversation of two users.
@@ -60,13 +57,15 @@ pub const MEMBERSHIP: Entity = Entity { name: "membership", pk: "USER#<sub>", sk
 /// A direct message.
 pub const MESSAGE: Entity = Entity { name: "message", pk: "GROUP#<group uuid>", sk: "MESSAGE#<created ms>#<uuid>" };
 /// A post in the search index under one of its words or word prefixes.
-pub const WORD: Entity = Entity { name: "word", pk: "WORD#<word>#<bucket>#<shard>", sk: "<created ms>#<uuid>" };
+pub const WORD: Entity = Entity { name: "word", pk: "WORD#<word>#<bucket start>#<shard>", sk: "<created ms>#<uuid>" };
 /// A notification of a user.
 pub const NOTIFICATION: Entity = Entity { name: "notification", pk: "NOTIFICATIONS#<sub>", sk: "<ms>#<id>" };
 /// The time up to which a user has read the notifications.
 pub const NOTIFICATIONS_READ: Entity = Entity { name: "notifications read", pk: "USER#<sub>", sk: "NOTIFICATIONS" };
+/// The version and the time of creation of the table's layout.
+pub const LAYOUT: Entity = Entity { name: "layout", pk: "LAYOUT", sk: "LAYOUT" };
 /// All kinds of items.
-pub const ENTITIES: [Entity; 14] = [
+pub const ENTITIES: [Entity; 15] = [
     ACTIVITY,
     REPLY,
     REPLY_LOCATOR,
@@ -81,6 +80,7 @@ pub const ENTITIES: [Entity; 14] = [
     WORD,
     NOTIFICATION,
     NOTIFICATIONS_READ,
+    LAYOUT,
 ];
 
 /// The prefix of the sort keys of memberships.
@@ -134,42 +134,16 @@ pub fn since_sk(at: Timestamp) -> String {
     format!("{:013}", at.as_millisecond().max(0))
 }
 
-/// Returns the key of a post with or without a parent.
-#[must_use]
-pub fn post(id: Id, parent: Option<Id>) -> Key {
-    match parent {
-        Some(parent) => reply(parent, id),
-        None => activity(id),
-    }
-}
-
 /// Returns the entity of a post with or without a parent.
 #[must_use]
 pub fn post_entity(parent: Option<Id>) -> Entity {
     if parent.is_some() { REPLY } else { ACTIVITY }
 }
 
-/// Returns the key of a post without a parent, which is derived from its id alone.
+/// Returns a partition of the home feed. `start` is the first day of its bucket, in days since the epoch.
 #[must_use]
-pub fn activity(id: Id) -> Key {
-    Key { pk: home(bucket(id.created_at()), shard(id)), sk: time_sk(id) }
-}
-
-/// Returns a partition of the home feed.
-#[must_use]
-pub fn home(bucket: i64, shard: u64) -> String {
-    format!("HOME#{bucket}#{shard}")
-}
-
-/// Returns the bucket that contains posts of that time.
-#[must_use]
-pub fn bucket(created_at: Timestamp) -> i64 {
-    created_at.as_second().div_euclid(BUCKET.as_secs())
-}
-
-/// Returns the buckets from that of `newest` down to that of `oldest`. Empty if `oldest` is later than `newest`.
-pub fn buckets(newest: Timestamp, oldest: Timestamp) -> impl Iterator<Item = i64> {
-    (bucket(oldest)..=bucket(newest)).rev()
+pub fn home(start: i64, shard: u64) -> String {
+    format!("HOME#{}#{shard}", day(start))
 }
 
 /// Returns the list of a user's posts without a parent.
@@ -184,16 +158,10 @@ pub fn replies_of(user_uuid: Uuid) -> String {
     format!("REPLIES#{user_uuid}")
 }
 
-/// Returns the partition of the replies, likes and reposts of a post.
+/// Returns the partition of the replies to a post.
 #[must_use]
 pub fn dependents(id: Id) -> String {
     format!("ACTIVITY#{id}")
-}
-
-/// Returns the id in a partition key of [`dependents`].
-#[must_use]
-pub fn parse_dependents(pk: &str) -> Option<Id> {
-    Id::parse(pk.strip_prefix("ACTIVITY#")?)
 }
 
 /// Returns the key of a reply.
@@ -214,16 +182,28 @@ pub fn reply_locator(id: Id) -> Key {
     Key { pk: format!("REPLY#{id}"), sk: "REPLY".to_owned() }
 }
 
-/// Returns the key of a user's like of a post.
+/// Returns the partition of a user's likes.
 #[must_use]
-pub fn like(id: Id, user_uuid: Uuid) -> Key {
-    Key { pk: dependents(id), sk: format!("LIKE#{user_uuid}") }
+pub fn likes(sub: &str) -> String {
+    format!("LIKES#{sub}")
+}
+
+/// Returns the identity in a partition key of [`likes`].
+#[must_use]
+pub fn parse_likes(pk: &str) -> Option<&str> {
+    pk.strip_prefix("LIKES#")
+}
+
+/// Returns the key of a user's like of a post. Likes sort like their posts.
+#[must_use]
+pub fn like(sub: &str, post: Id) -> Key {
+    Key { pk: likes(sub), sk: time_sk(post) }
 }
 
 /// Returns the key of a user's repost of a post.
 #[must_use]
-pub fn repost(id: Id, user_uuid: Uuid) -> Key {
-    Key { pk: dependents(id), sk: format!("REPOST#{user_uuid}") }
+pub fn repost(sub: &str, post: Id) -> Key {
+    Key { pk: format!("REPOSTS#{sub}"), sk: time_sk(post) }
 }
 
 /// Returns the key of a user's profile.
@@ -299,16 +279,11 @@ pub fn parse_message_sk(sk: &str) -> Option<Id> {
     parse_time_sk(sk.strip_prefix(MESSAGE_PREFIX)?)
 }
 
-/// Returns a partition of the posts that contain a word, or a word with a prefix of [`word_prefix`].
+/// Returns a partition of the posts that contain a word, or a word with a prefix of [`word_prefix`]. `start` is the first
+/// day of its bucket, in days since the epoch.
 #[must_use]
-pub fn posts_with_word(word: &str, bucket: i64, shard: u64) -> String {
-    format!("WORD#{word}#{bucket}#{shard}")
-}
-
-/// Returns the key of a post under a word.
-#[must_use]
-pub fn word(word: &str, id: Id) -> Key {
-    Key { pk: posts_with_word(word, bucket(id.created_at()), shard(id)), sk: time_sk(id) }
+pub fn posts_with_word(word: &str, start: i64, shard: u64) -> String {
+    format!("WORD#{word}#{}#{shard}", day(start))
 }
 
 /// Returns the indexed form of a word's prefix: the first characters and a `*`, which no word contains.
@@ -335,9 +310,14 @@ pub fn notifications_read(sub: &str) -> Key {
     Key { pk: format!("USER#{sub}"), sk: "NOTIFICATIONS".to_owned() }
 }
 
-/// Returns the shard of a post, from the last eight bytes of its id. Stored keys depend on it: it must never change.
-fn shard(id: Id) -> u64 {
-    const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (_, tail) = id.uuid().as_u64_pair();
-    (tail.wrapping_mul(GOLDEN_RATIO) >> 32) % SHARDS
+/// Returns the key of the table's layout.
+#[must_use]
+pub fn layout() -> Key {
+    Key { pk: LAYOUT.pk.to_owned(), sk: LAYOUT.sk.to_owned() }
+}
+
+/// Returns a day, in days since the epoch, as `2026-11-28`.
+fn day(number: i64) -> impl Display {
+    let midnight = Timestamp::from_second(number.saturating_mul(86_400)).unwrap_or_default();
+    midnight.strftime("%F")
 }

@@ -58,11 +58,11 @@ impl Store {
     ) -> Result<NotificationPage, StoreError> {
         let newest = self.newest_notifications(sub, now, limit, before);
         let (Page { rows, next }, read_at) = tokio::try_join!(newest, self.read_at(sub))?;
-        let references = references(&rows);
+        let references = self.references(&rows);
         let (unread, found) = tokio::try_join!(self.unread(sub, now, read_at), self.items(&references))?;
         let rows = rows.into_iter().filter_map(|notification| {
             let unread = notification.id.created_at() > read_at;
-            row(notification, unread, &found, now).transpose()
+            self.row(notification, unread, &found, now).transpose()
         });
         Ok(NotificationPage { rows: rows.collect::<Result<_, _>>()?, unread, next })
     }
@@ -106,6 +106,40 @@ impl Store {
     pub async fn remove_notifications(&self, notifications: &[(String, Id)]) -> Result<(), StoreError> {
         let keys = notifications.iter().map(|(sub, id)| items::key_item(keys::notification(sub, *id)));
         self.write_all(keys.map(delete_request).collect::<Result<_, _>>()?).await
+    }
+
+    /// Deletes the notifications about the likes of a post from those of its author, the user `sub`. Idempotent.
+    ///
+    /// # Errors
+    /// Those of every read and write.
+    pub async fn remove_like_notifications(&self, sub: &str, post: Id) -> Result<(), StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
+            .filter_expression("#kind = :kind AND #post = :post")
+            .projection_expression("pk, sk")
+            .expression_attribute_names("#kind", KIND)
+            .expression_attribute_names("#post", POST)
+            .expression_attribute_values(":pk", string(keys::notifications(sub)))
+            .expression_attribute_values(":first", string(keys::since_sk(post.created_at())))
+            .expression_attribute_values(":last", string(AFTER_ALL))
+            .expression_attribute_values(":kind", string(NotificationKind::Like.as_str()))
+            .expression_attribute_values(":post", string(post.to_string()))
+            // A notification that was written just before must not remain.
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let mut start = None;
+        loop {
+            let found = query.clone().set_exclusive_start_key(start).send().await?;
+            let keys = found.items.unwrap_or_default().into_iter();
+            self.write_all(keys.map(delete_request).collect::<Result<_, _>>()?).await?;
+            start = found.last_evaluated_key;
+            if start.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     async fn newest_notifications(
@@ -160,48 +194,50 @@ impl Store {
             .await?;
         Ok(usize::try_from(found.count).unwrap_or_default())
     }
-}
 
-/// Returns the distinct keys of the actors' handle claims and of the posts.
-fn references(notifications: &[Notification]) -> Vec<Key> {
-    let actors: BTreeSet<&str> = notifications.iter().map(|notification| notification.actor.as_str()).collect();
-    let actors = actors.into_iter().filter_map(|handle| Handle::parse(handle).ok()).map(|handle| keys::handle(&handle));
-    let mut subjects: Vec<Subject> = Vec::new();
-    for notification in notifications {
-        if !subjects.contains(&notification.subject) {
-            subjects.push(notification.subject);
+    /// Returns the distinct keys of the actors' handle claims and of the posts.
+    fn references(&self, notifications: &[Notification]) -> Vec<Key> {
+        let actors: BTreeSet<&str> = notifications.iter().map(|notification| notification.actor.as_str()).collect();
+        let actors =
+            actors.into_iter().filter_map(|handle| Handle::parse(handle).ok()).map(|handle| keys::handle(&handle));
+        let mut subjects: Vec<Subject> = Vec::new();
+        for notification in notifications {
+            if !subjects.contains(&notification.subject) {
+                subjects.push(notification.subject);
+            }
+        }
+        actors.chain(subjects.into_iter().filter_map(|subject| self.post_key(subject))).collect()
+    }
+
+    fn post_key(&self, subject: Subject) -> Option<Key> {
+        match subject {
+            Subject::Post { id, parent } => Some(self.schedule.post(id, parent)),
+            Subject::Conversation(_) => None,
         }
     }
-    actors.chain(subjects.into_iter().filter_map(post_key)).collect()
-}
 
-fn post_key(subject: Subject) -> Option<Key> {
-    match subject {
-        Subject::Post { id, parent } => Some(keys::post(id, parent)),
-        Subject::Conversation(_) => None,
-    }
-}
-
-/// Returns `None` if the actor or the post does not exist any more.
-fn row(
-    notification: Notification,
-    unread: bool,
-    found: &HashMap<Key, Item>,
-    now: Timestamp,
-) -> Result<Option<NotificationRow>, StoreError> {
-    let Some(claim) = found.get(&keys::handle(&notification.actor)) else { return Ok(None) };
-    let actor = items::read_user(claim)?.author;
-    let post = match post_key(notification.subject) {
-        None => None,
-        Some(key) => {
-            let Some(item) = found.get(&key) else { return Ok(None) };
-            Some(items::read_post(item)?)
+    /// Returns `None` if the actor or the post does not exist any more.
+    fn row(
+        &self,
+        notification: Notification,
+        unread: bool,
+        found: &HashMap<Key, Item>,
+        now: Timestamp,
+    ) -> Result<Option<NotificationRow>, StoreError> {
+        let Some(claim) = found.get(&keys::handle(&notification.actor)) else { return Ok(None) };
+        let actor = items::read_user(claim)?.author;
+        let post = match self.post_key(notification.subject) {
+            None => None,
+            Some(key) => {
+                let Some(item) = found.get(&key) else { return Ok(None) };
+                Some(items::read_post(item)?)
+            }
+        };
+        if post.as_ref().is_some_and(|post| !post.is_live(now)) {
+            return Ok(None);
         }
-    };
-    if post.as_ref().is_some_and(|post| !post.is_live(now)) {
-        return Ok(None);
+        Ok(Some(NotificationRow { notification, actor, post, unread }))
     }
-    Ok(Some(NotificationRow { notification, actor, post, unread }))
 }
 
 fn notification_item(sub: &str, notification: &Notification) -> Item {

@@ -3,12 +3,17 @@ use std::cmp::Reverse;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+
 use super::StoreError;
 use super::items::{self, Item};
 use crate::domain::Id;
 
 /// The `Limit` of each `Query` after the first, which returned too few live items.
 const LATER_QUERY: i32 = 100;
+/// How many items more than its share the first `Query` of a shard reads. A second one is rarely necessary then.
+const UNEVEN: usize = 6;
 
 /// A page of a list.
 ///
@@ -36,14 +41,14 @@ impl<T> Page<T> {
     }
 }
 
-/// Bounds how much of a partition one request reads.
+/// Bounds how much of a bucket's partitions one request reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadLimits {
     /// The rows of the page.
     pub(super) rows: usize,
-    /// The `Limit` of the first `Query`.
+    /// The `Limit` of the first `Query`. The shards of a bucket share it.
     pub(super) first_query: usize,
-    /// The maximum number of `Query` calls.
+    /// The maximum number of `Query` calls for a partition.
     pub(super) queries: usize,
 }
 
@@ -53,6 +58,13 @@ impl ReadLimits {
         let rows = usize::from(rows);
         // The additional row shows whether there is a next page.
         Self { rows, first_query: rows + 1, queries: 8 }
+    }
+
+    /// Returns the `Limit` of the first `Query` of each of so many partitions, among which the newest items are spread
+    /// evenly, but not exactly.
+    fn first_query_of(self, partitions: usize) -> i32 {
+        let share = self.first_query.div_ceil(partitions.max(1)) + UNEVEN;
+        i32::try_from(share.min(self.first_query)).unwrap_or(i32::MAX)
     }
 }
 
@@ -70,9 +82,12 @@ impl ReadItems {
         Self { items: self.items, stopped_at: self.stopped_at.max(other.stopped_at) }
     }
 
-    /// Returns whether there are more than `rows` items, or items that were not read.
-    pub(super) fn is_more_than(&self, rows: usize) -> bool {
-        self.items.len() > rows || self.stopped_at.is_some()
+    /// Returns whether the newest `rows` items and one more are known, given that all unread items are older than
+    /// `unread`; or whether a limit was reached before.
+    pub(super) fn fills(&self, rows: usize, unread: Timestamp) -> bool {
+        let is_final = |position: Id| position.created_at() >= unread;
+        self.stopped_at.is_some_and(is_final)
+            || self.items.iter().filter(|(position, _)| is_final(*position)).count() > rows
     }
 
     /// Returns the newest `limit` items.
@@ -88,32 +103,81 @@ impl ReadItems {
     }
 }
 
-/// Reads a partition of posts in descending order until there are more items than rows or a limit is reached.
-pub(super) async fn read(query: QueryFluentBuilder, limits: ReadLimits) -> Result<ReadItems, StoreError> {
-    let mut found = ReadItems::default();
-    let mut start = None;
-    let first_query = i32::try_from(limits.first_query).unwrap_or(i32::MAX);
+/// Reads partitions of posts in parallel and in descending order, until their newest `limits.rows` items and one more are
+/// known or a limit is reached.
+pub(super) async fn read(
+    queries: impl IntoIterator<Item = QueryFluentBuilder>,
+    limits: ReadLimits,
+) -> Result<ReadItems, StoreError> {
+    let mut partitions: Vec<Partition> = queries.into_iter().map(Partition::new).collect();
+    let first_query = limits.first_query_of(partitions.len());
     for number in 0..limits.queries {
-        let output = query
-            .clone()
-            .scan_index_forward(false)
-            .limit(if number == 0 { first_query } else { LATER_QUERY })
-            .set_exclusive_start_key(start.take())
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await?;
-        for item in output.items.unwrap_or_default() {
-            found.items.push((items::read_position(&item)?, item));
-        }
-        let Some(last) = output.last_evaluated_key else {
-            found.stopped_at = None;
-            break;
-        };
-        found.stopped_at = Some(items::read_position(&last)?);
-        if found.items.len() > limits.rows {
+        let needed = nth_newest(&partitions, limits.rows);
+        let limit = if number == 0 { first_query } else { LATER_QUERY };
+        let unread = partitions.iter_mut().filter(|partition| partition.may_have_newer_than(needed));
+        let read = try_join_all(unread.map(|partition| partition.read(limit))).await?;
+        if read.is_empty() {
             break;
         }
-        start = Some(last);
     }
-    Ok(found)
+    Ok(partitions.into_iter().map(Partition::into_items).fold(ReadItems::default(), ReadItems::merge))
+}
+
+/// A partition that is read by one `Query` after the other.
+struct Partition {
+    query: QueryFluentBuilder,
+    items: Vec<(Id, Item)>,
+    progress: Progress,
+}
+
+enum Progress {
+    Unread,
+    StoppedAt { position: Id, start: Item },
+    Ended,
+}
+
+impl Partition {
+    fn new(query: QueryFluentBuilder) -> Self {
+        let query = query.scan_index_forward(false).return_consumed_capacity(ReturnConsumedCapacity::Total);
+        Self { query, items: Vec::new(), progress: Progress::Unread }
+    }
+
+    fn may_have_newer_than(&self, needed: Option<Id>) -> bool {
+        match &self.progress {
+            Progress::Unread => true,
+            Progress::StoppedAt { position, .. } => needed.is_none_or(|needed| *position > needed),
+            Progress::Ended => false,
+        }
+    }
+
+    async fn read(&mut self, limit: i32) -> Result<(), StoreError> {
+        let start = match std::mem::replace(&mut self.progress, Progress::Ended) {
+            Progress::StoppedAt { start, .. } => Some(start),
+            Progress::Unread | Progress::Ended => None,
+        };
+        let output = self.query.clone().limit(limit).set_exclusive_start_key(start).send().await?;
+        for item in output.items.unwrap_or_default() {
+            self.items.push((items::read_position(&item)?, item));
+        }
+        if let Some(start) = output.last_evaluated_key {
+            self.progress = Progress::StoppedAt { position: items::read_position(&start)?, start };
+        }
+        Ok(())
+    }
+
+    fn into_items(self) -> ReadItems {
+        let stopped_at = match self.progress {
+            Progress::StoppedAt { position, .. } => Some(position),
+            Progress::Unread | Progress::Ended => None,
+        };
+        ReadItems { items: self.items, stopped_at }
+    }
+}
+
+/// Returns the position of the item that `rows` newer ones precede, if there are so many.
+fn nth_newest(partitions: &[Partition], rows: usize) -> Option<Id> {
+    let mut positions: Vec<Id> =
+        partitions.iter().flat_map(|partition| partition.items.iter().map(|(position, _)| *position)).collect();
+    positions.sort_unstable_by_key(|position| Reverse(*position));
+    positions.get(rows).copied()
 }

@@ -21,6 +21,7 @@ pub struct StoredPost {
     /// The public data.
     pub post: Post,
     pub(super) author_sub: String,
+    pub(super) key: Key,
     /// The key of the post's parent.
     pub(super) parent: Option<Key>,
 }
@@ -33,7 +34,7 @@ impl StoredPost {
     }
 
     pub(super) fn key(&self) -> Key {
-        keys::post(self.post.id, self.post.parent)
+        self.key.clone()
     }
 
     pub(super) fn entity(&self) -> Entity {
@@ -49,14 +50,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn post(&self, id: Id, now: Timestamp) -> Result<Option<StoredPost>, StoreError> {
-        let (activity, locator) = (keys::activity(id), keys::reply_locator(id));
+        let (activity, locator) = (self.schedule.activity(id), keys::reply_locator(id));
         let found = self.read_items(vec![activity.clone(), locator.clone()], Consistency::Strong).await?;
         let stored = match found.iter().find(|item| has_key(item, &activity)) {
-            Some(item) => Some(read_stored_post(item)?),
+            Some(item) => Some(self.read_stored_post(item)?),
             None => match found.iter().find(|item| has_key(item, &locator)) {
                 Some(item) => {
                     let parent = ItemReader { item, entity: REPLY_LOCATOR }.with(PARENT, Id::parse)?;
-                    self.item(keys::reply(parent, id)).await?.as_ref().map(read_stored_post).transpose()?
+                    let reply = self.item(keys::reply(parent, id)).await?;
+                    reply.as_ref().map(|item| self.read_stored_post(item)).transpose()?
                 }
                 None => None,
             },
@@ -64,12 +66,20 @@ impl Store {
         Ok(stored.filter(|stored| stored.post.is_live(now)))
     }
 
+    /// Returns a post by its id and its parent's, expired or not. Strongly consistent, in one round trip.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], and those of every read.
+    pub async fn post_of(&self, id: Id, parent: Option<Id>) -> Result<Option<Post>, StoreError> {
+        self.item(self.schedule.post(id, parent)).await?.as_ref().map(items::read_post).transpose()
+    }
+
     /// Returns whether the post's item exists, expired or not. Strongly consistent.
     ///
     /// # Errors
     /// Those of every read.
     pub async fn post_exists(&self, post: &Post) -> Result<bool, StoreError> {
-        Ok(self.item(keys::post(post.id, post.parent)).await?.is_some())
+        Ok(self.item(self.schedule.post(post.id, post.parent)).await?.is_some())
     }
 
     /// Returns the oldest `limit` direct replies to a post that are live at `now` and newer than `after`.
@@ -115,7 +125,7 @@ impl Store {
         post: &Post,
         key: Option<&IdempotencyKey>,
     ) -> Result<WriteOutcome, StoreError> {
-        let item = items::post_item(writer, post);
+        let item = items::post_item(self.schedule.post(post.id, post.parent), writer, post);
         let record =
             WriteRecord { id: post.id, author: post.author.clone(), expires_at: None, message_group_uuid: None };
         match key {
@@ -160,7 +170,17 @@ impl Store {
         .await
     }
 
+    fn read_stored_post(&self, item: &Item) -> Result<StoredPost, StoreError> {
+        let post = items::read_post(item)?;
+        let read = ItemReader { item, entity: keys::post_entity(post.parent) };
+        let grandparent = read.optional_id(GRANDPARENT)?;
+        let parent = post.parent.map(|parent| self.schedule.post(parent, grandparent));
+        let key = self.schedule.post(post.id, post.parent);
+        Ok(StoredPost { post, author_sub: read.text(AUTHOR_SUB)?.to_owned(), key, parent })
+    }
+
     async fn put_post(&self, item: Item) -> Result<(), StoreError> {
+        let _write = self.writes.begin();
         let put = self
             .client
             .put_item()
@@ -190,7 +210,7 @@ impl Store {
 }
 
 fn reply_item(writer: &Profile, parent: &StoredPost, reply: &Post) -> Item {
-    let mut item = items::post_item(writer, reply);
+    let mut item = items::post_item(keys::reply(parent.post.id, reply.id), writer, reply);
     item.insert(PARENT_SUB.to_owned(), string(&parent.author_sub));
     item.extend(parent.post.parent.map(|grandparent| (GRANDPARENT.to_owned(), string(grandparent.to_string()))));
     item
@@ -201,12 +221,4 @@ fn locator_item(parent: &StoredPost, reply: &Post) -> Item {
     item.insert(PARENT.to_owned(), string(parent.post.id.to_string()));
     item.extend(items::expiry_attributes(reply.expires_at));
     item
-}
-
-fn read_stored_post(item: &Item) -> Result<StoredPost, StoreError> {
-    let post = items::read_post(item)?;
-    let read = ItemReader { item, entity: keys::post_entity(post.parent) };
-    let grandparent = read.optional_id(GRANDPARENT)?;
-    let parent = post.parent.map(|parent| keys::post(parent, grandparent));
-    Ok(StoredPost { post, author_sub: read.text(AUTHOR_SUB)?.to_owned(), parent })
 }

@@ -1,20 +1,31 @@
 use std::collections::HashSet;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use jiff::Timestamp;
-use uuid::Uuid;
 
-use super::batch::{Consistency, has_key};
-use super::items::{self, EXPIRES_MS, Item, ItemReader, LIKES, REPOSTS, number, string};
+use super::items::{self, EXPIRES_MS, HANDLE, Item, ItemReader, LIKES, PARENT, REPOSTS, USER_UUID, number, string};
 use super::keys::{self, Entity, Key, LIKE, REPOST};
+use super::pages::Page;
 use super::posts::StoredPost;
 use super::transaction::Transaction;
 use super::{Store, StoreError};
-use crate::domain::{Counters, Id, Profile, Reaction, Reactions};
+use crate::domain::{Counters, Id, Post, Profile, Reaction, Reactions};
 
 /// The identity of the post's author. Private.
 pub(super) const OWNER_SUB: &str = "owner_sub";
 /// The time of the reaction.
 pub(super) const CREATED_MS: &str = "created_at_ms";
+/// The maximum number of `Query` calls for the likes within a page whose posts are older than the user's newest likes.
+/// Each reads up to 1 MB, some 3,000 likes.
+const MAX_OLDER_QUERIES: usize = 4;
+
+/// The posts that a user likes, down to a position.
+struct Likes {
+    posts: HashSet<Id>,
+    /// The user may like older posts than this one. `None` if all likes were read.
+    stopped_at: Option<Id>,
+}
 
 impl Store {
     /// Adds a user's reaction to a post and increments the counter in one transaction. Idempotent.
@@ -75,23 +86,57 @@ impl Store {
         self.commit_reaction(&transaction, reaction, false, user, stored, now).await
     }
 
-    /// Returns those of at most 100 posts that a user likes. Eventually consistent.
+    /// Returns the same as [`home`](Self::home), and the posts among them that the user with that identity likes.
+    ///
+    /// The user's newest likes are read in parallel with the page. Likes sort like their posts, so that a second round
+    /// trip is necessary only if the user likes more posts than the page shows.
     ///
     /// # Errors
-    /// Those of every read: `Throttled`, `Unavailable`, `Rejected`.
-    pub async fn liked_posts(&self, user: &Profile, ids: &[Id]) -> Result<HashSet<Id>, StoreError> {
-        let like = |id: Id| keys::like(id, user.author.user_uuid);
-        let found = self.read_items(ids.iter().copied().map(like).collect(), Consistency::Eventual).await?;
-        Ok(ids.iter().copied().filter(|id| found.iter().any(|item| has_key(item, &like(*id)))).collect())
+    /// Those of [`home`](Self::home).
+    pub async fn home_with_likes(
+        &self,
+        sub: &str,
+        now: Timestamp,
+        limit: u16,
+        before: Option<Id>,
+    ) -> Result<(Page<Post>, HashSet<Id>), StoreError> {
+        let newest = self
+            .likes("pk = :pk AND sk < :before", sub)
+            .expression_attribute_values(":before", string(keys::before_sk(before)))
+            .limit(i32::from(limit) + 1);
+        let (page, mut likes) = tokio::try_join!(self.home(now, limit, before), read_likes(newest))?;
+        let Some(oldest) = page.rows.last() else { return Ok((page, HashSet::new())) };
+        for _ in 0..MAX_OLDER_QUERIES {
+            let Some(stopped_at) = likes.stopped_at.filter(|stopped_at| *stopped_at > oldest.id) else { break };
+            let older = self
+                .likes("pk = :pk AND sk BETWEEN :oldest AND :newest", sub)
+                .expression_attribute_values(":oldest", string(keys::time_sk(oldest.id)))
+                .expression_attribute_values(":newest", string(keys::time_sk(stopped_at)));
+            let older = read_likes(older).await?;
+            likes.posts.extend(older.posts);
+            likes.stopped_at = older.stopped_at;
+        }
+        Ok((page, likes.posts))
     }
 
-    /// Returns the time of a user's like of a post, if it exists. Strongly consistent.
+    /// Returns the time at which the user with that identity liked a post, if the like exists. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`], and those of every read.
-    pub async fn liked_at(&self, post: Id, user_uuid: Uuid) -> Result<Option<Timestamp>, StoreError> {
-        let like = self.item(keys::like(post, user_uuid)).await?;
+    pub async fn liked_at(&self, sub: &str, post: Id) -> Result<Option<Timestamp>, StoreError> {
+        let like = self.item(keys::like(sub, post)).await?;
         like.map(|item| ItemReader { item: &item, entity: LIKE }.time(CREATED_MS)).transpose()
+    }
+
+    fn likes(&self, condition: &str, sub: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&*self.table)
+            .key_condition_expression(condition)
+            .expression_attribute_values(":pk", string(keys::likes(sub)))
+            .projection_expression("sk")
+            .scan_index_forward(false)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
     }
 
     /// Executes the transaction after which the reaction exists or not, and returns the new state.
@@ -127,23 +172,31 @@ impl Store {
 
 fn reaction_item(reaction: Reaction, user: &Profile, stored: &StoredPost, now: Timestamp) -> Item {
     let mut item = items::key_item(key(reaction, user, stored));
-    item.extend(items::author_attributes(&user.author));
+    // Small, because the home feed of a user reads many.
     item.extend(items::named([
-        (items::SUB, string(&user.sub)),
+        (USER_UUID, string(user.author.user_uuid)),
+        (HANDLE, string(user.author.handle.as_str())),
         (OWNER_SUB, string(&stored.author_sub)),
         (CREATED_MS, number(now.as_millisecond())),
     ]));
+    item.extend(stored.post.parent.map(|parent| (PARENT.to_owned(), string(parent.to_string()))));
     item.extend(items::expiry_attributes(stored.post.expires_at));
     item.extend(items::trace_context());
     item
 }
 
 fn key(reaction: Reaction, user: &Profile, stored: &StoredPost) -> Key {
-    let (id, user_uuid) = (stored.post.id, user.author.user_uuid);
     match reaction {
-        Reaction::Like => keys::like(id, user_uuid),
-        Reaction::Repost => keys::repost(id, user_uuid),
+        Reaction::Like => keys::like(&user.sub, stored.post.id),
+        Reaction::Repost => keys::repost(&user.sub, stored.post.id),
     }
+}
+
+async fn read_likes(query: QueryFluentBuilder) -> Result<Likes, StoreError> {
+    let output = query.send().await?;
+    let posts = output.items().iter().map(items::read_position).collect::<Result<_, _>>()?;
+    let stopped_at = output.last_evaluated_key().map(items::read_position).transpose()?;
+    Ok(Likes { posts, stopped_at })
 }
 
 fn entity(reaction: Reaction) -> Entity {

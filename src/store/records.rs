@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::conversation_items::{self, CONVERSATION, RECEIVER_SUB, SENDER_SUB};
-use super::items::{self, AUTHOR_SUB, DISPLAY_NAME, Item, ItemReader, PARENT_SUB, SUB, TRACE_CONTEXT};
+use super::items::{self, AUTHOR_SUB, DISPLAY_NAME, Item, ItemReader, PARENT, PARENT_SUB, SUB, TRACE_CONTEXT};
 use super::keys::{self, ACTIVITY, Entity, LIKE, MESSAGE, PAIR, PK, PROFILE, REPLY, SK};
 use super::reactions::{CREATED_MS, OWNER_SUB};
 use crate::domain::{DirectMessage, Handle, Id, Post};
@@ -30,7 +30,7 @@ pub enum ItemChange {
     PostDeleted(Box<PostImage>),
     /// A like was added.
     LikeAdded(LikeImage),
-    /// A like was removed, by the user or with its post.
+    /// A like was removed by the user.
     LikeRemoved(LikeImage),
     /// A user changed the display name.
     DisplayNameChanged {
@@ -63,6 +63,8 @@ pub struct PostImage {
 pub struct LikeImage {
     /// The liked post.
     pub post: Id,
+    /// The parent of that post, if it is a reply.
+    pub parent: Option<Id>,
     /// The public id of the user who likes the post.
     pub user_uuid: Uuid,
     /// The handle of that user.
@@ -209,10 +211,11 @@ fn read_post(entity: Entity, item: &Item) -> Result<PostImage, StoreError> {
 fn read_like(item: &Item) -> Result<LikeImage, StoreError> {
     let read = ItemReader { item, entity: LIKE };
     Ok(LikeImage {
-        post: read.with(PK, keys::parse_dependents)?,
+        post: read.with(SK, keys::parse_time_sk)?,
+        parent: read.optional_id(PARENT)?,
         user_uuid: read.with(items::USER_UUID, |text| text.parse().ok())?,
         handle: read.handle()?,
-        sub: read.text(SUB)?.to_owned(),
+        sub: read.with(PK, |pk| keys::parse_likes(pk).map(str::to_owned))?,
         owner_sub: read.text(OWNER_SUB)?.to_owned(),
         at: read.time(CREATED_MS)?,
         expires_at: read.expires_at()?,

@@ -14,7 +14,7 @@ use crate::domain::{Id, Post, SearchTerm, words};
 const WORDS: &str = "words";
 /// The `Limit` of the first `Query` of a partition, most of whose items may not contain the other words.
 const FIRST_QUERY: usize = 100;
-/// The maximum number of `Query` calls for a partition. All 24 partitions together then read 7,200 items.
+/// The maximum number of `Query` calls for a partition. The two partitions of the default schedule then read 600 items.
 const MAX_QUERIES: usize = 3;
 
 impl Store {
@@ -34,15 +34,15 @@ impl Store {
     ) -> Result<Page<Post>, StoreError> {
         let word = selective_word(term);
         let query = ShardedQuery {
-            partition: &|bucket, shard| keys::posts_with_word(&word, bucket, shard),
+            partition: &|start, shard| keys::posts_with_word(&word, start, shard),
             filter: all_words(term),
             now,
             limits: ReadLimits { rows: usize::from(limit), first_query: FIRST_QUERY, queries: MAX_QUERIES },
             before,
         };
         let Page { rows, next } = self.newest(&query).await?.try_map(|item| items::read_position(&item))?;
-        let mut found = self.items(&rows.iter().map(|id| keys::activity(*id)).collect::<Vec<_>>()).await?;
-        let posts = rows.iter().filter_map(|id| found.remove(&keys::activity(*id)));
+        let mut found = self.items(&rows.iter().map(|id| self.schedule.activity(*id)).collect::<Vec<_>>()).await?;
+        let posts = rows.iter().filter_map(|id| found.remove(&self.schedule.activity(*id)));
         let posts = posts.map(|item| items::read_post(&item)).collect::<Result<Vec<_>, _>>()?;
         Ok(Page { rows: posts.into_iter().filter(|post| post.is_live(now)).collect(), next })
     }
@@ -56,7 +56,7 @@ impl Store {
         let mut entry = Item::from([(WORDS.to_owned(), string(format!(" {} ", words.join(" "))))]);
         entry.extend(items::expiry_attributes(post.expires_at));
         let puts = with_prefixes(&words).into_iter().map(|word| {
-            let mut item = items::key_item(keys::word(&word, post.id));
+            let mut item = items::key_item(self.schedule.word(&word, post.id));
             item.extend(entry.clone());
             put_request(item)
         });
@@ -69,7 +69,7 @@ impl Store {
     /// Those of every write.
     pub async fn remove_words(&self, post: &Post) -> Result<(), StoreError> {
         let words = with_prefixes(&words(post.message.as_str())).into_iter();
-        let deletes = words.map(|word| delete_request(items::key_item(keys::word(&word, post.id))));
+        let deletes = words.map(|word| delete_request(items::key_item(self.schedule.word(&word, post.id))));
         self.write_all(deletes.collect::<Result<_, _>>()?).await
     }
 }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{Delete, Put, ReturnConsumedCapacity, TransactWrite
 
 use super::deadline;
 use super::items::Item;
-use super::keys::Entity;
+use super::keys::{ACTIVITY, Entity, REPLY};
 use super::{Store, StoreError};
 
 /// The pauses before retries after a conflict with another transaction. Jitter adds up to the same time again.
@@ -72,6 +72,7 @@ impl Store {
     /// Executes a transaction. Retries while it conflicts with other transactions.
     pub(super) async fn commit(&self, transaction: &Transaction) -> Result<(), StoreError> {
         let (entities, writes): (Vec<_>, Vec<_>) = transaction.writes.iter().cloned().unzip();
+        let _write = entities.iter().any(|entity| matches!(*entity, ACTIVITY | REPLY)).then(|| self.writes.begin());
         let mut pauses = PAUSES.into_iter();
         loop {
             // The SDK adds a client request token to each call. Its attempts share the token, so that an attempt after a

@@ -1,5 +1,3 @@
-use jiff::Timestamp;
-
 use crate::domain::{Id, Notification, NotificationKind, Subject, Ttl, mentions};
 use crate::store::{LikeImage, PairImage, PostImage, Store, StoreError};
 
@@ -25,10 +23,15 @@ pub(super) async fn notify_of_post(store: &Store, image: &PostImage) -> Result<(
     store.add_notifications(&notifications.collect::<Vec<_>>()).await
 }
 
-/// Removes the notifications of a post.
+/// Removes the notifications of a post, and those of its likes. The likes themselves remain until they expire.
 pub(super) async fn withdraw_post(store: &Store, image: &PostImage) -> Result<(), StoreError> {
     let notifications = recipients(store, image).await?.into_iter().map(|(sub, _)| (sub, image.post.id));
-    store.remove_notifications(&notifications.collect::<Vec<_>>()).await
+    store.remove_notifications(&notifications.collect::<Vec<_>>()).await?;
+    // Exact: a like and the counter change in one transaction.
+    if image.post.counters.likes == 0 {
+        return Ok(());
+    }
+    store.remove_like_notifications(&image.author_sub, image.post.id).await
 }
 
 /// Notifies the author of a liked post.
@@ -37,24 +40,22 @@ pub(super) async fn notify_of_like(store: &Store, like: &LikeImage) -> Result<()
         return Ok(());
     }
     // Reads an expired post too. Its notification is invisible, since it has the same expiry time.
-    let Some(stored) = store.post(like.post, Timestamp::UNIX_EPOCH).await? else { return Ok(()) };
-    if stored.post.counters.likes > MAX_NOTIFIED_LIKES {
+    let Some(post) = store.post_of(like.post, like.parent).await? else { return Ok(()) };
+    if post.counters.likes > MAX_NOTIFIED_LIKES {
         return Ok(());
     }
     let notification = Notification {
         id: like_id(like),
         kind: NotificationKind::Like,
         actor: like.handle.clone(),
-        subject: Subject::Post { id: stored.post.id, parent: stored.post.parent },
+        subject: Subject::Post { id: post.id, parent: post.parent },
         trace_context: like.trace_context.clone(),
         expires_at: like.expires_at,
     };
     store.add_notifications(&[(like.owner_sub.clone(), notification)]).await?;
-    // The like may have been removed in the meantime, and added again with another time.
-    match store.liked_at(like.post, like.user_uuid).await? {
-        Some(at) if at == like.at => Ok(()),
-        Some(_) | None => withdraw_like(store, like).await,
-    }
+    // In the meantime, the like may have been removed, and added again with another time, or the post deleted.
+    let (at, post) = tokio::try_join!(store.liked_at(&like.sub, like.post), store.post_of(like.post, like.parent))?;
+    if at == Some(like.at) && post.is_some() { Ok(()) } else { withdraw_like(store, like).await }
 }
 
 /// Removes the notification of a like.

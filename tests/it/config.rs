@@ -148,6 +148,14 @@ fn origins_are_a_list_of_exact_origins() {
     assert_rejected("ALLOWED_ORIGINS", &invalid);
 }
 
+#[test]
+fn schedule_is_a_list_of_entries() {
+    let schedule = "2027-01-01T00:00:00Z,30,4;2028-01-01T00:00:00Z,7,8";
+    assert_eq!(with("HOME_SCHEDULE", schedule).unwrap().schedule, schedule.parse().unwrap());
+    assert_eq!(with("HOME_SCHEDULE", "").unwrap().schedule, cruddur::store::Schedule::default());
+    assert_rejected("HOME_SCHEDULE", &["4", "2027-01-01T00:00:00Z,30,65", "2027-01-01T00:00:00Z,31,4"]);
+}
+
 /// A Secrets Manager with a current version of the secret and possibly a previous one.
 async fn secrets_manager(current: &str, previous: Option<&str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -46,7 +46,7 @@ fn profile() -> serde_json::Value {
 
 fn post() -> serde_json::Value {
     json!({
-        "pk": { "S": "HOME#2968#1" }, "sk": { "S": "1795345200250#01a202e9-b47a-7000-8000-000000000001" },
+        "pk": { "S": "HOME#2026-11-03#0" }, "sk": { "S": "1795345200250#01a202e9-b47a-7000-8000-000000000001" },
         "author_sub": { "S": "demo-andrewbrown" }, "user_uuid": { "S": "00000000-0000-0000-0000-000000000001" },
         "handle": { "S": "andrewbrown" }, "display_name": { "S": "Andrew Brown" }, "message": { "S": "x" },
         "expires_at_ms": { "N": "1795431600250" },

@@ -48,7 +48,7 @@ async fn other_origins_are_denied_on_every_route() {
             let request = request(method, path).header("origin", origin).body(Body::empty()).unwrap();
             let answer = app.send(request).await;
             assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
-            assert_eq!(answer.header("vary"), Some("origin"));
+            assert!(answer.response.headers().get_all("vary").iter().any(|value| value == "origin"));
         }
     }
 }

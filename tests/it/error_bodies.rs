@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use cruddur::api::{self, AppState, Deadline, Identity};
 use cruddur::clock::Clock;
+use cruddur::store::Store;
 use cruddur_local::issuer::Issuer;
 use jiff::SignedDuration;
 use lambda_spans::{Settings, Spans};
@@ -16,8 +17,8 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::outage::app_with_failing_dynamodb;
 use crate::support::{
-    ANDREW, ISSUER, TABLE, TestApp, answer, assert_snapshot, at, hours, numbered, request, signed_in, texts_in, token,
-    user,
+    ANDREW, ISSUER, TABLE, TestApp, answer, assert_snapshot, at, change_layout, hours, numbered, request, signed_in,
+    texts_in, token, user,
 };
 
 const CREATE: &str = "/api/activities";
@@ -225,6 +226,11 @@ async fn error_responses_match_the_snapshot() {
     responses.add("a deep health check without DynamoDB", broken.router(), get("/api/health-check?deep")).await;
     corrupt(&app).await;
     responses.add("a corrupt item", router(), get("/api/activities/@andrewbrown")).await;
+    change_layout(&app).await;
+    let mut state = app.state.clone();
+    state.store = Store::new(app.client.clone(), TABLE);
+    let other = cruddur::api::router(state);
+    responses.add("a table of another layout", other, get("/api/activities/@andrewbrown")).await;
     assert_snapshot("errors.txt", responses.0.trim_start());
 }
 

@@ -2,7 +2,6 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use axum::body::Body;
 use cruddur::api::{self, AppState};
 use cruddur::clock::Clock;
-use cruddur::store::keys;
 use lambda_spans::ErrorType;
 use serde_json::{Value, json};
 
@@ -50,7 +49,7 @@ async fn panic_is_500_without_its_message() {
 async fn corrupt_item_is_500_without_its_content() {
     let app = TestApp::new().await;
     let activity = app.posted(hours(0), 1, "canary", "1-day").await;
-    let key = keys::activity(activity.id);
+    let key = app.key(activity.id);
     app.client
         .update_item()
         .table_name(TABLE)

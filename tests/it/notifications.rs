@@ -1,4 +1,4 @@
-use cruddur::domain::mentions;
+use cruddur::domain::{Message, Post, mentions};
 use cruddur::store::keys;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -74,8 +74,8 @@ async fn liked_reply_notifies_its_author() {
     let post = app.posted(hours(3), 1, "post", "1-day").await;
     let id = numbered(app.now() - hours(2), 2);
     app.reply(&post, ANDREW, id, &worf(), "a reply").await;
-    let draft = cruddur::domain::PostDraft::parse("a reply", "1-day").unwrap();
-    app.like(&cruddur::domain::Post::new(id, worf().author, draft), WORF, &andrew(), app.now()).await;
+    let reply = Post::reply(id, &post, worf().author, Message::reply("a reply").unwrap());
+    app.like(&reply, WORF, &andrew(), app.now()).await;
     app.settle().await;
     let list = app.get_as(WORF, NOTIFICATIONS).await;
     assert_eq!(kinds(&list.body), [("like", "andrewbrown")]);
@@ -122,7 +122,7 @@ async fn deleted_sources_hide_their_notifications() {
     app.settle().await;
     assert_eq!(kinds(&app.get_as(ANDREW, NOTIFICATIONS).await.body), [("like", "worf")]);
     app.unlike(liked.id, &worf()).await;
-    app.delete_item(keys::activity(post.id)).await;
+    app.delete_item(app.key(post.id)).await;
     assert_eq!(app.get_as(WORF, NOTIFICATIONS).await.messages(), ["short @worf"]);
     app.settle().await;
     assert_eq!(app.get_as(ANDREW, NOTIFICATIONS).await.body, json!([]));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
-use cruddur::{signup, store};
+use cruddur::signup;
 use serde_json::{Value, json};
 
 use crate::support::{ANDREW, SAMPLES, TestApp, WORF, hours, properties};
@@ -56,9 +56,9 @@ struct Recorded {
 }
 
 impl Recorded {
-    fn of(app: TestApp) -> Self {
+    async fn of(app: TestApp) -> Self {
         let recorder = Recorder::default();
-        Self { app: app.with_interceptor(recorder.clone()), recorder }
+        Self { app: app.with_interceptor(recorder.clone()).await, recorder }
     }
 
     fn take(&self) -> Uses {
@@ -93,7 +93,7 @@ async fn api_role_allows_exactly_what_routes_use() {
     for sample in &SAMPLES.routes {
         // With an idempotency key, a write is a transaction, and the second request is replayed.
         for keys in [vec![None], vec![Some("k"), Some("k")]] {
-            let recorded = Recorded::of(TestApp::with_samples().await);
+            let recorded = Recorded::of(TestApp::with_samples().await).await;
             for (repeats, key) in keys.into_iter().enumerate() {
                 let body = sample.body_with(&[]).unwrap_or_default();
                 let answer = recorded.app.send_with_key(ANDREW, &sample.method, &sample.uri(), key, body).await;
@@ -107,7 +107,7 @@ async fn api_role_allows_exactly_what_routes_use() {
     let app = TestApp::new().await;
     let post = app.posted(hours(1), 1, "A post", "1-day").await.id;
     let reply = app.replied(post, hours(1), 2, "A reply").await.id;
-    let recorded = Recorded::of(app);
+    let recorded = Recorded::of(app).await;
     recorded.app.state.store.warm_up().await.unwrap();
     let (post, reply) = (format!("/api/activities/{post}"), format!("/api/activities/{reply}"));
     for (method, uri, body) in [
@@ -138,7 +138,7 @@ async fn stream_role_allows_exactly_what_the_consumer_uses() {
     app.replied(post, hours(1), 2, "A reply to @andrewbrown").await;
     app.ask_as(WORF, "PUT", &format!("/api/activities/{post}/like")).await;
     app.post_as(ANDREW, "/api/messages", &json!({ "message": "Hello", "user_receiver_handle": "worf" })).await;
-    let mut recorded = Recorded::of(app);
+    let mut recorded = Recorded::of(app).await;
     recorded.app.state.store.warm_up().await.unwrap();
     recorded.app.settle().await;
     let mut uses = recorded.take();
@@ -147,7 +147,7 @@ async fn stream_role_allows_exactly_what_the_consumer_uses() {
     recorded.take();
     recorded.app.settle().await;
     uses.append(&mut recorded.take());
-    recorded.app.delete_item(store::keys::activity(post)).await;
+    recorded.app.delete_item(recorded.app.key(post)).await;
     recorded.take();
     recorded.app.settle().await;
     uses.append(&mut recorded.take());
@@ -160,7 +160,7 @@ async fn stream_role_allows_exactly_what_the_consumer_uses() {
 
 #[tokio::test]
 async fn signup_role_allows_exactly_what_the_trigger_uses() {
-    let recorded = Recorded::of(TestApp::empty().await);
+    let recorded = Recorded::of(TestApp::empty().await).await;
     recorded.app.state.store.warm_up().await.unwrap();
     for event in [
         include_str!("../../events/signup/confirm.json"),

@@ -97,7 +97,7 @@ async fn search_hides_expired_and_deleted_posts_at_once() {
     let home = app.get("/api/activities/home").await;
     let uuid = home.body.as_array().unwrap().iter().find(|row| row["message"] == now).unwrap()["uuid"].clone();
     let id = cruddur::domain::Id::parse(uuid.as_str().unwrap()).unwrap();
-    app.delete_item(cruddur::store::keys::activity(id)).await;
+    app.delete_item(app.key(id)).await;
     assert_eq!(search(&app, "gone").await, ["gone soon"]);
     app.settle().await;
     app.pass(hours(24));

@@ -63,7 +63,7 @@ async fn reply_requires_a_live_post() {
 async fn ttl_attribute_is_the_first_second_after_expiry() {
     let app = TestApp::new().await;
     let activity = app.posted(hours(0), 1, "x", "1-hour").await;
-    let key = keys::activity(activity.id);
+    let key = app.key(activity.id);
     let item = app
         .client
         .get_item()

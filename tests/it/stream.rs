@@ -30,7 +30,7 @@ async fn busy() -> (TestApp, Post) {
         app.post_as(sub, "/api/messages", &json!({ "message": message, "handle": handle })).await;
         app.pass(SignedDuration::from_secs(1));
     }
-    app.delete_item(keys::activity(deleted.id)).await;
+    app.delete_item(app.key(deleted.id)).await;
     app.rename(&worf(), "Worf, son of Mogh").await;
     (app, kept)
 }
@@ -185,7 +185,7 @@ async fn ttl_deletions_are_ignored() {
     let app = TestApp::new().await;
     let post = app.posted(hours(1), 1, "short", "3-hours").await;
     app.like(&post, ANDREW, &worf(), app.now()).await;
-    app.delete_item(keys::activity(post.id)).await;
+    app.delete_item(app.key(post.id)).await;
     let mut removal = app.records().pop().unwrap();
     assert!(cruddur::stream::has_side_effects(&removal));
     removal["userIdentity"] = json!({ "type": "Service", "principalId": "dynamodb.amazonaws.com" });
@@ -233,17 +233,35 @@ async fn expired_post_takes_its_derived_items_along() {
 }
 
 #[tokio::test]
-async fn post_with_thousands_of_likes_is_cleared_in_steps() {
+async fn post_with_thousands_of_replies_is_cleared_in_steps() {
     let app = TestApp::new().await;
     let post = app.posted(hours(1), 1, "popular", "1-day").await;
-    let likers = (0..2_501).map(|number| user(1_000 + number, "demo-many", "many", "Many"));
-    app.likes(&post, ANDREW, &likers.collect::<Vec<_>>(), app.now()).await;
-    app.delete_item(keys::activity(post.id)).await;
-    let removal = app.records().pop().unwrap();
+    let replies: Vec<_> = (0..2_501).map(|number| keys::reply(post.id, numbered(app.now(), number))).collect();
+    app.put_keys(&replies).await;
+    app.delete_item(app.key(post.id)).await;
+    let mut records = app.records();
+    let removal = records.pop().unwrap();
     assert_eq!(removal["eventName"], "REMOVE");
     assert_eq!(app.consume(std::slice::from_ref(&removal)).await.batch_item_failures.len(), 1);
     assert_eq!(app.consume(&[removal]).await, BatchResponse::default());
-    assert!(!app.has_item(keys::like(post.id, user(1_000, "x", "x", "x").author.user_uuid)).await);
+    for reply in replies {
+        assert!(!app.has_item(reply).await);
+    }
+}
+
+#[tokio::test]
+async fn likes_of_a_deleted_post_remain_until_they_expire() {
+    let mut app = TestApp::new().await;
+    let post = app.posted(hours(1), 1, "liked", "1-day").await;
+    app.put_as(WORF, &format!("/api/activities/{}/like", post.id)).await;
+    app.settle().await;
+    assert_eq!(app.get_as(ANDREW, "/api/activities/notifications").await.header("x-unread-count"), Some("1"));
+    app.ask_as(ANDREW, "DELETE", &format!("/api/activities/{}", post.id)).await;
+    app.settle().await;
+    assert!(app.has_item(keys::like(WORF, post.id)).await);
+    let left = app.get_as(ANDREW, "/api/activities/notifications").await;
+    assert_eq!((left.body.as_array().unwrap().len(), left.header("x-unread-count")), (0, Some("0")));
+    assert!(app.items().await.keys().iter().all(|(pk, _)| !pk.starts_with("NOTIFICATIONS#")));
 }
 
 #[tokio::test]

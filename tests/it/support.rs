@@ -12,7 +12,7 @@ mod stream;
 mod template;
 mod trace;
 
-pub(crate) use contract::TRACEPARENT;
+pub(crate) use contract::{TRACEPARENT, change_layout};
 pub(crate) use function::{API, Proxied, STREAM, event, process_permit};
 pub(crate) use queue::{QUEUE_URL, Queue};
 pub(crate) use requests::SAMPLES;
@@ -38,7 +38,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderValue, Request, Response};
 use cruddur::api::{self, AppState, Compat, Identity, Keys};
 use cruddur::clock::Clock;
-use cruddur::domain::{Author, Handle, Id, Message, Post, PostDraft, Profile};
+use cruddur::domain::{Author, Handle, Id, Message, Post, PostDraft, Profile, Ttl};
 use cruddur::store::{self, Store};
 use cruddur_local::issuer::Issuer;
 use dynoxide::Database;
@@ -81,7 +81,10 @@ impl TestApp {
         let database = Database::memory().unwrap();
         let client = with_long_timeouts(&in_process::client(database.clone()));
         store::create_table(&client, TABLE).await.unwrap();
-        Self { database: Some(database), ..Self::on(client) }
+        let app = Self { database: Some(database), ..Self::on(client) };
+        // Tests create posts of the past.
+        app.state.store.ensure_layout(app.now() - Ttl::MAX).await.unwrap();
+        app
     }
 
     /// Serves the database over HTTP, for other processes.
@@ -102,9 +105,11 @@ impl TestApp {
     }
 
     /// The same system with an interceptor for its requests to DynamoDB.
-    pub(crate) fn with_interceptor(self, interceptor: impl Intercept + 'static) -> Self {
+    pub(crate) async fn with_interceptor(self, interceptor: impl Intercept + 'static) -> Self {
         let client = Client::from_conf(self.client.config().to_builder().interceptor(interceptor).build());
-        Self { database: self.database, ..Self::on(client) }
+        let app = Self { database: self.database, ..Self::on(client) };
+        app.state.store.warm_up().await.unwrap();
+        app
     }
 
     /// Uses any DynamoDB, which may be unreachable.
@@ -131,7 +136,7 @@ impl TestApp {
     }
 
     pub(crate) fn cache_router(&mut self) {
-        self.cached = Some(self.router());
+        self.cached = Some(api::router(self.state.clone()));
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -17,6 +17,7 @@ pub mod dynamodb;
 pub mod endpoint;
 pub mod http_server;
 pub mod issuer;
+pub mod layout;
 pub mod listen;
 pub mod local_server;
 pub mod options;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use cruddur::api::{self, AppState, Compat, Identity, Keys};
 use cruddur::clock::Clock;
-use cruddur::domain::Id;
+use cruddur::domain::{Id, Ttl};
 use cruddur::store::{self, Store, StoreError};
 use lambda_spans::Spans;
 
@@ -14,6 +14,7 @@ use crate::data_dir::{DataDir, DataError};
 use crate::dynamodb::{DatabaseError, DynamoDb, TABLE};
 use crate::http_server::HttpServer;
 use crate::issuer::{Issuer, IssuerError};
+use crate::layout::{self, LayoutError};
 use crate::listen::{self, ListenError};
 use crate::options::{LegacyClient, Options};
 use crate::secret::{MasterSecret, SecretError};
@@ -39,6 +40,9 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// A database of another layout cannot be set aside.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     /// The table cannot be created.
     #[error("the table {TABLE} cannot be created")]
     Table(#[source] StoreError),
@@ -79,6 +83,7 @@ impl LocalServer {
 
         let data_dir = DataDir::open(&options.data_dir)?;
         let secret = MasterSecret::read_or_create(&data_dir.secret_file())?;
+        layout::set_aside(&data_dir)?;
         let database = DynamoDb::start(&data_dir.database_file())?;
         let issuer = Issuer::read_or_create(&data_dir.signing_key_file())?;
         let aws = endpoint::router(database.address(), secret.clone(), issuer.clone());
@@ -88,6 +93,8 @@ impl LocalServer {
         let client = store::client(&aws::sdk_config(endpoint.address()));
         let store = Store::new(client.clone(), TABLE);
         store::create_table(&client, TABLE).await.map_err(StartError::Table)?;
+        // The demo posts are older than the table.
+        store.ensure_layout(clock.now() - Ttl::MAX).await.map_err(StartError::Table)?;
         let post = seed::seed(&store, &clock).await?;
         let pump = StreamPump::start(database.database(), store.clone(), data_dir.checkpoint_file(), spans.cloned());
 

@@ -45,11 +45,15 @@ impl Contents {
         let ids: HashSet<String> = posts.clone().map(|((_, sk), _)| last(sk).to_owned()).collect();
         let mut faults = Vec::new();
         for ((pk, sk), item) in posts {
-            let belongings = format!("ACTIVITY#{}", last(sk));
+            let (replies, id) = (format!("ACTIVITY#{}", last(sk)), last(sk));
+            let belongs = |prefix: &str, key: &(String, String)| match prefix {
+                "REPLY#" => key.0 == replies && key.1.starts_with(prefix),
+                _ => key.0.starts_with(prefix) && last(&key.1) == id,
+            };
             for (prefix, counter) in
-                [("REPLY#", "replies_count"), ("LIKE#", "likes_count"), ("REPOST#", "reposts_count")]
+                [("REPLY#", "replies_count"), ("LIKES#", "likes_count"), ("REPOSTS#", "reposts_count")]
             {
-                let rows = self.0.keys().filter(|(pk, sk)| *pk == belongings && sk.starts_with(prefix)).count();
+                let rows = self.0.keys().filter(|key| belongs(prefix, key)).count();
                 if number(item, counter) != rows.to_string() {
                     faults.push(format!("{pk} {sk}: {counter} {} of {rows}", number(item, counter)));
                 }

@@ -30,6 +30,22 @@ impl TestApp {
         self.client.put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
     }
 
+    /// The key of a post without a parent.
+    pub(crate) fn key(&self, post: Id) -> Key {
+        self.state.store.schedule().activity(post)
+    }
+
+    /// Stores items that contain only their keys.
+    pub(crate) async fn put_keys(&self, keys: &[Key]) {
+        for keys in keys.chunks(25) {
+            let puts = keys.iter().map(|of| {
+                let put = PutRequest::builder().set_item(Some(key(of.clone()))).build().unwrap();
+                WriteRequest::builder().put_request(put).build()
+            });
+            self.client.batch_write_item().request_items(TABLE, puts.collect()).send().await.unwrap();
+        }
+    }
+
     pub(crate) async fn delete_item(&self, of: Key) {
         self.client.delete_item().table_name(TABLE).set_key(Some(key(of))).send().await.unwrap();
     }
@@ -59,16 +75,6 @@ impl TestApp {
         self.put_item(like(activity, owner_sub, liker, at)).await;
     }
 
-    pub(crate) async fn likes(&self, activity: &Post, owner_sub: &str, likers: &[Profile], at: Timestamp) {
-        for likers in likers.chunks(25) {
-            let puts = likers.iter().map(|liker| {
-                let put = PutRequest::builder().set_item(Some(like(activity, owner_sub, liker, at))).build().unwrap();
-                WriteRequest::builder().put_request(put).build()
-            });
-            self.client.batch_write_item().request_items(TABLE, puts.collect()).send().await.unwrap();
-        }
-    }
-
     /// Renames a user as the profile update does.
     pub(crate) async fn rename(&self, profile: &Profile, display_name: &str) {
         for of in [keys::profile(&profile.sub), keys::handle(&profile.author.handle)] {
@@ -81,7 +87,7 @@ impl TestApp {
     }
 
     pub(crate) async fn unlike(&self, activity: Id, liker: &Profile) {
-        self.delete_item(keys::like(activity, liker.author.user_uuid)).await;
+        self.delete_item(keys::like(&liker.sub, activity)).await;
     }
 
     pub(crate) async fn reply(&self, parent: &Post, parent_sub: &str, id: Id, author_: &Profile, message: &str) {
@@ -110,15 +116,16 @@ impl TestApp {
 }
 
 fn like(activity: &Post, owner_sub: &str, liker: &Profile, at: Timestamp) -> Item {
-    let mut item = key(keys::like(activity.id, liker.author.user_uuid));
-    item.extend(author(liker));
+    let mut item = key(keys::like(&liker.sub, activity.id));
     item.extend(expiry(activity));
     item.extend([
-        ("sub".to_owned(), text(&liker.sub)),
+        ("user_uuid".to_owned(), text(liker.author.user_uuid)),
+        ("handle".to_owned(), text(liker.author.handle.as_str())),
         ("owner_sub".to_owned(), text(owner_sub)),
         ("created_at_ms".to_owned(), number(at.as_millisecond())),
         ("trace_context".to_owned(), text(TRACEPARENT)),
     ]);
+    item.extend(activity.parent.map(|parent| ("reply_to_activity_uuid".to_owned(), text(parent))));
     item
 }
 
@@ -136,4 +143,11 @@ fn expiry(activity: &Post) -> Item {
         ("expires_at_ms".to_owned(), number(ms)),
         ("expires_at".to_owned(), number(ms.div_euclid(1000) + 1)),
     ])
+}
+
+/// Replaces the table's layout by that of another version of the program.
+pub(crate) async fn change_layout(app: &TestApp) {
+    let mut item = key(keys::layout());
+    item.extend([("version".to_owned(), number(999)), ("created_at_ms".to_owned(), number(0))]);
+    app.put_item(item).await;
 }
