@@ -66,7 +66,8 @@ impl SearchText {
     #[must_use]
     pub fn lists(&self) -> BTreeSet<WordList> {
         let lists = distinct(self.0.iter().flat_map(Token::lists).map(|(list, _)| list).collect());
-        let (prefixes, short): (Vec<_>, Vec<_>) = lists.into_iter().partition(|list| matches!(list, WordList::Prefix(_)));
+        let (prefixes, short): (Vec<_>, Vec<_>) =
+            lists.into_iter().partition(|list| matches!(list, WordList::Prefix(_)));
         let short = short.into_iter().enumerate();
         let short = short.map(|(at, list)| if at < OWN_LISTS { list } else { list.shared().unwrap_or(list) });
         prefixes.into_iter().chain(short).collect()

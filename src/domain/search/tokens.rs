@@ -1,8 +1,6 @@
 //! Splits a text into what can be searched.
 
-use icu_properties::props::{
-    ExtendedPictographic, GeneralCategory, GeneralCategoryGroup, RegionalIndicator, Script,
-};
+use icu_properties::props::{ExtendedPictographic, GeneralCategory, GeneralCategoryGroup, RegionalIndicator, Script};
 use icu_properties::script::ScriptWithExtensions;
 use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_segmentation::UnicodeSegmentation;
@@ -130,7 +128,8 @@ impl Splitter {
     fn is_within_word(&self, mark: char, next: Option<char>) -> bool {
         let (Some(last), Some(next)) = (self.text.chars().last(), next) else { return false };
         let script = |c| CodePointMapData::<Script>::new().get(c);
-        let joins = |script| if QUOTATION_MARKS.contains(mark) { script == Script::Hebrew } else { script != Script::Latin };
+        let joins =
+            |script| if QUOTATION_MARKS.contains(mark) { script == Script::Hebrew } else { script != Script::Latin };
         [last, next].into_iter().all(|c| is_letter(c) && !APOSTROPHES.contains(c) && !is_of_run(c) && joins(script(c)))
     }
 
