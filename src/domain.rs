@@ -11,6 +11,7 @@ mod post;
 mod profile;
 mod reaction;
 mod search;
+mod text;
 mod ttl;
 
 pub use conversation::{Conversation, DirectMessage, MessageDraft, Recipient};
@@ -23,5 +24,5 @@ pub use notification::{Notification, NotificationKind, Subject};
 pub use post::{Counters, Post, PostDraft};
 pub use profile::{Author, Profile, ProfileEdit, User};
 pub use reaction::{Reaction, Reactions};
-pub use search::{SearchTerm, words};
+pub use search::{Lookup, SearchTerm, SearchText, WordList};
 pub use ttl::Ttl;

@@ -53,11 +53,12 @@ BATCH = 10
 # `ParallelizationFactor` of the template.
 PARALLEL = 4
 # Storage: bytes of a post with its index entry and search entries, and days until TTL removes it, on average.
-POST_BYTES = 600 + 300 + 38 * 250
+POST_BYTES = 600 + 300 + 11 * 250
 POST_DAYS = 7 + 1
-# Shares of posts that contain the most common word, and a word with the most common first letter.
+# Shares of posts that contain the most common word of one or two letters, and a longer word with the most common three
+# first letters.
 COMMONEST_WORD = 0.5
-COMMONEST_LETTER = 0.9
+COMMONEST_PREFIX = 0.6
 # The default entry of src/store/schedule.rs.
 SHARDS = 1
 BUCKET_DAYS = 30
@@ -117,8 +118,8 @@ def assumptions():
         f"| duration of a request; of a stream record | {REQUEST_MS} ms; {RECORD_MS} ms |",
         f"| records in a batch | {BATCH} |",
         f"| load of the busiest hour | {BUSIEST_HOUR:g} times the average |",
-        f"| posts that contain the most common word | {COMMONEST_WORD:.0%} |",
-        f"| posts with a word that begins with the most common letter | {COMMONEST_LETTER:.0%} |",
+        f"| posts that contain the most common word of one or two letters | {COMMONEST_WORD:.0%} |",
+        f"| posts with a word that begins with the most common three letters | {COMMONEST_PREFIX:.0%} |",
         f"| stored bytes of a post with its index entries; days that it is stored | {POST_BYTES:,}; {POST_DAYS} |",
     ]
 
@@ -195,12 +196,12 @@ def partitions(costs):
         per_second["reads the home feed"] * home_read,
     )
     add(
-        "`WORD#<letter>*#<bucket start>#<shard>`, writes: the most common first letter of a word",
+        "`WORD#<prefix>*#<bucket start>#<shard>`, writes: the most common three first letters of a word",
         PARTITION_WRITES,
-        posts * COMMONEST_LETTER / SHARDS,
+        posts * COMMONEST_PREFIX / SHARDS,
     )
     add(
-        "`WORD#<word>#<bucket start>#<shard>`, writes: the most common word",
+        "`WORD#<word>#<bucket start>#<shard>`, writes: the most common word of one or two letters",
         PARTITION_WRITES,
         posts * COMMONEST_WORD / SHARDS,
     )
@@ -228,7 +229,7 @@ def limits(costs):
         "| Limit | Value |",
         "|---|---|",
         f"| posts, by the shards of the home feed, {SHARDS} by default | {SHARDS * PARTITION_WRITES:,} a second |",
-        f"| posts, by the most common first letter | {SHARDS * PARTITION_WRITES / COMMONEST_LETTER:,.0f} a second |",
+        f"| posts, by the most common three first letters | {SHARDS * PARTITION_WRITES / COMMONEST_PREFIX:,.0f} a second |",
         f"| home feeds | {PARTITION_READS / home_read:,.0f} a second |",
         f"| stream records of one shard, at a `ParallelizationFactor` of {PARALLEL} | {PARALLEL * 1000 / RECORD_MS:,.0f} a second |",
         (

@@ -14,11 +14,11 @@ pub(super) const TEXT: &str =
 /// The same, or blank.
 pub(super) const TEXT_OR_BLANK: &str = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$";
 /// One line that is not blank, without characters that change the writing direction.
-pub(super) const DISPLAY_NAME: &str = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*[^\s\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069][^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$";
+pub(super) const DISPLAY_NAME: &str = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*[^\s\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069][^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*$";
 /// Any text that is not blank.
 pub(super) const NOT_BLANK: &str = r"\S";
-/// Any text that contains a word.
-pub(super) const WORDS: &str = r"\p{L}|\p{N}";
+/// Any text that contains a word or one of the common emoji.
+pub(super) const WORDS: &str = r"\p{L}|\p{N}|[🌀-🏺🐀-🙏🚀-🛿]";
 
 /// The lifetime of a post.
 pub(super) struct TtlText;

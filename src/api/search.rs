@@ -45,7 +45,7 @@ pub(super) async fn search(
         let term = SearchTerm::parse(&text).inspect_err(|error| {
             span.record("app.validation_codes", display(error));
         })?;
-        span.record("app.words", i64::try_from(term.exact().len() + 1).ok());
+        span.record("app.words", i64::try_from(term.words()).ok());
         let mut page = Paginator::open(&state, page, principal.as_ref(), state.clock.now())?;
         // A term may contain non-ASCII characters and delimiters.
         page.extra_query = format!("&term={}", utf8_percent_encode(&text, NON_ALPHANUMERIC));

@@ -1,6 +1,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::text::is_bidi_control;
 use super::{Code, Handle, Invalid};
 
 /// A user's profile: the private identity and the public data.
@@ -47,11 +48,6 @@ impl ProfileEdit {
         ])?;
         Ok(Self { display_name: display_name.to_owned(), bio: bio.to_owned() })
     }
-}
-
-/// Returns whether `c` changes the writing direction, which would affect the text displayed after the name.
-fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A user without the bio: the private identity and the public data.

@@ -56,7 +56,7 @@ pub const PAIR: Entity = Entity { name: "pair", pk: "PAIR#<smaller user uuid>#<g
 pub const MEMBERSHIP: Entity = Entity { name: "membership", pk: "USER#<sub>", sk: "GROUP#<group uuid>" };
 /// A direct message.
 pub const MESSAGE: Entity = Entity { name: "message", pk: "GROUP#<group uuid>", sk: "MESSAGE#<created ms>#<uuid>" };
-/// A post in the search index under one of its words or word prefixes.
+/// A post in the search index under one of its words.
 pub const WORD: Entity = Entity { name: "word", pk: "WORD#<word>#<bucket start>#<shard>", sk: "<created ms>#<uuid>" };
 /// A notification of a user.
 pub const NOTIFICATION: Entity = Entity { name: "notification", pk: "NOTIFICATIONS#<sub>", sk: "<ms>#<id>" };
@@ -89,8 +89,6 @@ pub const MEMBERSHIP_PREFIX: &str = "GROUP#";
 pub const MESSAGE_PREFIX: &str = "MESSAGE#";
 /// The prefix of the sort keys of replies.
 pub const REPLY_PREFIX: &str = "REPLY#";
-/// The maximum length of an indexed word prefix, in characters.
-pub const MAX_WORD_PREFIX: usize = 3;
 /// A text that sorts after all results of [`time_sk`].
 pub const AFTER_ALL: &str = "A";
 
@@ -279,17 +277,23 @@ pub fn parse_message_sk(sk: &str) -> Option<Id> {
     parse_time_sk(sk.strip_prefix(MESSAGE_PREFIX)?)
 }
 
-/// Returns a partition of the posts that contain a word, or a word with a prefix of [`word_prefix`]. `start` is the first
-/// day of its bucket, in days since the epoch.
+/// Returns a partition of the posts that contain a word. The results of [`word_prefix`] and [`shared_words`] are words too.
+/// `start` is the first day of its bucket, in days since the epoch.
 #[must_use]
 pub fn posts_with_word(word: &str, start: i64, shard: u64) -> String {
     format!("WORD#{word}#{}#{shard}", day(start))
 }
 
-/// Returns the indexed form of a word's prefix: the first characters and a `*`, which no word contains.
+/// Returns the indexed form of the beginning of words: with a `*`, which no word contains.
 #[must_use]
-pub fn word_prefix(word: &str, characters: usize) -> String {
-    word.chars().take(characters).chain(['*']).collect()
+pub fn word_prefix(prefix: &str) -> String {
+    format!("{prefix}*")
+}
+
+/// Returns the indexed form of one of the lists that many words share.
+#[must_use]
+pub fn shared_words(number: u32) -> String {
+    format!("*{number}")
 }
 
 /// Returns the partition of a user's notifications.

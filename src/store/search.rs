@@ -1,20 +1,22 @@
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::batch::{delete_request, put_request};
 use super::items::{self, Item, string};
-use super::keys::{self, MAX_WORD_PREFIX};
+use super::keys;
 use super::pages::{Page, ReadLimits};
 use super::sharded::{Filter, ShardedQuery};
 use super::{Store, StoreError};
-use crate::domain::{Id, Post, SearchTerm, words};
+use crate::domain::{Id, Lookup, Post, SearchTerm, SearchText, WordList};
 
-/// All words of a post, each between two spaces, so that a filter can match words and prefixes.
+/// The searchable content of a post. A filter matches the parts of a term that the list does not decide.
 const WORDS: &str = "words";
-/// The `Limit` of the first `Query` of a partition, most of whose items may not contain the other words.
+/// The `Limit` of the first `Query` of a partition, most of whose items may not match the filter.
 const FIRST_QUERY: usize = 100;
-/// The maximum number of `Query` calls for a partition. The two partitions of the default schedule then read 600 items.
+/// The maximum number of `Query` calls for a partition, which then reads up to 300 items.
 const MAX_QUERIES: usize = 3;
 
 impl Store {
@@ -32,19 +34,33 @@ impl Store {
         limit: u16,
         before: Option<Id>,
     ) -> Result<Page<Post>, StoreError> {
-        let word = selective_word(term);
-        let query = ShardedQuery {
-            partition: &|start, shard| keys::posts_with_word(&word, start, shard),
-            filter: all_words(term),
-            now,
-            limits: ReadLimits { rows: usize::from(limit), first_query: FIRST_QUERY, queries: MAX_QUERIES },
-            before,
-        };
-        let Page { rows, next } = self.newest(&query).await?.try_map(|item| items::read_position(&item))?;
+        let lookups = term.lookups();
+        let read = lookups.iter().map(|lookup| self.read_list(lookup, term, now, limit, before));
+        let Page { rows, next } = merged(try_join_all(read).await?, limit);
         let mut found = self.items(&rows.iter().map(|id| self.schedule.activity(*id)).collect::<Vec<_>>()).await?;
         let posts = rows.iter().filter_map(|id| found.remove(&self.schedule.activity(*id)));
         let posts = posts.map(|item| items::read_post(&item)).collect::<Result<Vec<_>, _>>()?;
         Ok(Page { rows: posts.into_iter().filter(|post| post.is_live(now)).collect(), next })
+    }
+
+    async fn read_list(
+        &self,
+        Lookup { list, is_exact }: &Lookup,
+        term: &SearchTerm,
+        now: Timestamp,
+        limit: u16,
+        before: Option<Id>,
+    ) -> Result<Page<Id>, StoreError> {
+        let word = word_key(list);
+        let (filter, limits) = if *is_exact {
+            (Filter::default(), ReadLimits::showing(limit))
+        } else {
+            let limits = ReadLimits { rows: usize::from(limit), first_query: FIRST_QUERY, queries: MAX_QUERIES };
+            (contains_all(&term.patterns()), limits)
+        };
+        let partition = |bucket, shard| keys::posts_with_word(&word, bucket, shard);
+        let found = self.newest(&ShardedQuery { partition: &partition, filter, now, limits, before }).await?;
+        found.try_map(|item| items::read_position(&item))
     }
 
     /// Adds a post to the search index. Idempotent.
@@ -52,11 +68,11 @@ impl Store {
     /// # Errors
     /// Those of every write.
     pub async fn index_words(&self, post: &Post) -> Result<(), StoreError> {
-        let words = words(post.message.as_str());
-        let mut entry = Item::from([(WORDS.to_owned(), string(format!(" {} ", words.join(" "))))]);
+        let text = SearchText::new(post.message.as_str());
+        let mut entry = Item::from([(WORDS.to_owned(), string(text.stored()))]);
         entry.extend(items::expiry_attributes(post.expires_at));
-        let puts = with_prefixes(&words).into_iter().map(|word| {
-            let mut item = items::key_item(self.schedule.word(&word, post.id));
+        let puts = text.lists().into_iter().map(|list| {
+            let mut item = items::key_item(self.schedule.word(&word_key(&list), post.id));
             item.extend(entry.clone());
             put_request(item)
         });
@@ -68,33 +84,37 @@ impl Store {
     /// # Errors
     /// Those of every write.
     pub async fn remove_words(&self, post: &Post) -> Result<(), StoreError> {
-        let words = with_prefixes(&words(post.message.as_str())).into_iter();
-        let deletes = words.map(|word| delete_request(items::key_item(self.schedule.word(&word, post.id))));
+        let lists = SearchText::new(post.message.as_str()).lists().into_iter();
+        let deletes = lists.map(|list| delete_request(items::key_item(self.schedule.word(&word_key(&list), post.id))));
         self.write_all(deletes.collect::<Result<_, _>>()?).await
     }
 }
 
-/// Returns the words and their prefixes of one to three characters.
-fn with_prefixes(words: &[String]) -> BTreeSet<String> {
-    let prefixes = words.iter().flat_map(|word| {
-        let longest = word.chars().count().min(MAX_WORD_PREFIX);
-        (1..=longest).map(|characters| keys::word_prefix(word, characters))
-    });
-    words.iter().cloned().chain(prefixes).collect()
+/// Returns the part of the partition key that names the list.
+fn word_key(list: &WordList) -> String {
+    match list {
+        WordList::Prefix(prefix) => keys::word_prefix(prefix),
+        WordList::Whole(word) => word.clone(),
+        WordList::Shared(number) => keys::shared_words(*number),
+    }
 }
 
-/// Returns the indexed word with presumably the fewest posts: the longest whole word, or the prefix if there is none.
-fn selective_word(term: &SearchTerm) -> String {
-    let longest = term.exact().iter().max_by_key(|word| word.chars().count());
-    longest.cloned().unwrap_or_else(|| keys::word_prefix(term.prefix(), MAX_WORD_PREFIX))
+/// Merges the pages of lists that may contain the same posts.
+fn merged(pages: Vec<Page<Id>>, limit: u16) -> Page<Id> {
+    // Beyond a list's position, only the others have been read.
+    let stopped_at = pages.iter().filter_map(|page| page.next).max();
+    let ids: BTreeSet<_> = pages.into_iter().flat_map(|page| page.rows).map(Reverse).collect();
+    let ids = ids.into_iter().map(|Reverse(id)| id).filter(|id| stopped_at.is_none_or(|stopped_at| *id >= stopped_at));
+    let mut rows: Vec<_> = ids.collect();
+    let is_cut = rows.len() > usize::from(limit);
+    rows.truncate(usize::from(limit));
+    let next = if is_cut { rows.last().copied() } else { stopped_at };
+    Page { rows, next }
 }
 
-fn all_words(term: &SearchTerm) -> Filter {
-    let exact = term.exact().iter().map(|word| format!(" {word} "));
-    let wanted = exact.chain([format!(" {}", term.prefix())]);
-    let values: HashMap<_, _> = wanted.enumerate().map(|(at, word)| (format!(":w{at}"), string(word))).collect();
-    let mut names: Vec<&String> = values.keys().collect();
-    names.sort_unstable();
+fn contains_all(patterns: &[String]) -> Filter {
+    let names: Vec<_> = (0..patterns.len()).map(|at| format!(":w{at}")).collect();
     let expression = names.iter().map(|name| format!(" AND contains(#w, {name})")).collect();
+    let values = names.into_iter().zip(patterns.iter().map(string)).collect();
     Filter { expression, names: HashMap::from([("#w".to_owned(), WORDS.to_owned())]), values }
 }

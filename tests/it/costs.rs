@@ -162,7 +162,7 @@ async fn route_costs_match_the_documentation() {
 
     metered.app.posted(hours(0), 950, &format!("{} @worf", "ж".repeat(270)), "7-days").await;
     metered.app.settle().await;
-    metered.get("search, 20 of 25 posts", None, "/api/activities/search?term=%D0%B6%D0%B6").await;
+    metered.get("search, 20 of 25 posts", None, "/api/activities/search?term=%D0%B6%D0%B6%D0%B6").await;
     metered.get("search, nothing found", None, "/api/activities/search?term=nothing").await;
     metered.get("notifications", Some(WORF), "/api/activities/notifications").await;
     metered.cost("notifications read", async |app| app.put_as(WORF, "/api/activities/notifications").await).await;
@@ -249,6 +249,11 @@ async fn busy_system_costs_match_the_documentation() {
         searched.app.state.store.index_words(&post).await.unwrap();
     }
     searched.get("search, 20 of 100 posts", None, "/api/activities/search?term=pineapple%20pizza").await;
+    searched.get("search by three letters, 20 of 100 posts", None, "/api/activities/search?term=pin").await;
+    searched.app.next_records();
+    let ideographs: String = (0..280).map(|number| char::from_u32(0x4E00 + number).unwrap()).collect();
+    searched.app.posted(hours(0), 900, &ideographs, "1-day").await;
+    searched.consume("consumer: a post of 280 ideographs").await;
     metered.rows.append(&mut searched.rows);
 
     let expected: Vec<String> = metered.rows.iter().map(|row| row.join(" | ")).collect();

@@ -49,7 +49,10 @@ fn profile_is_trimmed_and_validated() {
     let edit = ProfileEdit::parse("  Worf  ", " a\nb ").unwrap();
     assert_eq!((edit.display_name.as_str(), edit.bio.as_str()), ("Worf", "a\nb"));
     let codes = |name: &str, bio: &str| ProfileEdit::parse(name, bio).unwrap_err().codes().to_vec();
-    assert_eq!(codes("\u{2066}a", ""), [Code::DisplayNameControlChars]);
+    for control in ['\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'] {
+        assert_eq!(codes(&format!("{control}a"), ""), [Code::DisplayNameControlChars], "{control:?}");
+    }
+    assert!(ProfileEdit::parse("👩\u{200d}💻 می\u{200c}خواهم", "").is_ok());
     let long = format!("\u{7}{}", "x".repeat(500));
     let all = [
         Code::DisplayNameExceedMaxChars,

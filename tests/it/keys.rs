@@ -40,7 +40,8 @@ fn conversation_and_index_keys_have_their_documented_form() {
     assert_eq!(keys::inbox("demo-worf"), "INBOX#demo-worf");
     let schedule = Schedule::default();
     assert_eq!(schedule.word("fun", id), key("WORD#fun#2025-09-09#0", &format!("1759923691008#{group}")));
-    assert_eq!(schedule.word(&keys::word_prefix("größer", 3), id).pk, "WORD#grö*#2025-09-09#0");
+    assert_eq!(schedule.word(&keys::word_prefix("gro"), id).pk, "WORD#gro*#2025-09-09#0");
+    assert_eq!(schedule.word(&keys::shared_words(7), id).pk, "WORD#*7#2025-09-09#0");
     let notification = key("NOTIFICATIONS#demo-worf", &format!("1759923691008#{group}"));
     assert_eq!(keys::notification("demo-worf", id), notification);
     assert_eq!(keys::notifications_read("demo-worf"), key("USER#demo-worf", "NOTIFICATIONS"));

@@ -71,7 +71,11 @@ pub(super) fn all() -> Value {
             "name": "term",
             "in": "query",
             "required": true,
-            "description": "The words that a post must contain. The last one may be a prefix.",
+            "description": "The words and emoji that a post must contain, in any order. The last word also finds words that \
+                            begin with it if it has at least three characters; a shorter one must be the whole word. In \
+                            Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese, every sequence of characters is found, \
+                            also within a word. Case, width, skin tones and most diacritics make no difference; an \
+                            apostrophe separates words.",
             "schema": { "type": "string", "minLength": 1, "maxLength": SearchTerm::MAX, "pattern": WORDS, "examples": ["fun"] },
         },
         "Deep": {
