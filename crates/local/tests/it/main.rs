@@ -4,6 +4,7 @@
 
 mod clients;
 mod endpoint;
+mod in_process;
 mod local_server;
 mod seed;
 mod stream;
