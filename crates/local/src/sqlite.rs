@@ -217,8 +217,10 @@ mod tests {
     #[test]
     fn statements_on_stream_records_use_the_index() {
         let fixture = fixture();
-        let next = "SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1 FROM _stream_records WHERE table_name = ?1";
-        let records = "SELECT event_name, keys_json, new_image, old_image, sequence_number, created_at, user_identity, event_id
+        let next =
+            "SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1 FROM _stream_records WHERE table_name = ?1";
+        let records =
+            "SELECT event_name, keys_json, new_image, old_image, sequence_number, created_at, user_identity, event_id
             FROM _stream_records
             WHERE table_name = ?1 AND shard_id = ?2 AND CAST(sequence_number AS INTEGER) > ?3
             ORDER BY CAST(sequence_number AS INTEGER) ASC LIMIT ?4";

@@ -74,8 +74,9 @@ async fn canceled_transaction_names_its_reasons_and_writes_nothing() {
     client.transact_write_items().transact_items(put_new("1")).send().await.unwrap();
     let both = client.transact_write_items().transact_items(put_new("2")).transact_items(put_new("1"));
     let error = both.send().await.unwrap_err().into_service_error();
-    let aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(canceled) =
-        error
+    let aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(
+        canceled,
+    ) = error
     else {
         panic!("{error:?}");
     };
