@@ -172,8 +172,12 @@ mod tests {
         fn plan(&self, sql: &str) -> Vec<String> {
             let plan = self.file.with(|connection| {
                 let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
-                let rows = statement.query_map([], |row| row.get::<_, String>(3))?;
-                rows.collect()
+                // The parameters stay unbound.
+                let (mut rows, mut plan) = (statement.raw_query(), Vec::new());
+                while let Some(row) = rows.next()? {
+                    plan.push(row.get(3)?);
+                }
+                Ok(plan)
             });
             plan.unwrap()
         }
