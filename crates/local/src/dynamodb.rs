@@ -4,22 +4,29 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use cruddur::clock::Clock;
 use dynoxide::Database;
+use jiff::Timestamp;
 use socket2::SockRef;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{self, MissedTickBehavior};
+use tokio::time;
 use tracing::subscriber::NoSubscriber;
+
+use crate::sqlite::SqliteFile;
 
 /// Name of the application's table.
 pub const TABLE: &str = "cruddur";
 
 /// DynamoDB may take days to delete expired items. A short interval makes TTL visible in `aws dynamodb scan`.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// A sweep reads the whole table. This pause, as a multiple of its duration, keeps its share of the CPU below 1 %.
+const PAUSE_PER_SWEEP: u32 = 100;
 
 /// The embedded database cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +38,14 @@ pub enum DatabaseError {
         file: PathBuf,
         /// The cause.
         source: dynoxide::DynoxideError,
+    },
+    /// The file cannot be prepared.
+    #[error("the database {} cannot be prepared; move the file away to create a new database", file.display())]
+    Prepare {
+        /// The path of the database.
+        file: PathBuf,
+        /// The cause.
+        source: rusqlite::Error,
     },
     /// No loopback port or thread is available.
     #[error("the embedded database cannot listen on a loopback port")]
@@ -44,6 +59,8 @@ pub enum DatabaseError {
 pub struct DynamoDb {
     address: SocketAddr,
     database: Database,
+    path: PathBuf,
+    file: Arc<SqliteFile>,
     stop: oneshot::Sender<()>,
     thread: thread::JoinHandle<()>,
     sweep: JoinHandle<()>,
@@ -60,9 +77,14 @@ impl DynamoDb {
     ///
     /// # Errors
     /// If the file is not a database, or no port is available.
-    pub fn start(file: &Path) -> Result<Self, DatabaseError> {
+    pub fn start(file: &Path, clock: Clock) -> Result<Self, DatabaseError> {
         let open_error = |source| DatabaseError::Open { file: file.to_owned(), source };
         let database = Database::new(&file.to_string_lossy()).map_err(open_error)?;
+        // Relaxes durability to `synchronous = NORMAL`: a power failure may lose the last writes, but a crash of the process
+        // does not. `FULL` waits for the disk in every write.
+        database.disable_bulk_loading().map_err(open_error)?;
+        let prepare_error = |source| DatabaseError::Prepare { file: file.to_owned(), source };
+        let sqlite = Arc::new(SqliteFile::open(file).map_err(prepare_error)?);
         let listener = bind()?;
         let address = listener.local_addr()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -71,8 +93,8 @@ impl DynamoDb {
         let (handle, swept) = (database.clone(), database.clone());
         let thread =
             thread::Builder::new().name("dynamodb".to_owned()).spawn(|| serve(runtime, listener, database, stopped))?;
-        let sweep = tokio::spawn(sweep(swept));
-        Ok(Self { address, database: handle, stop, thread, sweep })
+        let sweep = tokio::spawn(sweep(swept, Arc::clone(&sqlite), clock));
+        Ok(Self { address, database: handle, path: file.to_owned(), file: sqlite, stop, thread, sweep })
     }
 
     /// Returns the address of its listener.
@@ -85,9 +107,20 @@ impl DynamoDb {
         self.database.clone()
     }
 
+    /// Returns the path of its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the maintenance of its file.
+    pub fn file(&self) -> Arc<SqliteFile> {
+        Arc::clone(&self.file)
+    }
+
     /// Finishes pending requests, then closes the file.
     pub async fn stop(self) {
         self.sweep.abort();
+        drop(self.file);
         drop(self.database);
         drop(self.stop);
         let joined = tokio::task::spawn_blocking(|| self.thread.join().is_ok()).await;
@@ -121,16 +154,53 @@ fn serve(runtime: Runtime, listener: TcpListener, database: Database, stopped: o
     }
 }
 
-async fn sweep(database: Database) {
-    let mut ticks = time::interval(SWEEP_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn sweep(database: Database, file: Arc<SqliteFile>, clock: Clock) {
     loop {
-        ticks.tick().await;
-        let database = database.clone();
-        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
-            Ok(Ok(deleted)) => tracing::debug!(deleted, "deleted expired items"),
-            Ok(Err(error)) => tracing::warn!(%error, "deleting expired items failed"),
-            Err(error) => tracing::warn!(%error, "deleting expired items panicked"),
-        }
+        let (database, file, now) = (database.clone(), Arc::clone(&file), clock.now());
+        let pause = match tokio::task::spawn_blocking(move || sweep_if_needed(&database, &file, now)).await {
+            Ok(Ok((deleted, pause))) => {
+                tracing::debug!(deleted, "deleted expired items");
+                pause
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "deleting expired items failed");
+                SWEEP_INTERVAL
+            }
+            Err(error) => {
+                tracing::warn!(%error, "deleting expired items panicked");
+                SWEEP_INTERVAL
+            }
+        };
+        time::sleep(pause).await;
+    }
+}
+
+/// Returns the number of deleted items and the pause until the next sweep.
+fn sweep_if_needed(
+    database: &Database,
+    file: &SqliteFile,
+    now: Timestamp,
+) -> Result<(usize, Duration), dynoxide::DynoxideError> {
+    if !file.has_expired_items(now)? {
+        return Ok((0, SWEEP_INTERVAL));
+    }
+    let started = Instant::now();
+    let deleted = database.sweep_ttl()?;
+    Ok((deleted, pause_after(started.elapsed())))
+}
+
+fn pause_after(sweep: Duration) -> Duration {
+    SWEEP_INTERVAL.max(sweep * PAUSE_PER_SWEEP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pause_is_a_hundred_sweeps_and_at_least_5_seconds() {
+        assert_eq!(pause_after(Duration::ZERO), Duration::from_secs(5));
+        assert_eq!(pause_after(Duration::from_millis(49)), Duration::from_secs(5));
+        assert_eq!(pause_after(Duration::from_secs(4)), Duration::from_secs(400));
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! [`local_server::LocalServer::start`] wires the parts together:
 //!
-//! - the API, served over HTTP ([`http_server`])
-//! - an AWS [`endpoint`] for DynamoDB ([`dynamodb`]), Secrets Manager ([`secrets_manager`]) and the user pool's key set
+//! - the API, served over HTTP ([`http_server`]) with limits under load ([`overload`])
+//! - the SDK's client of the database, which calls it [`in_process`]
+//! - an AWS [`endpoint`] for DynamoDB ([`dynamodb`], [`sqlite`]), Secrets Manager ([`secrets_manager`]) and the user pool's key set
 //! - a local user pool ([`issuer`], [`sign_in`])
 //! - a stream pump ([`stream`]), which runs the stream consumer
 //! - demo users and posts ([`seed`])
@@ -16,13 +17,16 @@ pub mod data_dir;
 pub mod dynamodb;
 pub mod endpoint;
 pub mod http_server;
+pub mod in_process;
 pub mod issuer;
 pub mod layout;
 pub mod listen;
 pub mod local_server;
 pub mod options;
+pub mod overload;
 pub mod secret;
 pub mod secrets_manager;
 pub mod seed;
 pub mod sign_in;
+pub mod sqlite;
 pub mod stream;

@@ -20,7 +20,7 @@ use crate::options::{LegacyClient, Options};
 use crate::secret::{MasterSecret, SecretError};
 use crate::seed::{self, SeedError};
 use crate::stream::StreamPump;
-use crate::{aws, endpoint, sign_in};
+use crate::{aws, endpoint, overload, sign_in};
 
 /// The local server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -84,19 +84,20 @@ impl LocalServer {
         let data_dir = DataDir::open(&options.data_dir)?;
         let secret = MasterSecret::read_or_create(&data_dir.secret_file())?;
         layout::set_aside(&data_dir)?;
-        let database = DynamoDb::start(&data_dir.database_file())?;
+        let database = DynamoDb::start(&data_dir.database_file(), clock.clone())?;
         let issuer = Issuer::read_or_create(&data_dir.signing_key_file())?;
         let aws = endpoint::router(database.address(), secret.clone(), issuer.clone());
         let bridge = bridge.map(|listener| HttpServer::start(listener, aws.clone())).transpose()?;
         let endpoint = HttpServer::start(endpoint, aws)?;
 
-        let client = store::client(&aws::sdk_config(endpoint.address()));
+        let client = aws::database_client(&database);
         let store = Store::new(client.clone(), TABLE);
         store::create_table(&client, TABLE).await.map_err(StartError::Table)?;
         // The demo posts are older than the table.
         store.ensure_layout(clock.now() - Ttl::MAX).await.map_err(StartError::Table)?;
         let post = seed::seed(&store, &clock).await?;
-        let pump = StreamPump::start(database.database(), store.clone(), data_dir.checkpoint_file(), spans.cloned());
+        let pump =
+            StreamPump::start(&database, store.clone(), clock.clone(), data_dir.checkpoint_file(), spans.cloned());
 
         let keys = Keys::new(secret.expose().as_bytes(), None);
         let (identity, compat) = match options.compat {
@@ -106,7 +107,9 @@ impl LocalServer {
         let sign_in = sign_in::router(issuer.clone(), clock.clone());
         let origins = options.allow_origin.iter().cloned().collect();
         let router = api::router(AppState { store, clock, keys, identity, origins, compat }).merge(sign_in);
-        let api = HttpServer::start(api, spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone())))?;
+        let router = spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone()));
+        let router = overload::limit(router, overload::RUNNING, overload::WAITING, &options.allow_origin);
+        let api = HttpServer::start(api, router)?;
         Ok(Self { api, pump, endpoint, bridge, database, data_dir, issuer, compat: options.compat, post })
     }
 

@@ -1,11 +1,14 @@
-//! The stream pump: passes the embedded database's changes to the stream consumer, like Lambda's event source mapping.
+//! The stream pump: passes the embedded database's changes to the stream consumer, like Lambda's event source mapping. It
+//! also deletes old changes, like DynamoDB.
 
 use std::fs;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use cruddur::clock::Clock;
 use cruddur::dead_letters::DeadLetters;
 use cruddur::store::Store;
 use cruddur::stream::{self, BatchResponse, Consumer, StreamEvent};
@@ -18,14 +21,17 @@ use lambda_spans::Spans;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
-use tokio::time;
+use tokio::time::{self, Instant};
 use tracing::info_span;
 
-use crate::dynamodb::TABLE;
+use crate::dynamodb::{DynamoDb, TABLE};
+use crate::sqlite::{SqliteFile, TRIM_LIMIT};
 
 /// The polling interval while the stream is empty.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 const BATCH_SIZE: usize = 100;
+/// The interval between deletions of records that are older than 24 hours.
+const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 /// The same as the timeout of the `stream` function in AWS.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// A record that fails this often is logged and skipped. Lambda retries for 22 hours instead.
@@ -60,11 +66,12 @@ pub struct StreamPump {
 impl StreamPump {
     /// Starts at the position in the `checkpoint` file, or at the beginning of the stream without such a file. If `spans`
     /// is set, each batch is a trace.
-    pub fn start(database: Database, store: Store, checkpoint: PathBuf, spans: Option<Spans>) -> Self {
+    pub fn start(database: &DynamoDb, store: Store, clock: Clock, checkpoint: PathBuf, spans: Option<Spans>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (polled, empty_polls) = watch::channel(0);
-        let worker =
-            Worker { database, consumer: Consumer { store, dead_letters: DeadLetters::log() }, checkpoint, spans };
+        let (database, file) = (database.database(), database.file());
+        let consumer = Consumer { store, dead_letters: DeadLetters::log() };
+        let worker = Worker { database, file, consumer, clock, checkpoint, spans };
         Self { stop, empty_polls, task: tokio::spawn(worker.run(stopped, polled)) }
     }
 
@@ -88,14 +95,20 @@ impl StreamPump {
 
 struct Worker {
     database: Database,
+    file: Arc<SqliteFile>,
     consumer: Consumer,
+    clock: Clock,
     checkpoint: PathBuf,
     spans: Option<Spans>,
 }
 
 impl Worker {
     async fn run(self, mut stopped: watch::Receiver<bool>, polled: watch::Sender<u64>) {
+        let mut next_trim = Instant::now();
         while !*stopped.borrow() {
+            if Instant::now() >= next_trim {
+                next_trim = Instant::now() + self.trim().await;
+            }
             let pause = match self.step().await {
                 Ok(0) => {
                     polled.send_modify(|count| *count += 1);
@@ -124,6 +137,24 @@ impl Worker {
             write_checkpoint(&self.checkpoint, &next).map_err(write_error)?;
         }
         Ok(count)
+    }
+
+    /// Deletes old records of the stream. Returns the pause until the next time.
+    async fn trim(&self) -> Duration {
+        let (file, checkpoint, now) = (Arc::clone(&self.file), self.checkpoint.clone(), self.clock.now());
+        let trim = move || file.trim_stream(now, &stored(&checkpoint).unwrap_or_default());
+        match tokio::task::spawn_blocking(trim).await {
+            Ok(Ok(TRIM_LIMIT)) => Duration::ZERO,
+            Ok(Ok(_)) => TRIM_INTERVAL,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "deleting old stream records failed");
+                TRIM_INTERVAL
+            }
+            Err(error) => {
+                tracing::warn!(%error, "deleting old stream records panicked");
+                TRIM_INTERVAL
+            }
+        }
     }
 
     async fn consume(&self, mut records: Vec<Value>) {
@@ -167,8 +198,7 @@ fn sequence_number(record: &Value) -> &str {
 }
 
 fn read(database: &Database, checkpoint: &Path) -> Result<(Vec<Value>, String), PumpError> {
-    let stored = fs::read_to_string(checkpoint).ok().filter(|stored| !stored.is_empty());
-    let iterator = stored.map_or_else(|| beginning(database), Ok)?;
+    let iterator = stored(checkpoint).map_or_else(|| beginning(database), Ok)?;
     let request = |shard_iterator| GetRecordsRequest { shard_iterator, limit: Some(BATCH_SIZE) };
     let page = match database.get_records(request(iterator)) {
         Ok(page) => page,
@@ -178,6 +208,10 @@ fn read(database: &Database, checkpoint: &Path) -> Result<(Vec<Value>, String), 
     };
     let records = page.records.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
     Ok((records, page.next_shard_iterator.unwrap_or_default()))
+}
+
+fn stored(checkpoint: &Path) -> Option<String> {
+    fs::read_to_string(checkpoint).ok().filter(|stored| !stored.is_empty())
 }
 
 fn beginning(database: &Database) -> Result<String, PumpError> {

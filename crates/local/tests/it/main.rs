@@ -5,6 +5,7 @@
 mod clients;
 mod endpoint;
 mod layout;
+mod in_process;
 mod local_server;
 mod seed;
 mod stream;

@@ -23,7 +23,7 @@ async fn store(fixture: &Fixture) -> Store {
 }
 
 fn pump(fixture: &Fixture, store: &Store, checkpoint: &Path) -> StreamPump {
-    StreamPump::start(fixture.database.database(), store.clone(), checkpoint.to_owned(), None)
+    StreamPump::start(&fixture.database, store.clone(), Clock::system(), checkpoint.to_owned(), None)
 }
 
 async fn wait_until_idle(pump: &StreamPump) {

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use cruddur::clock::Clock;
 use cruddur_local::dynamodb::DynamoDb;
 use cruddur_local::http_server::HttpServer;
 use cruddur_local::issuer::Issuer;
@@ -26,7 +27,7 @@ impl Fixture {
 
     pub(crate) async fn start_in(folder: TempDir) -> Self {
         let secret = MasterSecret::read_or_create(&folder.path().join("secret")).unwrap();
-        let database = DynamoDb::start(&folder.path().join("dynamodb.sqlite")).unwrap();
+        let database = DynamoDb::start(&folder.path().join("dynamodb.sqlite"), Clock::system()).unwrap();
         let issuer = Issuer::ephemeral().unwrap();
         let listener = cruddur_local::listen::on_loopback(0, "--dynamodb-port").await.unwrap();
         let server = HttpServer::start(listener, endpoint::router(database.address(), secret.clone(), issuer)).unwrap();
