@@ -179,7 +179,7 @@ impl Connector {
             address(&mut request, &uri, &connection)?;
             let sent = connection.sender.try_send_request(request);
             let sent = match self.read {
-                Some(limit) => timeout(limit, sent).await.map_err(|_| timed_out("read", limit))?,
+                Some(limit) => timeout(limit, sent).await.map_err(|_elapsed| timed_out("read", limit))?,
                 None => sent.await,
             };
             match sent {
