@@ -54,3 +54,24 @@ fn proxy(value: &str) -> Result<String, String> {
     let shown = shown(value.rsplit('@').next().unwrap_or(value));
     Err(format!("found {shown}; allowed is the URL of an HTTP proxy, such as `http://host:3128`"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_and_excepted_hosts_use_no_proxy() {
+        let proxy = Some("http://proxy.example:3128".to_owned());
+        let except = format!("{NEVER},internal.example");
+        let matcher = ProxySettings { http: proxy, https: None, except }.matcher().expect("a proxy");
+        let uses_proxy = |url: &str| matcher.intercept(&url.parse().expect("a URL")).is_some();
+        for host in ["localhost", "LOCALHOST", "127.8.8.8", "[::1]", "169.254.170.23", "a.internal.example"] {
+            assert!(!uses_proxy(&format!("http://{host}:4318/")), "{host}");
+        }
+        for host in ["localhost.example", "10.0.0.1", "[2001:db8::1]"] {
+            assert!(uses_proxy(&format!("http://{host}/")), "{host}");
+        }
+        assert!(!uses_proxy("https://10.0.0.1/"));
+        assert!(ProxySettings::default().matcher().is_none());
+    }
+}
