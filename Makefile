@@ -153,7 +153,7 @@ fuzz: ## test parsers and the X-Ray translator with 50,000 random inputs each
 	PROPTEST_CASES=50000 cargo test --locked --release --package lambda-spans --all-features --lib
 
 .PHONY: tools
-tools: contract template policy operate receivers arm64 rie watch sam deployed ## run the tests from contract to deployed, and check generated files
+tools: contract template policy operate receivers instructions arm64 rie watch sam deployed ## run the tests from contract to deployed, and check generated files
 
 .PHONY: contract
 contract: $(python) ## compare the running server with docs/openapi.json (Schemathesis)
@@ -177,6 +177,11 @@ operate: $(python) ## test the scripts in operate/, the events, and the commands
 receivers: $(python) ## decode spans for X-Ray with opentelemetry-proto and check signatures with botocore
 	$(build_tests)
 	$(pytest) -n 2 tests/tools/test_receivers.py
+
+.PHONY: instructions
+instructions: ## compare the instructions of tracing with benches/instructions.txt (UPDATE=1 writes it); needs valgrind
+	cargo run --profile instructions --locked --manifest-path benches/Cargo.toml --bin bench -- \
+	  --instructions benches/instructions.txt $(if $(UPDATE),--update)
 
 .PHONY: rie
 rie: x86_64 ## run the built functions in AWS's Runtime Interface Emulator

@@ -4,6 +4,7 @@
 
 mod cannot_start;
 mod cognito;
+mod credentials;
 mod functions;
 mod key_set;
 mod lookup;
@@ -15,6 +16,7 @@ use lambda_spans::Spans;
 
 pub use cannot_start::cannot_start;
 pub use cognito::Cognito;
+pub use credentials::lambda_credentials;
 pub use functions::{Config, TableConfig};
 pub use key_set::{KeySetError, key_set};
 pub use lookup::{ConfigError, Fault};
@@ -22,9 +24,13 @@ pub use origins::is_origin;
 pub use secret::{Secret, SecretError};
 
 /// Loads the AWS SDK's own settings: region, credentials, `AWS_ENDPOINT_URL`. The SDK clients and the span exporter share
-/// one TLS stack.
+/// one HTTP and TLS stack.
 pub async fn aws(spans: &Spans) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest()).http_client(spans.http_client()).load().await
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(spans.http_client());
+    if let Some(credentials) = lambda_credentials(variable) {
+        loader = loader.credentials_provider(credentials);
+    }
+    loader.load().await
 }
 
 #[expect(clippy::disallowed_methods, reason = "the only code that reads the environment")]

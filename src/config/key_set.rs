@@ -23,7 +23,7 @@ type ReadFuture = Pin<Box<dyn Future<Output = Result<Vec<u8>, BoxError>> + Send>
 /// Returns a function that reads the key set at `url` within 1.5 seconds, through the HTTP stack of the span exporter. It
 /// fails with a [`KeySetError`].
 pub fn key_set(url: String, spans: &Spans) -> impl Fn() -> ReadFuture + use<> {
-    let connector = spans.http_connector(&url);
+    let connector = spans.http_connector();
     let reader = KeySetReader { url, connector };
     move || {
         let reader = reader.clone();

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
-use cruddur::config::{Cognito, Config, Secret, SecretError};
+use cruddur::config::{Cognito, Config, Secret, SecretError, lambda_credentials};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -14,6 +14,38 @@ fn missing_settings_are_all_reported() {
     let names: Vec<_> = error.faults().iter().map(|fault| fault.name).collect();
     assert_eq!(names, ["TABLE_NAME", "SECRET_ARN", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID"]);
     assert!(names.iter().all(|name| error.to_string().contains(name)));
+}
+
+/// The access key, secret and token that are found.
+fn credentials(variables: &[(&str, &str)]) -> Option<(String, String, Option<String>)> {
+    let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    let found = lambda_credentials(value)?;
+    assert_eq!(found.expiry(), None);
+    Some((
+        found.access_key_id().to_owned(),
+        found.secret_access_key().to_owned(),
+        found.session_token().map(str::to_owned),
+    ))
+}
+
+#[test]
+fn credentials_of_the_environment_count_in_lambda_only() {
+    let lambda = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
+    let (id, secret, token) =
+        (("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_SESSION_TOKEN", "token"));
+    let expected = |token: Option<&str>| Some(("AKID".to_owned(), "secret".to_owned(), token.map(str::to_owned)));
+    assert_eq!(credentials(&[lambda, id, secret, token]), expected(Some("token")));
+    assert_eq!(credentials(&[lambda, id, secret, ("AWS_SESSION_TOKEN", "")]), expected(None));
+    assert_eq!(credentials(&[id, secret, token]), None);
+    assert_eq!(credentials(&[("AWS_LAMBDA_RUNTIME_API", ""), id, secret]), None);
+    assert_eq!(credentials(&[lambda, ("AWS_ACCESS_KEY_ID", " "), secret]), None);
+}
+
+#[test]
+fn credentials_of_snapstart_come_from_the_endpoint() {
+    let lambda = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
+    let endpoint = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9001/credentials");
+    assert_eq!(credentials(&[lambda, endpoint]), None);
 }
 
 #[test]

@@ -43,6 +43,7 @@ use cruddur::store::{self, Store};
 use cruddur_local::issuer::Issuer;
 use dynoxide::Database;
 use jiff::{SignedDuration, Timestamp};
+use lambda_spans::{Settings, Spans};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
@@ -323,7 +324,7 @@ pub(crate) fn user(number: u128, sub: &str, handle: &str, display_name: &str) ->
     Profile { sub: sub.to_owned(), author, bio: String::new(), named_at: Timestamp::UNIX_EPOCH }
 }
 
-/// The SDK's configuration for the endpoint at `url`.
+/// The SDK's configuration for the endpoint at `url`, with the HTTP client of the functions.
 pub(crate) fn sdk(url: &str) -> SdkConfig {
     let credentials = Credentials::new("local", "local", None, None, "test");
     SdkConfig::builder()
@@ -331,6 +332,7 @@ pub(crate) fn sdk(url: &str) -> SdkConfig {
         .region(Region::from_static("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(url)
+        .http_client(Spans::new(&Settings::from_lookup(|_| None)).http_client())
         .build()
 }
 

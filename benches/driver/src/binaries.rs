@@ -9,6 +9,8 @@ const PACKAGES: [&str; 6] = ["none", "ours", "official", "lite", "sdk", "sdk-our
 #[derive(Debug)]
 pub(crate) struct Binaries {
     folder: PathBuf,
+    /// Whether the subjects run in callgrind.
+    in_callgrind: bool,
     sizes: BTreeMap<&'static str, u64>,
 }
 
@@ -18,7 +20,7 @@ impl Binaries {
         let executable = std::env::current_exe().expect("the path of this executable");
         let folder = executable.parent().expect("a directory").to_owned();
         if build {
-            PACKAGES.iter().for_each(|package| self::build(package));
+            PACKAGES.iter().for_each(|package| self::build(package, "release"));
         }
         let size = |package| {
             let path = folder.join(package);
@@ -26,11 +28,34 @@ impl Binaries {
             file.len()
         };
         let sizes = PACKAGES.iter().map(|package| (*package, size(package))).collect();
-        Self { folder, sizes }
+        Self { folder, in_callgrind: false, sizes }
     }
 
-    pub(crate) fn path(&self, package: &str) -> PathBuf {
-        self.folder.join(package)
+    /// Builds the subjects whose instructions are counted, in the directory of this executable.
+    pub(crate) fn build_for_callgrind() -> Self {
+        ["none", "ours"].iter().for_each(|package| self::build(package, "instructions"));
+        let executable = std::env::current_exe().expect("the path of this executable");
+        let folder = executable.parent().expect("a directory").to_owned();
+        Self { folder, in_callgrind: true, sizes: BTreeMap::new() }
+    }
+
+    /// Returns the command that starts a subject.
+    pub(crate) fn command(&self, package: &str) -> Command {
+        let path = self.folder.join(package);
+        if !self.in_callgrind {
+            return Command::new(path);
+        }
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        let valgrind = std::env::split_paths(&paths).map(|folder| folder.join("valgrind")).find(|path| path.is_file());
+        let valgrind = valgrind.expect("valgrind is required (Debian: apt-get install valgrind)");
+        let mut command = Command::new(valgrind);
+        command.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", self.counts().display())).arg(path);
+        command
+    }
+
+    /// Returns the file with callgrind's counts.
+    pub(crate) fn counts(&self) -> PathBuf {
+        self.folder.join("callgrind.out")
     }
 
     /// Returns the size in bytes.
@@ -39,10 +64,10 @@ impl Binaries {
     }
 }
 
-fn build(package: &str) {
+fn build(package: &str, profile: &str) {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--locked", "--manifest-path", manifest, "--package", package])
+        .args(["build", "--profile", profile, "--locked", "--manifest-path", manifest, "--package", package])
         .status()
         .expect("cargo runs");
     assert!(built.success(), "building {package} failed: {built}");

@@ -48,10 +48,10 @@ pub(crate) struct FaultResult {
     pub(crate) invocations: usize,
     /// In milliseconds.
     pub(crate) response_p50: f64,
-    /// The difference to the same variant without a fault, in milliseconds; not measured for peers.
-    pub(crate) response_above_no_fault: Option<f64>,
-    /// The mean time until the next poll, minus the same without tracing, in milliseconds.
-    pub(crate) extra: f64,
+    /// The difference to the same variant without a fault in each round, in milliseconds; empty for peers.
+    pub(crate) response_above_no_fault: Vec<f64>,
+    /// The mean time until the next poll, minus the same without tracing, in each round, in milliseconds.
+    pub(crate) extra: Vec<f64>,
 }
 
 pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<FaultResult> {
@@ -73,10 +73,11 @@ pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<FaultResult
             fault: *fault,
             invocations: rounds[0].1[index].response.len(),
             response_p50: median(rounds.iter().map(|(_, runs)| response(&runs[index])).collect()),
-            response_above_no_fault: Some(median(
-                rounds.iter().map(|(_, runs)| response(&runs[index]) - response(&runs[no_fault(*variant)])).collect(),
-            )),
-            extra: median(rounds.iter().map(|(none, runs)| extra(&runs[index], none)).collect()),
+            response_above_no_fault: rounds
+                .iter()
+                .map(|(_, runs)| response(&runs[index]) - response(&runs[no_fault(*variant)]))
+                .collect(),
+            extra: rounds.iter().map(|(none, runs)| extra(&runs[index], none)).collect(),
         })
         .collect();
     let none = &rounds[0].0;
@@ -88,8 +89,8 @@ pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<FaultResult
                 fault,
                 invocations: run.response.len(),
                 response_p50: response(&run),
-                response_above_no_fault: None,
-                extra: extra(&run, none),
+                response_above_no_fault: Vec::new(),
+                extra: vec![extra(&run, none)],
             }
         })
     }));

@@ -57,14 +57,24 @@ pub(crate) const ALL: [Figure; 9] =
 
 impl Figure {
     /// Returns the median of the rounds.
+    /// Returns the lowest and the highest value.
+    pub(crate) fn spread(values: &[f64]) -> (f64, f64) {
+        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)))
+    }
+
     pub(crate) fn median(&self, measured: &Measured) -> f64 {
         median(measured.rounds.iter().map(|round| (self.in_round)(measured, round)).collect())
     }
 
     /// Returns the median of the differences to `base` in each round.
     pub(crate) fn above(&self, measured: &Measured, base: &Measured) -> f64 {
+        median(self.differences(measured, base))
+    }
+
+    /// Returns the differences to `base` in each round.
+    pub(crate) fn differences(&self, measured: &Measured, base: &Measured) -> Vec<f64> {
         let rounds = measured.rounds.iter().zip(&base.rounds);
-        median(rounds.map(|(mine, other)| (self.in_round)(measured, mine) - (self.in_round)(base, other)).collect())
+        rounds.map(|(mine, other)| (self.in_round)(measured, mine) - (self.in_round)(base, other)).collect()
     }
 
     pub(crate) fn ratio(&self, measured: &Measured, base: &Measured) -> f64 {
@@ -77,6 +87,12 @@ impl Figure {
 
     pub(crate) fn show_difference(&self, value: f64) -> String {
         format!("{value:+.digits$} {}", self.unit, digits = self.digits).trim_end().to_owned()
+    }
+
+    /// Shows the lowest and the highest difference.
+    pub(crate) fn show_spread(&self, differences: &[f64]) -> String {
+        let (lowest, highest) = spread(differences);
+        format!("{lowest:+.digits$} to {}", self.show_difference(highest), digits = self.digits)
     }
 }
 
@@ -92,6 +108,11 @@ pub(crate) fn percentile(durations: &[Duration], percent: usize) -> Duration {
 
 pub(crate) fn mean(durations: &[Duration]) -> Duration {
     durations.iter().sum::<Duration>() / u32::try_from(durations.len()).expect("not so many")
+}
+
+/// Returns the lowest and the highest value.
+pub(crate) fn spread(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)))
 }
 
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {

@@ -7,7 +7,8 @@
 //! - [`process`]: signals, CPU clock and memory of a function
 //! - [`run`]: one process from start to end; [`arrivals`]: the spans that it exported
 //! - [`series`], [`cold`], [`large`], [`faults`]: sequences of runs; [`figures`]: statistics
-//! - [`report`], [`targets`]: the tables
+//! - [`report`], [`goals`]: the tables
+//! - [`instructions`]: `make instructions`, which counts instructions instead
 //!
 //! All I/O is blocking and uses the standard library: the scheduling of an async runtime would distort times of 0.1 ms.
 //! Failures panic with a message.
@@ -19,7 +20,9 @@ mod collector;
 mod daemon;
 mod faults;
 mod figures;
+mod goals;
 mod http;
+mod instructions;
 mod large;
 mod options;
 mod process;
@@ -27,19 +30,22 @@ mod report;
 mod run;
 mod runtime_api;
 mod series;
-mod targets;
 mod tls;
 mod variant;
 
 use std::fs;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use collector::Behavior;
 use options::Options;
 use series::Series;
 
-fn main() {
+fn main() -> ExitCode {
     let options = Options::from_arguments(std::env::args().skip(1));
+    if let Some(file) = &options.instructions {
+        return if instructions::check(file, options.update) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let binaries = binaries::Binaries::build(options.build);
     let machine = report::machine(&options);
     let responds = |name, after, rounds| Series::measure(name, Behavior::Responds(after), rounds, &options, &binaries);
@@ -56,4 +62,5 @@ fn main() {
     if let Some(path) = &options.write {
         fs::write(path, text).unwrap_or_else(|error| panic!("{path}: {error}"));
     }
+    ExitCode::SUCCESS
 }

@@ -1,7 +1,6 @@
 //! The process of a function: signals, CPU time and memory.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,16 +18,15 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `binary` with only these variables. Its output is discarded.
-    pub(crate) fn start(binary: &Path, environment: &[(&str, String)]) -> Self {
-        let mut command = Command::new(binary);
+    /// Starts `command` with only these variables. Its output is discarded.
+    pub(crate) fn start(mut command: Command, environment: &[(&str, String)]) -> Self {
         command.env_clear().envs(environment.iter().map(|(name, value)| (*name, value.as_str())));
         command.stdin(Stdio::null()).stdout(Stdio::null());
         if std::env::var_os("BENCH_STDERR").is_none() {
             command.stderr(Stdio::null());
         }
         let started = Instant::now();
-        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let pid = Pid::from_raw(child.id().cast_signed());
         Self { child, pid, started }
     }

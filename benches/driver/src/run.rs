@@ -60,6 +60,15 @@ pub(crate) fn init(variant: &Variant, binaries: &Binaries, plan: &Plan) -> Durat
     Environment::start(variant, binaries, plan).init
 }
 
+/// Runs the subject until its orderly end, at which callgrind writes its counts.
+pub(crate) fn to_the_end(variant: &Variant, binaries: &Binaries, plan: &Plan) {
+    let mut environment = Environment::start(variant, binaries, plan);
+    for _ in 0..plan.invocations {
+        environment.invoke(plan.gap);
+    }
+    environment.process.terminate(LONGEST_INVOCATION);
+}
+
 pub(crate) fn run(variant: &Variant, binaries: &Binaries, plan: &Plan) -> Run {
     let mut environment = Environment::start(variant, binaries, plan);
     for _ in 0..plan.warm_up {
@@ -134,7 +143,7 @@ impl Environment {
         variables.extend(variant.xray.then(|| ("AWS_XRAY_DAEMON_ADDRESS", daemon.address())));
         variables.extend(tls.map(|tls| ("SSL_CERT_FILE", tls.trusted.display().to_string())));
         variables.extend(plan.count_allocations.then(|| ("COUNT_ALLOCATIONS", "1".to_owned())));
-        let process = Process::start(&binaries.path(variant.package), &variables);
+        let process = Process::start(binaries.command(variant.package), &variables);
         api.set_process(process.pid());
         let mut environment = Self {
             process,

@@ -3,11 +3,21 @@
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Level, Metadata};
+#[cfg(feature = "env-filter")]
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+#[cfg(any(test, not(feature = "env-filter")))]
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Filter};
 
 use crate::variables::{Reader, shown};
+
+/// The filter that the variable contains.
+#[cfg(feature = "env-filter")]
+pub(crate) type ChosenFilter = EnvFilter;
+/// The same without the regular expressions of `EnvFilter`, which are a tenth of a small function's binary.
+#[cfg(not(feature = "env-filter"))]
+pub(crate) type ChosenFilter = Targets;
 
 const VARIABLE: &str = "LAMBDA_SPANS_FILTER";
 /// The target of this crate's own spans.
@@ -79,7 +89,7 @@ fn is_of_library(metadata: &Metadata<'_>) -> bool {
 }
 
 /// Reads the program's own filter.
-pub(crate) fn read(reader: &mut Reader<'_>) -> Option<EnvFilter> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<ChosenFilter> {
     let entries = reader.text(VARIABLE).unwrap_or_default();
     let filter = reader.parsed(&[VARIABLE], parse)?;
     for (position, entry) in numbered(&entries) {
@@ -97,9 +107,9 @@ fn numbered(entries: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(entries.split(',').map(str::trim)).filter(|(_, entry)| !entry.is_empty())
 }
 
-fn parse(value: &str) -> Result<EnvFilter, String> {
+fn parse(value: &str) -> Result<ChosenFilter, String> {
     for (position, entry) in numbered(value) {
-        EnvFilter::builder().parse(entry).map_err(|problem| {
+        directives(entry).map_err(|problem| {
             format!(
                 "found {}; entry {position} is invalid: {problem}; allowed are directives of EnvFilter, such as \
                  `info,my_crate=debug`",
@@ -109,20 +119,39 @@ fn parse(value: &str) -> Result<EnvFilter, String> {
     }
     let entries: Vec<_> = numbered(value).map(|(_, entry)| entry).collect();
     // Each entry is valid.
-    EnvFilter::builder().parse(entries.join(",")).map_err(|problem| problem.to_string())
+    directives(&entries.join(","))
+}
+
+#[cfg(feature = "env-filter")]
+fn directives(text: &str) -> Result<EnvFilter, String> {
+    EnvFilter::builder().parse(text).map_err(|problem| problem.to_string())
+}
+
+#[cfg(not(feature = "env-filter"))]
+fn directives(text: &str) -> Result<Targets, String> {
+    targets(text)
+}
+
+/// Reads directives with levels and targets.
+#[cfg(any(test, not(feature = "env-filter")))]
+fn targets(text: &str) -> Result<Targets, String> {
+    if text.contains(['[', '{']) {
+        return Err("directives with spans or fields need the feature `env-filter` of lambda-spans".to_owned());
+    }
+    text.parse::<Targets>().map_err(|problem| problem.to_string())
 }
 
 /// The filter of a layer of this crate.
 pub(crate) struct SpanFilter {
     enabled: bool,
     /// The program's own filter. It has a state, so each layer needs its own copy.
-    chosen: Option<EnvFilter>,
+    chosen: Option<ChosenFilter>,
     /// Whether the layer also receives `ERROR` events.
     error_events: bool,
 }
 
 impl SpanFilter {
-    pub(crate) fn new(enabled: bool, chosen: Option<EnvFilter>) -> Self {
+    pub(crate) fn new(enabled: bool, chosen: Option<ChosenFilter>) -> Self {
         Self { enabled, chosen, error_events: false }
     }
 
@@ -139,7 +168,7 @@ impl SpanFilter {
     }
 
     /// Returns the program's own filter if it decides about this span.
-    fn chosen(&self, metadata: &Metadata<'_>) -> Option<&EnvFilter> {
+    fn chosen(&self, metadata: &Metadata<'_>) -> Option<&ChosenFilter> {
         self.chosen.as_ref().filter(|_| metadata.is_span())
     }
 }
@@ -207,6 +236,17 @@ impl<S> Filter<S> for SpanFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn filter_without_the_feature_has_levels_and_targets() {
+        let filter = targets("info,shop=debug,sqlx=off").expect("a filter");
+        let selects = |target, level| filter.would_enable(target, &level);
+        assert!(selects("shop::cart", Level::DEBUG) && selects("other", Level::INFO));
+        assert!(!selects("shop", Level::TRACE) && !selects("other", Level::DEBUG) && !selects("sqlx", Level::ERROR));
+        for unsupported in ["[request]=debug", "info,[request{tenant=acme}]=debug", "shop[{id}]=debug", "shop=loud"] {
+            assert!(targets(unsupported).is_err(), "{unsupported}");
+        }
+    }
 
     #[test]
     fn only_whole_crate_names_are_internal() {

@@ -157,8 +157,7 @@ impl Container {
         }
         let request = request.body(SdkBody::empty()).map_err(|error| error.to_string())?;
         let request = request.try_into().map_err(|error| format!("{error}"))?;
-        let response =
-            stack.connector(&self.endpoint.to_string()).call(request).await.map_err(|error| error.to_string())?;
+        let response = stack.connector().call(request).await.map_err(|error| error.to_string())?;
         let response = response.try_into_http1x().map_err(|error| error.to_string())?;
         let status = response.status();
         if !status.is_success() {

@@ -65,7 +65,7 @@ impl KeyParameter {
         let mut request = request.body(SdkBody::from(body.as_str())).map_err(|error| error.to_string())?;
         self.signer.sign(&mut request, body.as_bytes(), stack, Moment::now()).await?;
         let request = request.try_into().map_err(|error| format!("{error}"))?;
-        let response = stack.connector(&self.endpoint).call(request).await.map_err(|error| error.to_string())?;
+        let response = stack.connector().call(request).await.map_err(|error| error.to_string())?;
         let response = response.try_into_http1x().map_err(|error| error.to_string())?;
         let status = response.status();
         let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(|error| error.to_string())?;

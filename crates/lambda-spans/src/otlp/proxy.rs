@@ -1,6 +1,6 @@
 //! The proxies between this process and its receivers.
 
-use aws_smithy_http_client::proxy::ProxyConfig;
+use hyper_util::client::proxy::matcher::Matcher;
 
 use crate::variables::url::Url;
 use crate::variables::{Reader, shown};
@@ -35,27 +35,43 @@ impl ProxySettings {
         }
     }
 
-    /// Returns the proxy for `http://` URLs.
-    pub(super) fn http(&self) -> Option<ProxyConfig> {
-        self.except(ProxyConfig::http(self.http.as_deref()?).ok()?)
-    }
-
-    /// Returns the proxy for `https://` URLs.
-    pub(super) fn https(&self) -> Option<ProxyConfig> {
-        self.except(ProxyConfig::https(self.https.as_deref()?).ok()?)
-    }
-
-    fn except(&self, proxy: ProxyConfig) -> Option<ProxyConfig> {
-        Some(proxy.no_proxy(&self.except))
+    /// Returns what decides about the proxy of a URL, or `None` without proxies.
+    pub(super) fn matcher(&self) -> Option<Matcher> {
+        if self.http.is_none() && self.https.is_none() {
+            return None;
+        }
+        let (http, https) = (self.http.clone().unwrap_or_default(), self.https.clone().unwrap_or_default());
+        Some(Matcher::builder().http(http).https(https).no(self.except.as_str()).build())
     }
 }
 
 /// Accepts the URL of an HTTP proxy. As in curl, the scheme is optional.
 fn proxy(value: &str) -> Result<String, String> {
     let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
-    if Url::parse(&url).is_some() && ProxyConfig::https(url.as_str()).is_ok() {
+    if Url::parse(&url).is_some() {
         return Ok(url);
     }
     let shown = shown(value.rsplit('@').next().unwrap_or(value));
     Err(format!("found {shown}; allowed is the URL of an HTTP proxy, such as `http://host:3128`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_and_excepted_hosts_use_no_proxy() {
+        let proxy = Some("http://proxy.example:3128".to_owned());
+        let except = format!("{NEVER},internal.example");
+        let matcher = ProxySettings { http: proxy, https: None, except }.matcher().expect("a proxy");
+        let uses_proxy = |url: &str| matcher.intercept(&url.parse().expect("a URL")).is_some();
+        for host in ["localhost", "LOCALHOST", "127.8.8.8", "[::1]", "169.254.170.23", "a.internal.example"] {
+            assert!(!uses_proxy(&format!("http://{host}:4318/")), "{host}");
+        }
+        for host in ["localhost.example", "10.0.0.1", "[2001:db8::1]"] {
+            assert!(uses_proxy(&format!("http://{host}/")), "{host}");
+        }
+        assert!(!uses_proxy("https://10.0.0.1/"));
+        assert!(ProxySettings::default().matcher().is_none());
+    }
 }

@@ -5,12 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use opentelemetry::{Key, Value};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::flush::FlushMode;
 use crate::capture::limits::SpanLimits;
-use crate::capture::span_filter;
+use crate::capture::span_filter::{self, ChosenFilter};
 use crate::export::pipeline::ExportSettings;
 use crate::export::resource::ResourceSettings;
 use crate::otlp::proxy::ProxySettings;
@@ -60,7 +59,7 @@ pub struct Settings {
     pub(crate) context: ContextMode,
     pub(crate) client_address: bool,
     pub(crate) exception_messages: ExceptionMessages,
-    pub(crate) span_filter: Option<EnvFilter>,
+    pub(crate) span_filter: Option<ChosenFilter>,
     pub(crate) limits: SpanLimits,
     pub(crate) hook: SpanHook,
     /// Whether this library writes log lines.

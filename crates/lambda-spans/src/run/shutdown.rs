@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::http::Request;
 use aws_smithy_types::body::SdkBody;
+use http_body_util::BodyExt as _;
 use tracing::warn;
 
 use super::spans::Spans;
@@ -45,7 +46,7 @@ impl Spans {
 /// emulators.
 pub(super) async fn export_at_the_end(spans: Spans) -> bool {
     let registered = match &spans.runtime_api {
-        Some(api) => tokio::time::timeout(REGISTRATION, register(&spans.http_stack.plain(), api)).await,
+        Some(api) => tokio::time::timeout(REGISTRATION, register(&spans.http_stack.direct(), api)).await,
         None => return false,
     };
     let problem = match registered {
@@ -96,7 +97,10 @@ async fn register(connector: &SharedHttpConnector, api: &str) -> Result<(), Stri
     let Some(identifier) = identifier.filter(|_| response.status().is_success()) else {
         return Err(format!("the Extensions API answered {}", response.status().as_u16()));
     };
-    // The request for the first event reports readiness. Its response never arrives.
+    // The connection is free again when the body has been read.
+    response.into_body().collect().await.map_err(|error| error.to_string())?;
+    // The request for the first event reports readiness. It runs beside the runtime's first poll, and its response never
+    // arrives.
     let request = prepared(
         http::Request::get(format!("{base}/event/next")).header(IDENTIFIER, identifier).body(SdkBody::empty()),
     )?;

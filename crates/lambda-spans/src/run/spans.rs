@@ -14,7 +14,7 @@ use tracing_subscriber::layer::Filter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{Layer, Registry};
 
 use super::cleanup::Cleanup;
 #[cfg(feature = "testing")]
@@ -29,7 +29,7 @@ use crate::capture::integers::Integers;
 use crate::capture::logs::{self, LogLayer};
 use crate::capture::panics;
 use crate::capture::recorder::{Recorder, RecorderSettings};
-use crate::capture::span_filter::SpanFilter;
+use crate::capture::span_filter::{ChosenFilter, SpanFilter};
 use crate::clock::Moment;
 use crate::export::pipeline::Pipeline;
 use crate::otlp::http_stack::{HttpStack, NO_ROOTS};
@@ -106,7 +106,7 @@ pub struct Spans {
     /// Whether this process has handled an invocation.
     pub(super) warm: Arc<AtomicBool>,
     /// The program's own filter of spans.
-    filter: Option<Arc<EnvFilter>>,
+    filter: Option<Arc<ChosenFilter>>,
     messages: ExceptionMessages,
     /// Whether there is no OTLP destination because there are no trusted root certificates.
     without_roots: Arc<AtomicBool>,
@@ -378,19 +378,19 @@ impl Spans {
     }
 
     /// Returns the exporters' HTTP client for use in AWS SDK clients. The function then has one TLS stack and loads the
-    /// trusted root certificates once.
+    /// trusted root certificates once, at its first TLS connection.
     ///
-    /// It uses the proxies of `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`, except for hosts in `NO_PROXY`. Its connect
-    /// timeout is one second; the SDK's own connect and read timeouts do not apply. Without trusted root certificates,
-    /// requests over TLS fail.
+    /// It sends HTTP/1.1 and uses the proxies of `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`, except for hosts in
+    /// `NO_PROXY`. The SDK's connect timeout is limited to one second; its read timeout applies. Without trusted root
+    /// certificates, requests over TLS fail.
     pub fn http_client(&self) -> SharedHttpClient {
         self.http_stack.client()
     }
 
     /// Returns the connector of [`http_client`](Self::http_client) for requests outside of the AWS SDK. It has only a
     /// connect timeout of one second and creates no spans.
-    pub fn http_connector(&self, url: &str) -> SharedHttpConnector {
-        self.http_stack.connector(url)
+    pub fn http_connector(&self) -> SharedHttpConnector {
+        self.http_stack.connector()
     }
 
     /// Exports the remaining spans within `limit`.

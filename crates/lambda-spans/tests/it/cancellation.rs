@@ -55,6 +55,7 @@ async fn disconnected_client_cancels_request_and_queries() {
     let server = Server::start().await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = Builder::new()
+        .http_client(server.spans.http_client())
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("id", "secret", None, None, "test"))

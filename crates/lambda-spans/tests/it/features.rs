@@ -31,11 +31,19 @@ fn http_and_signing_are_optional() {
     assert_eq!(built(&["--features", "sigv4"]), [false, false, true]);
 }
 
-/// Without `rt-tokio` the HTTP stack panics, because its connect timeout has no timer. An SDK in the same build, as in
-/// all other tests, hides this.
+/// The SDK's own HTTP client would be a second HTTP and TLS stack, and HTTP/2 would never be used.
 #[test]
-fn http_stack_has_a_timer_without_an_sdk() {
-    assert!(features("aws-smithy-async").contains(&"rt-tokio".to_owned()));
+fn build_has_one_http_stack() {
+    let tree = tree(&["--edges", "normal", "--all-features"]);
+    let names: Vec<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    for unused in ["aws-smithy-http-client", "h2", "hyper-rustls"] {
+        assert!(!names.contains(&unused), "{unused}");
+    }
+    assert!(names.contains(&"hyper"));
+}
+
+#[test]
+fn build_has_no_test_utilities() {
     assert!(!features("aws-smithy-async").contains(&"test-util".to_owned()));
 }
 
