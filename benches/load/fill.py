@@ -23,7 +23,7 @@ def main(file: str, wanted: int) -> None:
     database = sqlite3.connect(file)
     database.execute("PRAGMA synchronous = OFF")
     database.execute("PRAGMA cache_size = -200000")
-    posts = [ID.search(sk).group() for (sk,) in database.execute(f"SELECT sk FROM {ITEMS[0]} WHERE pk LIKE 'HOME#%'")]
+    posts = [ID.search(sk).group() for (sk,) in database.execute(f"SELECT sk FROM {ITEMS[0]} WHERE pk LIKE '%HOME#%'")]
     copies = max(0, -(-wanted // len(posts)) - 1)
     for table, columns, keys in (ITEMS, LISTS):
         names = ", ".join(columns)
