@@ -17,6 +17,10 @@ use crate::variant::{NONE, OURS_ADAPTIVE, OURS_END, Variant};
 
 const VARIANTS: [Variant; 3] = [NONE, OURS_END, OURS_ADAPTIVE];
 const INVOCATIONS: usize = 50;
+/// In a burst, `adaptive` sends spans every 200 ms, so the number of requests would depend on the speed of callgrind.
+/// With this pause, each invocation sends the spans of the one before.
+const PAUSE: Duration = Duration::from_millis(300);
+const INVOCATIONS_WITH_PAUSE: usize = 10;
 /// Other versions of the C library and other processors execute slightly different instructions.
 const TOLERANCE: f64 = 0.05;
 const HEADER: &str = "\
@@ -57,7 +61,8 @@ pub(crate) fn check(file: &str, update: bool) -> bool {
 }
 
 fn read(file: &str) -> Counts {
-    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let text = fs::read_to_string(file)
+        .unwrap_or_else(|error| panic!("{file}: {error}; run `make instructions UPDATE=1` to write it"));
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let counts = lines.map(|line| {
         let (name, count) = line.split_once(' ').unwrap_or_else(|| panic!("{file}: {line}"));
@@ -67,12 +72,14 @@ fn read(file: &str) -> Counts {
 }
 
 fn count(variant: &Variant, binaries: &Binaries) -> [(String, u64); 2] {
-    let [none, once, twice] = [0, INVOCATIONS, 2 * INVOCATIONS].map(|invocations| {
+    let (some, gap) =
+        if *variant == OURS_ADAPTIVE { (INVOCATIONS_WITH_PAUSE, PAUSE) } else { (INVOCATIONS, Duration::ZERO) };
+    let [none, once, twice] = [0, some, 2 * some].map(|invocations| {
         eprintln!("{}: {invocations} invocations", variant.name);
-        run::to_the_end(variant, binaries, &Plan { invocations, ..PLAN });
+        run::to_the_end(variant, binaries, &Plan { invocations, gap, ..PLAN });
         total(&binaries.counts())
     });
-    let invocation = twice.saturating_sub(once) / INVOCATIONS as u64;
+    let invocation = twice.saturating_sub(once) / some as u64;
     [(format!("{}/start", variant.name), none), (format!("{}/invocation", variant.name), invocation)]
 }
 
