@@ -264,7 +264,7 @@ async fn deleted_post_leaves_no_index_item() {
         let post = app.posted(hours(1), number, message, "1-day").await;
         app.settle().await;
         assert_ne!(app.contents().await, before);
-        app.delete_item(cruddur::store::keys::activity(post.id)).await;
+        app.delete_item(app.key(post.id)).await;
         app.settle().await;
         assert_eq!(app.contents().await, before);
     }

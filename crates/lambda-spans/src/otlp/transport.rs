@@ -194,7 +194,7 @@ mod tests {
         let signer = Signer::read(&mut Reader::new(&variable), "xray", "eu-west-1".to_owned()).unwrap();
         let stack = HttpStack::default();
         let uri = Uri::from_static("http://127.0.0.1:9/v1/traces");
-        let transport = Transport::new(stack.plain(), uri, HeaderMap::new(), Some(signer), stack);
+        let transport = Transport::new(stack.direct(), uri, HeaderMap::new(), Some(signer), stack);
         let request = RequestBody { bytes: Vec::new().into(), encoding: None };
         let outcome = transport.send(&request, Duration::from_secs(60), Instant::now()).await;
         let ExportOutcome::NoResponse { problem } = outcome else { panic!("{outcome:?}") };

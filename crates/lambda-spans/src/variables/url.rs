@@ -1,6 +1,7 @@
 //! URLs in variables: credentials become a header, and a path can be appended before the query.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use aws_smithy_types::base64;
 use http::uri::{Authority, Scheme};
@@ -58,6 +59,12 @@ impl Url {
         self.to_string().parse().unwrap_or_default()
     }
 
+    /// Returns whether the URL names this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = self.host().trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
     /// Returns the URL without its query, which may contain a key.
     pub(crate) fn without_query(&self) -> Self {
         Self { query: None, ..self.clone() }
@@ -112,6 +119,16 @@ mod tests {
     fn other_schemes_and_missing_hosts_are_rejected() {
         for text in ["collector:4318", "host", "ftp://host/", "http://", "http:///x", "http://:4318", "grpc://host"] {
             assert_eq!(Url::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_recognized_by_name_and_address() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.8.8", "[::1]"] {
+            assert!(url(&format!("http://{host}:4318/")).is_loopback(), "{host}");
+        }
+        for host in ["localhost.example", "10.0.0.1", "[2001:db8::1]"] {
+            assert!(!url(&format!("http://{host}/")).is_loopback(), "{host}");
         }
     }
 }

@@ -11,7 +11,7 @@ use cruddur_local::options::Options;
 
 /// A database as versions without layouts wrote it: the table with an item, and a position in its stream.
 async fn database_without_layout(folder: &Path) {
-    let database = DynamoDb::start(&folder.join("dynamodb.sqlite")).unwrap();
+    let database = DynamoDb::start(&folder.join("dynamodb.sqlite"), Clock::system()).unwrap();
     let client = aws_sdk_dynamodb::Client::new(&aws::sdk_config(database.address()));
     cruddur::store::create_table(&client, TABLE).await.unwrap();
     let text = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
@@ -49,7 +49,7 @@ async fn database_of_another_layout_is_set_aside() {
     assert_eq!(names(folder.path()), ["dynamodb.1.sqlite", "dynamodb.sqlite", "stream.1"]);
     server.stop().await;
     // The old data is kept as it was.
-    let kept = DynamoDb::start(&folder.path().join("dynamodb.1.sqlite")).unwrap();
+    let kept = DynamoDb::start(&folder.path().join("dynamodb.1.sqlite"), Clock::system()).unwrap();
     let client = aws_sdk_dynamodb::Client::new(&aws::sdk_config(kept.address()));
     assert_eq!(client.scan().table_name(TABLE).send().await.unwrap().count, 1);
     kept.stop().await;
