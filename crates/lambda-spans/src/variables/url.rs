@@ -1,6 +1,7 @@
 //! URLs in variables: credentials become a header, and a path can be appended before the query.
 
 use std::fmt;
+#[cfg(feature = "sigv4")]
 use std::net::IpAddr;
 
 use aws_smithy_types::base64;
@@ -60,6 +61,7 @@ impl Url {
     }
 
     /// Returns whether the URL names this machine.
+    #[cfg(feature = "sigv4")]
     pub(crate) fn is_loopback(&self) -> bool {
         let host = self.host().trim_start_matches('[').trim_end_matches(']');
         host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -122,6 +124,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "sigv4")]
     #[test]
     fn loopback_is_recognized_by_name_and_address() {
         for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.8.8", "[::1]"] {
