@@ -1,4 +1,4 @@
-"""A receiver of traces by OTLP/HTTP with protobuf and gzip, like a collector or Honeycomb."""
+"""A receiver of traces by OTLP/HTTP with protobuf, plain or gzip, like a collector or Honeycomb."""
 
 import contextlib
 import gzip
@@ -11,7 +11,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from processes import http_server
 
-_REQUIRED = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
+# Small requests are not compressed.
+_DECODERS = {"gzip": gzip.decompress, None: bytes}
 
 
 class Receiver:
@@ -24,12 +25,12 @@ class Receiver:
         self._lock = threading.Lock()
 
     def receive(self, path, headers, body):
-        found = {name: headers.get(name) for name in _REQUIRED}
+        content_type, encoding = headers.get("content-type"), headers.get("content-encoding")
         if "x-honeycomb-team" in headers:
             raise ValueError("a request with a Honeycomb key, to a receiver that is not Honeycomb")
-        if path != "/v1/traces" or found != _REQUIRED:
-            raise ValueError(f"a request to {path} with {found}")
-        request = ExportTraceServiceRequest.FromString(gzip.decompress(body))
+        if path != "/v1/traces" or content_type != "application/x-protobuf" or encoding not in _DECODERS:
+            raise ValueError(f"a request to {path} with content type {content_type} and encoding {encoding}")
+        request = ExportTraceServiceRequest.FromString(_DECODERS[encoding](body))
         spans = list(_spans(request))
         with self._lock:
             self._spans += spans
