@@ -28,7 +28,7 @@ async fn posted(messages: &[&str]) -> TestApp {
     app
 }
 
-fn analysed(text: &str) -> String {
+fn analyzed(text: &str) -> String {
     SearchText::new(text).stored()
 }
 
@@ -48,9 +48,9 @@ fn search_text_is_folded_and_split() {
         ("hid\u{ad}den wo\u{200b}rds", " hidden words "),
         ("!? … _ \u{301} \u{1F3FD} \u{3164}", " "),
     ] {
-        assert_eq!(analysed(text), expected, "{text}");
+        assert_eq!(analyzed(text), expected, "{text}");
     }
-    assert_eq!(analysed(&"x".repeat(280)), format!(" {} ", "x".repeat(280)));
+    assert_eq!(analyzed(&"x".repeat(280)), format!(" {} ", "x".repeat(280)));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn emoji_is_one_unit_without_skin_tone() {
         ),
         ("1\u{fe0f}\u{20e3} Rust™", " 1 rust ™ "),
     ] {
-        assert_eq!(analysed(text), expected, "{text}");
+        assert_eq!(analyzed(text), expected, "{text}");
     }
 }
 
@@ -166,7 +166,7 @@ proptest! {
 
     #[test]
     fn every_prefix_of_three_characters_finds_a_post(text in TEXTS) {
-        let stored = analysed(&text);
+        let stored = analyzed(&text);
         for word in stored.split_whitespace() {
             let ends = word.char_indices().skip(3).map(|(at, _)| at).chain([word.len()]);
             for prefix in ends.map(|end| &word[..end]).filter(|prefix| SearchText::new(prefix).stored().trim() == *prefix) {

@@ -4,8 +4,8 @@
 
 mod clients;
 mod endpoint;
-mod layout;
 mod in_process;
+mod layout;
 mod local_server;
 mod seed;
 mod stream;
