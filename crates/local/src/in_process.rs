@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 const TARGET: &str = "x-amz-target";
 const DYNAMODB: &str = "DynamoDB_20120810.";
 
-/// Answers the operations of [`dispatch`](Engine::read) in this process. All other operations, and all failures that are
+/// Answers the operations of `Engine::read` in this process. All other operations, and all failures that are
 /// not part of normal operation, go to the database's own HTTP server, which words DynamoDB's errors.
 #[derive(Clone, Debug)]
 pub struct InProcess {
