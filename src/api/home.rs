@@ -65,7 +65,7 @@ async fn anonymous(state: &AppState, kept: &KeptHome, page: &Paginator<'_>) -> R
     // Counted before the table is read.
     let writes = state.store.home_writes();
     let is_first = page.before.is_none();
-    let answer = match kept.get(page.limit, page.now, writes).filter(|_| is_first) {
+    let answer = match is_first.then(|| kept.get(page.limit, page.now, writes)).flatten() {
         Some(answer) => {
             Span::current().record("app.home_kept", true);
             answer

@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, ReturnConsumedCapacity, WriteRequest};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{
+    DeleteRequest, KeysAndAttributes, PutRequest, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+    WriteRequest,
+};
 use futures_util::future::try_join_all;
 
 use super::items::{self, Item};
@@ -41,6 +45,29 @@ impl Store {
             .send()
             .await?;
         Ok(found.item)
+    }
+
+    /// Writes the item unless one with its key exists, and returns that one.
+    pub(super) async fn put_if_absent(&self, item: Item) -> Result<Option<Item>, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&*self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(None),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Some(failed.item().cloned().unwrap_or_default()))
+                }
+                Some(_) | None => Err(error.into()),
+            },
+        }
     }
 
     /// Returns the items that exist, by key. The keys must be distinct. Eventually consistent.

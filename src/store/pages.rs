@@ -2,7 +2,6 @@ use std::cmp::Reverse;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
-
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
@@ -34,6 +33,20 @@ impl<T> Page<T> {
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(position);
         Self { rows, next }
+    }
+
+    /// Creates a page from the newest `limit` rows of several lists. A row of two lists appears once.
+    ///
+    /// `stopped_at` is the newest position at which reading stopped before the end of a list.
+    pub(super) fn newest(mut rows: Vec<(Id, T)>, stopped_at: Option<Id>, limit: usize) -> Self {
+        // A list may contain unread rows that are older than `stopped_at`.
+        rows.retain(|(position, _)| stopped_at.is_none_or(|stopped_at| *position >= stopped_at));
+        rows.sort_unstable_by_key(|(position, _)| Reverse(*position));
+        rows.dedup_by_key(|(position, _)| *position);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = if more { rows.last().map(|(position, _)| *position) } else { stopped_at };
+        Self { rows: rows.into_iter().map(|(_, row)| row).collect(), next }
     }
 
     pub(super) fn try_map<U>(self, row: impl Fn(T) -> Result<U, StoreError>) -> Result<Page<U>, StoreError> {
@@ -92,14 +105,7 @@ impl ReadItems {
 
     /// Returns the newest `limit` items.
     pub(super) fn into_page(self, limit: usize) -> Page<Item> {
-        let Self { mut items, stopped_at } = self;
-        // A partition may contain unread items that are older than `stopped_at`.
-        items.retain(|(position, _)| stopped_at.is_none_or(|stopped_at| *position >= stopped_at));
-        items.sort_unstable_by_key(|(position, _)| Reverse(*position));
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = if more { items.last().map(|(position, _)| *position) } else { stopped_at };
-        Page { rows: items.into_iter().map(|(_, item)| item).collect(), next }
+        Page::newest(self.items, self.stopped_at, limit)
     }
 }
 

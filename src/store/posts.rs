@@ -1,5 +1,4 @@
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use jiff::Timestamp;
 
 use super::batch::{Consistency, has_key};
@@ -181,30 +180,12 @@ impl Store {
 
     async fn put_post(&self, item: Item) -> Result<(), StoreError> {
         let _write = self.writes.begin();
-        let put = self
-            .client
-            .put_item()
-            .table_name(&*self.table)
-            .set_item(Some(item.clone()))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                // An earlier attempt of the SDK succeeded, but its response was lost.
-                Some(PutItemError::ConditionalCheckFailedException(failed))
-                    if failed
-                        .item()
-                        .is_some_and(|stored| IMMUTABLE.iter().all(|name| stored.get(*name) == item.get(*name))) =>
-                {
-                    Ok(())
-                }
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Err(StoreError::Conflict { on: ACTIVITY }),
-                Some(_) | None => Err(error.into()),
-            },
+        match self.put_if_absent(item.clone()).await? {
+            Some(stored) if IMMUTABLE.iter().any(|name| stored.get(*name) != item.get(*name)) => {
+                Err(StoreError::Conflict { on: ACTIVITY })
+            }
+            // An equal item is that of an earlier attempt of the SDK, whose response was lost.
+            Some(_) | None => Ok(()),
         }
     }
 }

@@ -1,5 +1,4 @@
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -101,15 +100,9 @@ fn word_key(list: &WordList) -> String {
 
 /// Merges the pages of lists that may contain the same posts.
 fn merged(pages: Vec<Page<Id>>, limit: u16) -> Page<Id> {
-    // Beyond a list's position, only the others have been read.
     let stopped_at = pages.iter().filter_map(|page| page.next).max();
-    let ids: BTreeSet<_> = pages.into_iter().flat_map(|page| page.rows).map(Reverse).collect();
-    let ids = ids.into_iter().map(|Reverse(id)| id).filter(|id| stopped_at.is_none_or(|stopped_at| *id >= stopped_at));
-    let mut rows: Vec<_> = ids.collect();
-    let is_cut = rows.len() > usize::from(limit);
-    rows.truncate(usize::from(limit));
-    let next = if is_cut { rows.last().copied() } else { stopped_at };
-    Page { rows, next }
+    let rows = pages.into_iter().flat_map(|page| page.rows).map(|id| (id, id)).collect();
+    Page::newest(rows, stopped_at, usize::from(limit))
 }
 
 fn contains_all(patterns: &[String]) -> Filter {

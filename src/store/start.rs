@@ -1,7 +1,5 @@
 //! The first access to the table.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 
 use super::layout::layout_item;
@@ -49,26 +47,9 @@ impl Store {
 
     async fn create_layout(&self, created_at: Timestamp) -> Result<(), StoreError> {
         let item = layout_item(created_at);
-        let put = self
-            .client
-            .put_item()
-            .table_name(&*self.table)
-            .set_item(Some(item.clone()))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        match put {
-            Ok(_) => self.layout.remember(&item),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                    // Another environment of the function was faster.
-                    failed.item().map_or(Ok(()), |item| self.layout.remember(item))
-                }
-                Some(_) | None => Err(error.into()),
-            },
-        }
+        // Another environment of the function may have been faster.
+        let found = self.put_if_absent(item.clone()).await?;
+        self.layout.remember(found.as_ref().unwrap_or(&item))
     }
 }
 

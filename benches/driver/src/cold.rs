@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::binaries::Binaries;
-use crate::collector::Behavior;
 use crate::figures::{median, milliseconds};
 use crate::options::Options;
 use crate::run::{self, Plan, Run};
@@ -47,14 +46,5 @@ pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<ColdStart> 
 }
 
 fn plan(over_tls: bool) -> Plan {
-    Plan {
-        warm_up: 0,
-        invocations: INVOCATIONS,
-        limit: Duration::MAX,
-        gap: Duration::ZERO,
-        collector: Behavior::Responds(Duration::ZERO),
-        over_tls,
-        daemon_listens: true,
-        count_allocations: false,
-    }
+    Plan { invocations: INVOCATIONS, over_tls, ..Plan::PLAIN }
 }

@@ -99,14 +99,12 @@ pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<FaultResult
 
 fn plan(fault: DestinationFault, invocations: usize) -> Plan {
     Plan {
-        warm_up: 0,
         invocations,
         limit: LIMIT,
         gap: GAP,
         collector: fault.collector,
-        over_tls: false,
         daemon_listens: fault.daemon_listens,
-        count_allocations: false,
+        ..Plan::PLAIN
     }
 }
 

@@ -57,11 +57,6 @@ pub(crate) const ALL: [Figure; 9] =
 
 impl Figure {
     /// Returns the median of the rounds.
-    /// Returns the lowest and the highest value.
-    pub(crate) fn spread(values: &[f64]) -> (f64, f64) {
-        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)))
-    }
-
     pub(crate) fn median(&self, measured: &Measured) -> f64 {
         median(measured.rounds.iter().map(|round| (self.in_round)(measured, round)).collect())
     }

@@ -11,7 +11,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::binaries::Binaries;
-use crate::collector::Behavior;
 use crate::run::{self, Plan};
 use crate::variant::{NONE, OURS_ADAPTIVE, OURS_END, Variant};
 
@@ -76,7 +75,7 @@ fn count(variant: &Variant, binaries: &Binaries) -> [(String, u64); 2] {
         if *variant == OURS_ADAPTIVE { (INVOCATIONS_WITH_PAUSE, PAUSE) } else { (INVOCATIONS, Duration::ZERO) };
     let [none, once, twice] = [0, some, 2 * some].map(|invocations| {
         eprintln!("{}: {invocations} invocations", variant.name);
-        run::to_the_end(variant, binaries, &Plan { invocations, gap, ..PLAN });
+        run::to_the_end(variant, binaries, &Plan { invocations, gap, ..Plan::PLAIN });
         total(&binaries.counts())
     });
     let invocation = twice.saturating_sub(once) / some as u64;
@@ -89,14 +88,3 @@ fn total(output: &Path) -> u64 {
     let total = text.lines().rev().find_map(|line| line.strip_prefix("totals: "));
     total.and_then(|total| total.trim().parse().ok()).expect("a complete output of callgrind")
 }
-
-const PLAN: Plan = Plan {
-    warm_up: 0,
-    invocations: 0,
-    limit: Duration::MAX,
-    gap: Duration::ZERO,
-    collector: Behavior::Responds(Duration::ZERO),
-    over_tls: false,
-    daemon_listens: true,
-    count_allocations: false,
-};

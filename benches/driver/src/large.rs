@@ -1,9 +1,6 @@
 //! Invocations with many spans.
 
-use std::time::Duration;
-
 use crate::binaries::Binaries;
-use crate::collector::Behavior;
 use crate::figures::{median, milliseconds, percentile};
 use crate::options::Options;
 use crate::run::{self, Plan, Run};
@@ -60,16 +57,7 @@ pub(crate) fn measure(options: &Options, binaries: &Binaries) -> Vec<LargeInvoca
     results
 }
 
-const PLAN: Plan = Plan {
-    warm_up: 0,
-    invocations: INVOCATIONS,
-    limit: Duration::MAX,
-    gap: Duration::ZERO,
-    collector: Behavior::Responds(Duration::ZERO),
-    over_tls: false,
-    daemon_listens: true,
-    count_allocations: false,
-};
+const PLAN: Plan = Plan { invocations: INVOCATIONS, ..Plan::PLAIN };
 
 fn next_poll(run: &Run) -> f64 {
     milliseconds(percentile(&run.next_poll, 50))

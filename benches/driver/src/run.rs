@@ -33,6 +33,20 @@ pub(crate) struct Plan {
     pub(crate) count_allocations: bool,
 }
 
+impl Plan {
+    /// Neither faults nor pauses, and a collector that responds immediately. It contains no invocation.
+    pub(crate) const PLAIN: Self = Self {
+        warm_up: 0,
+        invocations: 0,
+        limit: Duration::MAX,
+        gap: Duration::ZERO,
+        collector: Behavior::Responds(Duration::ZERO),
+        over_tls: false,
+        daemon_listens: true,
+        count_allocations: false,
+    };
+}
+
 /// The results of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {

@@ -46,12 +46,9 @@ impl Series {
         let plan = Plan {
             warm_up: WARM_UP,
             invocations: options.invocations,
-            limit: Duration::MAX,
             gap: Duration::from_millis(options.gap_ms),
             collector,
-            over_tls: false,
-            daemon_listens: true,
-            count_allocations: false,
+            ..Plan::PLAIN
         };
         let counting = Plan { invocations: ALLOCATION_INVOCATIONS, count_allocations: true, ..plan };
         let chosen = ALL.into_iter().filter(|variant| {

@@ -23,8 +23,8 @@ use serde::de::DeserializeOwned;
 const TARGET: &str = "x-amz-target";
 const DYNAMODB: &str = "DynamoDB_20120810.";
 
-/// Answers the operations of `Engine::read` in this process. All other operations, and all failures that are
-/// not part of normal operation, go to the database's own HTTP server, which words DynamoDB's errors.
+/// Answers reads and writes of items in this process. All other operations, and unexpected failures, go to the database's
+/// own HTTP server, which formats DynamoDB's errors.
 #[derive(Clone, Debug)]
 pub struct InProcess {
     engine: Arc<Engine>,

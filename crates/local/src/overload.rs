@@ -22,7 +22,7 @@ pub const RUNNING: usize = 32;
 /// The number of requests that wait for their turn. The server rejects further requests.
 pub const WAITING: usize = 96;
 
-/// This route answers even under overload: whoever monitors the server must be able to tell overload from a crash.
+/// This route answers even under overload, so that monitoring can distinguish overload from a crash.
 const HEALTH_CHECK: &str = "/api/health-check";
 
 /// Limits `router` to `running` requests at once and `waiting` requests in a queue.

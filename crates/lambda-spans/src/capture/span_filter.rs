@@ -15,7 +15,7 @@ use crate::variables::{Reader, shown};
 /// The filter that the variable contains.
 #[cfg(feature = "env-filter")]
 pub(crate) type ChosenFilter = EnvFilter;
-/// The same without the regular expressions of `EnvFilter`, which are a tenth of a small function's binary.
+/// The same without the regular expressions of `EnvFilter`, which make the binary larger.
 #[cfg(not(feature = "env-filter"))]
 pub(crate) type ChosenFilter = Targets;
 

@@ -30,7 +30,7 @@ const UNUSED_ENDPOINT: &str = "http://localhost/";
 /// would block the export of later spans and clone the body.
 #[derive(Debug)]
 pub(super) struct Encoder {
-    /// Locked for a whole export, so that each caller gets the body of its own spans.
+    /// Locked during an export, so that a caller never gets the body of another caller.
     exporter: Mutex<SpanExporter>,
     written: Written,
     compressor: Compressor,

@@ -1,6 +1,6 @@
 //! The process's only HTTP and TLS stack. The AWS SDK, OTLP and the request for the Honeycomb key share it.
 //!
-//! HTTP/1.1 suffices: a function has few requests in flight, and a connection of its own for each isolates them.
+//! HTTP/1.1 suffices: a function has few requests in flight. Each uses a separate connection, which isolates them.
 
 mod pool;
 mod stream;

@@ -3,7 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -126,31 +125,9 @@ impl Transport {
             let signed = signer.sign(&mut request, bytes, &self.stack, Moment::now()).await;
             signed.map_err(RequestError::Signature)?;
         }
-        let mut request: HttpRequest = request.try_into().map_err(|error| unusable(&error))?;
-        let mut used = UsedConnection::default();
-        request.add_extension(used.connection.clone());
-        let response = self.connector.call(request).await;
-        used.responds = response.is_ok();
-        let response = response.map_err(|error| connection(&error))?;
+        let request: HttpRequest = request.try_into().map_err(|error| unusable(&error))?;
+        let response = self.connector.call(request).await.map_err(|error| connection(&error))?;
         response.try_into_http1x().map_err(|error| unusable(&error))
-    }
-}
-
-/// Keeps a connection from being used again if it is dropped before the response. With HTTP/2, later requests would
-/// otherwise wait on the same silent connection.
-#[derive(Default)]
-struct UsedConnection {
-    connection: CaptureSmithyConnection,
-    responds: bool,
-}
-
-impl Drop for UsedConnection {
-    fn drop(&mut self) {
-        if !self.responds
-            && let Some(connection) = self.connection.get()
-        {
-            connection.poison();
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 
-/// A function connects to a handful of servers. The default of 256 would reserve 100 KiB.
+/// A function connects to a handful of servers. The default reserves memory for 256.
 const SESSIONS: usize = 16;
 
 /// Returns the configuration that trusts `roots`, or `None` if there are none.
