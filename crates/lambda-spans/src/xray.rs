@@ -33,6 +33,7 @@ mod sql_block;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -86,6 +87,11 @@ impl XraySettings {
         let formats = [("segments", XrayFormat::Segments), ("otlp", XrayFormat::Otlp)];
         let format = reader.choice(&["LAMBDA_SPANS_XRAY_FORMAT"], &formats).unwrap_or_default();
         Some(Self { daemon: reader.daemon_address("AWS_XRAY_DAEMON_ADDRESS")?, format, arrays })
+    }
+
+    /// Returns the settings for documents that are sent to `daemon` one by one.
+    pub(crate) fn segments(daemon: SocketAddr) -> Self {
+        Self { daemon: daemon.to_string(), format: XrayFormat::Segments, arrays: false }
     }
 }
 

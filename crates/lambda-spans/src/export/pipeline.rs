@@ -1,6 +1,7 @@
 //! Exports finished invocations to the destinations in parallel and within a budget.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,11 @@ use crate::export::health::Health;
 use crate::export::outbox::Outbox;
 use crate::export::receiver::Receiver;
 use crate::export::resource::ResourceSettings;
-use crate::export::terminal;
+use crate::export::terminal::Terminal;
 use crate::otlp::http_stack::HttpStack;
 use crate::otlp::settings::OtlpSettings;
 use crate::trace::accounting::{Accounts, Destination, Destinations};
+use crate::trace::finished::SpanSink as _;
 use crate::trace::invocation::Invocation;
 use crate::trace::sampling::{Sampler, SamplingSettings};
 use crate::variables::Reader;
@@ -31,9 +33,18 @@ pub(crate) struct ExportSettings {
     pub(crate) second_otlp: Option<OtlpSettings>,
     pub(crate) xray: Option<XraySettings>,
     xray_annotations: Vec<String>,
-    /// Prints each trace as a tree.
-    pub(crate) terminal: bool,
+    /// How traces are printed.
+    pub(crate) terminal: Option<Terminal>,
+    /// Receives a copy of what the destinations get.
+    pub(crate) viewer: Option<Viewer>,
     metrics_namespace: Option<String>,
+}
+
+/// The addresses of a trace viewer on this machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Viewer {
+    pub(crate) otlp: SocketAddr,
+    pub(crate) xray: Option<SocketAddr>,
 }
 
 impl ExportSettings {
@@ -44,8 +55,22 @@ impl ExportSettings {
             second_otlp,
             xray_annotations: xray::read_annotations(reader),
             xray: XraySettings::read(reader),
-            terminal: reader.flag("AWS_SAM_LOCAL"),
+            terminal: reader.flag("AWS_SAM_LOCAL").then_some(Terminal::Trees),
+            viewer: None,
             metrics_namespace: reader.text("LAMBDA_SPANS_METRICS_NAMESPACE"),
+        }
+    }
+
+    /// Returns the settings that send to `viewer` only.
+    fn for_viewer(&self, viewer: Viewer) -> Self {
+        Self {
+            otlp: OtlpSettings::plain(viewer.otlp),
+            second_otlp: None,
+            xray: viewer.xray.map(XraySettings::segments),
+            xray_annotations: self.xray_annotations.clone(),
+            terminal: None,
+            viewer: None,
+            metrics_namespace: None,
         }
     }
 }
@@ -59,7 +84,9 @@ pub(crate) struct Pipeline {
     xray: Option<Xray>,
     otlp: Option<Arc<Receiver>>,
     second_otlp: Option<Arc<Receiver>>,
-    terminal: bool,
+    terminal: Option<Terminal>,
+    /// Separate, with its own accounts, so that the viewer affects no destination.
+    viewer: Option<Arc<Pipeline>>,
     health: Health,
     sending: tokio::sync::Mutex<()>,
 }
@@ -100,7 +127,10 @@ impl Pipeline {
             xray,
             otlp,
             second_otlp,
-            terminal: settings.terminal,
+            terminal: settings.terminal.clone(),
+            viewer: settings
+                .viewer
+                .map(|viewer| Arc::new(Self::new(&settings.for_viewer(viewer), resource, sampling, http_stack))),
             health: Health::new(settings.metrics_namespace.clone(), service, destinations),
             sending: tokio::sync::Mutex::default(),
         }
@@ -130,6 +160,9 @@ impl Pipeline {
 
     /// Exports finished spans in the background for the life of the runtime.
     pub(crate) fn export_in_background(self: Arc<Self>, budget: Duration) {
+        if let Some(viewer) = &self.viewer {
+            viewer.clone().export_in_background(budget);
+        }
         tokio::spawn(async move {
             loop {
                 self.outbox.arrived().await;
@@ -143,9 +176,14 @@ impl Pipeline {
 
     /// Makes the last export.
     pub(crate) async fn finish(&self, limit: Duration) {
+        let until = Instant::now() + limit;
         tokio::join!(try_again(&self.otlp), try_again(&self.second_otlp));
         self.flush(limit).await;
         self.health.report(self.accounts.ledger(), Moment::now(), true);
+        if let Some(viewer) = &self.viewer {
+            // Boxed, because this future contains itself.
+            Box::pin(viewer.finish(until.saturating_duration_since(Instant::now()))).await;
+        }
     }
 
     /// Sends X-Ray's documents and carries OTLP's spans, which are sent during a later invocation.
@@ -190,8 +228,11 @@ impl Pipeline {
     /// Takes X-Ray's documents of all finished spans and carries OTLP's spans.
     fn distribute(&self) -> Vec<Document> {
         let finished = self.outbox.take();
-        if self.terminal {
-            finished.iter().for_each(terminal::print);
+        if let Some(terminal) = &self.terminal {
+            finished.iter().for_each(|finished| terminal.print(finished));
+        }
+        if let Some(viewer) = &self.viewer {
+            finished.iter().for_each(|finished| viewer.outbox.accept(finished.clone()));
         }
         let documents =
             self.xray.as_ref().map(|xray| xray.documents(&finished, self.accounts.account(Destination::Xray)));

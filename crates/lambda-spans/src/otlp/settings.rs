@@ -1,5 +1,6 @@
 //! The settings of the OTLP destinations.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -169,6 +170,21 @@ impl OtlpSettings {
             reader.warn(SECOND_ENDPOINT, "both OTLP endpoints are X-Ray's; the second one is ignored");
         }
         (first, second.filter(|_| !both_are_xray))
+    }
+
+    /// Returns the settings of a receiver at `address` without TLS, headers and compression.
+    pub(crate) fn plain(address: SocketAddr) -> Option<Self> {
+        Some(Self {
+            destination: Destination::Otlp,
+            endpoint: Url::parse(&format!("http://{address}"))?.with_path(TRACES_PATH),
+            headers: HeaderMap::new(),
+            compression: Compression::None,
+            timeout: DEFAULT_TIMEOUT,
+            certificates: None,
+            value_length: DEFAULT_VALUE_LENGTH,
+            key: None,
+            signer: None,
+        })
     }
 
     fn read_second(reader: &mut Reader<'_>, value_length: usize) -> Option<Self> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use opentelemetry::{Key, Value};
@@ -10,8 +11,9 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use super::flush::FlushMode;
 use crate::capture::limits::SpanLimits;
 use crate::capture::span_filter::{self, ChosenFilter};
-use crate::export::pipeline::ExportSettings;
+use crate::export::pipeline::{ExportSettings, Viewer};
 use crate::export::resource::ResourceSettings;
+use crate::export::terminal::Terminal;
 use crate::otlp::proxy::ProxySettings;
 use crate::otlp::settings::OtlpSettings;
 use crate::propagation::ContextMode;
@@ -166,7 +168,31 @@ impl Settings {
     /// Prints each trace as a tree with durations on standard error, and log lines as plain text.
     #[must_use]
     pub fn with_terminal(mut self) -> Self {
-        self.export.terminal = true;
+        self.export.terminal = Some(Terminal::Trees);
+        self
+    }
+
+    /// Prints one line for each request on standard error, and log lines as plain text. A line contains the method, the
+    /// route, the status and the duration. It ends with `link` and the trace id, such as
+    /// `http://127.0.0.1:4318/#/trace/6b032d7b57cdb8ce2e470ad53d3de99e`; without a link, with the trace id only. Traces
+    /// that are not HTTP requests print nothing.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn with_request_lines(mut self, link: Option<&str>) -> Self {
+        self.export.terminal = Some(Terminal::Lines { link: link.unwrap_or_default().to_owned() });
+        self
+    }
+
+    /// Also sends each trace to a viewer such as `lambda-console`: its spans by OTLP to `http://{otlp}/v1/traces`, and its
+    /// X-Ray documents by UDP to `xray`.
+    ///
+    /// The viewer gets what the destinations get: the same sampling applies. It is no destination: it has no part in the
+    /// [`ledger`](crate::Spans::ledger) and delays no export. It has an effect only with
+    /// [`Spans::server`](crate::Spans::server).
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn with_viewer(mut self, otlp: SocketAddr, xray: Option<SocketAddr>) -> Self {
+        self.export.viewer = Some(Viewer { otlp, xray });
         self
     }
 
@@ -560,8 +586,8 @@ mod tests {
 
     #[test]
     fn traces_are_drawn_under_sam_local_only() {
-        assert!(read(&[("AWS_SAM_LOCAL", "true")]).export.terminal);
-        assert!(!read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).export.terminal);
+        assert!(read(&[("AWS_SAM_LOCAL", "true")]).export.terminal.is_some());
+        assert!(read(&[("AWS_LAMBDA_FUNCTION_NAME", "api")]).export.terminal.is_none());
     }
 
     #[test]

@@ -273,7 +273,7 @@ impl Spans {
         let written = Filter::<S>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
         let (lines, buffer) = if settings.logs {
             let buffer = settings.log_buffer.map(|kept| logs::Buffer::new(written).with_filter(kept));
-            (Some(logs::layer(settings.export.terminal, self.messages).with_filter(filter)), buffer)
+            (Some(logs::layer(settings.export.terminal.is_some(), self.messages).with_filter(filter)), buffer)
         } else {
             (None, None)
         };

@@ -22,3 +22,4 @@ mod settings;
 mod streaming;
 mod support;
 mod triggers;
+mod viewer;
