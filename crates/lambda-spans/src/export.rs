@@ -5,4 +5,4 @@ pub(crate) mod outbox;
 pub(crate) mod pipeline;
 mod receiver;
 pub(crate) mod resource;
-mod terminal;
+pub(crate) mod terminal;
