@@ -15,6 +15,8 @@ pub(crate) enum Kind {
 pub(crate) struct Options {
     /// The program to start, unless a server is running already.
     pub(crate) server: Option<String>,
+    /// Whether the started server also runs its console.
+    pub(crate) console: bool,
     /// Host and port of a running server.
     pub(crate) address: Option<String>,
     /// The process ids of the running server, to read its memory and CPU time.
@@ -33,13 +35,14 @@ pub(crate) struct Options {
     pub(crate) write: Option<String>,
 }
 
-const USAGE: &str = "--server PROGRAM or --address HOST:PORT with --pid N[,N…], --client later|week2, \
+const USAGE: &str = "--server PROGRAM [--console] or --address HOST:PORT with --pid N[,N…], --client later|week2, \
                      --connections N[,N…], --posts N, --seconds N, --peer HOST:PORT with --peer-pid N[,N…], --write FILE";
 
 impl Options {
     pub(crate) fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Self {
         let mut options = Self {
             server: None,
+            console: false,
             address: None,
             pids: Vec::new(),
             peer: None,
@@ -51,6 +54,10 @@ impl Options {
             write: None,
         };
         while let Some(argument) = arguments.next() {
+            if argument == "--console" {
+                options.console = true;
+                continue;
+            }
             let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
             match argument.as_str() {
                 "--server" => options.server = Some(value()),

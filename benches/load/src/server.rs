@@ -38,6 +38,11 @@ impl Server {
         let program = options.server.clone().expect("a program");
         let mut arguments = vec!["--port".to_owned(), api.to_string(), "--dynamodb-port".to_owned()];
         arguments.extend([dynamodb.to_string(), "--data-dir".to_owned(), data.to_string_lossy().into_owned()]);
+        if options.console {
+            arguments.extend(["--console-port".to_owned(), "0".to_owned()]);
+        } else {
+            arguments.push("--no-console".to_owned());
+        }
         if options.client == Kind::Week2 {
             arguments.extend(["--compat".to_owned(), "week2".to_owned()]);
         }

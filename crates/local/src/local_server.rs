@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::Client;
 use cruddur::api::{self, AppState, Compat, Identity, Keys};
 use cruddur::clock::Clock;
 use cruddur::domain::{Id, Ttl};
 use cruddur::store::{self, Store, StoreError};
 use lambda_spans::Spans;
+use tracing::info_span;
 
 use crate::data_dir::{DataDir, DataError};
 use crate::dynamodb::{DatabaseError, DynamoDb, TABLE};
@@ -97,10 +99,12 @@ impl LocalServer {
 
         let client = aws::database_client(&database);
         let store = Store::new(client.clone(), TABLE);
-        store::create_table(&client, TABLE).await.map_err(StartError::Table)?;
-        // The demo posts are older than the table.
-        store.ensure_layout(clock.now() - Ttl::MAX).await.map_err(StartError::Table)?;
-        let post = seed::seed(&store, &clock).await?;
+        let prepared = prepare(&client, &store, &clock);
+        let post = match spans {
+            // One trace instead of one for each call of the database.
+            Some(spans) => spans.trace(info_span!(parent: None, "prepare database"), prepared).await?,
+            None => prepared.await?,
+        };
         let pump =
             StreamPump::start(&database, store.clone(), clock.clone(), data_dir.checkpoint_file(), spans.cloned());
 
@@ -174,6 +178,14 @@ impl LocalServer {
         self.database.stop().await;
         api && endpoint && bridge && pump
     }
+}
+
+/// Creates the table and the demo data if they are missing, and returns a visible post.
+async fn prepare(client: &Client, store: &Store, clock: &Clock) -> Result<Id, StartError> {
+    store::create_table(client, TABLE).await.map_err(StartError::Table)?;
+    // The demo posts are older than the table.
+    store.ensure_layout(clock.now() - Ttl::MAX).await.map_err(StartError::Table)?;
+    Ok(seed::seed(store, clock).await?)
 }
 
 /// Verifies tokens with the same code as in AWS, and the local user pool's keys.

@@ -11,6 +11,7 @@ use cruddur::clock::Clock;
 use cruddur_local::banner;
 use cruddur_local::local_server::{LocalServer, StartError};
 use cruddur_local::options::Options;
+use lambda_console::Console;
 use lambda_spans::{InstallError, Settings, Spans};
 use mimalloc::MiMalloc;
 
@@ -19,6 +20,7 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+const CONSOLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
 enum RunError {
@@ -26,6 +28,8 @@ enum RunError {
     Tracing(#[from] InstallError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Console(#[from] lambda_console::StartError),
     #[error("cannot listen for Ctrl-C")]
     Signal(#[source] io::Error),
 }
@@ -42,19 +46,45 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), RunError> {
-    let settings = Settings::from_env().with_default_service_name("cruddur-local");
-    let settings = settings.with_default_service_version(env!("CARGO_PKG_VERSION"));
-    let spans = Spans::install(settings.with_terminal())?;
+    // Starts before tracing, which sends to its addresses.
+    let console = match options.no_console {
+        true => None,
+        false => Some(Console::start(console_options(&options)).await?),
+    };
+    let spans = Spans::install(settings(&options, console.as_ref()))?;
     let server = LocalServer::start(&options, Clock::system(), Some(&spans)).await?;
-    print(io::stdout(), &banner::text(&server));
+    print(io::stdout(), &banner::text(&server, console.as_ref().map(|console| banner::Console::new(console, &options))));
 
     stop_requested().await.map_err(RunError::Signal)?;
     if !server.stop().await {
         print(io::stderr(), "Stopped before all requests were finished.\n");
     }
     spans.shutdown(FLUSH_TIMEOUT).await;
+    if let Some(console) = console {
+        // An open page must not delay the end.
+        tokio::time::timeout(CONSOLE_TIMEOUT, console.stop()).await.ok();
+    }
     print(io::stdout(), "Stopped.\n");
     Ok(())
+}
+
+fn console_options(options: &Options) -> lambda_console::Options {
+    let allow_origins = options.allow_origin.clone();
+    lambda_console::Options { http_port: options.console_port, allow_origins, ..lambda_console::Options::default() }
+}
+
+/// The console gets spans over the wire, as every destination does.
+fn settings(options: &Options, console: Option<&Console>) -> Settings {
+    let settings = Settings::from_env().with_default_service_name("cruddur-local");
+    let settings = settings.with_default_service_version(env!("CARGO_PKG_VERSION"));
+    let settings = match console.map(Console::addresses) {
+        Some(addresses) => settings.with_viewer(addresses.http, addresses.xray),
+        None => settings,
+    };
+    match options.trace_tree {
+        true => settings.with_terminal(),
+        false => settings.with_request_lines(console.map(|console| format!("{}#/trace/", console.url())).as_deref()),
+    }
 }
 
 /// Waits for Ctrl-C or, on Unix, for the SIGTERM of `kill` and `docker stop`.

@@ -25,6 +25,18 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "172.17.0.1", value_parser = bridge)]
     pub bridge: Option<Ipv4Addr>,
 
+    /// Port of the console, which shows the traces in a browser; if it is in use, a free one is selected
+    #[arg(long, value_name = "PORT", default_value_t = lambda_console::HTTP_PORT)]
+    pub console_port: u16,
+
+    /// Start without the console
+    #[arg(long)]
+    pub no_console: bool,
+
+    /// Print each trace as a tree instead of one line per request
+    #[arg(long)]
+    pub trace_tree: bool,
+
     /// Serve a legacy web client: without sign-in, every request acts as the demo user andrewbrown
     #[arg(long, value_name = "CLIENT")]
     pub compat: Option<LegacyClient>,
@@ -35,10 +47,20 @@ pub struct Options {
 }
 
 impl Options {
-    /// Returns the default options with free ports and this data directory.
+    /// Returns the default options with free ports, this data directory and without a console.
     pub fn on_free_ports(data_dir: PathBuf) -> Self {
         let allow_origin = DEFAULT_ORIGINS.map(str::to_owned).into();
-        Self { port: 0, dynamodb_port: 0, data_dir, bridge: None, compat: None, allow_origin }
+        Self {
+            port: 0,
+            dynamodb_port: 0,
+            data_dir,
+            bridge: None,
+            console_port: 0,
+            no_console: true,
+            trace_tree: false,
+            compat: None,
+            allow_origin,
+        }
     }
 }
 

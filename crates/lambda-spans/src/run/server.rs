@@ -95,7 +95,7 @@ impl Spans {
     /// Runs work of a long-running process that is not a request, such as a batch from a queue, as its own trace.
     /// `span` is the root: created with `parent: None` and not entered yet.
     ///
-    /// It is exported like the requests of [`Spans::server`], which must have been called.
+    /// It is exported like the requests of [`Spans::server`]. If that function is called later, the trace waits for it.
     pub async fn trace<F: Future>(&self, span: tracing::Span, work: F) -> F::Output {
         if !self.enabled {
             return work.await;

@@ -173,7 +173,7 @@ async fn week2_requests_act_as_andrewbrown() {
     assert_eq!(fields(&messages[0]), ["created_at", "display_name", "handle", "message", "uuid"]);
     assert!(read(&server, "/api/message_groups").await.is_array());
     assert!(read(&server, "/api/activities/notifications").await.is_array());
-    let text = cruddur_local::banner::text(&server);
+    let text = cruddur_local::banner::text(&server, None);
     assert!(text.contains("andrewbrown") && !text.contains("TOKEN"), "{text}");
     server.stop().await;
 }
@@ -291,7 +291,7 @@ fn ctrl_c_with_an_open_connection_stops_the_program_quietly() {
 
 fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cruddur-local"));
-    command.args(["--port", "0", "--dynamodb-port", "0", "--data-dir", folder.to_str().unwrap()]);
+    command.args(["--port", "0", "--dynamodb-port", "0", "--data-dir", folder.to_str().unwrap(), "--no-console"]);
     command
 }
 
@@ -328,7 +328,7 @@ async fn data_directory_is_locked_by_one_server() {
 async fn banner_has_addresses_and_sign_in_command() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(folder.path()).await.unwrap();
-    let text = cruddur_local::banner::text(&server);
+    let text = cruddur_local::banner::text(&server, None);
     for expected in [
         format!("TOKEN=$(curl -s http://{}/local/sign-in", server.api()),
         r#"-H "Authorization: Bearer $TOKEN""#.to_owned(),

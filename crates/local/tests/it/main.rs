@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod clients;
+mod console;
 mod endpoint;
 mod in_process;
 mod layout;
