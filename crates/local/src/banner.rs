@@ -22,13 +22,15 @@ impl Console {
     pub fn new(console: &lambda_console::Console, options: &Options) -> Self {
         let addresses = console.addresses();
         let found = [(options.console_port, Some(addresses.http)), (lambda_console::XRAY_PORT, addresses.xray)];
-        let replaced = found.into_iter().filter(|(port, found)| *port != 0 && found.is_some_and(|found| found.port() != *port));
+        let replaced =
+            found.into_iter().filter(|(port, found)| *port != 0 && found.is_some_and(|found| found.port() != *port));
         Self { url: console.url(), xray: addresses.xray, replaced: replaced.map(|(port, _)| port).collect() }
     }
 
     fn text(&self) -> String {
         let xray = self.xray.map(|xray| format!(", and X-Ray documents on UDP {xray}")).unwrap_or_default();
-        let replaced = self.replaced.iter().map(|port| format!("\n             (port {port} is in use by another program)"));
+        let replaced =
+            self.replaced.iter().map(|port| format!("\n             (port {port} is in use by another program)"));
         format!("\n  Traces     {}; also receives OTLP/HTTP{xray}{}", self.url, replaced.collect::<String>())
     }
 }

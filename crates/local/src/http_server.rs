@@ -189,8 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn request_without_end_does_not_prevent_the_shutdown() {
-        let (server, mut connection, _release) =
-            with_pending_request(Timeouts { shutdown: SHORT, ..UNLIMITED }).await;
+        let (server, mut connection, _release) = with_pending_request(Timeouts { shutdown: SHORT, ..UNLIMITED }).await;
         assert!(!server.stop().await);
         assert_eq!(read_to_end(&mut connection).await, "");
     }

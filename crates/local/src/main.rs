@@ -53,7 +53,10 @@ async fn run(options: Options) -> Result<(), RunError> {
     };
     let spans = Spans::install(settings(&options, console.as_ref()))?;
     let server = LocalServer::start(&options, Clock::system(), Some(&spans)).await?;
-    print(io::stdout(), &banner::text(&server, console.as_ref().map(|console| banner::Console::new(console, &options))));
+    print(
+        io::stdout(),
+        &banner::text(&server, console.as_ref().map(|console| banner::Console::new(console, &options))),
+    );
 
     stop_requested().await.map_err(RunError::Signal)?;
     if !server.stop().await {

@@ -84,7 +84,8 @@ impl Allowed {
         } else {
             (StatusCode::FORBIDDEN, "foreign_origin", "Origin", &self.origins)
         };
-        let found = foreign.found.as_ref().map_or_else(|| "is missing or invalid".to_owned(), |it| format!("is `{it}`"));
+        let found =
+            foreign.found.as_ref().map_or_else(|| "is missing or invalid".to_owned(), |it| format!("is `{it}`"));
         let allowed = allowed.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
         let hint = if is_host { "" } else { " Allow another origin with `--allow-origin`." };
         let mut problem = json!({
@@ -209,7 +210,8 @@ mod tests {
         for text in ["`attacker.example`", "`127.0.0.1:3000`", "`localhost:3000`", "`[::1]:3000`"] {
             assert!(detail.contains(text), "{detail}");
         }
-        let (_, problem) = send("/local/sign-in", &[(HOST, "localhost:3000"), (ORIGIN, "http://attacker.example")]).await;
+        let (_, problem) =
+            send("/local/sign-in", &[(HOST, "localhost:3000"), (ORIGIN, "http://attacker.example")]).await;
         assert_eq!((&problem["status"], &problem["code"]), (&json!(403), &json!("foreign_origin")));
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains("`http://attacker.example`") && detail.contains(&format!("`{PAGE}`")), "{detail}");

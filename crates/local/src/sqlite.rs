@@ -51,9 +51,7 @@ impl FileError {
                 "move this file, and files with the same name and `-wal` or `-shm`, away to start with the demo data"
             }
             Self::ReadOnly => "allow its user to write it, or set another directory with `--data-dir`",
-            Self::Unreadable(_) | Self::Unchecked(_) => {
-                "fix the cause, or set another directory with `--data-dir`"
-            }
+            Self::Unreadable(_) | Self::Unchecked(_) => "fix the cause, or set another directory with `--data-dir`",
         }
     }
 }
@@ -80,9 +78,8 @@ pub fn check(file: &Path) -> Result<(), FileError> {
         _ => FileError::Unreadable(error),
     })?;
     let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
-    let checked = connection.and_then(|connection| {
-        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
-    });
+    let checked = connection
+        .and_then(|connection| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)));
     match checked {
         Ok(result) if result == "ok" => Ok(()),
         Ok(_damage) => Err(FileError::Damaged),
@@ -291,11 +288,8 @@ mod tests {
 
     #[test]
     fn truncated_or_overwritten_database_is_damaged() {
-        let changes: [fn(&mut Vec<u8>); 3] = [
-            |bytes| bytes.truncate(bytes.len() / 2),
-            |bytes| bytes.truncate(5_000),
-            |bytes| bytes[4_096..].fill(0xA5),
-        ];
+        let changes: [fn(&mut Vec<u8>); 3] =
+            [|bytes| bytes.truncate(bytes.len() / 2), |bytes| bytes.truncate(5_000), |bytes| bytes[4_096..].fill(0xA5)];
         for change in changes {
             let (_folder, file) = closed_file();
             overwrite(&file, change);

@@ -1,6 +1,6 @@
 //! The console of `cargo run`: what a request's trace looks like after it left the process.
 
-use std::io::{BufRead as _, BufReader, Lines, Read, Write as _};
+use std::io::{BufRead, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
