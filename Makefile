@@ -153,7 +153,7 @@ fuzz: ## test parsers and the X-Ray translator with 50,000 random inputs each
 	PROPTEST_CASES=50000 cargo test --locked --release --package lambda-spans --all-features --lib
 
 .PHONY: tools
-tools: contract template policy operate receivers instructions arm64 rie watch sam deployed ## run the tests from contract to deployed, and check generated files
+tools: contract template policy operate streams receivers instructions arm64 rie watch sam deployed ## run the tests from contract to deployed, and check generated files
 
 .PHONY: contract
 contract: $(python) ## compare the running server with docs/openapi.json (Schemathesis)
@@ -172,6 +172,11 @@ policy: $(python) $(policy) ## check both templates against policies (cfn-lint, 
 .PHONY: operate
 operate: $(python) ## test the scripts in operate/, the events, and the commands in the documents
 	$(pytest) -n 2 tests/tools/test_{doctor,honeycomb,docs,events,engine}.py
+
+.PHONY: streams
+streams: $(python) ## read the local server's stream with boto3
+	$(build_tests)
+	$(pytest) tests/tools/test_streams.py
 
 .PHONY: receivers
 receivers: $(python) ## decode spans for X-Ray with opentelemetry-proto and check signatures with botocore

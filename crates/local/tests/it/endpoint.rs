@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use cruddur_local::aws;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Fixture;
 
@@ -104,4 +104,71 @@ async fn request_from_web_page_is_rejected() {
     let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
     let response = client.request(request).await.unwrap();
     assert_eq!(response.status(), 403);
+}
+
+/// Calls DynamoDB Streams. Returns the status, the headers and the body.
+async fn streams(fixture: &Fixture, operation: &str, body: Value) -> (u16, axum::http::HeaderMap, Value) {
+    let request = axum::http::Request::post(format!("http://{}/", fixture.server.address()))
+        .header("x-amz-target", format!("DynamoDBStreams_20120810.{operation}"))
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-date", "20260101T000000Z")
+        .header(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, \
+             SignedHeaders=host;x-amz-date, Signature=0",
+        )
+        .body(axum::body::Body::from(body.to_string()))
+        .unwrap();
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+    let (head, body) = client.request(request).await.unwrap().into_parts();
+    let body = axum::body::to_bytes(axum::body::Body::new(body), usize::MAX).await.unwrap();
+    (head.status.as_u16(), head.headers, serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn stream_is_read_by_a_shard_id_of_dynamodbs_length() {
+    let fixture = Fixture::start().await;
+    let client = fixture.dynamodb();
+    cruddur::store::create_table(&client, "cruddur").await.unwrap();
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    client.put_item().table_name("cruddur").item("pk", text("a")).item("sk", text("1")).send().await.unwrap();
+
+    let (_, _, listed) = streams(&fixture, "ListStreams", json!({})).await;
+    let arn = &listed["Streams"][0]["StreamArn"];
+    let (status, headers, described) = streams(&fixture, "DescribeStream", json!({ "StreamArn": arn })).await;
+    assert_eq!(status, 200, "{described}");
+    assert!(!headers.contains_key("x-amz-crc32"), "it would be that of another body");
+    let id = described["StreamDescription"]["Shards"][0]["ShardId"].as_str().unwrap();
+    assert!((28..=65).contains(&id.len()), "{id}");
+    for id in [id, "shardId-00000001-cruddur"] {
+        let request = json!({ "StreamArn": arn, "ShardId": id, "ShardIteratorType": "TRIM_HORIZON" });
+        let (status, _, iterator) = streams(&fixture, "GetShardIterator", request).await;
+        assert_eq!(status, 200, "{iterator}");
+        let request = json!({ "ShardIterator": iterator["ShardIterator"] });
+        let (_, _, page) = streams(&fixture, "GetRecords", request).await;
+        assert_eq!(page["Records"][0]["dynamodb"]["Keys"], json!({ "pk": { "S": "a" }, "sk": { "S": "1" } }));
+    }
+    let request = json!({ "StreamArn": arn, "ExclusiveStartShardId": id });
+    assert_eq!(streams(&fixture, "DescribeStream", request).await.0, 200);
+}
+
+#[tokio::test]
+async fn error_of_dynamodb_streams_is_returned() {
+    let fixture = Fixture::start().await;
+    let request = json!({ "StreamArn": "arn:aws:dynamodb:dynoxide:000000000000:table/nothing/stream/1.000000000" });
+    let (status, _, error) = streams(&fixture, "DescribeStream", request).await;
+    assert_eq!(status, 400);
+    assert!(error["__type"].as_str().unwrap().ends_with("ResourceNotFoundException"), "{error}");
+}
+
+#[tokio::test]
+async fn container_reaches_the_endpoint_by_its_own_host_name() {
+    let fixture = Fixture::start().await;
+    let address = fixture.server.address();
+    let request = axum::http::Request::get(format!("http://{address}/us-east-1_local/.well-known/jwks.json"))
+        .header("host", format!("host.docker.internal:{}", address.port()))
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+    assert_eq!(client.request(request).await.unwrap().status(), 200);
 }
