@@ -13,12 +13,12 @@ use dynoxide::Database;
 use jiff::Timestamp;
 use socket2::SockRef;
 use tokio::runtime::{self, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time;
 use tracing::subscriber::NoSubscriber;
 
-use crate::sqlite::SqliteFile;
+use crate::sqlite::{self, FileError, SqliteFile};
 
 /// Name of the application's table.
 pub const TABLE: &str = "cruddur";
@@ -28,10 +28,21 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// A sweep reads the whole table. This pause, as a multiple of its duration, keeps its share of the CPU below 1 %.
 const PAUSE_PER_SWEEP: u32 = 100;
 
+/// A pending request may delay the shutdown for this long.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The embedded database cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// The file is damaged or is not a database.
+    /// The file is damaged, read-only or not a database.
+    #[error("the database {} {problem}; {}", file.display(), problem.advice())]
+    Unusable {
+        /// The path of the database.
+        file: PathBuf,
+        /// The reason.
+        problem: FileError,
+    },
+    /// The file was written by another program or by a newer version.
     #[error("the database {} cannot be opened; move the file away to create a new database", file.display())]
     Open {
         /// The path of the database.
@@ -61,7 +72,7 @@ pub struct DynamoDb {
     database: Database,
     path: PathBuf,
     file: Arc<SqliteFile>,
-    stop: oneshot::Sender<()>,
+    stop: watch::Sender<()>,
     thread: thread::JoinHandle<()>,
     sweep: JoinHandle<()>,
 }
@@ -73,6 +84,14 @@ impl fmt::Debug for DynamoDb {
 }
 
 impl DynamoDb {
+    /// Checks the whole `file`, so that damage is reported before the server starts. A missing file is valid.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Unusable`].
+    pub fn check(file: &Path) -> Result<(), DatabaseError> {
+        sqlite::check(file).map_err(|problem| DatabaseError::Unusable { file: file.to_owned(), problem })
+    }
+
     /// Opens the database in `file`, or creates it.
     ///
     /// # Errors
@@ -88,7 +107,7 @@ impl DynamoDb {
         let listener = bind()?;
         let address = listener.local_addr()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel();
+        let (stop, stopped) = watch::channel(());
 
         let (handle, swept) = (database.clone(), database.clone());
         let thread =
@@ -117,7 +136,7 @@ impl DynamoDb {
         Arc::clone(&self.file)
     }
 
-    /// Finishes pending requests, then closes the file.
+    /// Finishes pending requests, but waits at most one second for them, then closes the file.
     pub async fn stop(self) {
         self.sweep.abort();
         drop(self.file);
@@ -138,20 +157,33 @@ fn bind() -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-fn serve(runtime: Runtime, listener: TcpListener, database: Database, stopped: oneshot::Receiver<()>) {
+fn serve(runtime: Runtime, listener: TcpListener, database: Database, stopped: watch::Receiver<()>) {
     let served = tracing::subscriber::with_default(NoSubscriber::new(), || {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
-            let stopped = async {
-                // Dropping the sender is the stop signal.
-                stopped.await.ok();
+            let expired = {
+                let stopped = stopped.clone();
+                async {
+                    dropped(stopped).await;
+                    time::sleep(STOP_TIMEOUT).await;
+                }
             };
-            dynoxide::server::serve_with_shutdown(listener, database, stopped).await
+            tokio::select! {
+                served = dynoxide::server::serve_with_shutdown(listener, database, dropped(stopped)) => served,
+                () = expired => Ok(()),
+            }
         })
     });
+    // The database's tasks end with the runtime.
+    drop(runtime);
     if let Err(error) = served {
         tracing::error!(error, "the embedded database failed");
     }
+}
+
+/// Waits until the sender is dropped, which is the stop signal.
+async fn dropped(mut stopped: watch::Receiver<()>) {
+    while stopped.changed().await.is_ok() {}
 }
 
 async fn sweep(database: Database, file: Arc<SqliteFile>, clock: Clock) {

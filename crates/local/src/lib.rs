@@ -2,9 +2,10 @@
 //!
 //! [`local_server::LocalServer::start`] wires the parts together:
 //!
-//! - the API, served over HTTP ([`http_server`]) with limits under load ([`overload`])
+//! - the API, served over HTTP ([`http_server`]) with limits under load ([`overload`]) and a check of host names
+//!   ([`rebinding`])
 //! - the SDK's client of the database, which calls it [`in_process`]
-//! - an AWS [`endpoint`] for DynamoDB ([`dynamodb`], [`sqlite`]), Secrets Manager ([`secrets_manager`]) and the user pool's key set
+//! - an AWS [`endpoint`] for DynamoDB ([`dynamodb`], [`sqlite`], [`shard_ids`]), Secrets Manager ([`secrets_manager`]) and the user pool's key set
 //! - a local user pool ([`issuer`], [`sign_in`])
 //! - a stream pump ([`stream`]), which runs the stream consumer
 //! - demo users and posts ([`seed`])
@@ -24,9 +25,11 @@ pub mod listen;
 pub mod local_server;
 pub mod options;
 pub mod overload;
+pub mod rebinding;
 pub mod secret;
 pub mod secrets_manager;
 pub mod seed;
+pub mod shard_ids;
 pub mod sign_in;
 pub mod sqlite;
 pub mod stream;

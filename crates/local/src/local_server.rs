@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use cruddur::api::{self, AppState, Compat, Identity, Keys};
 use cruddur::clock::Clock;
@@ -20,7 +21,10 @@ use crate::options::{LegacyClient, Options};
 use crate::secret::{MasterSecret, SecretError};
 use crate::seed::{self, SeedError};
 use crate::stream::StreamPump;
-use crate::{aws, endpoint, overload, sign_in};
+use crate::{aws, endpoint, overload, rebinding, sign_in};
+
+/// A stream batch that takes longer is interrupted by the shutdown, and processed again by the next run.
+const LAST_BATCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The local server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +87,7 @@ impl LocalServer {
 
         let data_dir = DataDir::open(&options.data_dir)?;
         let secret = MasterSecret::read_or_create(&data_dir.secret_file())?;
+        DynamoDb::check(&data_dir.database_file())?;
         layout::set_aside(&data_dir)?;
         let database = DynamoDb::start(&data_dir.database_file(), clock.clone())?;
         let issuer = Issuer::read_or_create(&data_dir.signing_key_file())?;
@@ -107,6 +112,7 @@ impl LocalServer {
         let sign_in = sign_in::router(issuer.clone(), clock.clone());
         let origins = options.allow_origin.iter().cloned().collect();
         let router = api::router(AppState { store, clock, keys, identity, origins, compat }).merge(sign_in);
+        let router = rebinding::guard(router, api.local_addr()?, &options.allow_origin);
         let router = spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone()));
         let router = overload::limit(router, overload::RUNNING, overload::WAITING, &options.allow_origin);
         let api = HttpServer::start(api, router)?;
@@ -153,15 +159,20 @@ impl LocalServer {
         self.pump.wait_until_idle().await;
     }
 
-    /// Finishes pending requests, closes the database and unlocks the data directory.
-    pub async fn stop(self) {
-        self.api.stop().await;
-        self.pump.stop().await;
-        self.endpoint.stop().await;
-        if let Some(bridge) = self.bridge {
-            bridge.stop().await;
-        }
+    /// Finishes pending requests and the current stream batch, closes the database and unlocks the data directory. Returns
+    /// whether all of them were finished within their time limits, which add up to 5 seconds.
+    pub async fn stop(self) -> bool {
+        let bridge = async {
+            match self.bridge {
+                Some(bridge) => bridge.stop().await,
+                None => true,
+            }
+        };
+        // The API and the pump call the database in process, not through the endpoint.
+        let (api, endpoint, bridge) = tokio::join!(self.api.stop(), self.endpoint.stop(), bridge);
+        let pump = self.pump.stop(LAST_BATCH_TIMEOUT).await;
         self.database.stop().await;
+        api && endpoint && bridge && pump
     }
 }
 

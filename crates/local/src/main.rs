@@ -18,8 +18,6 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Longer than any request takes. A client that sent an incomplete request does not delay the shutdown further.
-const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +49,7 @@ async fn run(options: Options) -> Result<(), RunError> {
     print(io::stdout(), &banner::text(&server));
 
     stop_requested().await.map_err(RunError::Signal)?;
-    if tokio::time::timeout(STOP_TIMEOUT, server.stop()).await.is_err() {
+    if !server.stop().await {
         print(io::stderr(), "Stopped before all requests were finished.\n");
     }
     spans.shutdown(FLUSH_TIMEOUT).await;

@@ -1,12 +1,14 @@
-//! The SQLite file below the embedded database: an index and the maintenance that dynoxide lacks.
+//! The SQLite file below the embedded database: a check for damage, and an index and maintenance that dynoxide lacks.
 
 use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use dynoxide::actions::get_shard_iterator::decode_shard_iterator;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 /// As in DynamoDB. A consumer that is away for longer loses the older records there too.
 const RETENTION: SignedDuration = SignedDuration::from_hours(24);
@@ -20,6 +22,75 @@ const TRIM: &str = "DELETE FROM _stream_records WHERE id IN (
     SELECT id FROM _stream_records
     WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) <= ?2 AND created_at < ?3
     ORDER BY CAST(sequence_number AS INTEGER) LIMIT ?4)";
+
+/// Why a file cannot be the database.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It has other content, or is not a file.
+    #[error("is not an SQLite database")]
+    NotADatabase,
+    /// SQLite found damage: a part is missing or overwritten.
+    #[error("is damaged")]
+    Damaged,
+    /// It cannot be written.
+    #[error("is read-only")]
+    ReadOnly,
+    /// It cannot be opened or read.
+    #[error("cannot be read ({0})")]
+    Unreadable(#[source] io::Error),
+    /// SQLite failed for another reason, such as a lock of another process.
+    #[error("cannot be checked ({0})")]
+    Unchecked(#[source] rusqlite::Error),
+}
+
+impl FileError {
+    /// Returns what to do.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::NotADatabase | Self::Damaged => {
+                "move this file, and files with the same name and `-wal` or `-shm`, away to start with the demo data"
+            }
+            Self::ReadOnly => "allow its user to write it, or set another directory with `--data-dir`",
+            Self::Unreadable(_) | Self::Unchecked(_) => "fix the cause, or set another directory with `--data-dir`",
+        }
+    }
+}
+
+/// Reads the whole `file` and checks its structure. A missing file is valid.
+///
+/// # Errors
+/// [`FileError`].
+pub fn check(file: &Path) -> Result<(), FileError> {
+    let metadata = match fs::metadata(file) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(FileError::Unreadable(error)),
+    };
+    if !metadata.is_file() {
+        return Err(FileError::NotADatabase);
+    }
+    // A privileged user can write such a file, but it was made read-only on purpose.
+    if metadata.permissions().readonly() {
+        return Err(FileError::ReadOnly);
+    }
+    if let Err(error) = OpenOptions::new().read(true).write(true).open(file) {
+        let is_read_only = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
+        return Err(if is_read_only { FileError::ReadOnly } else { FileError::Unreadable(error) });
+    }
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let checked = connection
+        .and_then(|connection| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)));
+    match checked {
+        Ok(result) if result == "ok" => Ok(()),
+        Ok(_damage) => Err(FileError::Damaged),
+        Err(error) => Err(match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => FileError::NotADatabase,
+            Some(ErrorCode::DatabaseCorrupt) => FileError::Damaged,
+            Some(ErrorCode::ReadOnly) => FileError::ReadOnly,
+            Some(_) | None => FileError::Unchecked(error),
+        }),
+    }
+}
 
 /// A second connection to the file that dynoxide has open.
 ///
@@ -120,7 +191,7 @@ mod tests {
     const CREATED: i64 = 1_767_225_600;
 
     struct Fixture {
-        _folder: tempfile::TempDir,
+        folder: tempfile::TempDir,
         database: Database,
         file: SqliteFile,
     }
@@ -130,7 +201,7 @@ mod tests {
         let path = folder.path().join("dynamodb.sqlite");
         let database = Database::new(path.to_str().unwrap()).unwrap();
         let file = SqliteFile::open(&path).unwrap();
-        Fixture { _folder: folder, database, file }
+        Fixture { folder, database, file }
     }
 
     fn sequence_number(number: i64) -> i64 {
@@ -181,6 +252,72 @@ mod tests {
             });
             plan.unwrap()
         }
+    }
+
+    /// A closed database with 1,000 records.
+    fn closed_file() -> (tempfile::TempDir, std::path::PathBuf) {
+        let fixture = fixture();
+        fixture.add_records(1_000);
+        let file = fixture.folder.path().join("dynamodb.sqlite");
+        let Fixture { folder, database, file: connection } = fixture;
+        // The last connection to close writes everything to the file.
+        drop((database, connection));
+        (folder, file)
+    }
+
+    fn overwrite(file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = fs::read(file).unwrap();
+        change(&mut bytes);
+        fs::write(file, bytes).unwrap();
+    }
+
+    #[test]
+    fn intact_or_missing_database_is_valid() {
+        let (folder, file) = closed_file();
+        check(&file).unwrap();
+        check(&folder.path().join("missing")).unwrap();
+        assert!(!folder.path().join("missing").exists());
+    }
+
+    #[test]
+    fn database_in_use_is_valid() {
+        let fixture = fixture();
+        fixture.add_records(10);
+        check(&fixture.folder.path().join("dynamodb.sqlite")).unwrap();
+    }
+
+    #[test]
+    fn truncated_or_overwritten_database_is_damaged() {
+        let changes: [fn(&mut Vec<u8>); 3] =
+            [|bytes| bytes.truncate(bytes.len() / 2), |bytes| bytes.truncate(5_000), |bytes| bytes[4_096..].fill(0xA5)];
+        for change in changes {
+            let (_folder, file) = closed_file();
+            overwrite(&file, change);
+            let damaged = fs::read(&file).unwrap();
+            assert!(matches!(check(&file), Err(FileError::Damaged)));
+            assert!(fs::read(&file).unwrap() == damaged, "the file is kept as it was");
+        }
+    }
+
+    #[test]
+    fn other_file_is_not_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("dynamodb.sqlite");
+        for content in ["hello", &"<html>".repeat(2_000)] {
+            fs::write(&file, content).unwrap();
+            assert!(matches!(check(&file), Err(FileError::NotADatabase)), "{:?}", check(&file));
+            assert_eq!(fs::read_to_string(&file).unwrap(), content);
+        }
+        assert!(matches!(check(folder.path()), Err(FileError::NotADatabase)));
+    }
+
+    #[test]
+    fn read_only_database_is_reported() {
+        let (_folder, file) = closed_file();
+        let mut permissions = fs::metadata(&file).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&file, permissions).unwrap();
+        assert!(matches!(check(&file), Err(FileError::ReadOnly)));
     }
 
     const DAY: i64 = 24 * 60 * 60;

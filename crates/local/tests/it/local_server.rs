@@ -1,12 +1,15 @@
 //! The local server as API clients see it.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use clap::Parser;
 use cruddur::clock::Clock;
+use cruddur_local::dynamodb::DatabaseError;
 use cruddur_local::issuer::Issuer;
 use cruddur_local::local_server::{LocalServer, StartError};
 use cruddur_local::options::Options;
@@ -191,13 +194,115 @@ async fn only_allowed_origins_can_call_the_api() {
 }
 
 #[tokio::test]
+async fn sign_in_of_a_rebound_host_or_foreign_page_is_rejected() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_with(folder.path(), &["--allow-origin", "http://localhost:5173"]).await.unwrap();
+    let own = server.api().to_string();
+    for (path, host, origin, expected) in [
+        ("/local/sign-in", own.as_str(), None, 200),
+        ("/local/sign-in", own.as_str(), Some("http://localhost:5173"), 200),
+        ("/local/sign-in", own.as_str(), Some("http://attacker.example"), 403),
+        ("/local/sign-in", "attacker.example", None, 421),
+        ("/local/sign-in", "attacker.example", Some("http://attacker.example"), 421),
+        ("/api/health-check", "host.docker.internal", None, 405),
+    ] {
+        let mut request = Request::post(format!("http://{own}{path}")).header("host", host);
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        let request = request.header("content-type", "application/json");
+        let (status, body) = send(request.body(Body::from(r#"{"handle":"worf"}"#)).unwrap()).await;
+        assert_eq!(status, expected, "{path} {host} {origin:?} {body}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn damaged_database_is_reported_and_kept() {
+    for damage in [
+        (|bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2)) as fn(&mut Vec<u8>),
+        |bytes| bytes[8_192..].fill(0xA5),
+        |bytes| *bytes = b"not a database".repeat(100),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("dynamodb.sqlite");
+        let written = rusqlite::Connection::open(&file).unwrap();
+        written.execute_batch("CREATE TABLE t AS SELECT randomblob(100000) AS bytes").unwrap();
+        drop(written);
+        let mut bytes = std::fs::read(&file).unwrap();
+        damage(&mut bytes);
+        std::fs::write(&file, &bytes).unwrap();
+
+        let error = start(folder.path()).await.unwrap_err();
+        assert!(matches!(error, StartError::Database(DatabaseError::Unusable { .. })), "{error}");
+        assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
+        assert!(std::fs::read(&file).unwrap() == bytes);
+
+        std::fs::rename(&file, folder.path().join("damaged")).unwrap();
+        let again = start(folder.path()).await.unwrap();
+        assert_eq!(home(&again).await, demo_posts());
+        again.stop().await;
+    }
+}
+
+#[test]
+fn damaged_database_is_one_error_and_no_banner() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dynamodb.sqlite");
+    std::fs::write(&file, "not a database").unwrap();
+    let output = program(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+    let error = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<_> = error.lines().skip_while(|line| !line.starts_with("error: ")).collect();
+    assert!(matches!(lines[..], [line] if line.contains(file.to_str().unwrap())), "{error}");
+}
+
+#[tokio::test]
+async fn half_open_connection_does_not_prevent_the_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path()).await.unwrap();
+    let mut connections = Vec::new();
+    for address in [server.api(), server.endpoint()] {
+        let mut connection = std::net::TcpStream::connect(address).unwrap();
+        connection.write_all(b"POST /api/activities HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf").unwrap();
+        connections.push(connection);
+    }
+    server.stop().await;
+    start(folder.path()).await.unwrap().stop().await;
+}
+
+/// The log also contains traces.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_with_an_open_connection_stops_the_program_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut command = program(folder.path());
+    let mut child = command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let api = output.find_map(|line| Some(line.trim().strip_prefix("API")?.trim().to_owned())).unwrap();
+    let mut connection = std::net::TcpStream::connect(api.strip_prefix("http://").unwrap()).unwrap();
+    connection.write_all(b"POST /api/activities HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf").unwrap();
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let rest: Vec<_> = output.collect();
+    assert_eq!(rest.last().unwrap(), "Stopped.");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(!log.contains(" ERROR ") && !log.contains(" WARN "), "{log}");
+}
+
+fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cruddur-local"));
+    command.args(["--port", "0", "--dynamodb-port", "0", "--data-dir", folder.to_str().unwrap()]);
+    command
+}
+
+#[tokio::test]
 async fn user_pool_does_not_start_in_lambda() {
     let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_cruddur-local"))
-        .args(["--port", "0", "--dynamodb-port", "0", "--data-dir", folder.path().to_str().unwrap()])
-        .env("AWS_LAMBDA_FUNCTION_NAME", "api")
-        .output()
-        .unwrap();
+    let output = program(folder.path()).env("AWS_LAMBDA_FUNCTION_NAME", "api").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("AWS_LAMBDA_FUNCTION_NAME"));
 }
