@@ -35,12 +35,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The file is damaged, read-only or not a database.
-    #[error("the database {} {source}; {}", file.display(), source.advice())]
+    #[error("the database {} {problem}; {}", file.display(), problem.advice())]
     Unusable {
         /// The path of the database.
         file: PathBuf,
-        /// The cause.
-        source: FileError,
+        /// The reason.
+        problem: FileError,
     },
     /// The file was written by another program or by a newer version.
     #[error("the database {} cannot be opened; move the file away to create a new database", file.display())]
@@ -89,7 +89,7 @@ impl DynamoDb {
     /// # Errors
     /// [`DatabaseError::Unusable`].
     pub fn check(file: &Path) -> Result<(), DatabaseError> {
-        sqlite::check(file).map_err(|source| DatabaseError::Unusable { file: file.to_owned(), source })
+        sqlite::check(file).map_err(|problem| DatabaseError::Unusable { file: file.to_owned(), problem })
     }
 
     /// Opens the database in `file`, or creates it.

@@ -95,8 +95,8 @@ impl Allowed {
             "detail": format!("The header `{name}` {found}. Requests to `/local/` require one of {allowed}.{hint}"),
             "code": code,
         });
-        if let Some(trace_id) = lambda_spans::trace_id() {
-            problem["trace_id"] = trace_id.into();
+        if let (Some(fields), Some(trace_id)) = (problem.as_object_mut(), lambda_spans::trace_id()) {
+            fields.insert("trace_id".to_owned(), trace_id.into());
         }
         let mut response = Response::new(Body::from(problem.to_string()));
         *response.status_mut() = status;

@@ -56,7 +56,7 @@ impl FileError {
     }
 }
 
-/// Reads the whole `file` and checks its structure. A missing file is valid. It takes about a second for 1 GB.
+/// Reads the whole `file` and checks its structure. A missing file is valid.
 ///
 /// # Errors
 /// [`FileError`].
@@ -73,10 +73,10 @@ pub fn check(file: &Path) -> Result<(), FileError> {
     if metadata.permissions().readonly() {
         return Err(FileError::ReadOnly);
     }
-    OpenOptions::new().read(true).write(true).open(file).map_err(|error| match error.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => FileError::ReadOnly,
-        _ => FileError::Unreadable(error),
-    })?;
+    if let Err(error) = OpenOptions::new().read(true).write(true).open(file) {
+        let is_read_only = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
+        return Err(if is_read_only { FileError::ReadOnly } else { FileError::Unreadable(error) });
+    }
     let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let checked = connection
         .and_then(|connection| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)));
