@@ -104,7 +104,7 @@ impl LocalServer {
             Some(LegacyClient::Week2) => (Identity::fixed(seed::ANDREW.sub()), Compat::Week2),
             None => (verified_tokens(issuer.clone()), Compat::Later),
         };
-        let sign_in = sign_in::router(issuer.clone(), clock.clone());
+        let sign_in = sign_in::router(issuer.clone(), clock.clone(), &options.allow_origin);
         let origins = options.allow_origin.iter().cloned().collect();
         let router = api::router(AppState { store, clock, keys, identity, origins, compat }).merge(sign_in);
         let router = spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone()));
