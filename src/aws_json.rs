@@ -31,6 +31,8 @@ use aws_types::service_config::ServiceConfigKey;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::json;
+
 /// An operation of an AWS service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Api {
@@ -185,7 +187,7 @@ impl Call {
             },
             None => CallError::Failed(Box::new(error)),
         })?;
-        serde_json::from_slice(&body).ok().ok_or(CallError::Response)
+        json::parse(&body).ok().ok_or(CallError::Response)
     }
 }
 
@@ -220,7 +222,7 @@ fn host(service: &str, region: &str, fips: bool, dual_stack: bool) -> String {
 /// Returns the code without its namespace and link: `Code` of `aws.service#Code:http://internal.amazon.com/`. A response
 /// of another kind, such as that of a load balancer, has its status as the code.
 fn rejection(response: &HttpResponse, body: &[u8]) -> ErrorMetadata {
-    let ErrorBody { code, message } = serde_json::from_slice(body).unwrap_or_default();
+    let ErrorBody { code, message } = json::parse(body).unwrap_or_default();
     let code = response.headers().get("x-amzn-errortype").map(str::to_owned).or(code);
     let code = code.unwrap_or_else(|| response.status().as_u16().to_string());
     let code = code.split(':').next().unwrap_or_default();

@@ -11,6 +11,7 @@
 //! | [`config`] | settings from the environment, and the master secret | `aws_json` |
 //! | `aws_json` | calls to Secrets Manager and SQS without their SDK crates | |
 //! | `error_chain` | formats the sources of an error for the log | |
+//! | [`json`] | parses JSON objects from outside | |
 //! | [`clock`] | the source of time and new ids, replaceable in tests | `domain` |
 //!
 //! `src/bin/` contains one binary per Lambda function and only wires these modules. A request passes through API Gateway,
@@ -24,6 +25,7 @@ pub mod config;
 pub mod dead_letters;
 pub mod domain;
 mod error_chain;
+pub mod json;
 pub mod signup;
 pub mod store;
 pub mod stream;

@@ -36,7 +36,6 @@ use writes::Writes;
 pub use client::client;
 pub use deadline::{DeadlineExceeded, budget, stop_at_deadline, with_deadline};
 pub use error::StoreError;
-pub use feed::ListedPost;
 pub use idempotency::{IdempotencyKey, WriteOutcome, WriteRecord};
 pub use layout::LAYOUT_VERSION;
 pub use notifications::{NotificationPage, NotificationRow};

@@ -23,14 +23,27 @@ use tracing::{Instrument, Span, info_span};
 
 use crate::dead_letters::{DeadLetter, DeadLetters, RecordIdentity, Undelivered};
 use crate::error_chain::error_chain;
+use crate::json::Object;
 use crate::store::{self, InvalidRecord, ItemChange, Store, StoreError, StreamRecord};
 
 /// Lambda's event. Records are parsed one by one, so that an invalid record does not fail the others.
 #[derive(Debug, Deserialize)]
+#[serde(from = "Object<Records>")]
 pub struct StreamEvent {
     /// The records in stream order.
-    #[serde(rename = "Records")]
     pub records: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Records {
+    records: Vec<Value>,
+}
+
+impl From<Object<Records>> for StreamEvent {
+    fn from(Object(Records { records }): Object<Records>) -> Self {
+        Self { records }
+    }
 }
 
 /// The response to Lambda, which retries all records from the first failure on.

@@ -18,7 +18,7 @@ use crate::store::StoreError;
 
 /// A new post. Validation treats a missing field as blank, as the original does.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object")]
+#[serde(deny_unknown_fields)]
 #[cfg_attr(
     feature = "openapi",
     derive(schemars::JsonSchema),
@@ -76,7 +76,7 @@ pub(super) async fn create(
         span.record("app.activity_uuid", display(written.record.id));
         record_replay(&span, &written);
         let post = Post::new(written.record.id, written.record.author, draft);
-        Ok(respond(written.replayed, CreatedResponse::from(&post)))
+        Ok(respond(written.replayed, CreatedResponse::new(&post, state.compat)))
     }
     .instrument(span)
     .await

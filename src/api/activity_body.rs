@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Compat;
 use super::fields::{HandleText, IdText, TimeText};
 use crate::domain::{Counters, Post};
 
@@ -17,7 +18,7 @@ struct PostFields {
 
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-struct CounterFields {
+pub(super) struct CounterFields {
     replies_count: u64,
     reposts_count: u64,
     likes_count: u64,
@@ -54,6 +55,10 @@ pub(super) struct CreatedResponse {
     created_at: TimeText,
     expires_at: TimeText,
     reply_to_activity_uuid: Option<IdText>,
+    /// Present only for the client of the original's first weeks, which appends new replies to this list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(skip))]
+    replies: Option<[ReplyResponse; 0]>,
 }
 
 /// A post or reply with the replies to it.
@@ -107,13 +112,14 @@ impl From<&Post> for ActivityResponse {
     }
 }
 
-impl From<&Post> for CreatedResponse {
-    fn from(post: &Post) -> Self {
+impl CreatedResponse {
+    pub(super) fn new(post: &Post, compat: Compat) -> Self {
         Self {
             post: post.into(),
             created_at: post.id.created_at().into(),
             expires_at: post.expires_at.into(),
             reply_to_activity_uuid: post.parent.map(IdText::from),
+            replies: (compat == Compat::Week2).then_some([]),
         }
     }
 }

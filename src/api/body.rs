@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use crate::json;
 
 /// Maximum length of a body in bytes. The longest valid body is far shorter.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
@@ -35,25 +36,7 @@ fn expect_uncompressed(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::UnsupportedContentEncoding)
 }
 
-/// Parses a JSON body. An error names the field and the position.
+/// Parses a JSON object. An error names the field.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| bad_json(&error))?;
-    json.end().map_err(|error| bad_json(&error))?;
-    Ok(value)
-}
-
-fn bad_json(error: &dyn std::error::Error) -> ApiError {
-    ApiError::BadRequest(format!("Invalid body: {}.", without_value(&error.to_string())))
-}
-
-/// Removes the value, which may be private, from serde's `invalid type: string "…", expected …`.
-fn without_value(error: &str) -> String {
-    let Some((before, found)) = error.split_once("invalid type: ").or_else(|| error.split_once("invalid value: "))
-    else {
-        return error.to_owned();
-    };
-    let Some((found, expected)) = found.rsplit_once(", expected") else { return error.to_owned() };
-    let kind = found.split(['"', '`']).next().unwrap_or_default();
-    format!("{before}invalid type: {}, expected{expected}", kind.trim_end())
+    json::parse(bytes).map_err(|invalid| ApiError::BadRequest(format!("Invalid body: {invalid}.")))
 }

@@ -7,7 +7,7 @@ use crate::domain::{Author, Conversation, DirectMessage, Id, Invalid, MessageDra
 
 /// A new direct message. Validation treats a missing field as blank.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object")]
+#[serde(deny_unknown_fields)]
 #[cfg_attr(
     feature = "openapi",
     derive(schemars::JsonSchema),

@@ -67,6 +67,8 @@ pub fn openapi() -> Value {
 }
 
 const ABOUT: &str = "A request that breaks validation rules gets 422 with a JSON array of the rules' codes; with `Accept: \
-application/problem+json`, it gets a problem (RFC 9457), like every other failure. Times are RFC 3339 in UTC with \
+application/problem+json`, it gets a problem (RFC 9457), like every other failure. Web pages (requests with `Origin`) get every failure as an array \
+unless they accept a problem. Handles are case-insensitive. In texts, a tab counts as a space, and a line end as a line \
+feed; a text without a visible character is blank, and one that overrides the writing direction is rejected. Times are RFC 3339 in UTC with \
 milliseconds; ids are UUIDs of version 7. Every GET route also serves HEAD. Responses may gain fields in later versions; \
 requests with unknown fields are rejected.";

@@ -1,9 +1,10 @@
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -48,14 +49,50 @@ impl<'a> Problem<'a> {
     }
 }
 
+/// The form of an error's body.
+#[derive(Clone, Copy)]
+enum Form {
+    /// A problem for all errors.
+    Problem,
+    /// The array of codes if validation failed, and otherwise a problem.
+    CodesOrProblem,
+    /// An array for all errors, for web pages. The original's pages show its elements, and nothing of a problem.
+    Array,
+}
+
+impl Form {
+    fn of(request: &HeaderMap) -> Self {
+        match (accepts_problem(request), request.contains_key(ORIGIN)) {
+            (true, _) => Self::Problem,
+            (false, true) => Self::Array,
+            (false, false) => Self::CodesOrProblem,
+        }
+    }
+}
+
+/// Returns the elements of the array: codes for which the original's pages have texts of their own, and otherwise the text
+/// itself, which they show as it is.
+pub(super) fn elements(error: &ApiError) -> Vec<Cow<'static, str>> {
+    if let Some(codes) = error.codes() {
+        return codes.into_iter().map(Cow::Borrowed).collect();
+    }
+    let (status, _) = error.status();
+    vec![match status {
+        StatusCode::UNAUTHORIZED => Cow::Borrowed("generic_401"),
+        StatusCode::FORBIDDEN => Cow::Borrowed("generic_403"),
+        StatusCode::INTERNAL_SERVER_ERROR => Cow::Borrowed("generic_500"),
+        _ => Cow::Owned(error.to_string()),
+    }]
+}
+
 /// Logs errors and writes their bodies, and adds the trace id to every response.
 pub(super) async fn write_problem(request: Request, next: Next) -> Response {
-    let accepts_problem = accepts_problem(request.headers());
+    let form = Form::of(request.headers());
     let mut response = next.run(request).await;
     let trace_id = lambda_spans::trace_id();
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         log_error(&error);
-        write_error(&mut response, &error, accepts_problem, trace_id.as_deref());
+        write_error(&mut response, &error, form, trace_id.as_deref());
     }
     if let Some(value) = trace_id.and_then(|id| HeaderValue::try_from(id).ok()) {
         response.headers_mut().insert(TRACE_ID, value);
@@ -63,11 +100,17 @@ pub(super) async fn write_problem(request: Request, next: Next) -> Response {
     response
 }
 
-fn write_error(response: &mut Response, error: &ApiError, accepts_problem: bool, trace_id: Option<&str>) {
+fn write_error(response: &mut Response, error: &ApiError, form: Form, trace_id: Option<&str>) {
     let (status, _) = error.status();
-    let (content_type, body) = match error.codes() {
-        Some(codes) if !accepts_problem => (JSON, serde_json::to_vec(&codes)),
-        Some(_) | None => (PROBLEM, serde_json::to_vec(&Problem::new(error, trace_id))),
+    let is_array = match form {
+        Form::Problem => false,
+        Form::CodesOrProblem => error.codes().is_some(),
+        Form::Array => true,
+    };
+    let (content_type, body) = if is_array {
+        (JSON, serde_json::to_vec(&elements(error)))
+    } else {
+        (PROBLEM, serde_json::to_vec(&Problem::new(error, trace_id)))
     };
     *response.body_mut() = Body::from(body.unwrap_or_default());
     let headers = response.headers_mut();

@@ -14,7 +14,7 @@ use crate::store::{StoreError, keys};
 
 /// A changed profile. Validation treats a missing field as blank, as the original does.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object")]
+#[serde(deny_unknown_fields)]
 #[cfg_attr(
     feature = "openapi",
     derive(schemars::JsonSchema),

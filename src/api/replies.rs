@@ -15,7 +15,7 @@ use crate::domain::{Counters, Id, Message, Post};
 
 /// A new reply.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object")]
+#[serde(deny_unknown_fields)]
 #[cfg_attr(
     feature = "openapi",
     derive(schemars::JsonSchema),
@@ -74,7 +74,7 @@ pub(super) async fn create(
         let expires_at = record.expires_at.unwrap_or_else(|| record.id.created_at());
         let (id, author, counters) = (record.id, record.author, Counters::default());
         let reply = Post { id, parent: Some(parent), author, message, expires_at, counters };
-        Ok(respond(written.replayed, CreatedResponse::from(&reply)))
+        Ok(respond(written.replayed, CreatedResponse::new(&reply, state.compat)))
     }
     .instrument(span)
     .await

@@ -5,13 +5,13 @@ use serde::Serialize;
 use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
+use super::activity_body::CounterFields;
 use super::error::ApiError;
 use super::fields::{HandleText, IdText, TimeText, UserIdText, rfc3339};
 use super::pagination::{PageRequest, Paginator, record_result_length};
 use super::path::{AtHandle, NO_SUCH_USER};
 use super::{AppState, Compat};
-use crate::domain::{Author, Profile};
-use crate::store::ListedPost;
+use crate::domain::{Author, Post, Profile};
 
 /// A user's id and names.
 #[derive(Serialize)]
@@ -48,6 +48,8 @@ struct FeedPostResponse {
     message: String,
     created_at: TimeText,
     expires_at: TimeText,
+    #[serde(flatten)]
+    counters: CounterFields,
 }
 
 /// Returns a user and the user's unexpired posts, newest first.
@@ -59,7 +61,7 @@ pub(super) async fn feed(
     let now = state.clock.now();
     let span = info_span!("user-feed", app.now = rfc3339(now), app.result_length = Empty);
     async {
-        let page = Paginator::open(&state, page.bind_to(format_args!("@{}", handle.as_str())), None, now)?;
+        let page = Paginator::open(&state, page.bind_to(format_args!("@{}", handle.folded())), None, now)?;
         let user = state.store.user(&handle).await?.ok_or(NO_SUCH_USER)?;
         let user_uuid = user.author.user_uuid;
         let (profile, found, count) = tokio::try_join!(
@@ -104,8 +106,8 @@ impl ProfileResponse {
     }
 }
 
-impl From<&ListedPost> for FeedPostResponse {
-    fn from(post: &ListedPost) -> Self {
+impl From<&Post> for FeedPostResponse {
+    fn from(post: &Post) -> Self {
         Self {
             uuid: post.id.into(),
             display_name: post.author.display_name.clone(),
@@ -113,6 +115,7 @@ impl From<&ListedPost> for FeedPostResponse {
             message: post.message.as_str().to_owned(),
             created_at: post.id.created_at().into(),
             expires_at: post.expires_at.into(),
+            counters: post.counters.into(),
         }
     }
 }

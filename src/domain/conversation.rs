@@ -1,6 +1,6 @@
 use uuid::Uuid;
 
-use super::{Author, Code, Id, Invalid, Message};
+use super::{Author, Code, Id, Invalid, Message, text};
 
 /// A conversation in the list of one of its two members.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,11 +59,11 @@ impl MessageDraft {
 
 impl Recipient {
     fn parse(handle: Option<&str>, group: Option<&str>) -> Result<Self, Invalid> {
-        let (text, code, variant): (_, _, fn(String) -> Self) = match group {
+        let (named, code, variant): (_, _, fn(String) -> Self) = match group {
             Some(group) => (group, Code::MessageGroupUuidBlank, Self::Conversation),
             None => (handle.unwrap_or_default(), Code::UserRecieverHandleBlank, Self::Handle),
         };
-        let text = text.trim();
-        if text.is_empty() { Err(Invalid::new(code)) } else { Ok(variant(text.to_owned())) }
+        let named = named.trim();
+        if text::is_blank(named) { Err(Invalid::new(code)) } else { Ok(variant(named.to_owned())) }
     }
 }

@@ -3,15 +3,16 @@ use std::fmt;
 /// A validation rule that the input breaks, named as in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The message is missing or blank.
+    /// The message is missing or has no visible character.
     MessageBlank,
     /// The post is longer than 280 characters.
     MessageExceedMaxChars,
     /// The reply or direct message is longer than 1024 characters.
     MessageExceedMaxChars1024,
-    /// The message contains a control character other than a line feed.
+    /// The message contains a control character other than a tab and a line end, or a character that changes the writing
+    /// direction of the text after it.
     MessageControlChars,
-    /// The display name is missing or blank.
+    /// The display name is missing or has no visible character.
     DisplayNameBlank,
     /// The display name is longer than 50 characters.
     DisplayNameExceedMaxChars,
@@ -19,7 +20,7 @@ pub enum Code {
     DisplayNameControlChars,
     /// The bio is longer than 500 characters.
     BioExceedMaxChars,
-    /// The bio contains a control character other than a line feed.
+    /// The bio contains a character that a message must not contain.
     BioControlChars,
     /// The lifetime is missing or not one of [`Ttl::ALL`](super::Ttl::ALL).
     TtlBlank,

@@ -1,17 +1,18 @@
-use super::{Code, Invalid};
+use super::{Code, Invalid, text};
 
 /// The text of a post, a reply or a direct message.
 ///
-/// It is trimmed, not blank, bounded in length, and contains no control characters except line feeds.
+/// It is trimmed, has a visible character and is bounded in length. Line ends are line feeds. It contains no tabs, no other
+/// control characters, and no characters that change the writing direction of the text after them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message(String);
 
 impl Message {
-    /// The maximum length of a post, in Unicode code points after trimming.
+    /// The maximum length of a post, in Unicode code points. A line end is one, and white space at both ends is not counted.
     pub const MAX_POST: usize = 280;
-    /// The maximum length of a reply, in Unicode code points after trimming.
+    /// The maximum length of a reply, counted like that of a post.
     pub const MAX_REPLY: usize = 1024;
-    /// The maximum length of a direct message, in Unicode code points after trimming.
+    /// The maximum length of a direct message, counted like that of a post.
     pub const MAX_DIRECT: usize = 1024;
 
     /// Validates the text of a post.
@@ -51,12 +52,12 @@ impl Message {
     }
 
     fn parse(text: &str, max: usize, too_long: Code) -> Result<Self, Invalid> {
-        let text = text.trim();
+        let text = text::normalize(text);
         Invalid::check([
-            (Code::MessageBlank, text.is_empty()),
+            (Code::MessageBlank, text::is_blank(&text)),
             (too_long, text.chars().count() > max),
-            (Code::MessageControlChars, text.chars().any(|c| c.is_control() && c != '\n')),
+            (Code::MessageControlChars, text.contains(text::is_forbidden)),
         ])?;
-        Ok(Self(text.to_owned()))
+        Ok(Self(text))
     }
 }

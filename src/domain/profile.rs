@@ -1,8 +1,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::text::is_bidi_control;
-use super::{Code, Handle, Invalid};
+use super::{Code, Handle, Invalid, text};
 
 /// A user's profile: the private identity and the public data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,25 +27,27 @@ pub struct ProfileEdit {
 }
 
 impl ProfileEdit {
-    /// The maximum length of a display name, in Unicode code points after trimming.
+    /// The maximum length of a display name, counted like that of a post.
     pub const MAX_DISPLAY_NAME: usize = 50;
-    /// The maximum length of a bio, in Unicode code points after trimming.
+    /// The maximum length of a bio, counted like that of a post.
     pub const MAX_BIO: usize = 500;
 
-    /// Validates a display name and a bio.
+    /// Validates a display name and a bio. A bio without a visible character becomes empty.
     ///
     /// # Errors
     /// [`Invalid`] with all codes of the display name and of the bio.
     pub fn parse(display_name: &str, bio: &str) -> Result<Self, Invalid> {
-        let (display_name, bio) = (display_name.trim(), bio.trim());
+        let (display_name, bio) = (text::normalize(display_name), text::normalize(bio));
+        let is_forbidden_in_name = |c: char| c.is_control() || text::is_bidi_control(c);
         Invalid::check([
-            (Code::DisplayNameBlank, display_name.is_empty()),
+            (Code::DisplayNameBlank, text::is_blank(&display_name)),
             (Code::DisplayNameExceedMaxChars, display_name.chars().count() > Self::MAX_DISPLAY_NAME),
-            (Code::DisplayNameControlChars, display_name.chars().any(|c| c.is_control() || is_bidi_control(c))),
+            (Code::DisplayNameControlChars, display_name.contains(is_forbidden_in_name)),
             (Code::BioExceedMaxChars, bio.chars().count() > Self::MAX_BIO),
-            (Code::BioControlChars, bio.chars().any(|c| c.is_control() && c != '\n')),
+            (Code::BioControlChars, bio.contains(text::is_forbidden)),
         ])?;
-        Ok(Self { display_name: display_name.to_owned(), bio: bio.to_owned() })
+        let bio = if text::is_blank(&bio) { String::new() } else { bio };
+        Ok(Self { display_name, bio })
     }
 }
 

@@ -8,7 +8,7 @@ use std::hash::Hash;
 use icu_properties::CodePointMapData;
 use icu_properties::props::Script;
 
-use super::{Code, Invalid, Message};
+use super::{Code, Invalid, Message, text};
 use tokens::Token;
 
 /// Words of at least this length are found by their beginning.
@@ -115,7 +115,7 @@ pub struct Lookup {
 }
 
 impl SearchTerm {
-    /// The maximum length, in Unicode code points after trimming: that of a post.
+    /// The maximum length, counted like that of a post.
     pub const MAX: usize = Message::MAX_POST;
 
     /// Analyses a search term.
@@ -124,11 +124,11 @@ impl SearchTerm {
     /// [`Code::SearchTermBlank`] if `text` contains no word and no emoji, [`Code::SearchTermExceedMaxChars`] if it is too
     /// long.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let text = text.trim();
+        let text = text::normalize(text);
         if text.chars().count() > Self::MAX {
             return Err(Invalid::new(Code::SearchTermExceedMaxChars));
         }
-        let mut tokens = tokens::tokens(text);
+        let mut tokens = tokens::tokens(&text);
         let last = tokens.pop().ok_or_else(|| Invalid::new(Code::SearchTermBlank))?;
         let mut tokens = distinct(tokens);
         let is_new = !tokens.contains(&last);
@@ -205,7 +205,7 @@ impl Token {
             Self::Word(word) => vec![(WordList::Whole(word.clone()), Rank::ShortWord)],
             Self::Emoji(emoji) => vec![(WordList::Whole(emoji.clone()), Rank::Emoji)],
             Self::Run(run) => {
-                let characters = run.chars().filter(|c| !normalize::is_mark(*c));
+                let characters = run.chars().filter(|c| !text::is_mark(*c));
                 characters.map(|c| (WordList::Whole(c.to_string()), rank(c))).collect()
             }
         }

@@ -1,15 +1,47 @@
-//! Characters that a reader cannot see.
+//! Normalizes texts, and distinguishes visible from other characters.
 
-use icu_properties::CodePointSetData;
-use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint};
+use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::{CodePointMapData, CodePointSetData};
 
-/// Returns whether `c` changes the writing direction, which would affect the text displayed after it.
+/// Characters without a glyph that Unicode does not define as ignorable: the Braille pattern without dots, the musical
+/// notehead without a head, and the marks of interlinear annotations.
+const EMPTY: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{fff9}', '\u{fffa}', '\u{fffb}'];
+
+/// Returns `text` without white space at both ends, with line feeds for other line ends and spaces for tabs.
+pub(super) fn normalize(text: &str) -> String {
+    text.trim().replace("\r\n", "\n").replace('\r', "\n").replace('\t', " ")
+}
+
+/// Returns whether a reader can see nothing of `text`. Control characters do not count as blank, because they are invalid
+/// by another rule.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || is_invisible(c) || is_mark(c) || EMPTY.contains(&c))
+}
+
+/// Returns whether a text of several lines must not contain `c`: a control character other than a line feed, or a character
+/// that changes the writing direction of the text after it.
+pub(super) fn is_forbidden(c: char) -> bool {
+    (c.is_control() && c != '\n') || (is_bidi_control(c) && !is_bidi_mark(c))
+}
+
+/// Returns whether `c` affects the writing direction.
 pub(super) fn is_bidi_control(c: char) -> bool {
     CodePointSetData::new::<BidiControl>().contains(c)
+}
+
+/// Returns whether `c` acts like an invisible letter of one direction, whose effect ends at the next letter. Keyboards for
+/// Arabic and Hebrew have these characters.
+fn is_bidi_mark(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')
 }
 
 /// Returns whether `c` is displayed as nothing: joiners, variation selectors, fillers, soft hyphens, bidi controls.
 /// White space and control characters are not included.
 pub(super) fn is_invisible(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
+/// Returns whether `c` combines with the character before it.
+pub(super) fn is_mark(c: char) -> bool {
+    GeneralCategoryGroup::Mark.contains(CodePointMapData::<GeneralCategory>::new().get(c))
 }

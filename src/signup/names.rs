@@ -32,7 +32,7 @@ pub(super) fn display_name(name: Option<&str>, handle: &Handle) -> String {
 
 /// Replaces the characters that are invalid in a handle. Returns `None` for an e-mail address, which must stay private.
 fn normalize(preferred: &str) -> Option<String> {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    let allowed = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     let text: String = preferred.trim().chars().map(allowed).take(Handle::MAX).collect();
     let has_alphanumeric = text.bytes().any(|b| b.is_ascii_alphanumeric());
     (has_alphanumeric && !is_address(preferred)).then_some(text)

@@ -2,31 +2,18 @@ use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, Select};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::items::{self, EXPIRES_MS, Item, ItemReader, number, string};
-use super::keys::{self, ACTIVITY, LIST, LIST_SK, LISTS};
+use super::items::{self, EXPIRES_MS, number, string};
+use super::keys::{self, Key, LIST, LIST_SK, LISTS};
 use super::pages::{self, Page, ReadLimits};
 use super::sharded::{Filter, ShardedQuery};
 use super::{Store, StoreError};
-use crate::domain::{Author, Id, Message, Post, Ttl};
+use crate::domain::{Id, Post, Ttl};
 
 /// The maximum result of [`Store::posts_count`].
 const MAX_COUNTED: i32 = 1000;
 /// The maximum number of `Query` calls of [`Store::posts_count`]. Each evaluates up to 1,000 items, including expired
 /// ones, or 1 MB.
 const MAX_COUNT_QUERIES: usize = 3;
-
-/// A post as projected into the index, which has no counters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedPost {
-    /// The post's id.
-    pub id: Id,
-    /// The author.
-    pub author: Author,
-    /// The text.
-    pub message: Message,
-    /// The time from which the post is invisible.
-    pub expires_at: Timestamp,
-}
 
 impl Store {
     /// Returns the newest `limit` posts of all users that are live at `now` and older than `before`.
@@ -43,6 +30,8 @@ impl Store {
     /// Returns the newest `limit` posts of a user that are live at `now` and older than `before`.
     /// Eventually consistent.
     ///
+    /// The index has no counters, so that a like does not write to it. A second round trip reads the posts themselves.
+    ///
     /// # Errors
     /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn feed(
@@ -51,7 +40,7 @@ impl Store {
         now: Timestamp,
         limit: u16,
         before: Option<Id>,
-    ) -> Result<Page<ListedPost>, StoreError> {
+    ) -> Result<Page<Post>, StoreError> {
         let limits = ReadLimits::showing(limit);
         let query = self
             .client
@@ -66,7 +55,17 @@ impl Store {
             .expression_attribute_values(":list", string(keys::posts_of(user_uuid)))
             .expression_attribute_values(":before", string(keys::before_sk(before)))
             .expression_attribute_values(":now", number(now.as_millisecond()));
-        pages::read([query], limits).await?.into_page(limits.rows).try_map(|item| read_listed_post(&item))
+        let listed = pages::read([query], limits).await?.into_page(limits.rows);
+        self.posts(listed.try_map(|item| items::read_position(&item))?, now).await
+    }
+
+    /// Returns the posts with these ids without the deleted and expired ones. Eventually consistent.
+    pub(super) async fn posts(&self, ids: Page<Id>, now: Timestamp) -> Result<Page<Post>, StoreError> {
+        let keys: Vec<Key> = ids.rows.into_iter().map(|id| self.schedule.activity(id)).collect();
+        let mut found = self.items(&keys).await?;
+        let posts = keys.iter().filter_map(|key| found.remove(key)).map(|item| items::read_post(&item));
+        let posts = posts.collect::<Result<Vec<_>, _>>()?;
+        Ok(Page { rows: posts.into_iter().filter(|post| post.is_live(now)).collect(), next: ids.next })
     }
 
     /// Returns the number of posts of a user that are live at `now`, at most 1,000. Eventually consistent.
@@ -104,14 +103,4 @@ impl Store {
         }
         Ok(u64::try_from(count.min(MAX_COUNTED)).unwrap_or_default())
     }
-}
-
-fn read_listed_post(item: &Item) -> Result<ListedPost, StoreError> {
-    let read = ItemReader { item, entity: ACTIVITY };
-    Ok(ListedPost {
-        id: items::read_position(item)?,
-        author: read.author()?,
-        message: read.message()?,
-        expires_at: read.expires_at()?,
-    })
 }

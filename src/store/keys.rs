@@ -41,7 +41,7 @@ pub const REPLY: Entity = Entity { name: "reply", pk: "ACTIVITY#<parent uuid>", 
 /// A user's profile.
 pub const PROFILE: Entity = Entity { name: "profile", pk: "USER#<sub>", sk: "PROFILE" };
 /// Reserves a handle for one user.
-pub const HANDLE: Entity = Entity { name: "handle claim", pk: "HANDLE#<handle>", sk: "HANDLE" };
+pub const HANDLE: Entity = Entity { name: "handle claim", pk: "HANDLE#<folded handle>", sk: "HANDLE" };
 /// Maps the id of a reply to its parent, which is part of the reply's key.
 pub const REPLY_LOCATOR: Entity = Entity { name: "reply locator", pk: "REPLY#<uuid>", sk: "REPLY" };
 /// A like of a post by one user.
@@ -210,10 +210,10 @@ pub fn profile(sub: &str) -> Key {
     Key { pk: format!("USER#{sub}"), sk: "PROFILE".to_owned() }
 }
 
-/// Returns the key of the claim of a handle.
+/// Returns the key of the claim of a handle, which is the same for all spellings.
 #[must_use]
 pub fn handle(handle: &Handle) -> Key {
-    Key { pk: format!("HANDLE#{}", handle.as_str()), sk: "HANDLE".to_owned() }
+    Key { pk: format!("HANDLE#{}", handle.folded()), sk: "HANDLE".to_owned() }
 }
 
 /// Returns the key of the outcome of a write. `scope` is a hash of the idempotency key, the principal and the route.

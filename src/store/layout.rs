@@ -11,7 +11,9 @@ use crate::domain::Ttl;
 
 /// The layout of this version of the program. Increase it with each change of keys or items that older versions, or the
 /// items that they wrote, do not satisfy.
-pub const LAYOUT_VERSION: u32 = 1;
+///
+/// Since 2, items contain handles with upper case, which earlier versions cannot read.
+pub const LAYOUT_VERSION: u32 = 2;
 const VERSION_ATTRIBUTE: &str = "version";
 const CREATED_MS: &str = "created_at_ms";
 

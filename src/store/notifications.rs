@@ -1,6 +1,6 @@
 //! Notifications contain only references. Texts, counters and names are read from their own items.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, Select};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use super::items::{self, EXPIRES_MS, HANDLE, Item, ItemReader, PARENT, TRACE_CON
 use super::keys::{self, AFTER_ALL, Key, NOTIFICATION, NOTIFICATIONS_READ, SK};
 use super::pages::Page;
 use super::{Store, StoreError};
-use crate::domain::{Author, Handle, Id, Notification, NotificationKind, Post, Subject};
+use crate::domain::{Author, Id, Notification, NotificationKind, Post, Subject};
 
 const KIND: &str = "kind";
 const POST: &str = "activity_uuid";
@@ -197,16 +197,16 @@ impl Store {
 
     /// Returns the distinct keys of the actors' handle claims and of the posts.
     fn references(&self, notifications: &[Notification]) -> Vec<Key> {
-        let actors: BTreeSet<&str> = notifications.iter().map(|notification| notification.actor.as_str()).collect();
-        let actors =
-            actors.into_iter().filter_map(|handle| Handle::parse(handle).ok()).map(|handle| keys::handle(&handle));
+        let mut actors: Vec<Key> = notifications.iter().map(|notification| keys::handle(&notification.actor)).collect();
+        actors.sort_unstable_by(|a, b| a.pk.cmp(&b.pk));
+        actors.dedup();
         let mut subjects: Vec<Subject> = Vec::new();
         for notification in notifications {
             if !subjects.contains(&notification.subject) {
                 subjects.push(notification.subject);
             }
         }
-        actors.chain(subjects.into_iter().filter_map(|subject| self.post_key(subject))).collect()
+        actors.into_iter().chain(subjects.into_iter().filter_map(|subject| self.post_key(subject))).collect()
     }
 
     fn post_key(&self, subject: Subject) -> Option<Key> {

@@ -166,6 +166,59 @@ async fn invalid_bodies_are_rejected_on_every_route() {
     }
 }
 
+#[tokio::test]
+async fn bodies_of_another_json_type_are_rejected() {
+    let world = World::new().await;
+    let values = [
+        ("5", "a number"),
+        ("-1.5e3", "a number"),
+        ("true", "a boolean"),
+        ("[\"x\"]", "an array"),
+        ("[]", "an array"),
+        ("{\"x\": \"x\"}", "an object"),
+        ("{}", "an object"),
+    ];
+    for (route, _) in with_bodies() {
+        let what = format!("{} {}", route.method, route.path);
+        let good = good_body(route).unwrap();
+        let fields = good.as_object().unwrap();
+        // The fields of a valid body as an array, which serde accepts in place of a struct.
+        let array = Value::from_iter(fields.values().cloned()).to_string();
+        let root = [("null", "null"), ("\"x\"", "a string"), (&*array, "an array")].into_iter();
+        for (body, found) in root.chain(values.into_iter().filter(|(_, found)| *found != "an object")) {
+            let answer = world.send(world.with(route, &world.path(route), Some(body.to_owned()))).await;
+            let detail = format!("Invalid body: it must be an object, not {found}.");
+            assert_eq!((answer.status, &answer.body["detail"]), (400, &json!(detail)), "{what}: {body}");
+        }
+        for (name, (value, found)) in fields.keys().flat_map(|name| values.map(|value| (name, value))) {
+            let mut wrong = good.clone();
+            wrong[name] = serde_json::from_str(value).unwrap();
+            let answer = world.send(world.with(route, &world.path(route), Some(wrong.to_string()))).await;
+            let detail = format!("Invalid body: `{name}` must be a string, not {found}.");
+            assert_eq!((answer.status, &answer.body["detail"]), (400, &json!(detail)), "{what}: {name} = {value}");
+        }
+    }
+    assert_eq!(world.app.get("/api/users/@andrewbrown/short").await.body["display_name"], "Andrew Brown");
+}
+
+#[tokio::test]
+async fn optional_fields_of_another_json_type_are_rejected() {
+    let world = World::new().await;
+    let reply = format!("/api/activities/{}/reply", world.activity);
+    for (path, field) in [
+        (&*reply, "activity_uuid"),
+        ("/api/messages", "user_receiver_handle"),
+        ("/api/messages", "message_group_uuid"),
+        ("/api/profile/update", "bio"),
+    ] {
+        for (value, found) in [(json!(5), "a number"), (json!(["x"]), "an array"), (json!({}), "an object")] {
+            let answer = world.app.post_as(ANDREW, path, &json!({ field: value })).await;
+            let detail = format!("Invalid body: `{field}` must be a string, not {found}.");
+            assert_eq!((answer.status, &answer.body["detail"]), (400, &json!(detail)), "{path}: {field}");
+        }
+    }
+}
+
 /// A body that is valid except for its text.
 fn with_ttl(route: &Route, name: &str, text: &str) -> Vec<u8> {
     let good = good_body(route).unwrap().to_string();
@@ -259,7 +312,7 @@ async fn invalid_path_parameters_are_rejected_on_every_route() {
             ("a crab", "%F0%9F%A6%80"),
             ("a percent sign", "%25"),
             ("half of an escape", "%f"),
-            ("upper case", "ANDREWBROWN"),
+            ("a letter with an accent", "andr%C3%A9"),
             ("a key's separator", "HOME%23x"),
             ("broken UTF-8", "%ff"),
             ("an overlong form", "%c0%af"),

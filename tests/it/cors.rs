@@ -81,7 +81,8 @@ async fn empty_origin_list_denies_all_origins() {
 async fn allowed_origin_reads_a_panic_response() {
     let mut app = TestApp::new().await;
     app.state.clock = cruddur::clock::Clock::new(|| panic!("canary"), |at| crate::support::numbered(at, 0));
-    let request = request("GET", "/api/health-check").header("origin", ORIGIN).body(Body::empty()).unwrap();
+    let request = request("GET", "/api/health-check").header("origin", ORIGIN);
+    let request = request.header("accept", "application/problem+json").body(Body::empty()).unwrap();
     let answer = app.send(request).await;
     answer.assert_error(500, "panic");
     assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));

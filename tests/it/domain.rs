@@ -1,5 +1,5 @@
 use cruddur::clock::Clock;
-use cruddur::domain::{Code, Handle, Id, Message, PostDraft, ProfileEdit, Ttl};
+use cruddur::domain::{Code, Handle, Id, Message, MessageDraft, PostDraft, ProfileEdit, SearchTerm, Ttl};
 use jiff::Timestamp;
 
 use crate::support::at;
@@ -21,8 +21,114 @@ fn message_is_trimmed_and_counted_in_code_points() {
 #[test]
 fn message_rejects_control_characters() {
     assert_eq!(codes(Message::post("a\nb")), []);
-    for bad in ["a\rb", "a\tb", "a\0b", "a\u{1b}[31mb", "a\u{7f}b", "a\u{85}b"] {
+    for bad in ["a\0b", "a\u{b}b", "a\u{c}b", "a\u{1b}[31mb", "a\u{7f}b", "a\u{85}b", "\u{7}"] {
         assert_eq!(codes(Message::post(bad)), [Code::MessageControlChars], "{bad:?}");
+    }
+}
+
+#[test]
+fn line_ends_and_tabs_are_normalized() {
+    for (text, expected) in [
+        ("a\r\nb", "a\nb"),
+        ("a\rb", "a\nb"),
+        ("a\r\r\nb", "a\n\nb"),
+        ("a\n\rb", "a\n\nb"),
+        ("a\tb", "a b"),
+        ("\t a\t\tb \r\n", "a  b"),
+    ] {
+        assert_eq!(Message::post(text).unwrap().as_str(), expected, "{text:?}");
+        assert_eq!(ProfileEdit::parse("x", text).unwrap().bio, expected, "{text:?}");
+    }
+    assert_eq!(ProfileEdit::parse("a\tb\r\n", "").unwrap().display_name, "a b");
+    assert_eq!(ProfileEdit::parse("a\r\nb", "").unwrap_err().codes(), [Code::DisplayNameControlChars]);
+    assert_eq!(codes(Message::post(&format!("a{}b", "\r\n".repeat(278)))), []);
+    assert_eq!(codes(Message::post(&format!("a{}b", "\r\n".repeat(279)))), [Code::MessageExceedMaxChars]);
+    assert!(ProfileEdit::parse("x", &format!("a{}b", "\r\n".repeat(498))).is_ok());
+    assert!(SearchTerm::parse(&format!("a{}b", "\r\n".repeat(278))).is_ok());
+}
+
+/// Texts without a visible character.
+const INVISIBLE: [&str; 22] = [
+    " \u{a0}\u{3000}\t\r\n",
+    "\u{ad}",
+    "\u{34f}",
+    "\u{301}",
+    "\u{301}\u{20dd}\u{93e}",
+    "\u{115f}\u{1160}",
+    "\u{17b5}",
+    "\u{180e}",
+    "\u{200b}",
+    "\u{200b} \u{200c}\n\u{200d}",
+    "\u{200e}\u{200f}",
+    "\u{2060}\u{2063}",
+    "\u{2800}\u{2800}",
+    "\u{3164}",
+    "\u{fe0f}",
+    "\u{fe00}\u{e0100}",
+    "\u{feff}",
+    "\u{ffa0}",
+    "\u{fffb}",
+    "\u{1d159}",
+    "\u{1d173}",
+    "\u{e0001}\u{e0061}\u{e007f}",
+];
+
+#[test]
+fn text_without_a_visible_character_is_blank() {
+    for text in INVISIBLE {
+        assert_eq!(codes(Message::post(text)), [Code::MessageBlank], "{text:?}");
+        assert_eq!(codes(Message::reply(text)), [Code::MessageBlank], "{text:?}");
+        assert_eq!(codes(Message::direct(text)), [Code::MessageBlank], "{text:?}");
+        let name = ProfileEdit::parse(text, "").unwrap_err();
+        assert_eq!(name.codes()[0], Code::DisplayNameBlank, "{text:?}");
+        assert_eq!(ProfileEdit::parse("x", text).unwrap().bio, "", "{text:?}");
+        assert_eq!(SearchTerm::parse(text).unwrap_err().codes(), [Code::SearchTermBlank], "{text:?}");
+        let recipient = MessageDraft::parse("x", Some(text), None).unwrap_err();
+        assert_eq!(recipient.codes(), [Code::UserRecieverHandleBlank], "{text:?}");
+    }
+}
+
+#[test]
+fn text_with_a_visible_character_is_accepted() {
+    for text in [
+        "\u{2800}x\u{200b}",
+        "e\u{301}",
+        "👩\u{200d}💻",
+        "👨\u{200d}👩\u{200d}👧\u{200d}👦",
+        "❤\u{fe0f}",
+        "1\u{fe0f}\u{20e3}",
+        "🇨🇭",
+        "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+        "👍🏽",
+        "🏽",
+        "می\u{200c}خواهم",
+        "لا\u{200d}",
+        "مرحبا",
+        "שלום",
+        "नमस्ते",
+        "క్\u{200c}ష",
+        "漢\u{e0100}",
+        "‑",
+        "\u{600}",
+        ".",
+    ] {
+        assert_eq!(Message::post(text).unwrap().as_str(), text, "{text:?}");
+        assert_eq!(ProfileEdit::parse(text, text).unwrap().display_name, text, "{text:?}");
+    }
+}
+
+#[test]
+fn direction_overrides_are_rejected_in_messages() {
+    for control in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+        let text = format!("a{control}b");
+        assert_eq!(codes(Message::post(&text)), [Code::MessageControlChars], "{control:?}");
+        assert_eq!(codes(Message::direct(&text)), [Code::MessageControlChars], "{control:?}");
+        assert_eq!(ProfileEdit::parse("x", &text).unwrap_err().codes(), [Code::BioControlChars], "{control:?}");
+        assert_eq!(ProfileEdit::parse(&text, "").unwrap_err().codes(), [Code::DisplayNameControlChars], "{control:?}");
+    }
+    // Keyboards for Arabic and Hebrew have these marks, whose effect ends at the next letter.
+    for mark in ['\u{61c}', '\u{200e}', '\u{200f}'] {
+        assert_eq!(codes(Message::post(&format!("שלום{mark}!"))), [], "{mark:?}");
     }
 }
 
@@ -37,9 +143,11 @@ fn ttl_accepts_only_its_seven_words() {
 }
 
 #[test]
-fn handle_accepts_1_to_30_lowercase_characters() {
-    assert_eq!(Handle::parse("andrew_brown2").unwrap().as_str(), "andrew_brown2");
-    for bad in ["", "Andrew", "a b", "a#b", "é", &"a".repeat(31)] {
+fn handle_accepts_1_to_30_ascii_characters() {
+    for good in ["andrew_brown2", "Andrew_Brown", "_", "0", &"A".repeat(30)] {
+        assert_eq!(Handle::parse(good).unwrap().as_str(), good);
+    }
+    for bad in ["", "a b", "@a", "a#b", "é", &"a".repeat(31)] {
         assert!(Handle::parse(bad).is_err(), "{bad}");
     }
 }

@@ -91,6 +91,7 @@ async fn error_responses_match_the_snapshot() {
         ("an unknown field", r#"{"message": "x", "text": "y"}"#),
         ("a field of the wrong type", r#"{"message": 5, "ttl": "1-day"}"#),
         ("a string instead of an object", r#""x""#),
+        ("an array instead of an object", r#"["x", "1-day"]"#),
         ("trailing characters", "{} {}"),
     ] {
         responses.add(title, router(), post(body)).await;

@@ -21,6 +21,7 @@ const LAYERS: [(&str, &[&[&str]]); 2] = [
             &["clock", "dead_letters"],
             &["store"],
             &["aws_json", "domain", "error_chain"],
+            &["json"],
         ],
     ),
     (

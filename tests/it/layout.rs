@@ -17,7 +17,7 @@ async fn layout_is_created_once() {
     let app = TestApp::empty().await;
     let item = |of: &TestApp| of.client.get_item().table_name(TABLE).set_key(Some(key())).send();
     let first = item(&app).await.unwrap().item.unwrap();
-    assert_eq!(first["version"].as_n().unwrap(), "1");
+    assert_eq!(first["version"].as_n().unwrap(), "2");
     assert_eq!(first["created_at_ms"].as_n().unwrap(), "1792756800250");
     let later = another(&app);
     later.ensure_layout(app.now()).await.unwrap();
@@ -59,7 +59,7 @@ async fn other_layout_is_rejected_at_the_start() {
         another(&app).ensure_layout(app.now()).await.unwrap_err(),
     ];
     for error in errors {
-        assert!(matches!(error, StoreError::OtherLayout { found: 999, expected: 1 }), "{error}");
+        assert!(matches!(error, StoreError::OtherLayout { found: 999, expected: 2 }), "{error}");
         assert!(!error.is_permanent());
     }
 }

@@ -40,7 +40,9 @@ async fn all_profile_violations_are_reported_at_once() {
         (json!({ "display_name": "a\nb" }), json!(["display_name_control_chars"])),
         (json!({ "display_name": "a\u{202e}b" }), json!(["display_name_control_chars"])),
         (json!({ "display_name": "a", "bio": "é".repeat(501) }), json!(["bio_exceed_max_chars"])),
-        (json!({ "bio": "a\tb" }), json!(["display_name_blank", "bio_control_chars"])),
+        (json!({ "display_name": "\u{2800}\u{200b}" }), json!(["display_name_blank"])),
+        (json!({ "bio": "a\u{b}b" }), json!(["display_name_blank", "bio_control_chars"])),
+        (json!({ "display_name": "a", "bio": "a\u{202e}b" }), json!(["bio_control_chars"])),
     ] {
         let answer = update(&app, &body).await;
         assert_eq!((answer.status, answer.body), (422, codes));

@@ -16,6 +16,10 @@ fn read(file: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(format!("{FOLDER}/{file}")).unwrap()).unwrap()
 }
 
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
 /// The event `confirm.json` for a user with these attributes.
 fn confirmed(sub: &str, preferred_username: Option<&str>, name: Option<&str>) -> Value {
     let mut event = read("confirm.json");
@@ -112,8 +116,8 @@ async fn concurrent_claims_of_a_handle_have_one_winner() {
 async fn invalid_handles_are_converted() {
     let app = TestApp::new().await;
     for (n, (preferred, handle)) in [
-        (Some("Jean-Luc.Picard"), "jean_luc_picard"),
-        (Some("  Data  "), "data"),
+        (Some("Jean-Luc.Picard"), "Jean_Luc_Picard"),
+        (Some("  Data  "), "Data"),
         (Some("a_very_long_name_of_more_than_thirty_characters"), "a_very_long_name_of_more_than_"),
         (Some("picard@example.com"), "user_"),
         (Some("艦長"), "user_"),
@@ -139,7 +143,9 @@ async fn unusable_name_falls_back_to_the_handle() {
     let app = TestApp::new().await;
     let long = "x".repeat(51);
     for (n, name) in
-        [Some("  "), Some("a\u{7}b"), Some("picard@example.com"), Some(long.as_str()), None].into_iter().enumerate()
+        [Some("  "), Some("\u{3164}"), Some("a\u{7}b"), Some("picard@example.com"), Some(long.as_str()), None]
+            .into_iter()
+            .enumerate()
     {
         let (sub, handle) = (format!("sub-{n}"), format!("handle_{n}"));
         confirm(&app, &confirmed(&sub, Some(&handle), name)).await.unwrap();
@@ -168,8 +174,26 @@ async fn confirmation_fails_without_a_free_handle() {
 #[tokio::test]
 async fn other_events_are_rejected() {
     let app = TestApp::new().await;
-    for event in [json!({}), json!({ "triggerSource": "PostConfirmation_ConfirmSignUp" }), confirmed("", None, None)] {
-        assert!(matches!(confirm(&app, &event).await, Err(SignupError::Malformed(_))), "{event}");
+    let mut events = vec![json!({ "triggerSource": "PostConfirmation_ConfirmSignUp" }), confirmed("", None, None)];
+    events.extend(["null", "5", "true", "\"x\"", "[]", "{}", "[\"PostConfirmation_ConfirmSignUp\", {}]"].map(parsed));
+    for (at, value) in [
+        ("/triggerSource", "5"),
+        ("/triggerSource", "[\"PostConfirmation_ConfirmSignUp\"]"),
+        ("/request", "[]"),
+        ("/request", "[{\"sub\": \"x\"}]"),
+        ("/request/userAttributes", "\"sub\""),
+        ("/request/userAttributes", "[\"x\"]"),
+        ("/request/userAttributes/sub", "5"),
+        ("/request/userAttributes/sub", "[\"x\"]"),
+        ("/request/userAttributes/sub", "{}"),
+    ] {
+        let mut event = confirmed("x", None, None);
+        *event.pointer_mut(at).unwrap() = parsed(value);
+        events.push(event);
+    }
+    for event in events {
+        let error = confirm(&app, &event).await.unwrap_err();
+        assert!(matches!(error, SignupError::Malformed(_)), "{event}: {error}");
     }
     let other = confirm(&app, &json!({ "triggerSource": "PreSignUp_SignUp" })).await;
     assert!(matches!(other, Err(SignupError::OtherTrigger(_))));

@@ -113,7 +113,7 @@ impl LocalServer {
             Some(LegacyClient::Week2) => (Identity::fixed(seed::ANDREW.sub()), Compat::Week2),
             None => (verified_tokens(issuer.clone()), Compat::Later),
         };
-        let sign_in = sign_in::router(issuer.clone(), clock.clone());
+        let sign_in = sign_in::router(issuer.clone(), clock.clone(), &options.allow_origin);
         let origins = options.allow_origin.iter().cloned().collect();
         let router = api::router(AppState { store, clock, keys, identity, origins, compat }).merge(sign_in);
         let router = rebinding::guard(router, api.local_addr()?, &options.allow_origin);

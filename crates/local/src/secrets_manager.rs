@@ -2,6 +2,7 @@
 
 use axum::http::{StatusCode, header::CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use cruddur::json;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,7 +26,7 @@ pub fn handle(secret: &MasterSecret, operation: &str, body: &[u8]) -> Response {
     if operation != "GetSecretValue" {
         return error_response("UnknownOperationException", "the local endpoint supports only GetSecretValue");
     }
-    let request: GetSecretValue = match serde_json::from_slice(body) {
+    let request: GetSecretValue = match json::parse(body) {
         Ok(request) => request,
         Err(error) => return error_response("SerializationException", &format!("invalid request body: {error}")),
     };

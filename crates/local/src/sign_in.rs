@@ -2,13 +2,16 @@
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use cruddur::clock::Clock;
+use cruddur::json;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use tower_http::cors::CorsLayer;
 
 use crate::issuer::{Issuer, TOKEN_LIFETIME};
 use crate::seed::USERS;
@@ -22,20 +25,23 @@ struct SignInRequest {
     handle: String,
 }
 
-/// Returns the route. It exists on the local server only and is not part of the API.
-pub fn router(issuer: Issuer, clock: Clock) -> Router {
-    Router::new().route(PATH, post(sign_in)).with_state((issuer, clock))
+/// Returns the route, which pages of `origins` may call. It exists on the local server only and is not part of the API.
+pub fn router(issuer: Issuer, clock: Clock, origins: &[String]) -> Router {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok()).collect();
+    let cors = CorsLayer::new().allow_origin(origins).allow_methods([Method::POST]).allow_headers([CONTENT_TYPE]);
+    Router::new().route(PATH, post(sign_in)).layer(cors).with_state((issuer, clock))
 }
 
-async fn sign_in(
-    State((issuer, clock)): State<(Issuer, Clock)>,
-    body: Result<Json<SignInRequest>, JsonRejection>,
-) -> Response {
-    let handle = match body {
-        Ok(Json(request)) => request.handle,
+async fn sign_in(State((issuer, clock)): State<(Issuer, Clock)>, body: Result<Json<Value>, JsonRejection>) -> Response {
+    let body = match body {
+        Ok(Json(body)) => body.to_string(),
         Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
     };
-    let Some(user) = USERS.iter().find(|user| user.handle == handle) else {
+    let SignInRequest { handle } = match json::parse(body.as_bytes()) {
+        Ok(request) => request,
+        Err(invalid) => return problem(StatusCode::UNPROCESSABLE_ENTITY, &format!("Invalid body: {invalid}.")),
+    };
+    let Some(user) = USERS.iter().find(|user| user.handle.eq_ignore_ascii_case(&handle)) else {
         let handles = USERS.map(|user| user.handle).join(", ");
         return problem(StatusCode::NOT_FOUND, &format!("`handle` must be the handle of a demo user: {handles}."));
     };

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::error_chain::error_chain;
+use crate::json;
 use crate::store;
 
 /// Minimum interval between two reads for unknown key ids. Clients choose the key ids in their tokens.
@@ -148,7 +149,7 @@ struct JsonWebKeySet {
 
 /// Returns the keys for RS256 signatures by their ids, and ignores all other keys.
 fn parse(text: &[u8]) -> Result<HashMap<String, Arc<DecodingKey>>, ReadError> {
-    let set: JsonWebKeySet = serde_json::from_slice(text)?;
+    let set: JsonWebKeySet = json::parse(text)?;
     let keys: HashMap<_, _> =
         set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).filter_map(rs256_key).collect();
     // An empty set is more likely a fault of the server than the removal of all keys.

@@ -5,6 +5,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
 use crate::api::principal::Principal;
+use crate::json::Object;
 
 /// Maximum length of a token in bytes. Cognito's have about 1,100.
 const MAX_BYTES: usize = 8 * 1024;
@@ -87,5 +88,6 @@ fn signed_claims(token: &str, key: &DecodingKey) -> Option<Claims> {
     signature_only.validate_nbf = false;
     signature_only.validate_aud = false;
     signature_only.required_spec_claims.clear();
-    jsonwebtoken::decode(token, key, &signature_only).ok().map(|signed| signed.claims)
+    let Object(claims) = jsonwebtoken::decode(token, key, &signature_only).ok()?.claims;
+    Some(claims)
 }

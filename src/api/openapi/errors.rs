@@ -10,7 +10,7 @@ use crate::api::body::MAX_BYTES;
 use crate::api::cursor::BadCursor;
 use crate::api::error::ApiError;
 use crate::api::path::{NO_SUCH_ACTIVITY, NO_SUCH_USER};
-use crate::api::problem::Problem;
+use crate::api::problem::{Problem, elements};
 use crate::domain::{Code, Invalid};
 use crate::store::{StoreError, keys};
 
@@ -56,15 +56,26 @@ pub(super) fn name(status: StatusCode) -> &'static str {
 
 /// Returns the response components of all statuses, with an example of each error.
 pub(super) fn responses(schemas: &mut SchemaGenerator) -> Value {
-    let mut statuses: BTreeMap<StatusCode, Map<String, Value>> = BTreeMap::new();
+    let mut statuses: BTreeMap<StatusCode, (Map<String, Value>, Value)> = BTreeMap::new();
     for error in samples() {
         let (status, code) = error.status();
-        let examples = statuses.entry(status).or_default();
+        let (examples, _) = statuses.entry(status).or_insert_with(|| (Map::new(), json!(elements(&error))));
         examples.entry(code).or_insert_with(|| example(&error));
     }
     let schema = schemas.subschema_for::<Problem<'static>>();
-    let responses = statuses.into_iter().map(|(status, examples)| {
-        let content = json!({ "application/problem+json": { "schema": schema, "examples": examples } });
+    let responses = statuses.into_iter().map(|(status, (examples, elements))| {
+        let content = json!({
+            "application/json": {
+                "schema": {
+                    "description": "For requests with `Origin` that do not accept `application/problem+json`.",
+                    "type": "array",
+                    "items": { "type": "string" },
+                    "minItems": 1,
+                },
+                "example": elements,
+            },
+            "application/problem+json": { "schema": schema, "examples": examples },
+        });
         (name(status).to_owned(), response(status, content))
     });
     Value::Object(responses.collect())

@@ -40,7 +40,7 @@ pub(super) fn all() -> Value {
         "description": "The conversation's id, or `@` and the handle of the other user.",
         "schema": {
             "type": "string",
-            "anyOf": [{ "format": "uuid" }, { "pattern": format!("^@[a-z0-9_]{{1,{}}}$", Handle::MAX) }],
+            "anyOf": [{ "format": "uuid" }, { "pattern": format!("^@[A-Za-z0-9_]{{1,{}}}$", Handle::MAX) }],
             "examples": ["@worf"],
         },
     });

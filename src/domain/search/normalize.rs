@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use icu_casemap::CaseMapper;
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 use icu_properties::CodePointMapData;
-use icu_properties::props::{GeneralCategory, GeneralCategoryGroup, Script};
+use icu_properties::props::{GeneralCategory, Script};
 
-use crate::domain::text::is_invisible;
+use crate::domain::text::{is_invisible, is_mark};
 
 /// Stretches Arabic words and has no meaning.
 const TATWEEL: char = '\u{640}';
@@ -75,9 +75,4 @@ fn without_stroke(c: char) -> Cow<'static, str> {
         'ı' => "i",
         _ => return Cow::Owned(c.to_string()),
     })
-}
-
-/// Returns whether `c` combines with the character before it.
-pub(super) fn is_mark(c: char) -> bool {
-    GeneralCategoryGroup::Mark.contains(CodePointMapData::<GeneralCategory>::new().get(c))
 }

@@ -5,7 +5,8 @@ use icu_properties::script::ScriptWithExtensions;
 use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::normalize::{is_mark, normalize};
+use super::normalize::normalize;
+use crate::domain::text::is_mark;
 
 /// Joins the parts of an emoji, such as 👩 and 💻.
 const JOINER: char = '\u{200d}';

@@ -163,6 +163,8 @@ async fn week2_client_pages_find_their_fields() {
             .with(&[ACCEPT, JSON])
             .sends(json!({ "message": "A crud", "ttl": "7-days" }))
             .reads(CREATED)
+            // The client appends replies to the new post too.
+            .reads(&["replies"])
             .keeps("post", "/uuid"),
         call("the form for replies", "POST", "/api/activities/{post}/reply")
             .with(&[ACCEPT, JSON])
@@ -190,6 +192,54 @@ async fn week2_client_pages_find_their_fields() {
     running.wait_until_idle().await;
     let call = call("notifications", "GET", "/api/activities/notifications");
     browser.perform(call.reads(&["[].uuid", "[].handle", "[].display_name", "[].message", "[].created_at"])).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn final_client_shows_errors_from_an_array() {
+    let (browser, running, _folder) = browser(&[]).await;
+    let post = |path: &str, token: &str, body: Value| {
+        let request = Request::post(format!("http://{}{path}", browser.api)).header("origin", ORIGIN);
+        let request = request.header(JSON.0, JSON.1).header("accept", "*/*").header("authorization", token);
+        request.body(Body::from(body.to_string())).unwrap()
+    };
+    let token = format!("Bearer {}", running.issuer().access_token("demo-worf", Clock::system().now()).unwrap());
+    let new = json!({ "message": "A crud", "ttl": "7-days" });
+    for (path, token, body, status, shown) in [
+        ("/api/activities", "Bearer null", new, 401, json!(["generic_401"])),
+        ("/api/activities", &*token, json!({ "message": " ", "ttl": "1-day" }), 422, json!(["message_blank"])),
+        ("/api/messages", &*token, json!({ "message": "x", "handle": "q" }), 404, json!(["The user does not exist."])),
+        ("/api/profile/update", &*token, json!({ "display_name": "" }), 422, json!(["display_name_blank"])),
+    ] {
+        let (found, headers, answer) = browser.send(post(path, token, body)).await;
+        assert_eq!((found, &answer), (status, &shown), "{path}");
+        assert_eq!(headers.get("access-control-allow-origin").unwrap(), ORIGIN, "{path}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn web_page_of_an_allowed_origin_signs_in() {
+    let (mut browser, running, _folder) = browser(&[]).await;
+    for handle in ["andrewbrown", "Worf"] {
+        let call = call("sign-in", "POST", "/local/sign-in").with(&[JSON]).sends(json!({ "handle": handle }));
+        browser.perform(call.reads(&["access_token", "expires_in"])).await;
+    }
+    let url = format!("http://{}/local/sign-in", browser.api);
+    let foreign = Request::options(&url).header("origin", "http://evil.example");
+    let foreign = foreign.header("access-control-request-method", "POST").body(Body::empty()).unwrap();
+    let (_, headers, _) = browser.send(foreign).await;
+    assert!(headers.get("access-control-allow-origin").is_none());
+    for (body, detail) in [
+        (json!(["worf"]), "Invalid body: it must be an object, not an array."),
+        (json!("worf"), "Invalid body: it must be an object, not a string."),
+        (json!({ "handle": 5 }), "Invalid body: `handle` must be a string, not a number."),
+        (json!({ "handle": ["worf"] }), "Invalid body: `handle` must be a string, not an array."),
+    ] {
+        let request = Request::post(&url).header(JSON.0, JSON.1).body(Body::from(body.to_string())).unwrap();
+        let (status, _, answer) = browser.send(request).await;
+        assert_eq!((status, &answer["detail"]), (422, &json!(detail)), "{body}");
+    }
     running.stop().await;
 }
 
@@ -227,6 +277,9 @@ async fn final_client_pages_find_their_fields() {
             "activities.[].message",
             "activities.[].created_at",
             "activities.[].expires_at",
+            "activities.[].replies_count",
+            "activities.[].reposts_count",
+            "activities.[].likes_count",
         ]),
         call("a post", "GET", "/api/activities/@worf/status/{post}").with(&[JSON]).reads(&[
             "activity.uuid",

@@ -160,11 +160,13 @@ async fn week2_requests_act_as_andrewbrown() {
         let (status, created) = send_post(&server, authorization).await;
         assert_eq!((status, &created["handle"]), (StatusCode::OK, &json!("andrewbrown")), "{created}");
     }
-    // The bodies have the original's fields.
+    // The bodies have the original's fields, and the counts that its page shows.
     let fields = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     let feed = read(&server, "/api/activities/@andrewbrown").await;
     assert_eq!(feed[0]["message"], "Hello", "a plain array");
-    assert_eq!(fields(&feed[0]), ["created_at", "display_name", "expires_at", "handle", "message", "uuid"]);
+    let (counts, others): (Vec<_>, Vec<_>) = fields(&feed[0]).into_iter().partition(|name| name.ends_with("_count"));
+    assert_eq!(counts, ["likes_count", "replies_count", "reposts_count"]);
+    assert_eq!(others, ["created_at", "display_name", "expires_at", "handle", "message", "uuid"]);
     let request =
         Request::post(format!("http://{}/api/messages", server.api())).header("content-type", "application/json");
     let body = json!({ "message": "Hello", "user_receiver_handle": "bayko" }).to_string();
