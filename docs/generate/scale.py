@@ -25,8 +25,6 @@ PRICES = {
 PARTITION_WRITES = 1_000
 PARTITION_READS = 3_000
 # A transaction consumes two write units for each of its items.
-# The read units of the 20 posts of a user's page, by `BatchGetItem`.
-READ_OF_POSTS = 10
 ITEM_WRITE_UNITS_OF_A_LIKE = 2
 
 # Assumed load: active users a day, and the load of the busiest hour as a multiple of the average.
@@ -193,9 +191,9 @@ def partitions(costs):
     posts = per_second["posts"]
     add("`HOME#<bucket start>#<shard>`, writes: posts of one shard", PARTITION_WRITES, posts / SHARDS)
     add(
-        "`HOME#<bucket start>#<shard>`, reads: every home feed reads every shard, and a user's page reads its posts",
+        "`HOME#<bucket start>#<shard>`, reads: every home feed reads every shard",
         PARTITION_READS,
-        per_second["reads the home feed"] * home_read + per_second["reads a user's page"] * READ_OF_POSTS / SHARDS,
+        per_second["reads the home feed"] * home_read,
     )
     add(
         "`WORD#<prefix>*#<bucket start>#<shard>`, writes: the most common three first letters of a word",
@@ -242,8 +240,7 @@ def limits(costs):
 
 
 def popular(costs):
-    # Without the handle claim, the profile and the posts themselves, which are in other partitions.
-    feed = costs["user feed, 20 of 240 posts"][0] - 2 - READ_OF_POSTS
+    feed = costs["user feed, 20 of 240 posts"][0] - 2
     replies = costs["show, a post and 21 replies"][0] - 2
     likes = PARTITION_WRITES / ITEM_WRITE_UNITS_OF_A_LIKE
     return [

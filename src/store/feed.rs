@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::items::{self, EXPIRES_MS, number, string};
-use super::keys::{self, Key, LIST, LIST_SK, LISTS};
+use super::keys::{self, LIST, LIST_SK, LISTS};
 use super::pages::{self, Page, ReadLimits};
 use super::sharded::{Filter, ShardedQuery};
 use super::{Store, StoreError};
@@ -30,8 +30,6 @@ impl Store {
     /// Returns the newest `limit` posts of a user that are live at `now` and older than `before`.
     /// Eventually consistent.
     ///
-    /// The index has no counters, so that a like does not write to it. A second round trip reads the posts themselves.
-    ///
     /// # Errors
     /// [`StoreError::Corrupt`], and those of every read: `Throttled`, `Unavailable`, `Rejected`.
     pub async fn feed(
@@ -55,17 +53,7 @@ impl Store {
             .expression_attribute_values(":list", string(keys::posts_of(user_uuid)))
             .expression_attribute_values(":before", string(keys::before_sk(before)))
             .expression_attribute_values(":now", number(now.as_millisecond()));
-        let listed = pages::read([query], limits).await?.into_page(limits.rows);
-        self.posts(listed.try_map(|item| items::read_position(&item))?, now).await
-    }
-
-    /// Returns the posts with these ids without the deleted and expired ones. Eventually consistent.
-    pub(super) async fn posts(&self, ids: Page<Id>, now: Timestamp) -> Result<Page<Post>, StoreError> {
-        let keys: Vec<Key> = ids.rows.into_iter().map(|id| self.schedule.activity(id)).collect();
-        let mut found = self.items(&keys).await?;
-        let posts = keys.iter().filter_map(|key| found.remove(key)).map(|item| items::read_post(&item));
-        let posts = posts.collect::<Result<Vec<_>, _>>()?;
-        Ok(Page { rows: posts.into_iter().filter(|post| post.is_live(now)).collect(), next: ids.next })
+        pages::read([query], limits).await?.into_page(limits.rows).try_map(|item| items::read_post(&item))
     }
 
     /// Returns the number of posts of a user that are live at `now`, at most 1,000. Eventually consistent.

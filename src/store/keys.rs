@@ -21,7 +21,16 @@ pub const LIST: &str = "list";
 /// The attribute of the index's sort key: the position in the list.
 pub const LIST_SK: &str = "list_sk";
 /// The projected attributes besides keys. Counters are not projected, so that a like does not write to the index.
-pub const LISTED: [&str; 5] = ["display_name", "expires_at_ms", "handle", "message", "user_uuid"];
+pub const LISTED: [&str; 8] = [
+    "display_name",
+    "expires_at_ms",
+    "handle",
+    "likes_count",
+    "message",
+    "replies_count",
+    "reposts_count",
+    "user_uuid",
+];
 
 /// A kind of item with the patterns of its keys. Patterns may be logged, keys may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

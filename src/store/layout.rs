@@ -12,7 +12,7 @@ use crate::domain::Ttl;
 /// The layout of this version of the program. Increase it with each change of keys or items that older versions, or the
 /// items that they wrote, do not satisfy.
 ///
-/// Since 2, items contain handles with upper case, which earlier versions cannot read.
+/// Since 2, items contain handles with upper case, which earlier versions cannot read, and the index contains counters.
 pub const LAYOUT_VERSION: u32 = 2;
 const VERSION_ATTRIBUTE: &str = "version";
 const CREATED_MS: &str = "created_at_ms";

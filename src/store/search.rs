@@ -35,7 +35,11 @@ impl Store {
     ) -> Result<Page<Post>, StoreError> {
         let lookups = term.lookups();
         let read = lookups.iter().map(|lookup| self.read_list(lookup, term, now, limit, before));
-        self.posts(merged(try_join_all(read).await?, limit), now).await
+        let Page { rows, next } = merged(try_join_all(read).await?, limit);
+        let mut found = self.items(&rows.iter().map(|id| self.schedule.activity(*id)).collect::<Vec<_>>()).await?;
+        let posts = rows.iter().filter_map(|id| found.remove(&self.schedule.activity(*id)));
+        let posts = posts.map(|item| items::read_post(&item)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page { rows: posts.into_iter().filter(|post| post.is_live(now)).collect(), next })
     }
 
     async fn read_list(
