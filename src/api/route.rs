@@ -101,6 +101,7 @@ impl Route {
         Self { method: "DELETE", path, access, max_age: None, filter: MethodFilter::DELETE, handler, operation }
     }
 
+    /// Lets caches reuse the route's responses to anonymous users.
     pub(super) const fn public_for(self, seconds: u16) -> Self {
         Self { max_age: Some(MaxAge(seconds)), ..self }
     }
