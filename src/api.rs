@@ -4,6 +4,7 @@ mod activities;
 mod activity_body;
 mod auth;
 mod body;
+mod cache;
 mod cors;
 mod cursor;
 mod deadline;

@@ -1,18 +1,26 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LINK, RETRY_AFTER};
+use axum::extract::Request;
+use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, LINK, ORIGIN, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Method};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 /// Request headers that pages may set, in addition to those that CORS always allows.
-const ALLOWED: [HeaderName; 6] = [
-    AUTHORIZATION,
-    CONTENT_TYPE,
-    HeaderName::from_static("idempotency-key"),
-    HeaderName::from_static("traceparent"),
-    HeaderName::from_static("tracestate"),
-    HeaderName::from_static("x-amzn-trace-id"),
+const ALLOWED: [&str; 3] = ["authorization", "content-type", "idempotency-key"];
+/// Tracing headers that pages may also set: of OpenTelemetry, Sentry, X-Ray, and Datadog's browser SDK. Its version 4.0
+/// and older send `x-datadog-sampled`. A preflight response contains those that the request names.
+const TRACING: [&str; 10] = [
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "sentry-trace",
+    "x-amzn-trace-id",
+    "x-datadog-origin",
+    "x-datadog-parent-id",
+    "x-datadog-sampled",
+    "x-datadog-sampling-priority",
+    "x-datadog-trace-id",
 ];
 /// Response headers that pages may read, in addition to those that CORS always exposes.
 const EXPOSED: [HeaderName; 5] = [
@@ -38,13 +46,32 @@ impl FromIterator<String> for Origins {
 
 /// Returns a layer that handles preflight requests, and allows pages of `origins` to read responses. It does not allow
 /// credentials: clients send the access token in a header.
+///
+/// The layer allows all headers that a preflight request names, so it requires [`name_allowed_headers`] around it.
 pub(super) fn layer(origins: &Origins, methods: impl Iterator<Item = &'static str>) -> CorsLayer {
     let methods: BTreeSet<&str> = methods.collect();
     let methods = methods.into_iter().filter_map(|method| Method::from_bytes(method.as_bytes()).ok());
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.0.clone()))
         .allow_methods(methods.collect::<Vec<_>>())
-        .allow_headers(ALLOWED)
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(EXPOSED)
         .max_age(MAX_AGE)
+        // Only preflight responses depend on other headers, and caches may not store them.
+        .vary([ORIGIN])
+}
+
+/// Replaces the headers that a preflight request names by the allowed ones.
+pub(super) async fn name_allowed_headers(mut request: Request) -> Request {
+    if request.method() == Method::OPTIONS {
+        let values = request.headers().get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
+        let names: Vec<_> =
+            values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim).collect();
+        let is_named = |header: &&str| names.iter().any(|name| name.eq_ignore_ascii_case(header));
+        let allowed: Vec<_> = ALLOWED.into_iter().chain(TRACING.into_iter().filter(is_named)).collect();
+        if let Ok(allowed) = HeaderValue::try_from(allowed.join(",")) {
+            request.headers_mut().insert(ACCESS_CONTROL_REQUEST_HEADERS, allowed);
+        }
+    }
+    request
 }

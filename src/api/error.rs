@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use lambda_spans::ErrorType;
 
-use super::auth::BadToken;
+use super::auth::{BadToken, Challenge};
 use super::cursor::BadCursor;
 use crate::domain::Invalid;
 use crate::store::StoreError;
@@ -84,11 +84,21 @@ impl ApiError {
         Some(invalid.codes().iter().map(|code| code.as_str()).collect())
     }
 
+    /// Returns how to authenticate, if the status is 401.
+    pub(super) fn challenge(&self) -> Option<Challenge> {
+        if let Self::BadToken(bad) = self {
+            return Some(Challenge::from(*bad));
+        }
+        let (status, _) = self.status();
+        (status == StatusCode::UNAUTHORIZED).then_some(Challenge::MISSING)
+    }
+
     /// Returns the status, and the `code` in problems, spans and logs. No other code chooses a status.
     pub(super) fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::BadCursor(BadCursor::NeedsUser) => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::BadCursor(_) => (StatusCode::BAD_REQUEST, "bad_cursor"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::BadToken(_) => (StatusCode::UNAUTHORIZED, "bad_token"),

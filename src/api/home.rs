@@ -1,7 +1,7 @@
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LINK, VARY};
+use axum::http::header::{CONTENT_TYPE, LINK};
 use axum::response::Response;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -55,9 +55,7 @@ async fn of_user(state: &AppState, principal: &Principal, page: &Paginator<'_>) 
     for (row, post) in rows.iter_mut().zip(&found.rows) {
         row.liked = Some(liked.contains(&post.id));
     }
-    let mut response = page.respond(rows, found.next);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(page.respond(rows, found.next))
 }
 
 /// Returns a page that is the same for all anonymous users. The first page is kept for a second.
@@ -99,9 +97,6 @@ fn respond(answer: Answer) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=1"));
-    // A cache must not serve this answer to a user who has signed in since.
-    headers.insert(VARY, HeaderValue::from_static("authorization"));
     headers.extend(answer.link.map(|link| (LINK, link)));
     response
 }

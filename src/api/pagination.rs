@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use tracing::Span;
 
 use super::AppState;
-use super::cursor::{self, Scope};
+use super::auth::AuthError;
+use super::cursor::{self, BadCursor, Scope};
 use super::error::ApiError;
 use super::principal::Principal;
 use crate::domain::Id;
@@ -24,6 +25,8 @@ pub(super) struct PageRequest {
     route: String,
     limit: Option<u16>,
     cursor: Option<String>,
+    /// Why the request's token was not accepted, on a route with optional authentication.
+    rejected: Option<AuthError>,
 }
 
 #[derive(Deserialize)]
@@ -40,7 +43,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PageRequest {
         let Query(PageQuery { limit, cursor }) = query.map_err(|rejection| ApiError::bad_query(&rejection))?;
         let limit = limit.as_deref().map(parse_limit).transpose()?;
         let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
-        Ok(Self { route: route.to_owned(), limit, cursor })
+        Ok(Self { route: route.to_owned(), limit, cursor, rejected: parts.extensions.get().copied() })
     }
 }
 
@@ -77,15 +80,21 @@ pub(super) struct Paginator<'a> {
 
 impl<'a> Paginator<'a> {
     /// Verifies the cursor. `principal` is the user on which the list depends.
+    ///
+    /// A user's cursor in a request without a valid token is rejected with 401, so that the client refreshes the token.
     pub(super) fn open(
         state: &'a AppState,
         request: PageRequest,
         principal: Option<&'a Principal>,
         now: Timestamp,
     ) -> Result<Self, ApiError> {
-        let PageRequest { route, limit, cursor } = request;
+        let PageRequest { route, limit, cursor, rejected } = request;
         let scope = Scope { route: &route, principal };
-        let before = cursor.map(|cursor| cursor::open(&state.keys, scope, &cursor, now)).transpose()?;
+        let before = cursor.map(|cursor| cursor::open(&state.keys, scope, &cursor, now)).transpose();
+        let before = before.map_err(|bad| match (bad, rejected) {
+            (BadCursor::NeedsUser, Some(rejected)) => ApiError::from(rejected),
+            (bad, _) => ApiError::from(bad),
+        })?;
         let limit = limit.unwrap_or(DEFAULT_LIMIT);
         Ok(Self { state, route, principal, now, limit, before, extra_query: String::new() })
     }

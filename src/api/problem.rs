@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use serde::Serialize;
 
+use super::auth::Challenge;
 use super::error::ApiError;
 use crate::error_chain::error_chain;
 
@@ -30,6 +31,9 @@ pub(super) struct Problem<'a> {
     /// All rules that the request breaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     codes: Option<Vec<&'static str>>,
+    /// Only of status 401.
+    #[serde(flatten)]
+    challenge: Option<Challenge>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<&'a str>,
 }
@@ -44,6 +48,7 @@ impl<'a> Problem<'a> {
             detail: error.to_string(),
             code,
             codes: error.codes(),
+            challenge: error.challenge(),
             trace_id,
         }
     }
@@ -115,10 +120,8 @@ fn write_error(response: &mut Response, error: &ApiError, form: Form, trace_id: 
     *response.body_mut() = Body::from(body.unwrap_or_default());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
-    if status == StatusCode::UNAUTHORIZED {
-        let has_token = matches!(error, ApiError::BadToken(_));
-        let challenge = if has_token { "Bearer error=\"invalid_token\"" } else { "Bearer" };
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    if let Some(challenge) = error.challenge() {
+        headers.insert(WWW_AUTHENTICATE, challenge.header());
     }
     if matches!(error, ApiError::UnsupportedContentEncoding) {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -4,6 +4,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use schemars::{JsonSchema as Described, Schema, SchemaGenerator};
 
 use super::AppState;
+use super::cache::MaxAge;
 use crate::domain::Code;
 
 /// A method of a path: who may call it, its handler and its description.
@@ -14,6 +15,8 @@ pub struct Route {
     pub path: &'static str,
     /// Who may call the route.
     pub access: Access,
+    /// How long caches may reuse the route's responses to anonymous users. If unset, they may not.
+    pub(super) max_age: Option<MaxAge>,
     filter: MethodFilter,
     handler: Handler,
     #[cfg_attr(not(feature = "openapi"), expect(dead_code, reason = "read only to generate the description"))]
@@ -83,19 +86,24 @@ impl BodySchema {
 
 impl Route {
     pub(super) const fn get(path: &'static str, access: Access, handler: Handler, operation: Operation) -> Self {
-        Self { method: "GET", path, access, filter: MethodFilter::GET, handler, operation }
+        Self { method: "GET", path, access, max_age: None, filter: MethodFilter::GET, handler, operation }
     }
 
     pub(super) const fn post(path: &'static str, access: Access, handler: Handler, operation: Operation) -> Self {
-        Self { method: "POST", path, access, filter: MethodFilter::POST, handler, operation }
+        Self { method: "POST", path, access, max_age: None, filter: MethodFilter::POST, handler, operation }
     }
 
     pub(super) const fn put(path: &'static str, access: Access, handler: Handler, operation: Operation) -> Self {
-        Self { method: "PUT", path, access, filter: MethodFilter::PUT, handler, operation }
+        Self { method: "PUT", path, access, max_age: None, filter: MethodFilter::PUT, handler, operation }
     }
 
     pub(super) const fn delete(path: &'static str, access: Access, handler: Handler, operation: Operation) -> Self {
-        Self { method: "DELETE", path, access, filter: MethodFilter::DELETE, handler, operation }
+        Self { method: "DELETE", path, access, max_age: None, filter: MethodFilter::DELETE, handler, operation }
+    }
+
+    /// Lets caches reuse the route's responses to anonymous users.
+    pub(super) const fn public_for(self, seconds: u16) -> Self {
+        Self { max_age: Some(MaxAge(seconds)), ..self }
     }
 
     pub(super) fn handler(&self) -> MethodRouter<AppState> {

@@ -3,7 +3,7 @@ use std::any::Any;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use axum::{Extension, Router};
@@ -15,12 +15,12 @@ use super::error::ApiError;
 use super::kept_home::KeptHome;
 use super::route::{Access, Route};
 use super::routes::ROUTES;
-use super::{AppState, auth, body, cors, deadline, problem};
+use super::{AppState, auth, body, cache, cors, deadline, problem};
 
 /// Returns the router of all [`ROUTES`].
 ///
-/// Layers from the outermost to the innermost: HTTP attributes of the span, problems and their log lines, CORS, panics,
-/// the deadline, the body limit, authentication.
+/// Layers from the outermost to the innermost: HTTP attributes of the span, problems and their log lines, headers for
+/// caches, CORS, panics, the deadline, the body limit, authentication.
 pub fn router(state: AppState) -> Router {
     let routes = ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, with_auth(route, &state)));
     let router = routes
@@ -31,6 +31,8 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), deadline::enforce))
         .layer(CatchPanicLayer::custom(handle_panic))
         .layer(cors::layer(&state.origins, ROUTES.iter().map(|route| route.method)))
+        .layer(map_request(cors::name_allowed_headers))
+        .layer(map_response(cache::complete))
         .layer(from_fn(problem::write_problem))
         // Inside the outer router: here the matched route is known.
         .layer(HttpLayer::new().with_redacted_path())
@@ -52,14 +54,18 @@ fn decode_at_sign(mut request: Request) -> Request {
     request
 }
 
-/// Adds the authentication that the route requires.
+/// Adds the authentication that the route requires, and the headers for caches that depend on it.
 fn with_auth(route: &Route, state: &AppState) -> MethodRouter<AppState> {
-    let handler = route.handler();
-    match route.access {
-        Access::Public => handler,
+    let handler = match route.max_age {
+        Some(max_age) => route.handler().route_layer(from_fn_with_state(max_age, cache::allow)),
+        None => route.handler(),
+    };
+    let handler = match route.access {
+        Access::Public => return handler,
         Access::Optional => handler.route_layer(from_fn_with_state(state.clone(), auth::optional)),
         Access::SignedIn => handler.route_layer(from_fn_with_state(state.clone(), auth::required)),
-    }
+    };
+    handler.route_layer(map_response(cache::vary_by_authorization))
 }
 
 /// Omits the panic's message, which may quote the request.

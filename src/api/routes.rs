@@ -16,6 +16,11 @@ use super::system::{self, HealthResponse};
 use super::users::{self, ShortUserResponse, UserFeedResponse};
 use crate::domain::Code;
 
+/// The time for which caches may reuse a public response: as long as the anonymous home feed is kept in memory.
+const LIST_SECONDS: u16 = 1;
+/// The same for the API's description, which only a deployment changes.
+const DESCRIPTION_SECONDS: u16 = 300;
+
 /// All routes. The router and the API's description are made from these rows.
 pub static ROUTES: [Route; 22] = [
     Route::get(
@@ -36,7 +41,8 @@ pub static ROUTES: [Route; 22] = [
         |m| on(m, system::describe),
         Operation::new("describe", SYSTEM, "Returns this description.")
             .returns::<serde_json::Map<String, serde_json::Value>>(),
-    ),
+    )
+    .public_for(DESCRIPTION_SECONDS),
     Route::get(
         "/api/activities/home",
         Access::Optional,
@@ -49,7 +55,8 @@ pub static ROUTES: [Route; 22] = [
         .paginated()
         .returns::<Vec<ActivityResponse>>()
         .leads_to(OPERATIONS_ON_A_POST, "activity_uuid", "/0/uuid"),
-    ),
+    )
+    .public_for(LIST_SECONDS),
     Route::get(
         "/api/activities/notifications",
         Access::SignedIn,
@@ -79,7 +86,8 @@ pub static ROUTES: [Route; 22] = [
             .query(&["Term", "Limit", "Cursor"], SEARCH_CODES)
             .headers(&["Link"])
             .returns::<Vec<ActivityResponse>>(),
-    ),
+    )
+    .public_for(LIST_SECONDS),
     Route::get(
         "/api/activities/@{handle}",
         Access::Public,
@@ -88,7 +96,8 @@ pub static ROUTES: [Route; 22] = [
             .paginated()
             .returns::<UserFeedResponse>()
             .fails(NOT_FOUND),
-    ),
+    )
+    .public_for(LIST_SECONDS),
     Route::get(
         "/api/activities/@{handle}/status/{activity_uuid}",
         Access::Public,
@@ -98,7 +107,8 @@ pub static ROUTES: [Route; 22] = [
             .headers(&["Link"])
             .returns::<ShowResponse>()
             .fails(NOT_FOUND),
-    ),
+    )
+    .public_for(LIST_SECONDS),
     Route::get(
         "/api/activities/{activity_uuid}",
         Access::Public,
@@ -108,7 +118,8 @@ pub static ROUTES: [Route; 22] = [
             .headers(&["Link"])
             .returns::<ShowResponse>()
             .fails(NOT_FOUND),
-    ),
+    )
+    .public_for(LIST_SECONDS),
     Route::post(
         "/api/activities",
         Access::SignedIn,
@@ -184,7 +195,8 @@ pub static ROUTES: [Route; 22] = [
         Operation::new("shortUser", USERS, "Returns the id and names of a user.")
             .returns::<ShortUserResponse>()
             .fails(NOT_FOUND),
-    ),
+    )
+    .public_for(LIST_SECONDS),
     Route::post(
         "/api/profile/update",
         Access::SignedIn,

@@ -130,7 +130,7 @@ async fn invalid_token_is_rejected_or_anonymous() {
 #[tokio::test]
 async fn unauthorized_response_has_the_token_error_code() {
     let app = TestApp::new().await;
-    let mut details = BTreeSet::new();
+    let (mut details, mut reasons) = (BTreeSet::new(), BTreeSet::new());
     for (who, authorization) in rejected_authorizations() {
         let mut request = request("POST", "/api/activities");
         if let Some(value) = authorization {
@@ -143,10 +143,14 @@ async fn unauthorized_response_has_the_token_error_code() {
         };
         assert_eq!((answer.status, &answer.body["code"]), (401, &json!(code)), "{who}");
         assert_eq!(answer.header("www-authenticate"), Some(challenge), "{who}");
+        let error = (code == "bad_token").then_some("invalid_token");
+        assert_eq!((&answer.body["scheme"], answer.body["error"].as_str()), (&json!("Bearer"), error), "{who}");
         details.insert(answer.body["detail"].to_string());
+        reasons.insert(answer.body["reason"].as_str().unwrap().to_owned());
     }
-    // Anonymous, malformed, not signed by the pool, of another client, expired, not valid yet.
     assert_eq!(details.len(), 6, "{details:?}");
+    let all = ["expired", "malformed", "missing", "not_for_us", "not_signed", "not_yet_valid"];
+    assert_eq!(reasons.iter().collect::<Vec<_>>(), all);
 }
 
 #[tokio::test]

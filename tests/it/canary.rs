@@ -72,6 +72,14 @@ impl Sent {
             headers.retain(|(known, _)| known != name);
             headers.push((name, value.clone()));
         }
+        // A variable of API Gateway is a whole path segment.
+        let resource = resource.replace("@{", "{");
+        let mut variables = Map::from_iter([("canary".to_owned(), json!("canary-parameter"))]);
+        for (at, name) in resource.split('/').enumerate().filter(|(_, segment)| segment.starts_with('{')) {
+            let segments: Vec<_> = self.path.split('/').skip(at).collect();
+            let value = if name.ends_with("+}") { segments.join("/") } else { segments[0].to_owned() };
+            variables.insert(name.trim_matches(['{', '}', '+']).to_owned(), json!(value));
+        }
         let lists = |pairs: &[(&str, String)]| -> Map<String, Value> {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect()
         };
@@ -82,7 +90,7 @@ impl Sent {
             "resource": resource, "path": self.path, "httpMethod": method,
             "headers": single(&headers), "multiValueHeaders": lists(&headers),
             "queryStringParameters": single(&self.query), "multiValueQueryStringParameters": lists(&self.query),
-            "pathParameters": { "activity_uuid": "canary-parameter" }, "stageVariables": { "canary": "canary-stage" },
+            "pathParameters": variables, "stageVariables": { "canary": "canary-stage" },
             "requestContext": {
                 "resourceId": "r", "resourcePath": resource, "httpMethod": method, "path": format!("/prod{}", self.path),
                 "accountId": "123456789012", "protocol": "HTTP/1.1", "stage": "prod", "requestId": "r", "apiId": "a",

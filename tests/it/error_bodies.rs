@@ -126,6 +126,11 @@ async fn error_responses_match_the_snapshot() {
         let header = json!({ "alg": "RS256", "kid": ISSUER.kid() });
         format!("Bearer {}", ISSUER.sign(&header, &claims).unwrap())
     };
+    let andrews = app.get_as(ANDREW, "/api/activities/home?limit=1").await.next().unwrap();
+    let andrews = || get(&format!("/api/activities/home{andrews}"));
+    responses.add("a user's cursor without a token", router(), andrews()).await;
+    let expired = with(andrews(), "authorization", &claims("exp", json!(1)));
+    responses.add("a user's cursor with an expired token", router(), expired).await;
     for (title, value) in [
         ("a malformed token", "Bearer x".to_owned()),
         ("a token of another client", claims("client_id", json!("another"))),

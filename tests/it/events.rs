@@ -10,11 +10,22 @@ use crate::support::{ANDREW, SAMPLES, TestApp, hours, token};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/events/api");
 
 /// Each special event file, with its response; for a problem, its code.
-fn special_answers() -> [(&'static str, u16, Value); 8] {
+fn special_answers() -> [(&'static str, u16, Value); 17] {
     let post = json!({
         "uuid": "01a202e9-b47a-7000-8000-000000000009", "display_name": "Andrew Brown", "handle": "andrewbrown",
         "message": "Andrew's", "replies_count": 0, "reposts_count": 0, "likes_count": 0,
         "expires_at": "2026-11-23T11:00:00.250Z", "created_at": "2026-11-22T11:00:00.250Z",
+    });
+    let home = json!([post]);
+    let feed = json!({
+        "profile": {
+            "uuid": "00000000-0000-0000-0000-000000000001", "handle": "andrewbrown", "display_name": "Andrew Brown",
+            "bio": "", "cruds_count": 1,
+        },
+        "activities": [{
+            "uuid": "01a202e9-b47a-7000-8000-000000000009", "display_name": "Andrew Brown", "handle": "andrewbrown",
+            "message": "Andrew's", "expires_at": "2026-11-23T11:00:00.250Z", "created_at": "2026-11-22T11:00:00.250Z",
+        }],
     });
     [
         ("create_anonymous", 401, json!("unauthenticated")),
@@ -23,9 +34,18 @@ fn special_answers() -> [(&'static str, u16, Value); 8] {
         ("health_check_deep", 200, json!({ "success": true, "ver": 1 })),
         // Signed with another deployment's secret.
         ("home_cursor", 400, json!("bad_cursor")),
-        ("home_stage_in_path", 200, json!([post])),
+        ("home_base_path", 200, home.clone()),
+        ("home_base_path_and_stage", 200, home.clone()),
+        ("home_custom_domain", 200, home.clone()),
+        ("home_custom_domain_of_stage_api", 200, home.clone()),
+        ("home_stage_api", 200, home.clone()),
+        ("home_stage_in_path", 200, home.clone()),
+        ("home_test_invoke", 200, home),
         ("messages_with_user", 200, json!([])),
         ("unknown_route", 404, json!("not_found")),
+        ("user_feed_base_path", 200, feed.clone()),
+        ("user_feed_encoded", 200, feed.clone()),
+        ("user_feed_sam_local", 200, feed),
     ]
 }
 

@@ -41,6 +41,96 @@ async fn stage_in_the_path_is_ignored() {
     }
 }
 
+/// An event as API Gateway sends it: with the resource and the values of its variables.
+fn event_for(resource: &str, variables: Value, path: &str, stage: &str, sent: &str) -> Value {
+    let mut event = event(path, stage, Some(sent));
+    event["resource"] = json!(resource);
+    event["requestContext"]["resourcePath"] = json!(resource);
+    event["pathParameters"] = variables;
+    event
+}
+
+#[tokio::test]
+async fn request_is_routed_by_its_resource_at_every_address() {
+    let app = TestApp::new().await;
+    for (path, stage, sent) in [
+        ("/api/users/@worf/short", "prod", "/prod/api/users/@worf/short"),
+        ("/api/users/@worf/short", "api", "/api/api/users/@worf/short"),
+        ("/api/users/@worf/short", "api", "/api/users/@worf/short"),
+        ("/api/users/@worf/short", "users", "/users/api/users/@worf/short"),
+        ("/api/users/@worf/short", "test-invoke-stage", "/api/users/@worf/short"),
+        ("/api/users/@worf/short", "prod", "/api/users/@worf/short"),
+        ("/prod/api/users/@worf/short", "prod", "/prod/api/users/@worf/short"),
+        ("/api/api/users/@worf/short", "api", "/api/api/users/@worf/short"),
+        ("/v1/api/users/@worf/short", "prod", "/v1/api/users/@worf/short"),
+        ("/v1/api/users/@worf/short", "v1", "/v1/api/users/@worf/short"),
+        ("/v1/prod/api/users/@worf/short", "prod", "/v1/prod/api/users/@worf/short"),
+        ("/social/v1/api/users/@worf/short", "prod", "/social/v1/api/users/@worf/short"),
+        ("/api/v1/api/users/@worf/short", "api", "/api/v1/api/users/@worf/short"),
+        ("/api/users/@worf/short/", "prod", "/prod/api/users/@worf/short/"),
+        ("/api/users/@worf/short", "Prod", "/api/users/{handle}/short"),
+        ("/", "$default", "/"),
+    ] {
+        let event = event_for("/api/users/{handle}/short", json!({ "handle": "@worf" }), path, stage, sent);
+        let (status, body) = invoke(&app, &event, Context::default()).await;
+        assert_eq!((status, &body["handle"]), (200, &json!("worf")), "{path} in {stage}");
+        let event = event_for("/api/health-check", json!(null), "/v1/api/health-check", stage, "/v1/api/health-check");
+        assert_eq!(invoke(&app, &event, Context::default()).await.0, 200, "{stage}");
+        let greedy = event_for("/{proxy+}", json!({ "proxy": "api/users/@worf/short" }), path, stage, sent);
+        assert_eq!(invoke(&app, &greedy, Context::default()).await.0, 200, "{path} in {stage}, greedy");
+    }
+}
+
+#[tokio::test]
+async fn path_variable_may_be_encoded_or_decoded() {
+    let app = TestApp::new().await;
+    for (value, status) in [
+        ("@worf", 200),
+        ("%40worf", 200),
+        ("%40%77orf", 200),
+        ("@w%6Frf", 200),
+        ("%2540worf", 404),
+        ("@worf/", 404),
+        ("@worf/short", 404),
+        ("@worf%2Fshort", 404),
+        ("@worf?limit=1", 404),
+        ("@worf#", 404),
+        ("..", 404),
+        ("%2e%2e", 404),
+        ("@", 404),
+        ("", 404),
+        ("%", 404),
+        ("%4", 404),
+        ("%zz", 404),
+        ("%00", 404),
+        ("%ff", 404),
+        ("@%ff", 400),
+        ("\u{0}", 404),
+        ("é \u{7f}\r\n", 404),
+        ("{handle}", 404),
+        (&"x".repeat(50_000), 404),
+    ] {
+        let path = format!("/v1/api/users/{value}/short");
+        let event = event_for("/api/users/{handle}/short", json!({ "handle": value }), &path, "prod", &path);
+        assert_eq!(invoke(&app, &event, Context::default()).await.0, status, "{value:.40?}");
+    }
+}
+
+#[tokio::test]
+async fn link_to_the_next_page_works_under_a_base_path() {
+    let app = TestApp::new().await;
+    for number in 0..2 {
+        app.posted(hours(1), number, "x", "1-day").await;
+    }
+    let path = "/v1/api/activities/home";
+    let mut event = event_for("/api/activities/home", json!(null), path, "prod", path);
+    event["queryStringParameters"] = json!({ "limit": "1" });
+    let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+    let response = api::gateway(app.router()).oneshot(request).await.unwrap();
+    assert!(response.headers()["link"].to_str().unwrap().starts_with("<?cursor="));
+    assert!(response.headers().get("location").is_none());
+}
+
 #[tokio::test]
 async fn stage_is_removed_once() {
     let app = TestApp::new().await;

@@ -252,6 +252,32 @@ async fn home_trace_has_its_expected_spans() {
 }
 
 #[tokio::test]
+async fn base_path_is_in_url_path_but_not_in_the_route() {
+    let stack = Stack::start().await;
+    let mut lambda = stack.function().await;
+    let feed = "GET /api/activities/@{handle}";
+    let expected = [
+        (include_str!("../../events/api/home_base_path.json"), "GET /api/activities/home", "/v1/api/activities/home"),
+        (include_str!("../../events/api/user_feed_base_path.json"), feed, "/v1/api/activities/@REDACTED"),
+        (include_str!("../../events/api/user_feed_sam_local.json"), feed, "/api/activities/@REDACTED"),
+        (include_str!("../../events/api/user_feed.json"), feed, "/prod/api/activities/@REDACTED"),
+    ];
+    for (n, (payload, ..)) in (1..).zip(expected) {
+        assert_eq!(status(&lambda.invoke(event(payload, n, &sampled())).await), 200);
+    }
+    lambda.wait_until_frozen().await;
+    let spans = stack.otlp.collected().spans;
+    let roots = spans.iter().filter_map(|(_, span)| {
+        let route = attribute(span, "http.route")?;
+        assert_eq!(span.name, format!("GET {route}"));
+        Some((span.name.clone(), attribute(span, "url.path").unwrap()))
+    });
+    let expected = expected.map(|(_, name, path)| (name.to_owned(), path.to_owned()));
+    assert_eq!(roots.collect::<BTreeSet<_>>(), BTreeSet::from(expected));
+    lambda.terminate().await;
+}
+
+#[tokio::test]
 async fn exports_are_compressed_and_warm_starts_marked() {
     let stack = Stack::start().await;
     let mut lambda = stack.function().await;

@@ -4,6 +4,7 @@
 mod authorization;
 mod aws_json;
 mod bad_input;
+mod cache;
 mod canary;
 mod config;
 mod conflicts;

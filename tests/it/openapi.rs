@@ -39,6 +39,20 @@ fn openapi_file_matches_the_code() {
     assert_snapshot("../docs/openapi.json", &format!("{:#}\n", api::openapi()));
 }
 
+#[test]
+fn openapi_describes_the_renamed_challenge() {
+    let document = api::openapi();
+    let unauthorized = &document["components"]["responses"]["Unauthorized"];
+    assert!(unauthorized["headers"]["x-amzn-remapped-www-authenticate"].is_object());
+    let header = &document["components"]["headers"]["WwwAuthenticate"];
+    assert!(header["description"].as_str().unwrap().contains("`x-amzn-Remapped-WWW-Authenticate`"));
+    assert!(header.get("required").is_none());
+    let problem = &document["components"]["schemas"]["Problem"]["properties"];
+    assert_eq!(problem["scheme"]["enum"], json!(["Bearer"]));
+    let reasons = json!(["missing", "malformed", "not_signed", "not_for_us", "expired", "not_yet_valid"]);
+    assert_eq!(problem["reason"]["enum"], reasons);
+}
+
 #[tokio::test]
 async fn openapi_is_public() {
     let answer = TestApp::empty().await.get("/api/openapi.json").await;
@@ -65,12 +79,14 @@ fn openapi_has_security_and_error_responses() {
         let operation = operation(&document, route.method, route.path);
         let (security, unauthenticated) = match route.access {
             Access::Public => (json!([]), false),
-            Access::Optional => (json!([{}, { "accessToken": [] }]), false),
+            Access::Optional => (json!([{}, { "accessToken": [] }]), true),
             Access::SignedIn => (json!([{ "accessToken": [] }]), true),
         };
         assert_eq!(operation["security"], security, "{} {}", route.method, route.path);
         let responses = operation["responses"].as_object().unwrap();
         assert_eq!(responses.contains_key("401"), unauthenticated, "{} {}", route.method, route.path);
+        let control = &responses["200"]["headers"]["Cache-Control"]["$ref"];
+        assert_eq!(control, "#/components/headers/CacheControl", "{} {}", route.method, route.path);
         for status in ["200", "500", "503"] {
             assert!(responses.contains_key(status), "{} {} has no {status}", route.method, route.path);
         }

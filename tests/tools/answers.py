@@ -81,6 +81,20 @@ def _sample_answer(owner, path, body=None, **_):
     return NOT_FOUND if "_uuid}" in path + json.dumps(body) else (owner, ANY)
 
 
+_FEED = (
+    200,
+    {
+        "profile": {
+            "uuid": "0c0d3a4e-6f0b-4b52-9d5c-7a1f2e8b6a01",
+            "handle": "andrewbrown",
+            "display_name": "Andrew Brown",
+            "bio": "",
+            "cruds_count": 2,
+        },
+        "activities": [_without_counts(HELLO), _without_counts(DEMO[1])],
+    },
+)
+
 # In the order in which a new database gets the events: the feeds after `create` contain its post.
 _SPECIAL = {
     "home": (200, DEMO),
@@ -96,23 +110,22 @@ _SPECIAL = {
             "reply_to_activity_uuid": None,
         },
     ),
-    "home_stage_in_path": (200, [HELLO, *DEMO]),
+    **dict.fromkeys(
+        [
+            "home_base_path",
+            "home_base_path_and_stage",
+            "home_custom_domain",
+            "home_custom_domain_of_stage_api",
+            "home_stage_api",
+            "home_stage_in_path",
+            "home_test_invoke",
+        ],
+        (200, [HELLO, *DEMO]),
+    ),
     "home_cursor": (400, "bad_cursor"),
     "create_bad_input": (422, ["ttl_blank", "message_blank"]),
     "create_anonymous": (401, "unauthenticated"),
-    "user_feed": (
-        200,
-        {
-            "profile": {
-                "uuid": "0c0d3a4e-6f0b-4b52-9d5c-7a1f2e8b6a01",
-                "handle": "andrewbrown",
-                "display_name": "Andrew Brown",
-                "bio": "",
-                "cruds_count": 2,
-            },
-            "activities": [_without_counts(HELLO), _without_counts(DEMO[1])],
-        },
-    ),
+    **dict.fromkeys(["user_feed", "user_feed_base_path", "user_feed_encoded", "user_feed_sam_local"], _FEED),
     "health_check_deep": (200, {"success": True, "ver": 1}),
     "messages_with_user": (200, []),
     "create_message_to_user": (200, {"message_group_uuid": "<uuid v7>"}),

@@ -39,7 +39,7 @@ def gateway_response(request, body):
     """The name of an error response of API Gateway, its definition, and its headers."""
     response = body["x-amazon-apigateway-gateway-responses"][request.param]
     headers = {
-        name.removeprefix("gatewayresponse.header.").lower(): value.strip("'")
+        name.removeprefix("gatewayresponse.header.").lower(): value.strip("'") if isinstance(value, str) else value
         for name, value in response["responseParameters"].items()
     }
     return request.param, response, headers
@@ -99,6 +99,30 @@ def test_gateway_error_is_readable_from_every_origin(gateway_response):
     _, _, headers = gateway_response
     assert headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in headers
+
+
+def test_gateway_error_is_not_cached(gateway_response):
+    _, _, headers = gateway_response
+    assert headers["cache-control"] == "no-store"
+
+
+def test_gateway_error_allows_the_headers_of_pages(gateway_response):
+    # `tests/it/cors.rs` compares the list with the router's.
+    _, _, headers = gateway_response
+    assert headers["access-control-allow-headers"] == {"Fn::FindInMap": ["Cors", "RequestHeaders", "Allowed"]}
+
+
+def test_gateway_401_repeats_the_challenge_in_the_body(gateway_response):
+    name, response, headers = gateway_response
+    problem = json.loads(response["responseTemplates"]["application/json"])
+    challenge = [problem.get("scheme"), problem.get("error"), problem.get("reason")]
+    expected = {
+        "UNAUTHORIZED": ["Bearer", None, "missing_or_invalid"],
+        "EXPIRED_TOKEN": ["Bearer", "invalid_token", "expired"],
+    }
+    assert challenge == expected.get(name, [None, None, None])
+    if challenge[1]:
+        assert headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
 def test_gateway_error_tells_clients_how_to_retry(gateway_response):

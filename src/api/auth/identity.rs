@@ -19,8 +19,8 @@ enum Source {
 }
 
 /// Why a request cannot be authenticated.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum AuthError {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::api) enum AuthError {
     BadToken(BadToken),
     NoKeySet,
 }

@@ -16,10 +16,9 @@ use crate::error_chain::error_chain;
 use crate::json;
 use crate::store;
 
-/// Minimum interval between two reads for unknown key ids. Clients choose the key ids in their tokens.
-const AFTER_SUCCESS: SignedDuration = SignedDuration::from_secs(60);
-/// Minimum interval after a failed read. No token can be verified until a read succeeds.
-const AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(5);
+/// Minimum interval between two reads. Clients choose the key ids in their tokens, so unknown ids cause at most one read
+/// per interval, which concurrent requests share. A new key is accepted at the latest one interval after it is published.
+const INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 /// Age at which the set is read again, so that a removed key stops being accepted.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
 
@@ -92,9 +91,8 @@ impl KeySet {
 
     async fn read_unless_recent(&self, kid: &str, now: Timestamp) -> Result<Arc<DecodingKey>, NoKey> {
         let last = self.known().last;
-        let wait = |last: LastRead| if last.succeeded { AFTER_SUCCESS } else { AFTER_FAILURE };
         // A clock that was set back must not stop reads.
-        let recent = last.is_some_and(|last| now.duration_since(last.began_at).abs() < wait(last));
+        let recent = last.is_some_and(|last| now.duration_since(last.began_at).abs() < INTERVAL);
         let succeeded = if recent { last.is_some_and(|last| last.succeeded) } else { self.read(now).await };
         let none = if succeeded { NoKey::Unknown } else { NoKey::Unavailable };
         self.known_key(kid).ok_or(none)

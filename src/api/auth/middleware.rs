@@ -19,11 +19,15 @@ pub(in crate::api) async fn required(
     Ok(next.run(request).await)
 }
 
-/// Authenticates a request if it can. A request with an invalid token is anonymous, as in the original.
+/// Authenticates a request if it can. A request with an invalid token is anonymous, as in the original; the
+/// [`AuthError`] becomes an extension for what only a user can have, such as a user's cursor.
 pub(in crate::api) async fn optional(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     match state.identity.authenticate(request.headers(), state.clock.now()).await {
         Ok(principal) => drop(principal.map(|principal| request.extensions_mut().insert(principal))),
-        Err(error) => tracing::debug!(?error, "invalid token, treated as anonymous"),
+        Err(error) => {
+            tracing::debug!(?error, "invalid token, treated as anonymous");
+            request.extensions_mut().insert(error);
+        }
     }
     next.run(request).await
 }

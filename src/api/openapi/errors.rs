@@ -108,8 +108,10 @@ fn response(status: StatusCode, content: Value) -> Value {
     let mut headers = Map::new();
     let mut add = |name: &str, component| headers.insert(name.to_owned(), reference("headers", component));
     add("x-trace-id", "TraceId");
+    add("cache-control", "CacheControl");
     if status == StatusCode::UNAUTHORIZED {
         add("www-authenticate", "WwwAuthenticate");
+        add("x-amzn-remapped-www-authenticate", "RemappedWwwAuthenticate");
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         add("retry-after", "RetryAfter");

@@ -48,7 +48,8 @@ fn failures(route: &Route) -> Vec<StatusCode> {
     let operation = &route.operation;
     let mut statuses = vec![StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE];
     statuses.extend_from_slice(operation.failures);
-    if route.access == Access::SignedIn {
+    // Routes with optional sign-in reject a user's cursor without a valid token.
+    if route.access != Access::Public {
         statuses.push(StatusCode::UNAUTHORIZED);
     }
     if operation.request.is_some() {
@@ -62,7 +63,7 @@ fn failures(route: &Route) -> Vec<StatusCode> {
 }
 
 fn success(operation: &Operation, schema: Option<Schema>) -> Value {
-    let headers = ["TraceId"]
+    let headers = ["TraceId", "CacheControl"]
         .iter()
         .chain(operation.headers)
         .map(|name| (parameters::header(name).to_owned(), reference("headers", name)));

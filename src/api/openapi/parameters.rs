@@ -24,6 +24,7 @@ pub(super) fn name_in_path(parameter: &str) -> &'static str {
 /// Returns the header's name for the name of its component.
 pub(super) fn header(component: &str) -> &'static str {
     match component {
+        "CacheControl" => "Cache-Control",
         "IdempotentReplayed" => "Idempotent-Replayed",
         "Link" => "Link",
         "UnreadCount" => "x-unread-count",
@@ -102,6 +103,11 @@ pub(super) fn headers() -> Value {
             "required": true,
             "schema": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
         },
+        "CacheControl": {
+            "description": "`public` with a short `max-age` if the response is the same for all anonymous users, otherwise `no-store`.",
+            "required": true,
+            "schema": { "type": "string", "enum": ["no-store", "public, max-age=1", "public, max-age=300"] },
+        },
         "IdempotentReplayed": {
             "description": "Present if an earlier request already did the write.",
             "schema": { "type": "string", "enum": ["true"] },
@@ -114,10 +120,12 @@ pub(super) fn headers() -> Value {
         },
         "RetryAfter": { "description": "The delay before a retry, in seconds.", "required": true, "schema": { "type": "integer" } },
         "WwwAuthenticate": {
-            "description": "`Bearer`, with `error=\"invalid_token\"` if the request has a token.",
-            "required": true,
+            "description": "`Bearer`, with `error=\"invalid_token\"` if the request has a token. API Gateway renames this \
+                            header of a function's response to `x-amzn-Remapped-WWW-Authenticate`, so read the members \
+                            `scheme`, `error` and `reason` of the problem instead.",
             "schema": { "type": "string" },
         },
+        "RemappedWwwAuthenticate": text("The header `WWW-Authenticate` of a response that passed through API Gateway."),
     })
 }
 

@@ -81,7 +81,10 @@ fn aws(request: &ProxiedRequest, dynamodb: impl Fn(&ProxiedRequest) -> Fault) ->
 /// An API Gateway event.
 pub(crate) fn event(sub: &str, method: &str, path: &str, key: Option<&str>, body: &Value, timeout: Duration) -> Event {
     let mut event: Value = serde_json::from_str(CREATE).unwrap();
+    event["resource"] = json!("/{proxy+}");
     event["path"] = json!(path);
+    event["pathParameters"] = json!({ "proxy": path.trim_start_matches('/') });
+    event["requestContext"]["resourcePath"] = json!("/{proxy+}");
     event["httpMethod"] = json!(method);
     event["requestContext"]["path"] = json!(format!("/prod{path}"));
     event["requestContext"]["httpMethod"] = json!(method);

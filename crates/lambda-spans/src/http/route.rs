@@ -24,7 +24,7 @@ pub(super) fn record(context: &Context, method: &Method, route: &str) {
 pub(super) fn redact<B>(context: &Context, route: Option<&str>, request: &Request<B>) {
     let path = match route.map(|route| without_stage(route, request)) {
         None => format!("/{REDACTED}"),
-        Some(route) if route.contains('{') => sent_stage(request) + &redacted(route),
+        Some(route) if route.contains('{') => sent_prefix(route, request) + &redacted(route),
         Some(_) => return,
     };
     context.span().set_attribute(KeyValue::new(URL_PATH, path));
@@ -82,6 +82,22 @@ pub(super) fn without_stage<'a, B>(route: &'a str, request: &Request<B>) -> &'a 
     if staged && (first == stage || first.starts_with('{')) { rest } else { route }
 }
 
+/// Returns what the client's path has before the route: the stage, or the base path of a custom domain.
+fn sent_prefix<B>(route: &str, request: &Request<B>) -> String {
+    let stage = sent_stage(request);
+    if stage.is_empty() { base_path(route, request) } else { stage }
+}
+
+/// Returns `/v1` if the client's path is `/v1/items/42` and the route `/items/{id}`. API Gateway rejects all base paths
+/// but those of the domain, so that the client's input cannot be in one.
+fn base_path<B>(route: &str, request: &Request<B>) -> String {
+    let fixed = route.split('{').next().and_then(|fixed| fixed.rsplit_once('/'));
+    let (Some(_), Some((fixed, _))) = (stage(request.extensions()), fixed) else { return String::new() };
+    let sent = request::path(request);
+    // The first match: the values of parameters, which follow, may repeat it.
+    sent.find(&format!("{fixed}/")).and_then(|at| sent.get(..at)).unwrap_or_default().to_owned()
+}
+
 /// Returns `/prod` if the client's path has the stage but the event's does not.
 fn sent_stage<B>(request: &Request<B>) -> String {
     let Some(stage) = stage(request.extensions()).map(|stage| format!("/{stage}")) else { return String::new() };
@@ -134,6 +150,23 @@ mod tests {
         let custom_domain = REST.replace("/prod/items/42", "/items/42");
         assert_eq!(sent_stage(&lambda_http::request::from_str(&custom_domain).expect("an event")), "");
         assert_eq!(sent_stage(&Request::get("/prod/items/42").body(()).expect("a request")), "");
+    }
+
+    #[test]
+    fn redacted_path_keeps_the_base_path_that_was_sent() {
+        let sent = |path: &str, route: &str| {
+            let mut event: serde_json::Value = serde_json::from_str(REST).expect("JSON");
+            event["path"] = path.into();
+            event["requestContext"]["path"] = path.into();
+            sent_prefix(route, &lambda_http::request::from_str(&event.to_string()).expect("an event"))
+        };
+        assert_eq!(sent("/v1/items/42", "/items/{id}"), "/v1");
+        assert_eq!(sent("/orders/v1/items/42", "/items/{id}"), "/orders/v1");
+        assert_eq!(sent("/v1/prod/items/@42", "/items/@{id}"), "/v1/prod");
+        assert_eq!(sent("/items/42/items/43", "/items/{id}/items/{other}"), "");
+        assert_eq!(sent("/42", "/{id}"), "");
+        assert_eq!(sent("/other/42", "/items/{id}"), "");
+        assert_eq!(base_path("/items/{id}", &Request::get("/v1/items/42").body(()).expect("a request")), "");
     }
 
     #[test]
