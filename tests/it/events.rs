@@ -16,16 +16,13 @@ fn special_answers() -> [(&'static str, u16, Value); 17] {
         "message": "Andrew's", "replies_count": 0, "reposts_count": 0, "likes_count": 0,
         "expires_at": "2026-11-23T11:00:00.250Z", "created_at": "2026-11-22T11:00:00.250Z",
     });
-    let home = json!([post]);
+    let home = json!([&post]);
     let feed = json!({
         "profile": {
             "uuid": "00000000-0000-0000-0000-000000000001", "handle": "andrewbrown", "display_name": "Andrew Brown",
             "bio": "", "cruds_count": 1,
         },
-        "activities": [{
-            "uuid": "01a202e9-b47a-7000-8000-000000000009", "display_name": "Andrew Brown", "handle": "andrewbrown",
-            "message": "Andrew's", "expires_at": "2026-11-23T11:00:00.250Z", "created_at": "2026-11-22T11:00:00.250Z",
-        }],
+        "activities": [post],
     });
     [
         ("create_anonymous", 401, json!("unauthenticated")),
