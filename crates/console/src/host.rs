@@ -32,7 +32,6 @@ pub(crate) enum Forbidden {
 impl Admission {
     /// Returns the admission of loopback names, of the address that the server listens on, and of those that the
     /// options name.
-    #[must_use]
     pub(crate) fn new(listen: std::net::IpAddr, hosts: &[String], origins: &[String]) -> Self {
         let own = ["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
         let listen = if listen.is_ipv6() { format!("[{listen}]") } else { listen.to_string() };
@@ -81,7 +80,6 @@ impl Admission {
     }
 
     /// Returns the origin of a request if a page of that origin may read the answer.
-    #[must_use]
     pub(crate) fn allowed_origin<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
         text(headers, ORIGIN.as_str()).filter(|origin| self.allows(&origin.to_ascii_lowercase()))
     }

@@ -306,8 +306,8 @@ impl<'a> Parser<'a> {
             if index >= MAX_VALUES {
                 return Err(JsonError::TooMany);
             }
-            let end = u32::try_from(index + 1).map_err(|_| JsonError::Invalid(from))?;
-            let at = |position: usize| u32::try_from(position).map_err(|_| JsonError::Invalid(from));
+            let end = u32::try_from(index + 1).map_err(|_error| JsonError::Invalid(from))?;
+            let at = |position: usize| u32::try_from(position).map_err(|_error| JsonError::Invalid(from));
             self.nodes.push(Node { key, scalar, end, from: at(from)?, to: at(self.position)? });
             if is_container {
                 if open.len() >= MAX_DEPTH {
@@ -491,7 +491,7 @@ mod tests {
 
     #[test]
     fn broken_text_is_an_error() {
-        for text in ["", "{", "[1,", "\"a", "tru", "{\"a\"", "-", "1e", "\"\\u00", "[1"] {
+        for text in ["", "{", "[1,", "\"a", "t", "{\"a\"", "-", "1e", "\"\\u00", "[1"] {
             assert_eq!(Json::parse(text).unwrap_err(), JsonError::Truncated, "{text}");
         }
         for text in ["}", "[1 2]", "{a:1}", "1 2", "[1,]x", "nul!", "\"\\x\"", "1.2.3x", "{\"a\" 1}", "[,1]"] {
@@ -517,7 +517,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_parsed_or_rejected_without_panic(text in r#"[\[\]{}",:0-9a-z\\ .eE+-]{0,60}"#) {
-            let _ = Json::parse(&text).map(|json| json.root().children().count());
+            Json::parse(&text).map(|json| json.root().children().count()).ok();
         }
 
         #[test]

@@ -11,7 +11,6 @@ use crate::model::value;
 const MIN: i128 = 1_000_000;
 
 /// Returns by how many nanoseconds each node should be shifted; 0 for most.
-#[must_use]
 pub(crate) fn shifts(trace: &Trace, tree: &Tree) -> Vec<i64> {
     let hosts: Vec<Option<String>> =
         tree.nodes.iter().map(|node| trace.spans.get(node.span?).and_then(|sides| host(sides.main()))).collect();

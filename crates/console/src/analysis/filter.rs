@@ -24,7 +24,7 @@ enum Test {
     Less(f64),
 }
 
-/// What a trace must fulfil.
+/// What a trace must fulfill.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     /// A text in lower case that a name, id, attribute, resource, event or log line contains.
@@ -41,7 +41,6 @@ pub(crate) struct Filter {
 
 impl Condition {
     /// Parses `key=value`, `key!=value`, `key>5`, `key<5`, `key` or `!key`.
-    #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let of = |key: &str, test| {
             let key = key.trim();
@@ -116,7 +115,6 @@ fn equals(value: &Value, text: &str) -> bool {
 
 impl Filter {
     /// Returns whether the list contains a trace.
-    #[must_use]
     pub(crate) fn matches(&self, trace: &Trace, summary: &Summary) -> bool {
         let duration = summary.duration.0;
         let failed = summary.error_spans > 0 || summary.status == Outcome::Fault;
@@ -202,7 +200,7 @@ mod tests {
     #[test]
     fn text_is_found_without_regard_to_case() {
         let trace = two();
-        let summary = trace.summary();
+        let summary = Summary::of(&trace);
         for (text, expected) in [("zoë", true), ("span 2", true), ("user", true), ("0000000000000002", true), ("x", false)]
         {
             assert_eq!(contains(&trace, &summary, text), expected, "{text}");
@@ -212,7 +210,7 @@ mod tests {
     #[test]
     fn duration_and_failure_are_compared() {
         let trace = two();
-        let matches = |filter: Filter| filter.matches(&trace, &trace.summary());
+        let matches = |filter: Filter| filter.matches(&trace, &Summary::of(&trace));
         assert!(matches(Filter { min_duration: Some(10), max_duration: Some(10), ..Filter::default() }));
         assert!(!matches(Filter { min_duration: Some(11), ..Filter::default() }));
         assert!(!matches(Filter { max_duration: Some(9), ..Filter::default() }));

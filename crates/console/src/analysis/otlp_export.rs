@@ -9,7 +9,6 @@ use crate::model::trace::{Sides, Trace};
 use crate::model::value::{Attribute, Value};
 
 /// Returns the spans as an OTLP request. A span that arrived only as an X-Ray document is translated.
-#[must_use]
 pub(crate) fn spans(trace: &Trace) -> Json {
     let mut resources: Vec<(Arc<Resource>, Vec<(Arc<Scope>, Vec<Json>)>)> = Vec::new();
     for span in trace.spans.iter().map(Sides::main) {
@@ -43,7 +42,6 @@ pub(crate) fn spans(trace: &Trace) -> Json {
 }
 
 /// Returns a span of an OTLP request.
-#[must_use]
 pub(crate) fn span(span: &Span) -> Json {
     let mut object = Map::new();
     let mut put = |name: &str, value: Json| {

@@ -89,10 +89,10 @@ impl SideBySide {
 fn rows(sides: &Sides, part: Option<JsonValue<'_, '_>>) -> Vec<Row> {
     let mut rows = Vec::new();
     match (sides.otlp(), sides.xray(), part) {
-        (Some(otlp), _, Some(part)) => against_document(otlp, part, &mut rows),
+        (Some(otlp), Some(xray), Some(part)) => against_document(otlp, xray, part, &mut rows),
         // In OTLP for X-Ray, both sides are of the same form.
         (Some(otlp), Some(xray), None) => against_span(otlp, xray, &mut rows),
-        (Some(otlp), None, None) => {
+        (Some(otlp), None, _) => {
             for (name, value) in intrinsics(otlp).into_iter().chain(attributes(&otlp.attributes)) {
                 rows.push(Row { name, otlp: Some(value), xray: None, xray_place: None, state: State::OtlpOnly });
             }
@@ -148,10 +148,16 @@ fn against_span(otlp: &Span, xray: &Span, rows: &mut Vec<Row>) {
     }
 }
 
-fn against_document(otlp: &Span, part: JsonValue<'_, '_>, rows: &mut Vec<Row>) {
+fn against_document(otlp: &Span, xray: &Span, part: JsonValue<'_, '_>, rows: &mut Vec<Row>) {
     let mut members = Members::of(part);
     for (name, value) in intrinsics(otlp) {
-        let found = members.take_intrinsic(&name, otlp, &value);
+        // A nested subsegment inherits its parent.
+        let found = if name == "parentSpanId" {
+            members.take("parent_id");
+            xray.parent.map(|parent| ("parent_id".to_owned(), parent.to_string()))
+        } else {
+            members.take_intrinsic(&name, otlp, &value)
+        };
         rows.push(row(name, value, found));
     }
     for attribute in &otlp.attributes {
@@ -218,6 +224,9 @@ impl Members {
                 }
             }
         }
+        // Both sides have the same ids.
+        members.remove("id");
+        members.remove("trace_id");
         Self(members)
     }
 
@@ -234,11 +243,7 @@ impl Members {
 
     fn take_intrinsic(&mut self, name: &str, otlp: &Span, value: &str) -> Option<(String, String)> {
         match name {
-            "name" => self.take("metadata.lambda_spans.span.name").or_else(|| {
-                let (place, found) = self.0.get_key_value("name")?;
-                Some((place.clone(), found.clone()))
-            }),
-            "parentSpanId" => self.take("parent_id"),
+            "name" => self.take("metadata.lambda_spans.span.name").or_else(|| self.take("name")),
             "startTimeUnixNano" => self.take_time("start_time", otlp.start, value),
             "endTimeUnixNano" => self.take_time("end_time", otlp.end.unwrap_or_default(), value),
             "status.code" => {

@@ -189,8 +189,7 @@ impl<T: PartialEq> Numbers<T> {
 
 impl TraceView {
     /// Returns the view of a trace.
-    #[must_use]
-    pub(crate) fn new(trace: &Trace, context: &Context) -> Self {
+    pub(crate) fn new(trace: &Trace, summary: Arc<Summary>, context: &Context) -> Self {
         let tree = Tree::of(trace);
         let path = tree.main_root().map(|root| critical_path(&tree, root)).unwrap_or_default();
         let critical = critical_path::times(&path, tree.nodes.len());
@@ -257,7 +256,7 @@ impl TraceView {
         }
         let logs = trace.logs.iter().map(|log| log_view(log, &mut resources)).collect();
         let mut view = Self {
-            summary: trace.summary(),
+            summary,
             names: names(&spans),
             marks: marks.listed(&spans, trace),
             critical_path: path
@@ -279,12 +278,6 @@ impl TraceView {
         };
         view.logs.sort_by_key(|log| log.time);
         view
-    }
-
-    /// Returns the rows.
-    #[must_use]
-    pub(crate) fn spans(&self) -> &[SpanView] {
-        &self.spans
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::analysis::filter::{Condition, Filter};
 use crate::model::summary::Summary;
-use crate::model::trace::Trace;
+use crate::store::Kept;
 
 /// The default number of traces of a page.
 const DEFAULT: usize = 100;
@@ -61,7 +61,7 @@ impl Query {
             before: None,
         };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let number = || value.parse::<u64>().map_err(|_| format!("`{name}` must be a decimal number"));
+            let number = || value.parse::<u64>().map_err(|_error| format!("`{name}` must be a decimal number"));
             match &*name {
                 _ if value.is_empty() => {}
                 "limit" => {
@@ -96,8 +96,7 @@ impl Query {
     }
 
     /// Returns the page. `traces` are all traces, the newest first.
-    #[must_use]
-    pub(crate) fn page(&self, traces: &[Arc<Trace>], evicted: u64) -> Page {
+    pub(crate) fn page(&self, traces: &[Arc<Kept>], evicted: u64) -> Page {
         let rows = traces.iter().map(|trace| (trace.sequence, trace.summary(), trace));
         let mut rows: Vec<(u64, Arc<Summary>)> = rows
             .filter(|(_, summary, trace)| self.filter.matches(trace, summary))

@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(TraceId::parse(&"0".repeat(32)), None);
         assert_eq!(TraceId::from_bytes(&[1; 15]), None);
         assert_eq!(SpanId::from_bytes(&[0; 8]), None);
-        assert_eq!(SpanId::parse("00f067aa0ba902b"), None);
+        assert_eq!(SpanId::parse("00f067aa0000002"), None);
         assert_eq!(SpanId::parse("00f067aa0ba902b7").unwrap().to_string(), "00f067aa0ba902b7");
     }
 }

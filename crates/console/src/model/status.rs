@@ -24,14 +24,12 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Returns whether the span failed in any way.
-    #[must_use]
     pub(crate) fn is_failure(self) -> bool {
         matches!(self, Self::Error | Self::Fault | Self::Throttle)
     }
 }
 
 /// Returns the outcome of a span. A side that knows nothing leaves the answer to the other one.
-#[must_use]
 pub(crate) fn outcome(sides: &Sides) -> Outcome {
     let of = |span: Option<&Span>| span.map_or(Outcome::Unset, outcome_of);
     match of(sides.otlp().map(AsRef::as_ref)) {
@@ -84,7 +82,6 @@ fn is_throttle(error_type: &str) -> bool {
 }
 
 /// Returns the status of the HTTP response.
-#[must_use]
 pub(crate) fn status_code(span: &Span) -> Option<i64> {
     span.attribute(keys::HTTP_STATUS)?.integer()
 }

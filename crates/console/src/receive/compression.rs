@@ -56,7 +56,7 @@ fn is_zlib(bytes: &[u8]) -> bool {
 
 fn read(decoder: impl Read, limit: usize) -> Result<Vec<u8>, CompressionError> {
     let mut out = Vec::new();
-    decoder.take(limit as u64 + 1).read_to_end(&mut out).map_err(|_| CompressionError::Malformed)?;
+    decoder.take(limit as u64 + 1).read_to_end(&mut out).map_err(|_error| CompressionError::Malformed)?;
     if out.len() > limit { Err(CompressionError::TooLarge) } else { Ok(out) }
 }
 
@@ -68,7 +68,7 @@ fn zstd(bytes: &[u8], limit: usize) -> Result<Vec<u8>, CompressionError> {
         if window(rest).is_none_or(|window| window > MAX_WINDOW.max(limit as u64)) {
             return Err(CompressionError::Malformed);
         }
-        let decoder = StreamingDecoder::new(&mut rest).map_err(|_| CompressionError::Malformed)?;
+        let decoder = StreamingDecoder::new(&mut rest).map_err(|_error| CompressionError::Malformed)?;
         out.extend(read(decoder, limit.saturating_sub(out.len()))?);
     }
     Ok(out)

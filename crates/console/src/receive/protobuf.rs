@@ -64,12 +64,12 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).map_err(|_| WireError)?;
+        let number = u32::try_from(tag >> 3).map_err(|_error| WireError)?;
         let field = match tag & 7 {
             0 => Field::Varint(self.varint()?),
             1 => Field::Fixed64(u64::from_le_bytes(self.array()?)),
             2 => {
-                let length = usize::try_from(self.varint()?).map_err(|_| WireError)?;
+                let length = usize::try_from(self.varint()?).map_err(|_error| WireError)?;
                 Field::Bytes(self.take(length)?)
             }
             5 => Field::Fixed32(u32::from_le_bytes(self.array()?)),
@@ -85,7 +85,7 @@ impl<'a> Fields<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        self.take(N)?.try_into().map_err(|_| WireError)
+        self.take(N)?.try_into().map_err(|_error| WireError)
     }
 
     fn varint(&mut self) -> Result<u64, WireError> {

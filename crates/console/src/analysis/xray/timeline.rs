@@ -111,10 +111,10 @@ impl Timeline {
             None if is_invocation => self.add_function(service, node, &row, map),
             _ => {
                 let kind = row.origin.clone().unwrap_or_else(|| "service".to_owned());
+                let caller = above.map_or_else(|| client(map, node, row.status), |above| above.node);
                 let own = map.node(if service.is_empty() { &row.name } else { service }, &kind, false);
                 map.handled(own, node.duration(), row.status);
                 let depth = above.map_or(0, |above| above.depth + 1);
-                let caller = above.map_or_else(|| client(map, node, row.status), |above| above.node);
                 map.called(caller, own, node.duration());
                 Drawn { node: own, depth }
             }
