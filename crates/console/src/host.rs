@@ -51,7 +51,11 @@ impl Admission {
             let flag = is_plain(name).then(|| format!("--allow-host {name}"));
             return Err(Forbidden::Host { flag });
         }
-        self.check_receiver(headers)
+        // A link of another site may lead here. Requests that change something have an `Origin`.
+        let is_link = text(headers, "sec-fetch-mode") == Some("navigate")
+            && text(headers, "sec-fetch-dest") == Some("document")
+            && !headers.contains_key(ORIGIN);
+        if is_link { Ok(()) } else { self.check_receiver(headers) }
     }
 
     /// Checks a request for a receiver.
@@ -142,6 +146,21 @@ mod tests {
     }
 
     #[test]
+    fn link_of_another_site_leads_to_the_page() {
+        let mut link = vec![
+            ("host", "127.0.0.1:4318"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        assert_eq!(admission().check_page(&headers(&link)), Ok(()));
+        link.push(("origin", "https://evil.example"));
+        assert!(admission().check_page(&headers(&link)).is_err());
+        link.truncate(2);
+        assert!(admission().check_page(&headers(&link)).is_err());
+    }
+
+    #[test]
     fn receiver_accepts_any_host_but_no_foreign_origin() {
         let check = |pairs: &[(&'static str, &str)]| admission().check_receiver(&headers(pairs));
         assert_eq!(check(&[("host", "host.docker.internal:4318")]), Ok(()));
@@ -154,7 +173,10 @@ mod tests {
             foreign("http://localhost:5173")
         );
         // DNS rebinding: the host is the attacker's name.
-        assert_eq!(check(&[("host", "evil.example"), ("origin", "http://evil.example")]), foreign("http://evil.example"));
+        assert_eq!(
+            check(&[("host", "evil.example"), ("origin", "http://evil.example")]),
+            foreign("http://evil.example")
+        );
         for pair in [("origin", "null"), ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site")] {
             assert_eq!(check(&[("host", "127.0.0.1:4318"), pair]), Err(Forbidden::Origin { flag: None }), "{pair:?}");
         }

@@ -16,7 +16,7 @@ pub(crate) fn list(page: &Value) -> String {
             "{}  {:>9}  {status:<8}  {:>4} spans  {}  {}",
             word(&trace["id"]),
             duration(&trace["duration"]),
-            trace["spans"],
+            trace["spans"].as_u64().unwrap_or_default(),
             word(&root["service"]),
             word(&root["name"]),
         )

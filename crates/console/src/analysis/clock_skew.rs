@@ -53,7 +53,8 @@ fn host(span: &Span) -> Option<String> {
     if let Some(host) = value::find(attributes, keys::HOST) {
         return Some(host.text().into_owned());
     }
-    let is_browser = value::find(attributes, &["telemetry.sdk.language"]).and_then(|value| value.str()) == Some("webjs");
+    let is_browser =
+        value::find(attributes, &["telemetry.sdk.language"]).and_then(|value| value.str()) == Some("webjs");
     is_browser.then(|| "browser".to_owned())
 }
 

@@ -2,7 +2,6 @@
 
 use crate::clock::Nanos;
 use crate::model::span::Span;
-use crate::model::status::Outcome;
 use crate::model::summary::Summary;
 use crate::model::trace::{Sides, Trace};
 use crate::model::value::{Attribute, Value};
@@ -117,7 +116,7 @@ impl Filter {
     /// Returns whether the list contains a trace.
     pub(crate) fn matches(&self, trace: &Trace, summary: &Summary) -> bool {
         let duration = summary.duration.0;
-        let failed = summary.error_spans > 0 || summary.status == Outcome::Fault;
+        let failed = summary.error_spans > 0;
         self.failed.is_none_or(|wanted| wanted == failed)
             && self.min_duration.is_none_or(|min| duration >= min)
             && self.max_duration.is_none_or(|max| duration <= max)
@@ -128,8 +127,7 @@ impl Filter {
 
 fn contains(trace: &Trace, summary: &Summary, text: &str) -> bool {
     let has = |other: &str| contains_text(other, text);
-    let has_attribute =
-        |attribute: &Attribute| has(&attribute.key) || has(&attribute.value.text());
+    let has_attribute = |attribute: &Attribute| has(&attribute.key) || has(&attribute.value.text());
     has(&summary.id.to_string())
         || has(&summary.xray_id)
         || trace.spans.iter().flat_map(|sides| [sides.otlp(), sides.xray()]).flatten().any(|span| {
@@ -201,7 +199,8 @@ mod tests {
     fn text_is_found_without_regard_to_case() {
         let trace = two();
         let summary = Summary::of(&trace);
-        for (text, expected) in [("zoë", true), ("span 2", true), ("user", true), ("0000000000000002", true), ("x", false)]
+        for (text, expected) in
+            [("zoë", true), ("span 2", true), ("user", true), ("0000000000000002", true), ("x", false)]
         {
             assert_eq!(contains(&trace, &summary, text), expected, "{text}");
         }

@@ -204,7 +204,9 @@ fn add(fields: &mut Map<String, Json>, attributes: &[Attribute]) {
             Value::Int(number) if number.unsigned_abs() <= MAX_EXACT => (*number).into(),
             Value::Double(number) if number.is_finite() => (*number).into(),
             Value::Bytes(_) => format!("\"{}\"", value.text()).into(),
-            Value::String(_) | Value::Int(_) | Value::Double(_) | Value::Array(_) | Value::Map(_) => value.text().into(),
+            Value::String(_) | Value::Int(_) | Value::Double(_) | Value::Array(_) | Value::Map(_) => {
+                value.text().into()
+            }
         };
         fields.insert(key, value);
     }

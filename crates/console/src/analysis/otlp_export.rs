@@ -8,9 +8,12 @@ use crate::model::span::{Kind, Resource, Scope, Span, StatusCode};
 use crate::model::trace::{Sides, Trace};
 use crate::model::value::{Attribute, Value};
 
+/// The spans of a resource, by their scope.
+type Scopes = Vec<(Arc<Scope>, Vec<Json>)>;
+
 /// Returns the spans as an OTLP request. A span that arrived only as an X-Ray document is translated.
 pub(crate) fn spans(trace: &Trace) -> Json {
-    let mut resources: Vec<(Arc<Resource>, Vec<(Arc<Scope>, Vec<Json>)>)> = Vec::new();
+    let mut resources: Vec<(Arc<Resource>, Scopes)> = Vec::new();
     for span in trace.spans.iter().map(Sides::main) {
         let at = resources.iter().rposition(|(resource, _)| *resource == span.resource).unwrap_or_else(|| {
             resources.push((span.resource.clone(), Vec::new()));
@@ -80,7 +83,8 @@ pub(crate) fn span(span: &Span) -> Json {
         };
         put("links", span.links.iter().map(link).collect());
     }
-    for (name, count) in ["droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"].iter().zip(span.dropped) {
+    for (name, count) in ["droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"].iter().zip(span.dropped)
+    {
         if count > 0 {
             put(name, count.into());
         }

@@ -251,9 +251,9 @@ impl Members {
                 // The flag is X-Ray's form of the status.
                 self.take(place).map(|(place, _)| (place, value.to_owned()))
             }
-            "status.message" => self
-                .take("metadata.lambda_spans.span.status")
-                .or_else(|| self.take("cause.exceptions.0.message")),
+            "status.message" => {
+                self.take("metadata.lambda_spans.span.status").or_else(|| self.take("cause.exceptions.0.message"))
+            }
             _ => None,
         }
     }

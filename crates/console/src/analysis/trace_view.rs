@@ -209,9 +209,8 @@ impl TraceView {
             let span = sides.map(Sides::main);
             let above = node.parent.and_then(|parent| spans.get(parent)).map(|parent| parent.service.clone());
             let own = span.map(|span| &*span.resource.service).filter(|service| !service.is_empty());
-            let times = span.map_or((node.start, node.end), |span| {
-                (span.start, sides.and_then(Sides::end).unwrap_or(node.end))
-            });
+            let times = span
+                .map_or((node.start, node.end), |span| (span.start, sides.and_then(Sides::end).unwrap_or(node.end)));
             let mut links: Vec<LinkView> = span.iter().flat_map(|span| outgoing(span, context)).collect();
             links.extend(incoming.remove(&node.id).into_iter().flatten().map(|link| LinkView {
                 trace: link.trace,
@@ -220,8 +219,7 @@ impl TraceView {
                 known: true,
                 direction: "in",
             }));
-            let [dropped_attributes, dropped_events, dropped_links] =
-                span.map(|span| span.dropped).unwrap_or_default();
+            let [dropped_attributes, dropped_events, dropped_links] = span.map(|span| span.dropped).unwrap_or_default();
             spans.push(SpanView {
                 id: node.id,
                 index,

@@ -154,7 +154,8 @@ impl Tree {
             }
         }
         self.nodes.reserve(drafts.len());
-        let mut open: Vec<(usize, Option<usize>, usize)> = roots.into_iter().rev().map(|root| (root, None, 0)).collect();
+        let mut open: Vec<(usize, Option<usize>, usize)> =
+            roots.into_iter().rev().map(|root| (root, None, 0)).collect();
         while let Some((at, parent, depth)) = open.pop() {
             let Some(draft) = drafts.get(at) else { continue };
             let position = self.nodes.len();

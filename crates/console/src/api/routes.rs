@@ -207,8 +207,7 @@ async fn export_otlp(State(api): Shared, Path(id): Path<String>) -> Response<Bod
 async fn export_documents(State(api): Shared, Path(id): Path<String>) -> Response<Body> {
     match find(&api, &id) {
         Ok(trace) => {
-            let documents: Vec<&str> =
-                outermost(&trace).map(|segment| &*segment.document.raw).collect();
+            let documents: Vec<&str> = outermost(&trace).map(|segment| &*segment.document.raw).collect();
             download(format!("[{}]", documents.join(",")), &format!("{}-xray.json", trace.id))
         }
         Err(absent) => absent,
@@ -266,12 +265,11 @@ fn find(api: &Api, id: &str) -> Result<Arc<Kept>, Response<Body>> {
             problem(StatusCode::NOT_FOUND, "evicted", &detail)
         }
         Absent::BeforeStart => {
-            let detail = format!("the trace is older than the start of the console at {}", timestamp(api.store.started_at()));
+            let detail =
+                format!("the trace is older than the start of the console at {}", timestamp(api.store.started_at()));
             problem(StatusCode::NOT_FOUND, "before_start", &detail)
         }
-        Absent::NeverReceived => {
-            problem(StatusCode::NOT_FOUND, "never_received", "no span of this trace has arrived")
-        }
+        Absent::NeverReceived => problem(StatusCode::NOT_FOUND, "never_received", "no span of this trace has arrived"),
     })
 }
 

@@ -152,7 +152,13 @@ mod tests {
 
     #[test]
     fn ids_of_wrong_length_or_zero_are_rejected() {
-        for text in ["", "0", "5759e988bd862e3fe1be46a99427279", "1-5759e98-8bd862e3fe1be46a994272793", "+759e988bd862e3fe1be46a994272793"] {
+        for text in [
+            "",
+            "0",
+            "5759e988bd862e3fe1be46a99427279",
+            "1-5759e98-8bd862e3fe1be46a994272793",
+            "+759e988bd862e3fe1be46a994272793",
+        ] {
             assert_eq!(TraceId::parse(text), None, "{text}");
         }
         assert_eq!(TraceId::parse(&"0".repeat(32)), None);

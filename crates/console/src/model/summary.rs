@@ -221,7 +221,7 @@ fn find<'a>(sides: &'a Sides, keys: &[&str]) -> Option<&'a Value> {
 }
 
 fn text(value: Option<&Value>) -> Option<Box<str>> {
-    value.map(|value| value.text().into()).filter(|text: &Box<str>| !text.is_empty())
+    value.map(Value::text).filter(|text| !text.is_empty()).map(Into::into)
 }
 
 fn path_of(url: &str) -> Option<Box<str>> {

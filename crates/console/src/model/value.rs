@@ -306,7 +306,8 @@ mod tests {
     #[test]
     fn values_are_serialized_with_their_type() {
         let attribute = |value| serde_json::to_value(Attribute::new("k", value)).unwrap();
-        let expected = |kind: &str, value: serde_json::Value| serde_json::json!({"key": "k", "type": kind, "value": value});
+        let expected =
+            |kind: &str, value: serde_json::Value| serde_json::json!({"key": "k", "type": kind, "value": value});
         assert_eq!(attribute(Value::Int(i64::MAX)), expected("int", "9223372036854775807".into()));
         assert_eq!(attribute(Value::Double(1.5)), expected("double", 1.5.into()));
         assert_eq!(attribute(Value::Double(f64::NAN)), expected("double", "NaN".into()));

@@ -32,11 +32,11 @@ pub(crate) fn decompress<'a>(body: &'a [u8], encoding: &str, limit: usize) -> Re
     let mut bytes = Cow::Borrowed(body);
     let names: Vec<_> = encoding.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
     let names = names.iter().map(String::as_str).filter(|name| !matches!(*name, "" | "identity"));
+    if names.clone().count() > MAX_LAYERS {
+        return Err(CompressionError::Unsupported);
+    }
     // The last encoding was applied last.
-    for (layer, name) in names.rev().enumerate() {
-        if layer >= MAX_LAYERS {
-            return Err(CompressionError::Unsupported);
-        }
+    for name in names.rev() {
         bytes = Cow::Owned(match name {
             "gzip" | "x-gzip" => read(MultiGzDecoder::new(&*bytes), limit)?,
             "deflate" if is_zlib(&bytes) => read(ZlibDecoder::new(&*bytes), limit)?,

@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn broken_bytes_are_an_error() {
-        for bytes in [&[0x0a][..], &[0x0a, 5, 1], &[0x08], &[0x08, 0x80], &[0x0b], &[0x02, 0], &[0xff; 11], &[0x09, 1]] {
+        for bytes in [&[0x0a][..], &[0x0a, 5, 1], &[0x08], &[0x08, 0x80], &[0x0b], &[0x02, 0], &[0xff; 11], &[0x09, 1]]
+        {
             assert_eq!(Fields::new(bytes).next(), Err(WireError), "{bytes:?}");
         }
     }

@@ -56,6 +56,20 @@ async fn pages_follow_each_other_in_every_order() {
 }
 
 #[tokio::test]
+async fn unknown_values_are_last_in_both_directions() {
+    let console = start().await;
+    for (trace, user) in [(1, Some("b")), (2, None), (3, Some("a"))] {
+        let more = user.map(|user| attribute("user.id", user)).unwrap_or_default();
+        add(&console, trace, 1, &more).await;
+    }
+    assert_eq!(listed(&console.get_json("/api/traces?sort=user&order=asc").await), [3, 1, 2]);
+    assert_eq!(listed(&console.get_json("/api/traces?sort=user&order=desc").await), [1, 3, 2]);
+    for sort in ["cost", "cold_start", "status", "errors", "start"] {
+        assert_eq!(listed(&console.get_json(&format!("/api/traces?sort={sort}")).await), [3, 2, 1], "{sort}");
+    }
+}
+
+#[tokio::test]
 async fn new_traces_do_not_shift_the_next_page() {
     let console = start().await;
     for trace in 1..=4 {
@@ -88,7 +102,9 @@ async fn filters_select_traces() {
     ] {
         assert_eq!(listed(&console.get_json(&format!("/api/traces?{query}")).await), expected, "{query}");
     }
-    for query in ["limit=0", "limit=x", "before=x", "sort=x", "order=x", "filter=%3D", "error=x", "min_duration=-1", "x=1"] {
+    for query in
+        ["limit=0", "limit=x", "before=x", "sort=x", "order=x", "filter=%3D", "error=x", "min_duration=-1", "x=1"]
+    {
         let answer = console.get(&format!("/api/traces?{query}")).await;
         assert_eq!((answer.status, answer.header("content-type")), (400, Some("application/problem+json")), "{query}");
         assert_eq!(answer.json()["code"], "bad_parameter");
@@ -116,7 +132,10 @@ async fn summary_describes_the_root() {
         "otlp_spans": 3, "xray_spans": 0, "logs": 0, "state": "complete", "pinned": false,
     });
     assert_eq!(summary, expected);
-    assert_eq!((&cost["read_units"], &cost["write_units"], &cost["gb_seconds"]), (&json!(1.5), &json!(2.0), &json!(0.001)));
+    assert_eq!(
+        (&cost["read_units"], &cost["write_units"], &cost["gb_seconds"]),
+        (&json!(1.5), &json!(2.0), &json!(0.001))
+    );
 }
 
 #[tokio::test]
@@ -179,7 +198,8 @@ async fn links_are_known_in_both_directions() {
     add(&console, 1, 1, "").await;
     let link = format!(r#","links":[{{"traceId":"{}","spanId":"0000000000000001"}}]"#, id(1));
     add(&console, 2, 1, &link).await;
-    let links = async |trace: u32| console.get_json(&format!("/api/traces/{}", id(trace))).await["spans"][0]["links"].clone();
+    let links =
+        async |trace: u32| console.get_json(&format!("/api/traces/{}", id(trace))).await["spans"][0]["links"].clone();
     let view = |trace: u32, span: &str, direction: &str| json!([{"trace": id(trace), "span": span, "attributes": [], "known": true, "direction": direction}]);
     assert_eq!(links(2).await, view(1, "0000000000000001", "out"));
     assert_eq!(links(1).await, view(2, "0000000000000002", "in"));
@@ -204,7 +224,8 @@ async fn exported_trace_is_imported_equal() {
 #[tokio::test]
 async fn files_of_each_format_are_imported() {
     use prost::Message as _;
-    let document = format!(r#"{{"name":"api","id":"0000000000000001","trace_id":"{XRAY_TRACE}","start_time":1,"end_time":2}}"#);
+    let document =
+        format!(r#"{{"name":"api","id":"0000000000000001","trace_id":"{XRAY_TRACE}","start_time":1,"end_time":2}}"#);
     let batch_get = json!([{"Id": "0000000000000001", "Document": document}]).to_string();
     let lines = format!("{}\n{}\n", request(&span(1, 0, 0, 1, "")), request(&span(2, 1, 0, 1, "")));
     let protobuf = crate::otlp_protobuf::request(vec![crate::otlp_protobuf::span(1)]).encode_to_vec();

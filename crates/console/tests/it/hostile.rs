@@ -22,7 +22,11 @@ async fn odd_traces_are_drawn_and_marked() {
         (vec![span(1, 2, 0, 10, ""), span(2, 1, 1, 9, "")], vec!["cycle"], 2),
         (vec![span(1, 1, 0, 10, "")], vec!["self_parent"], 1),
         (vec![span(1, 0, 0, 10, ""), span(2, 0, 1, 9, "")], vec!["several_roots"], 2),
-        (vec![span(1, 0, 0, 10, ""), span(2, 7, 1, 9, ""), span(3, 7, 1, 9, "")], vec!["parent_missing", "several_roots"], 4),
+        (
+            vec![span(1, 0, 0, 10, ""), span(2, 7, 1, 9, ""), span(3, 7, 1, 9, "")],
+            vec!["parent_missing", "several_roots"],
+            4,
+        ),
         (vec![span(1, 0, 10, 0, "")], vec!["reversed_time"], 1),
         (vec![span(1, 0, 0, 10, r#","startTimeUnixNano":0"#)], vec!["zero_time"], 1),
         (vec![span(1, 0, 60_000_000_000, 60_000_000_001, "")], vec!["future_time"], 1),
@@ -60,7 +64,9 @@ async fn subsegments_300_deep_are_shown() {
     let mut document = String::new();
     for id in 1..=300 {
         let outer = if id == 1 { format!(r#""trace_id":"{}","#, crate::support::XRAY_TRACE) } else { String::new() };
-        document += &format!(r#"{{"name":"n","id":"{id:016x}",{outer}"start_time":1610612736,"end_time":1610612737,"subsegments":["#);
+        document += &format!(
+            r#"{{"name":"n","id":"{id:016x}",{outer}"start_time":1610612736,"end_time":1610612737,"subsegments":["#
+        );
     }
     document += &"]}".repeat(300);
     console.document(&document).await;
@@ -140,7 +146,8 @@ async fn flood_of_traces_stays_within_the_memory_limit() {
 #[tokio::test]
 async fn markup_stays_text() {
     let console = start().await;
-    let more = r#","name":"<script>alert(1)</script>","attributes":[{"key":"<b>","value":{"stringValue":"\u0000</script>"}}]"#;
+    let more =
+        r#","name":"<script>alert(1)</script>","attributes":[{"key":"<b>","value":{"stringValue":"\u0000</script>"}}]"#;
     assert_eq!(post(&console, &request(&span(1, 0, 0, 1, more))).await, 200);
     let answer = console.get(&format!("/api/traces/{TRACE}")).await;
     assert_eq!(answer.header("content-type"), Some("application/json"));

@@ -31,7 +31,11 @@ async fn each_variant_of_a_member_is_read() {
         (r#","name":"first","name":"last""#.to_owned(), "/name", json!("last")),
         (r#","parentSpanId":"""#.to_owned(), "/parent", json!(null)),
         (attribute(r#"{"intValue":5.0}"#), "/attributes", value("int", json!("5"))),
-        (attribute(r#"{"intValue":"-9223372036854775808"}"#), "/attributes", value("int", json!("-9223372036854775808"))),
+        (
+            attribute(r#"{"intValue":"-9223372036854775808"}"#),
+            "/attributes",
+            value("int", json!("-9223372036854775808")),
+        ),
         (attribute(r#"{"doubleValue":"1.5"}"#), "/attributes", value("double", json!(1.5))),
         (attribute(r#"{"doubleValue":"NaN"}"#), "/attributes", value("double", json!("NaN"))),
         (attribute(r#"{"doubleValue":2}"#), "/attributes", value("double", json!(2.0))),
@@ -42,7 +46,10 @@ async fn each_variant_of_a_member_is_read() {
         (
             attribute(r#"{"arrayValue":{"values":[{"stringValue":"a"},{"intValue":1},{}]}}"#),
             "/attributes",
-            value("array", json!([{"type": "string", "value": "a"}, {"type": "int", "value": "1"}, {"type": "empty", "value": null}])),
+            value(
+                "array",
+                json!([{"type": "string", "value": "a"}, {"type": "int", "value": "1"}, {"type": "empty", "value": null}]),
+            ),
         ),
         (
             attribute(r#"{"kvlistValue":{"values":[{"key":"a","value":{"boolValue":false}}]}}"#),
@@ -126,7 +133,11 @@ async fn requests_without_spans_are_accepted() {
 #[tokio::test]
 async fn log_lines_belong_to_their_trace() {
     let console = start().await;
-    let log = |more: &str| format!(r#"{{"traceId":"{TRACE}","severityNumber":"SEVERITY_NUMBER_WARN2","body":{{"stringValue":"text"}}{more}}}"#);
+    let log = |more: &str| {
+        format!(
+            r#"{{"traceId":"{TRACE}","severityNumber":"SEVERITY_NUMBER_WARN2","body":{{"stringValue":"text"}}{more}}}"#
+        )
+    };
     let records = [
         log(r#","spanId":"0000000000000001","timeUnixNano":"5""#),
         log(r#","timeUnixNano":0,"observedTimeUnixNano":"7""#),

@@ -2,9 +2,7 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyKind;
-use opentelemetry_proto::tonic::common::v1::{
-    AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList,
-};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
@@ -21,7 +19,7 @@ fn pair(key: &str, value: AnyKind) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(any(value)), ..KeyValue::default() }
 }
 
-pub fn span(id: u64) -> Span {
+pub(crate) fn span(id: u64) -> Span {
     Span {
         trace_id: u128::from_str_radix(TRACE, 16).unwrap().to_be_bytes().to_vec(),
         span_id: id.to_be_bytes().to_vec(),
@@ -33,7 +31,7 @@ pub fn span(id: u64) -> Span {
     }
 }
 
-pub fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
+pub(crate) fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
     let resource = Resource {
         attributes: vec![pair("service.name", AnyKind::StringValue("api".to_owned()))],
         ..Resource::default()

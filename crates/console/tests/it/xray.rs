@@ -5,13 +5,15 @@ use base64::engine::general_purpose::STANDARD;
 use prost::Message as _;
 use serde_json::{Value, json};
 
-use crate::support::{JSON, NOW, TRACE, TestConsole, XRAY_TRACE, request, send, span, start};
 use crate::otlp_protobuf;
+use crate::support::{JSON, NOW, TRACE, TestConsole, XRAY_TRACE, request, send, span, start};
 
 const START: &str = "1610612736";
 
 fn segment(id: u64, more: &str) -> String {
-    format!(r#"{{"name":"api","id":"{id:016x}","trace_id":"{XRAY_TRACE}","start_time":{START},"end_time":{START}.5{more}}}"#)
+    format!(
+        r#"{{"name":"api","id":"{id:016x}","trace_id":"{XRAY_TRACE}","start_time":{START},"end_time":{START}.5{more}}}"#
+    )
 }
 
 async fn trace(console: &TestConsole) -> Value {
@@ -65,7 +67,11 @@ async fn each_odd_member_is_read() {
     let attribute = |key: &str, kind: &str, value: Value| json!([{"key": key, "type": kind, "value": value}]);
     for (more, pointer, expected) in [
         (r#","http":{"response":{"status":"404","content_length":"5"}}"#, "/status", json!("error")),
-        (r#","http":{"response":{"status":200}}"#, "/attributes", attribute("http.response.status_code", "int", json!("200"))),
+        (
+            r#","http":{"response":{"status":200}}"#,
+            "/attributes",
+            attribute("http.response.status_code", "int", json!("200")),
+        ),
         (r#","cause":{}"#, "/status", json!("unset")),
         (r#","cause":"00f067aa0ba902b7""#, "/events", json!([])),
         (r#","fault":true"#, "/status", json!("fault")),
@@ -83,7 +89,11 @@ async fn each_odd_member_is_read() {
         (r#","metadata":{"lambda_spans":{"dropped_events":2}}"#, "/dropped_events", json!(2)),
         (r#","namespace":"aws","aws":{"operation":"Query"},"name":"DynamoDB""#, "/name", json!("DynamoDB.Query")),
         (r#","namespace":"remote""#, "/kind", json!("client")),
-        (r#","links":[{"trace_id":"1-60000000-000000000000000000000001","id":"0000000000000009"}]"#, "/links/0/span", json!("0000000000000009")),
+        (
+            r#","links":[{"trace_id":"1-60000000-000000000000000000000001","id":"0000000000000009"}]"#,
+            "/links/0/span",
+            json!("0000000000000009"),
+        ),
     ] {
         let console = start().await;
         console.document(&segment(1, more)).await;
@@ -116,14 +126,21 @@ async fn subsegments_inherit_and_may_come_first() {
     assert_eq!(trace(&console).await["summary"]["state"], "root_missing");
     console.document(&segment(1, "")).await;
     let trace = trace(&console).await;
-    let shape: Vec<_> = trace["spans"].as_array().unwrap().iter().map(|span| json!([span["name"], span["depth"], span["service"]])).collect();
+    let shape: Vec<_> = trace["spans"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|span| json!([span["name"], span["depth"], span["service"]]))
+        .collect();
     assert_eq!(json!(shape), json!([["api", 0, "api"], ["work", 1, "api"], ["inner", 2, "api"]]));
     assert_eq!(trace["summary"]["state"], "complete");
 }
 
 #[tokio::test]
 async fn final_document_replaces_the_one_in_progress() {
-    let open = format!(r#"{{"name":"api","id":"0000000000000001","trace_id":"{XRAY_TRACE}","start_time":{START},"in_progress":true}}"#);
+    let open = format!(
+        r#"{{"name":"api","id":"0000000000000001","trace_id":"{XRAY_TRACE}","start_time":{START},"in_progress":true}}"#
+    );
     for is_late in [false, true] {
         let console = start().await;
         let mut documents = [open.clone(), segment(1, r#","fault":true"#)];
@@ -132,14 +149,21 @@ async fn final_document_replaces_the_one_in_progress() {
         } else {
             console.document(&open).await;
             let trace = trace(&console).await;
-            assert_eq!((&trace["summary"]["state"], &trace["spans"][0]["marks"]), (&json!("in_progress"), &json!(["in_progress"])));
+            assert_eq!(
+                (&trace["summary"]["state"], &trace["spans"][0]["marks"]),
+                (&json!("in_progress"), &json!(["in_progress"]))
+            );
         }
         for document in &documents[usize::from(!is_late)..] {
             console.document(document).await;
         }
         let trace = trace(&console).await;
         assert_eq!(trace["spans"].as_array().unwrap().len(), 1);
-        assert_eq!((&trace["spans"][0]["status"], &trace["spans"][0]["marks"]), (&json!("fault"), &json!([])), "{is_late}");
+        assert_eq!(
+            (&trace["spans"][0]["status"], &trace["spans"][0]["marks"]),
+            (&json!("fault"), &json!([])),
+            "{is_late}"
+        );
     }
 }
 
@@ -171,25 +195,42 @@ async fn document_and_otlp_span_are_two_sides_of_one() {
     let console = start().await;
     let attributes = r#","kind":2,"attributes":[{"key":"app.now","value":{"stringValue":"x"}},{"key":"lost","value":{"intValue":1}},{"key":"http.response.status_code","value":{"intValue":"200"}}]"#;
     console.post("/v1/traces", &[JSON], request(&span(1, 0, 0, 500_000_000, attributes)).as_bytes()).await;
-    console.document(&segment(1, r#","name":"span 1","annotations":{"app_now":"x","only":"y"},"http":{"response":{"status":201}}"#)).await;
+    console
+        .document(&segment(
+            1,
+            r#","name":"span 1","annotations":{"app_now":"x","only":"y"},"http":{"response":{"status":201}}"#,
+        ))
+        .await;
     let trace = trace(&console).await;
     assert_eq!(trace["spans"].as_array().unwrap().len(), 1);
     assert_eq!(trace["spans"][0]["in"], json!(["otlp", "xray"]));
     let summary = &trace["summary"];
-    assert_eq!((&summary["otlp_spans"], &summary["xray_spans"], &summary["status_code"]), (&json!(1), &json!(1), &json!(200)));
+    assert_eq!(
+        (&summary["otlp_spans"], &summary["xray_spans"], &summary["status_code"]),
+        (&json!(1), &json!(1), &json!(200))
+    );
     let view = console.get_json(&format!("/api/traces/{TRACE}/spans/0000000000000001")).await;
     let rows = view["rows"].as_array().unwrap();
     let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap().clone();
-    assert_eq!(row("app.now"), json!({"name": "app.now", "otlp": "x", "xray": "x", "xray_place": "annotations.app_now", "state": "both"}));
+    assert_eq!(
+        row("app.now"),
+        json!({"name": "app.now", "otlp": "x", "xray": "x", "xray_place": "annotations.app_now", "state": "both"})
+    );
     assert_eq!(row("lost")["state"], "otlp_only");
-    assert_eq!(row("annotations.only"), json!({"name": "annotations.only", "otlp": null, "xray": "y", "xray_place": "annotations.only", "state": "xray_only"}));
+    assert_eq!(
+        row("annotations.only"),
+        json!({"name": "annotations.only", "otlp": null, "xray": "y", "xray_place": "annotations.only", "state": "xray_only"})
+    );
     let status = row("http.response.status_code");
     assert_eq!((&status["otlp"], &status["xray"], &status["state"]), (&json!("200"), &json!("201"), &json!("differs")));
     assert_eq!(row("startTimeUnixNano")["state"], "both");
     assert_eq!(row("name")["xray_place"], "name");
     assert_eq!(view["otlp"]["spanId"], "0000000000000001");
     assert_eq!(view["xray"]["annotations"]["only"], "y");
-    assert_eq!(console.get(&format!("/api/traces/{TRACE}/spans/0000000000000009")).await.json()["code"], "unknown_span");
+    assert_eq!(
+        console.get(&format!("/api/traces/{TRACE}/spans/0000000000000009")).await.json()["code"],
+        "unknown_span"
+    );
 }
 
 #[tokio::test]
@@ -220,4 +261,26 @@ async fn documents_are_exported_as_they_arrived() {
     let view = console.get_json(&format!("/api/traces/{TRACE}/xray")).await;
     assert_eq!(view["documents"][0]["received_at"], NOW.to_string());
     assert_eq!(view["timeline"][0]["annotations"], json!({"n": 1.5}));
+}
+
+#[tokio::test]
+async fn invocation_below_lambdas_segment_is_the_root() {
+    let console = start().await;
+    let arn = "arn:aws:lambda:eu-west-1:123456789012:function:orders:live";
+    let invocation = format!(
+        r#","name":"GET /","type":"subsegment","parent_id":"00000000000000ff","aws":{{"function_arn":"{arn}"}}"#
+    );
+    console.document(&segment(1, &invocation)).await;
+    let found = trace(&console).await;
+    let summary = &found["summary"];
+    assert_eq!((&summary["state"], &summary["root"]["service"]), (&json!("complete"), &json!("orders")));
+    assert_eq!((&found["marks"], found["spans"].as_array().unwrap().len()), (&json!([]), 1));
+    // Over OTLP, the same span has no parent.
+    console.post("/v1/traces", &[JSON], request(&span(1, 0, 0, 10, "")).as_bytes()).await;
+    let found = trace(&console).await;
+    let summary = &found["summary"];
+    assert_eq!((&summary["state"], &summary["root"]["service"]), (&json!("complete"), &json!("api")));
+    let view = console.get_json(&format!("/api/traces/{TRACE}/spans/0000000000000001")).await;
+    let parent = view["rows"].as_array().unwrap().iter().find(|row| row["name"] == "parent_id").unwrap();
+    assert_eq!((&parent["state"], &parent["xray"]), (&json!("xray_only"), &json!("00000000000000ff")));
 }

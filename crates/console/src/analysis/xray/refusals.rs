@@ -83,7 +83,7 @@ fn segment(segment: Value<'_, '_>, path: &str, received_at: Nanos, found: &mut F
     }
     let at = |key: &str| format!("{path}/{key}");
     match segment.get(&["name"]).map(|name| name.str()) {
-        Some(Some(name)) if name.is_empty() => found.add("name_missing", at("name")),
+        Some(Some("")) => found.add("name_missing", at("name")),
         Some(Some(name)) => {
             if name.chars().count() > MAX_NAME {
                 found.add("name_too_long", at("name"));
@@ -249,7 +249,11 @@ mod tests {
             (r#","metadata":{"a/b":1}"#.to_owned(), "metadata_not_map_of_maps", "/metadata/a~1b"),
             (r#","annotations":{"a.b":1}"#.to_owned(), "bad_annotation_key", "/annotations/a.b"),
             (r#","annotations":{"a":{}}"#.to_owned(), "bad_annotation_value", "/annotations/a"),
-            (r#","subsegments":[{"id":"00f067aa0ba902b8","start_time":1,"end_time":2}]"#.to_owned(), "name_missing", "/subsegments/0/name"),
+            (
+                r#","subsegments":[{"id":"00f067aa0ba902b8","start_time":1,"end_time":2}]"#.to_owned(),
+                "name_missing",
+                "/subsegments/0/name",
+            ),
             (format!(r#","metadata":{{"a":{{"b":"{}"}}}}"#, "x".repeat(66_000)), "too_large", ""),
         ] {
             assert_eq!(found(&members), [(code, path.to_owned())], "{members:.80}");
