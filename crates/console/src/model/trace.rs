@@ -9,7 +9,7 @@ use super::span::{Log, Span};
 use crate::clock::Nanos;
 
 /// An estimate of the bytes of a trace without its spans.
-const BASE: usize = 512;
+const BASE: usize = 1024;
 /// An estimate of the bytes of a span in the list and in the index.
 const ENTRY: usize = size_of::<Sides>() + 32;
 
