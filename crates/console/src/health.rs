@@ -101,11 +101,23 @@ pub(crate) struct Report {
 #[derive(Debug, Default)]
 pub(crate) struct Health(Mutex<Counts>);
 
+/// The number of spans or refusals, and when the last one arrived.
+#[derive(Debug, Default)]
+struct Count {
+    count: u64,
+    last: Nanos,
+    detail: Box<str>,
+}
+
+/// A service, a destination and a reason.
+type Drops = (Box<str>, Box<str>, Box<str>);
+
 #[derive(Debug, Default)]
 struct Counts {
-    senders: BTreeMap<(Box<str>, Signal), (u64, Nanos)>,
-    refused: BTreeMap<(Refusal, Option<Box<str>>), (u64, Nanos, Box<str>)>,
-    drops: BTreeMap<(Box<str>, Box<str>, Box<str>), u64>,
+    senders: BTreeMap<(Box<str>, Signal), Count>,
+    /// By the option that would admit the input.
+    refused: BTreeMap<(Refusal, Option<Box<str>>), Count>,
+    drops: BTreeMap<Drops, u64>,
 }
 
 impl Health {
@@ -115,9 +127,9 @@ impl Health {
         let service = beginning(service);
         let is_new = !counts.senders.contains_key(&(service.into(), signal));
         let service = if is_new && counts.senders.len() >= MAX_ROWS { "(others)" } else { service };
-        let (count, last) = counts.senders.entry((service.into(), signal)).or_default();
-        *count += spans as u64;
-        *last = now;
+        let sender = counts.senders.entry((service.into(), signal)).or_default();
+        sender.count += spans as u64;
+        sender.last = now;
     }
 
     /// Counts refused input. `flag` is the option that would admit it.
@@ -129,10 +141,10 @@ impl Health {
         let flag: Option<Box<str>> = flag.as_deref().map(|flag| beginning(flag).into());
         let is_new = !counts.refused.contains_key(&(code, flag.clone()));
         let flag = if is_new && counts.refused.len() >= MAX_ROWS { None } else { flag };
-        let (total, last, known) = counts.refused.entry((code, flag)).or_default();
-        *total += count as u64;
-        *last = now;
-        *known = beginning(detail).into();
+        let refused = counts.refused.entry((code, flag)).or_default();
+        refused.count += count as u64;
+        refused.last = now;
+        refused.detail = beginning(detail).into();
     }
 
     /// Adds spans that a sender says it dropped.
@@ -148,17 +160,17 @@ impl Health {
     /// Returns all counts.
     pub(crate) fn report(&self) -> Report {
         let counts = self.counts();
-        let senders = counts.senders.iter().map(|((service, signal), (spans, last))| Sender {
+        let senders = counts.senders.iter().map(|((service, signal), sender)| Sender {
             service: service.clone(),
             signal: *signal,
-            spans: *spans,
-            last: Decimal(*last),
+            spans: sender.count,
+            last: Decimal(sender.last),
         });
-        let refused = counts.refused.iter().map(|((code, flag), (count, last, detail))| Refused {
+        let refused = counts.refused.iter().map(|((code, flag), refused)| Refused {
             code: *code,
-            count: *count,
-            last: Decimal(*last),
-            detail: detail.clone(),
+            count: refused.count,
+            last: Decimal(refused.last),
+            detail: refused.detail.clone(),
             flag: flag.clone(),
         });
         let drops = counts.drops.iter().map(|((service, destination, reason), count)| DeclaredDrops {

@@ -32,7 +32,6 @@ pub(crate) enum Forbidden {
 impl Admission {
     /// Returns the admission of loopback names, of the address that the server listens on, and of those that the
     /// options name.
-    #[must_use]
     pub(crate) fn new(listen: std::net::IpAddr, hosts: &[String], origins: &[String]) -> Self {
         let own = ["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
         let listen = if listen.is_ipv6() { format!("[{listen}]") } else { listen.to_string() };
@@ -52,7 +51,11 @@ impl Admission {
             let flag = is_plain(name).then(|| format!("--allow-host {name}"));
             return Err(Forbidden::Host { flag });
         }
-        self.check_receiver(headers)
+        // A link of another site may lead here. Requests that change something have an `Origin`.
+        let is_link = text(headers, "sec-fetch-mode") == Some("navigate")
+            && text(headers, "sec-fetch-dest") == Some("document")
+            && !headers.contains_key(ORIGIN);
+        if is_link { Ok(()) } else { self.check_receiver(headers) }
     }
 
     /// Checks a request for a receiver.
@@ -81,7 +84,6 @@ impl Admission {
     }
 
     /// Returns the origin of a request if a page of that origin may read the answer.
-    #[must_use]
     pub(crate) fn allowed_origin<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
         text(headers, ORIGIN.as_str()).filter(|origin| self.allows(&origin.to_ascii_lowercase()))
     }
@@ -144,6 +146,21 @@ mod tests {
     }
 
     #[test]
+    fn link_of_another_site_leads_to_the_page() {
+        let mut link = vec![
+            ("host", "127.0.0.1:4318"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        assert_eq!(admission().check_page(&headers(&link)), Ok(()));
+        link.push(("origin", "https://evil.example"));
+        assert!(admission().check_page(&headers(&link)).is_err());
+        link.truncate(2);
+        assert!(admission().check_page(&headers(&link)).is_err());
+    }
+
+    #[test]
     fn receiver_accepts_any_host_but_no_foreign_origin() {
         let check = |pairs: &[(&'static str, &str)]| admission().check_receiver(&headers(pairs));
         assert_eq!(check(&[("host", "host.docker.internal:4318")]), Ok(()));
@@ -156,7 +173,10 @@ mod tests {
             foreign("http://localhost:5173")
         );
         // DNS rebinding: the host is the attacker's name.
-        assert_eq!(check(&[("host", "evil.example"), ("origin", "http://evil.example")]), foreign("http://evil.example"));
+        assert_eq!(
+            check(&[("host", "evil.example"), ("origin", "http://evil.example")]),
+            foreign("http://evil.example")
+        );
         for pair in [("origin", "null"), ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site")] {
             assert_eq!(check(&[("host", "127.0.0.1:4318"), pair]), Err(Forbidden::Origin { flag: None }), "{pair:?}");
         }

@@ -306,8 +306,8 @@ impl<'a> Parser<'a> {
             if index >= MAX_VALUES {
                 return Err(JsonError::TooMany);
             }
-            let end = u32::try_from(index + 1).map_err(|_| JsonError::Invalid(from))?;
-            let at = |position: usize| u32::try_from(position).map_err(|_| JsonError::Invalid(from));
+            let end = u32::try_from(index + 1).map_err(|_error| JsonError::Invalid(from))?;
+            let at = |position: usize| u32::try_from(position).map_err(|_error| JsonError::Invalid(from));
             self.nodes.push(Node { key, scalar, end, from: at(from)?, to: at(self.position)? });
             if is_container {
                 if open.len() >= MAX_DEPTH {
@@ -474,7 +474,8 @@ mod tests {
 
     #[test]
     fn nested_values_are_found_by_path() {
-        let json = Json::parse("\u{feff} {\"a\": {\"b\": [1, {\"c\": \"d\\n\\u00e9\\ud83d\\ude00\"}]}, \"e\": null} ").unwrap();
+        let json = Json::parse("\u{feff} {\"a\": {\"b\": [1, {\"c\": \"d\\n\\u00e9\\ud83d\\ude00\"}]}, \"e\": null} ")
+            .unwrap();
         let list: Vec<_> = json.root().at(&["a", "b"]).unwrap().children().collect();
         assert_eq!(list[0].integer(), Some(1));
         assert_eq!(list[1].get(&["c"]).unwrap().str(), Some("d\né😀"));
@@ -491,7 +492,7 @@ mod tests {
 
     #[test]
     fn broken_text_is_an_error() {
-        for text in ["", "{", "[1,", "\"a", "tru", "{\"a\"", "-", "1e", "\"\\u00", "[1"] {
+        for text in ["", "{", "[1,", "\"a", "t", "{\"a\"", "-", "1e", "\"\\u00", "[1"] {
             assert_eq!(Json::parse(text).unwrap_err(), JsonError::Truncated, "{text}");
         }
         for text in ["}", "[1 2]", "{a:1}", "1 2", "[1,]x", "nul!", "\"\\x\"", "1.2.3x", "{\"a\" 1}", "[,1]"] {
@@ -517,17 +518,16 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_parsed_or_rejected_without_panic(text in r#"[\[\]{}",:0-9a-z\\ .eE+-]{0,60}"#) {
-            let _ = Json::parse(&text).map(|json| json.root().children().count());
+            Json::parse(&text).map(|json| json.root().children().count()).ok();
         }
 
         #[test]
         fn strict_json_reads_as_serde_reads_it(text in r#"[\[\]{}",:0-9tfn\\ -]{0,24}"#) {
             if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
                 let json = Json::parse(&text).unwrap();
-                prop_assert_eq!(json.root().children().count(), match &value {
-                    serde_json::Value::Array(items) => items.len(),
-                    _ => json.root().children().count(),
-                });
+                if let serde_json::Value::Array(items) = &value {
+                    prop_assert_eq!(json.root().children().count(), items.len());
+                }
                 prop_assert_eq!(json.root().raw(), text.trim());
             }
         }

@@ -1,49 +1,24 @@
 //! `lambda-console`: receives traces and shows them in a browser.
 
+mod cli;
+mod client;
+mod terminal;
+
+use std::error::Error as _;
 use std::io::{self, Write};
-use std::net::IpAddr;
+use std::iter;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
-use lambda_console::{Addresses, Console, GRPC_PORT, HTTP_PORT, Options, StartError, XRAY_PORT};
+use clap::Parser as _;
+use lambda_console::{Addresses, Console, DecodeError, GRPC_PORT, StartError};
+
+use cli::{Arguments, Command, Serve, Target};
+use client::ClientError;
 
 /// Longer than any answer takes.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Receives traces over OTLP and the X-Ray daemon's protocol, and shows them in a browser.
-#[derive(Debug, Parser)]
-#[command(name = "lambda-console", version)]
-struct Arguments {
-    /// Address to listen on; other machines and containers can reach 0.0.0.0
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
-    listen: IpAddr,
-
-    /// Port of the page and of OTLP/HTTP; 0 selects a free port
-    #[arg(long, value_name = "PORT", default_value_t = HTTP_PORT)]
-    port: u16,
-
-    /// UDP port of X-Ray documents; 0 selects a free port
-    #[arg(long, value_name = "PORT", default_value_t = XRAY_PORT)]
-    xray_port: u16,
-
-    /// Memory for traces in MiB; the oldest traces are evicted
-    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
-    max_mib: u32,
-
-    /// Host name under which a browser reaches the page, for forwarded ports; repeatable
-    #[arg(long, value_name = "NAME")]
-    allow_host: Vec<String>,
-
-    /// Origin whose web pages may send spans; repeatable
-    #[arg(long, value_name = "ORIGIN")]
-    allow_origin: Vec<String>,
-
-    /// Folder with the page's files, for the development of the page
-    #[arg(long, value_name = "DIR", hide = true)]
-    page_folder: Option<PathBuf>,
-}
 
 #[derive(Debug, thiserror::Error)]
 enum RunError {
@@ -51,6 +26,12 @@ enum RunError {
     Start(#[from] StartError),
     #[error("cannot listen for Ctrl-C")]
     Signal(#[source] io::Error),
+    #[error("cannot read {}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("cannot import {}", path.display())]
+    Import { path: PathBuf, source: DecodeError },
+    #[error(transparent)]
+    Client(#[from] ClientError),
 }
 
 #[tokio::main]
@@ -58,27 +39,52 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let cause = std::error::Error::source(&error).map(|cause| format!("  caused by: {cause}\n"));
-            print(io::stderr(), &format!("error: {error}\n{}", cause.unwrap_or_default()));
+            let causes = iter::successors(error.source(), |&cause| cause.source());
+            let causes: String = causes.map(|cause| format!("  caused by: {cause}\n")).collect();
+            print(io::stderr(), &format!("error: {error}\n{causes}"));
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run(arguments: Arguments) -> Result<(), RunError> {
-    let options = Options {
-        listen: arguments.listen,
-        http_port: arguments.port,
-        xray_port: Some(arguments.xray_port),
-        grpc_port: Some(GRPC_PORT),
-        max_bytes: usize::try_from(arguments.max_mib).unwrap_or(64) << 20,
-        allow_hosts: arguments.allow_host,
-        allow_origins: arguments.allow_origin,
-        page_folder: arguments.page_folder,
-        ..Options::default()
-    };
-    let console = Console::start(options).await?;
-    print(io::stdout(), &banner(console.addresses(), arguments.port, arguments.xray_port));
+    match arguments.command {
+        None => serve(&arguments.serve, &[]).await,
+        Some(Command::Open { files, serve: options }) => serve(&options, &files).await,
+        Some(Command::List { last, filter, error, target }) => {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.append_pair("limit", &last.to_string());
+            for condition in &filter {
+                query.append_pair("filter", condition);
+            }
+            if error {
+                query.append_pair("error", "true");
+            }
+            show(&target, &format!("/api/traces?{}", query.finish()), terminal::list).await
+        }
+        Some(Command::Show { id, target }) => {
+            let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+            show(&target, &format!("/api/traces/{id}"), terminal::tree).await
+        }
+    }
+}
+
+async fn show(target: &Target, path: &str, text: fn(&serde_json::Value) -> String) -> Result<(), RunError> {
+    let answer = client::get(&target.at, path).await?;
+    print(io::stdout(), &if target.json { format!("{answer}\n") } else { text(&answer) });
+    Ok(())
+}
+
+async fn serve(options: &Serve, files: &[PathBuf]) -> Result<(), RunError> {
+    let console = Console::start(options.options()).await?;
+    print(io::stdout(), &banner(console.addresses(), options.port, options.xray_port));
+    for path in files {
+        let bytes = std::fs::read(path).map_err(|source| RunError::File { path: path.clone(), source })?;
+        let traces = console.import(&bytes).map_err(|source| RunError::Import { path: path.clone(), source })?;
+        for trace in traces {
+            print(io::stdout(), &format!("{}\n", console.page_url(trace)));
+        }
+    }
     stop_requested().await.map_err(RunError::Signal)?;
     // An open page must not delay the end.
     tokio::time::timeout(STOP_TIMEOUT, console.stop()).await.ok();

@@ -1,5 +1,7 @@
 //! Traces in memory, bounded by bytes. Whole traces are evicted, the oldest first.
 
+mod kept;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +11,7 @@ use crate::clock::{Clock, Nanos};
 use crate::model::ids::{SpanId, TraceId};
 use crate::model::span::{Log, Span};
 use crate::model::trace::{Side, Trace};
+pub(crate) use kept::Kept;
 
 /// How many evicted traces are remembered by their id.
 const MAX_REMEMBERED: usize = 10_000;
@@ -88,7 +91,7 @@ pub(crate) struct Store {
 
 #[derive(Debug, Default)]
 struct Contents {
-    traces: HashMap<TraceId, Arc<Trace>>,
+    traces: HashMap<TraceId, Arc<Kept>>,
     /// By the arrival of their first span.
     order: BTreeMap<u64, TraceId>,
     next: u64,
@@ -103,26 +106,22 @@ struct Contents {
 
 impl Store {
     /// Returns an empty store that keeps at most `max_bytes`.
-    #[must_use]
     pub(crate) fn new(max_bytes: usize, clock: Clock) -> Self {
         let started_at = clock.now();
         Self { contents: Mutex::default(), changes: broadcast::channel(CHANGES).0, clock, started_at, max_bytes }
     }
 
     /// Returns the limit in bytes.
-    #[must_use]
     pub(crate) fn max_bytes(&self) -> usize {
         self.max_bytes
     }
 
     /// Returns when the store was created.
-    #[must_use]
     pub(crate) fn started_at(&self) -> Nanos {
         self.started_at
     }
 
     /// Returns a receiver of all later changes.
-    #[must_use]
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
     }
@@ -172,20 +171,17 @@ impl Store {
     }
 
     /// Returns a trace.
-    #[must_use]
-    pub(crate) fn get(&self, id: TraceId) -> Option<Arc<Trace>> {
+    pub(crate) fn get(&self, id: TraceId) -> Option<Arc<Kept>> {
         self.contents().traces.get(&id).cloned()
     }
 
     /// Returns all traces, the newest first.
-    #[must_use]
-    pub(crate) fn all(&self) -> Vec<Arc<Trace>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Kept>> {
         let contents = self.contents();
         contents.order.values().rev().filter_map(|id| contents.traces.get(id).cloned()).collect()
     }
 
     /// Returns why a trace is not kept.
-    #[must_use]
     pub(crate) fn absent(&self, id: TraceId) -> Absent {
         if let Some(when) = self.contents().gone.get(&id) {
             return Absent::Evicted(*when);
@@ -201,7 +197,6 @@ impl Store {
     }
 
     /// Returns the links from spans of other traces.
-    #[must_use]
     pub(crate) fn incoming_links(&self, id: TraceId) -> Vec<IncomingLink> {
         let contents = self.contents();
         let links = contents.links.get(&id).into_iter().flatten();
@@ -209,13 +204,11 @@ impl Store {
     }
 
     /// Returns whether a span is kept.
-    #[must_use]
     pub(crate) fn contains(&self, trace: TraceId, span: SpanId) -> bool {
         self.contents().traces.get(&trace).is_some_and(|trace| trace.span(span).is_some())
     }
 
     /// Returns the counts.
-    #[must_use]
     pub(crate) fn totals(&self) -> Totals {
         let contents = self.contents();
         Totals {
@@ -257,7 +250,7 @@ impl Store {
         if is_pinned && pinned + bytes > self.max_bytes / 2 {
             return Some(false);
         }
-        Arc::make_mut(contents.traces.get_mut(&id)?).pin(is_pinned);
+        Arc::make_mut(contents.traces.get_mut(&id)?).is_pinned = is_pinned;
         drop(contents);
         self.notify(Change::Trace(id));
         Some(true)
@@ -283,7 +276,7 @@ impl Contents {
             order.insert(*next, id);
             let trace = Trace::new(id, now, *next);
             *bytes += trace.bytes + ENTRY;
-            Arc::new(trace)
+            Arc::new(Kept::new(trace))
         });
         if trace.bytes > max_bytes / 2 {
             return false;
@@ -304,14 +297,15 @@ impl Contents {
         }
     }
 
-    fn pinned(&self) -> impl Iterator<Item = &Arc<Trace>> {
+    fn pinned(&self) -> impl Iterator<Item = &Arc<Kept>> {
         self.order.values().filter_map(|id| self.traces.get(id)).filter(|trace| trace.is_pinned)
     }
 
     fn evict(&mut self, max_bytes: usize, now: Nanos) {
         while self.bytes > max_bytes {
-            let oldest = self.order.values().find(|id| self.traces.get(*id).is_some_and(|trace| !trace.is_pinned));
-            let Some(oldest) = oldest.copied() else { return };
+            let unpinned = self.order.values().find(|id| self.traces.get(*id).is_some_and(|trace| !trace.is_pinned));
+            // Pinned traces may have grown beyond the limit.
+            let Some(oldest) = unpinned.or_else(|| self.order.values().next()).copied() else { return };
             self.remove(oldest, now);
             self.evicted += 1;
         }
@@ -343,5 +337,78 @@ impl Contents {
             self.gone.remove(&oldest);
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::analysis::tree::tests::span;
+    use crate::model::span::Link;
+
+    const MAX: usize = 20_000;
+
+    fn trace_id(number: u8) -> TraceId {
+        TraceId::from_bytes(&(u128::from(number) + 1).to_be_bytes()).unwrap()
+    }
+
+    /// Recomputes the totals.
+    fn counted(contents: &Contents) -> (usize, usize) {
+        let bytes: usize = contents.traces.values().map(|trace| trace.bytes + ENTRY).sum();
+        let links: usize = contents.links.values().map(Vec::len).sum();
+        (bytes + links * LINK, contents.traces.values().map(|trace| trace.spans.len()).sum())
+    }
+
+    #[derive(Clone, Debug)]
+    enum Action {
+        Add { trace: u8, span: u64, link: u8, length: usize },
+        Delete(u8),
+        Pin(u8, bool),
+        Clear,
+    }
+
+    fn action() -> impl Strategy<Value = Action> {
+        prop_oneof![
+            8 => (0_u8..12, 1_u64..50, 0_u8..12, 0_usize..3000)
+                .prop_map(|(trace, span, link, length)| Action::Add { trace, span, link, length }),
+            1 => (0_u8..12).prop_map(Action::Delete),
+            1 => (0_u8..12, any::<bool>()).prop_map(|(trace, is_pinned)| Action::Pin(trace, is_pinned)),
+            1 => Just(Action::Clear),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn totals_are_exact_and_bounded(actions in proptest::collection::vec(action(), 1..80)) {
+            let store = Store::new(MAX, Clock::new(|| 7));
+            for action in actions {
+                match action {
+                    Action::Add { trace, span: id, link, length } => {
+                        let link = Link { trace: trace_id(link), span: span(1, 0, 0, 1).id, attributes: Box::default() };
+                        let span = Span {
+                            trace: trace_id(trace),
+                            links: Box::new([link]),
+                            status_message: "x".repeat(length).into(),
+                            ..span(id, 0, 0, 1)
+                        };
+                        store.add(Batch { spans: vec![(Arc::new(span), Side::Otlp)], logs: Vec::new() });
+                    }
+                    Action::Delete(trace) => {
+                        store.delete(trace_id(trace));
+                    }
+                    Action::Pin(trace, is_pinned) => {
+                        store.pin(trace_id(trace), is_pinned);
+                    }
+                    Action::Clear => store.clear(),
+                }
+                let totals = store.totals();
+                let contents = store.contents();
+                prop_assert_eq!(counted(&contents), (totals.bytes, totals.spans));
+                prop_assert_eq!(contents.order.len(), totals.traces);
+                prop_assert!(totals.bytes <= MAX);
+            }
+        }
     }
 }

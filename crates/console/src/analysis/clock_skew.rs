@@ -11,7 +11,6 @@ use crate::model::value;
 const MIN: i128 = 1_000_000;
 
 /// Returns by how many nanoseconds each node should be shifted; 0 for most.
-#[must_use]
 pub(crate) fn shifts(trace: &Trace, tree: &Tree) -> Vec<i64> {
     let hosts: Vec<Option<String>> =
         tree.nodes.iter().map(|node| trace.spans.get(node.span?).and_then(|sides| host(sides.main()))).collect();
@@ -54,7 +53,8 @@ fn host(span: &Span) -> Option<String> {
     if let Some(host) = value::find(attributes, keys::HOST) {
         return Some(host.text().into_owned());
     }
-    let is_browser = value::find(attributes, &["telemetry.sdk.language"]).and_then(|value| value.str()) == Some("webjs");
+    let is_browser =
+        value::find(attributes, &["telemetry.sdk.language"]).and_then(|value| value.str()) == Some("webjs");
     is_browser.then(|| "browser".to_owned())
 }
 

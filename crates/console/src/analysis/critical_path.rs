@@ -32,7 +32,6 @@ struct Frame {
 }
 
 /// Returns the critical path of a node in the order of time.
-#[must_use]
 pub(crate) fn critical_path(tree: &Tree, root: usize) -> Vec<Segment> {
     let Some(top) = tree.nodes.get(root) else { return Vec::new() };
     // The children of each node, the last to end first.
@@ -86,7 +85,6 @@ fn blocks(parent: &Node, child: &Node) -> bool {
 }
 
 /// Returns the time that each node has on the path.
-#[must_use]
 pub(crate) fn times(segments: &[Segment], nodes: usize) -> Vec<Nanos> {
     let mut times = vec![0; nodes];
     for segment in segments {

@@ -2,7 +2,6 @@
 
 use crate::clock::Nanos;
 use crate::model::span::Span;
-use crate::model::status::Outcome;
 use crate::model::summary::Summary;
 use crate::model::trace::{Sides, Trace};
 use crate::model::value::{Attribute, Value};
@@ -24,7 +23,7 @@ enum Test {
     Less(f64),
 }
 
-/// What a trace must fulfil.
+/// What a trace must fulfill.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     /// A text in lower case that a name, id, attribute, resource, event or log line contains.
@@ -41,7 +40,6 @@ pub(crate) struct Filter {
 
 impl Condition {
     /// Parses `key=value`, `key!=value`, `key>5`, `key<5`, `key` or `!key`.
-    #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let of = |key: &str, test| {
             let key = key.trim();
@@ -116,10 +114,9 @@ fn equals(value: &Value, text: &str) -> bool {
 
 impl Filter {
     /// Returns whether the list contains a trace.
-    #[must_use]
     pub(crate) fn matches(&self, trace: &Trace, summary: &Summary) -> bool {
         let duration = summary.duration.0;
-        let failed = summary.error_spans > 0 || summary.status == Outcome::Fault;
+        let failed = summary.error_spans > 0;
         self.failed.is_none_or(|wanted| wanted == failed)
             && self.min_duration.is_none_or(|min| duration >= min)
             && self.max_duration.is_none_or(|max| duration <= max)
@@ -130,8 +127,7 @@ impl Filter {
 
 fn contains(trace: &Trace, summary: &Summary, text: &str) -> bool {
     let has = |other: &str| contains_text(other, text);
-    let has_attribute =
-        |attribute: &Attribute| has(&attribute.key) || has(&attribute.value.text());
+    let has_attribute = |attribute: &Attribute| has(&attribute.key) || has(&attribute.value.text());
     has(&summary.id.to_string())
         || has(&summary.xray_id)
         || trace.spans.iter().flat_map(|sides| [sides.otlp(), sides.xray()]).flatten().any(|span| {
@@ -202,8 +198,9 @@ mod tests {
     #[test]
     fn text_is_found_without_regard_to_case() {
         let trace = two();
-        let summary = trace.summary();
-        for (text, expected) in [("zoë", true), ("span 2", true), ("user", true), ("0000000000000002", true), ("x", false)]
+        let summary = Summary::of(&trace);
+        for (text, expected) in
+            [("zoë", true), ("span 2", true), ("user", true), ("0000000000000002", true), ("x", false)]
         {
             assert_eq!(contains(&trace, &summary, text), expected, "{text}");
         }
@@ -212,7 +209,7 @@ mod tests {
     #[test]
     fn duration_and_failure_are_compared() {
         let trace = two();
-        let matches = |filter: Filter| filter.matches(&trace, &trace.summary());
+        let matches = |filter: Filter| filter.matches(&trace, &Summary::of(&trace));
         assert!(matches(Filter { min_duration: Some(10), max_duration: Some(10), ..Filter::default() }));
         assert!(!matches(Filter { min_duration: Some(11), ..Filter::default() }));
         assert!(!matches(Filter { max_duration: Some(9), ..Filter::default() }));

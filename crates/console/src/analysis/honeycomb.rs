@@ -15,6 +15,8 @@ use crate::model::value::{Attribute, Value};
 const MAX_DEPTH: usize = 5;
 /// The attributes of an exception that Honeycomb copies to its span.
 const EXCEPTION: [&str; 4] = ["exception.message", "exception.type", "exception.stacktrace", "exception.escaped"];
+/// The greatest integer that every reader of JSON keeps. Greater ones are texts.
+const MAX_EXACT: u64 = (1 << 53) - 1;
 /// The namespace in the X-Ray metadata of `lambda-spans`.
 const OWN: &str = "lambda_spans";
 
@@ -199,10 +201,12 @@ fn add(fields: &mut Map<String, Json>, attributes: &[Attribute]) {
             }
             Value::Empty => continue,
             Value::Bool(flag) => (*flag).into(),
-            Value::Int(number) => (*number).into(),
+            Value::Int(number) if number.unsigned_abs() <= MAX_EXACT => (*number).into(),
             Value::Double(number) if number.is_finite() => (*number).into(),
             Value::Bytes(_) => format!("\"{}\"", value.text()).into(),
-            Value::String(_) | Value::Double(_) | Value::Array(_) | Value::Map(_) => value.text().into(),
+            Value::String(_) | Value::Int(_) | Value::Double(_) | Value::Array(_) | Value::Map(_) => {
+                value.text().into()
+            }
         };
         fields.insert(key, value);
     }

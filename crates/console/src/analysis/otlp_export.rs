@@ -8,10 +8,12 @@ use crate::model::span::{Kind, Resource, Scope, Span, StatusCode};
 use crate::model::trace::{Sides, Trace};
 use crate::model::value::{Attribute, Value};
 
+/// The spans of a resource, by their scope.
+type Scopes = Vec<(Arc<Scope>, Vec<Json>)>;
+
 /// Returns the spans as an OTLP request. A span that arrived only as an X-Ray document is translated.
-#[must_use]
 pub(crate) fn spans(trace: &Trace) -> Json {
-    let mut resources: Vec<(Arc<Resource>, Vec<(Arc<Scope>, Vec<Json>)>)> = Vec::new();
+    let mut resources: Vec<(Arc<Resource>, Scopes)> = Vec::new();
     for span in trace.spans.iter().map(Sides::main) {
         let at = resources.iter().rposition(|(resource, _)| *resource == span.resource).unwrap_or_else(|| {
             resources.push((span.resource.clone(), Vec::new()));
@@ -43,7 +45,6 @@ pub(crate) fn spans(trace: &Trace) -> Json {
 }
 
 /// Returns a span of an OTLP request.
-#[must_use]
 pub(crate) fn span(span: &Span) -> Json {
     let mut object = Map::new();
     let mut put = |name: &str, value: Json| {
@@ -82,7 +83,8 @@ pub(crate) fn span(span: &Span) -> Json {
         };
         put("links", span.links.iter().map(link).collect());
     }
-    for (name, count) in ["droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"].iter().zip(span.dropped) {
+    for (name, count) in ["droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"].iter().zip(span.dropped)
+    {
         if count > 0 {
             put(name, count.into());
         }

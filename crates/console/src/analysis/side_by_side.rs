@@ -68,8 +68,15 @@ enum State {
     Differs,
 }
 
-/// The members of a document by their place, each with its text.
-struct Members(BTreeMap<String, String>);
+/// The members of a document.
+struct Members {
+    /// The text of each, by its place.
+    all: BTreeMap<String, String>,
+    /// Whether it describes a call of an AWS service.
+    is_aws_call: bool,
+    /// Where the URL is that the parts of a URL became.
+    url: Option<&'static str>,
+}
 
 impl SideBySide {
     /// Returns the view of a span.
@@ -89,10 +96,10 @@ impl SideBySide {
 fn rows(sides: &Sides, part: Option<JsonValue<'_, '_>>) -> Vec<Row> {
     let mut rows = Vec::new();
     match (sides.otlp(), sides.xray(), part) {
-        (Some(otlp), _, Some(part)) => against_document(otlp, part, &mut rows),
+        (Some(otlp), Some(xray), Some(part)) => against_document(otlp, xray, part, &mut rows),
         // In OTLP for X-Ray, both sides are of the same form.
         (Some(otlp), Some(xray), None) => against_span(otlp, xray, &mut rows),
-        (Some(otlp), None, None) => {
+        (Some(otlp), None, _) => {
             for (name, value) in intrinsics(otlp).into_iter().chain(attributes(&otlp.attributes)) {
                 rows.push(Row { name, otlp: Some(value), xray: None, xray_place: None, state: State::OtlpOnly });
             }
@@ -148,10 +155,16 @@ fn against_span(otlp: &Span, xray: &Span, rows: &mut Vec<Row>) {
     }
 }
 
-fn against_document(otlp: &Span, part: JsonValue<'_, '_>, rows: &mut Vec<Row>) {
+fn against_document(otlp: &Span, xray: &Span, part: JsonValue<'_, '_>, rows: &mut Vec<Row>) {
     let mut members = Members::of(part);
     for (name, value) in intrinsics(otlp) {
-        let found = members.take_intrinsic(&name, otlp, &value);
+        // A nested subsegment inherits its parent.
+        let found = if name == "parentSpanId" {
+            members.take("parent_id");
+            xray.parent.map(|parent| ("parent_id".to_owned(), parent.to_string()))
+        } else {
+            members.take_intrinsic(&name, otlp, &value)
+        };
         rows.push(row(name, value, found));
     }
     for attribute in &otlp.attributes {
@@ -160,7 +173,7 @@ fn against_document(otlp: &Span, part: JsonValue<'_, '_>, rows: &mut Vec<Row>) {
         rows.push(row(name, value, found));
     }
     for (index, event) in otlp.events.iter().enumerate() {
-        let place = members.event_place(&event.name, index);
+        let place = members.event_place(&event.name);
         let found = place.map(|place| (place, event.name.to_string()));
         rows.push(row(format!("events.{index}"), event.name.to_string(), found));
     }
@@ -169,6 +182,10 @@ fn against_document(otlp: &Span, part: JsonValue<'_, '_>, rows: &mut Vec<Row>) {
         let places = [format!("links.{index}"), format!("metadata.lambda_spans.links.{index}")];
         let found = places.into_iter().find(|place| members.remove_below(place));
         rows.push(row(format!("links.{index}"), value.clone(), found.map(|place| (place, value))));
+    }
+    // The parts of the URL are rows already.
+    if let Some(url) = members.url {
+        members.take(url);
     }
     rest(members, rows);
 }
@@ -190,7 +207,7 @@ fn same(one: &str, other: &str) -> bool {
 
 /// Adds what only the document has.
 fn rest(members: Members, rows: &mut Vec<Row>) {
-    for (place, value) in members.0 {
+    for (place, value) in members.all {
         let name = place.clone();
         rows.push(Row { name, otlp: None, xray: Some(value), xray_place: Some(place), state: State::XrayOnly });
     }
@@ -218,37 +235,47 @@ impl Members {
                 }
             }
         }
-        Self(members)
+        // Both sides have the same ids.
+        members.remove("id");
+        members.remove("trace_id");
+        let is_aws_call = members.get("namespace").is_some_and(|namespace| namespace == "aws");
+        Self { all: members, is_aws_call, url: None }
     }
 
     fn take(&mut self, place: &str) -> Option<(String, String)> {
-        self.0.remove_entry(place)
+        self.all.remove_entry(place)
     }
 
     fn remove_below(&mut self, place: &str) -> bool {
-        let before = self.0.len();
+        let before = self.all.len();
         let prefix = format!("{place}.");
-        self.0.retain(|known, _| known != place && !known.starts_with(&prefix));
-        self.0.len() < before
+        self.all.retain(|known, _| known != place && !known.starts_with(&prefix));
+        self.all.len() < before
     }
 
     fn take_intrinsic(&mut self, name: &str, otlp: &Span, value: &str) -> Option<(String, String)> {
         match name {
             "name" => self.take("metadata.lambda_spans.span.name").or_else(|| {
-                let (place, found) = self.0.get_key_value("name")?;
-                Some((place.clone(), found.clone()))
+                let (place, found) = self.take("name")?;
+                // The operation of an AWS call is a member of its own.
+                let operation = self.all.get("aws.operation").map(String::as_str).unwrap_or_default();
+                let is_whole = self.is_aws_call && value == format!("{found}.{operation}");
+                Some((place, if is_whole { value.to_owned() } else { found }))
             }),
-            "parentSpanId" => self.take("parent_id"),
+            // The namespace says that it is a call.
+            "kind" if matches!(value, "client" | "producer") => {
+                self.take("namespace").map(|(place, _)| (place, value.to_owned()))
+            }
             "startTimeUnixNano" => self.take_time("start_time", otlp.start, value),
             "endTimeUnixNano" => self.take_time("end_time", otlp.end.unwrap_or_default(), value),
             "status.code" => {
-                let place = ["fault", "error", "throttle"].into_iter().find(|place| self.0.contains_key(*place))?;
+                let place = ["fault", "error", "throttle"].into_iter().find(|place| self.all.contains_key(*place))?;
                 // The flag is X-Ray's form of the status.
                 self.take(place).map(|(place, _)| (place, value.to_owned()))
             }
-            "status.message" => self
-                .take("metadata.lambda_spans.span.status")
-                .or_else(|| self.take("cause.exceptions.0.message")),
+            "status.message" => {
+                self.take("metadata.lambda_spans.span.status").or_else(|| self.take("cause.exceptions.0.message"))
+            }
             _ => None,
         }
     }
@@ -274,6 +301,10 @@ impl Members {
             if let Value::Array(items) = value
                 && self.remove_below(place)
             {
+                if place == "aws.table_names" {
+                    // The first one again.
+                    self.take("aws.table_name");
+                }
                 let is_one = !place.ends_with('s');
                 let first = items.first().map(Value::text).unwrap_or_default();
                 return Some((place.to_owned(), if is_one { first.into_owned() } else { text.into_owned() }));
@@ -288,25 +319,30 @@ impl Members {
             };
             return Some((place, if matches { text.into_owned() } else { found }));
         }
-        if URL_PARTS.contains(&name)
-            && otlp.attribute(&["url.full"]).is_none()
-            && let Some(url) = self.0.get("http.request.url").or_else(|| self.0.get("sql.url"))
-            && url.contains(&*text)
-        {
-            return Some(("http.request.url".to_owned(), text.into_owned()));
+        if name == "rpc.system.name" && text == "aws-api" && self.is_aws_call {
+            return Some(("namespace".to_owned(), text.into_owned()));
+        }
+        if URL_PARTS.contains(&name) && otlp.attribute(&["url.full"]).is_none() {
+            let contains = |place: &&str| self.all.get(*place).is_some_and(|url| url.contains(&*text));
+            let place = ["http.request.url", "sql.url"].into_iter().find(contains)?;
+            self.url = Some(place);
+            return Some((place.to_owned(), text.into_owned()));
         }
         None
     }
 
     /// An exception becomes the cause, another event metadata.
-    fn event_place(&mut self, name: &str, index: usize) -> Option<String> {
+    fn event_place(&mut self, name: &str) -> Option<String> {
         if name == "exception" {
-            let place = format!("cause.exceptions.{index}");
-            if self.remove_below(&place) {
+            let mut indexes = self.all.keys().filter_map(|place| place.strip_prefix("cause.exceptions."));
+            let index = indexes.next().and_then(|rest| rest.split('.').next()).map(str::to_owned);
+            if let Some(index) = index {
+                let place = format!("cause.exceptions.{index}");
+                self.remove_below(&place);
                 return Some(place);
             }
         }
-        let of_name = self.0.iter().find(|(place, text)| {
+        let of_name = self.all.iter().find(|(place, text)| {
             place.starts_with("metadata.lambda_spans.events.") && place.ends_with(".name") && text.as_str() == name
         });
         let place = of_name.and_then(|(place, _)| place.strip_suffix(".name")).map(str::to_owned)?;
@@ -317,4 +353,81 @@ impl Members {
 
 fn annotation_key(key: &str) -> String {
     key.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::tree::tests::span;
+    use crate::json::Json;
+    use crate::model::span::{Event, Kind};
+
+    fn compared(otlp: &Span, document: &str) -> Vec<(String, State, Option<String>)> {
+        let json = Json::parse(document).unwrap();
+        let mut rows = Vec::new();
+        against_document(otlp, &Span { parent: None, ..otlp.clone() }, json.root(), &mut rows);
+        rows.into_iter().map(|row| (row.name, row.state, row.xray_place)).collect()
+    }
+
+    fn row(name: &str, state: State, place: &str) -> (String, State, Option<String>) {
+        (name.to_owned(), state, (!place.is_empty()).then(|| place.to_owned()))
+    }
+
+    #[test]
+    fn call_of_a_service_is_complete_on_both_sides() {
+        let text = |key: &str, value: &str| Attribute::new(key, Value::from(value));
+        let tables = Value::Array(Box::new([Value::from("posts")]));
+        let otlp = Span {
+            name: "DynamoDB.Query".into(),
+            kind: Kind::Client,
+            attributes: Box::new([
+                text("rpc.system.name", "aws-api"),
+                text("rpc.method", "DynamoDB/Query"),
+                Attribute::new("aws.dynamodb.table_names", tables),
+                Attribute::new("aws.sdk.attempts", Value::Int(3)),
+                text("app.shard", "7"),
+            ]),
+            ..span(1, 0, 1_000_000_100, 2_000_000_000)
+        };
+        let document = r#"{"name":"DynamoDB","id":"0000000000000001","start_time":1.0,"end_time":2,"namespace":"aws","aws":{"operation":"Query","table_name":"posts","table_names":["posts"],"retries":2},"annotations":{"app_shard":"7"}}"#;
+        let expected = [
+            row("name", State::Both, "name"),
+            row("kind", State::Both, "namespace"),
+            row("startTimeUnixNano", State::Both, "start_time"),
+            row("endTimeUnixNano", State::Both, "end_time"),
+            row("rpc.system.name", State::Both, "namespace"),
+            row("rpc.method", State::Both, "aws.operation"),
+            row("aws.dynamodb.table_names", State::Both, "aws.table_names"),
+            row("aws.sdk.attempts", State::Both, "aws.retries"),
+            row("app.shard", State::Both, "annotations.app_shard"),
+        ];
+        assert_eq!(compared(&otlp, document), expected);
+    }
+
+    #[test]
+    fn url_and_exceptions_are_found_in_x_rays_form() {
+        let text = |key: &str, value: &str| Attribute::new(key, Value::from(value));
+        let event = |name: &str| Event { time: 0, name: name.into(), attributes: Box::default() };
+        let otlp = Span {
+            status: StatusCode::Error,
+            attributes: Box::new([text("url.path", "/a"), text("url.scheme", "https"), text("lost", "x")]),
+            events: Box::new([event("retry"), event("exception"), event("gone")]),
+            ..span(1, 0, 1_000_000_000, 2_000_000_000)
+        };
+        let document = r#"{"name":"span 1","start_time":1,"end_time":3,"fault":true,"http":{"request":{"url":"https://h/a"}},"cause":{"exceptions":[{"id":"0000000000000002","message":"m"}]},"metadata":{"lambda_spans":{"events":[{"name":"retry","time":1}]}}}"#;
+        let expected = [
+            row("name", State::Both, "name"),
+            row("kind", State::OtlpOnly, ""),
+            row("startTimeUnixNano", State::Both, "start_time"),
+            row("endTimeUnixNano", State::Differs, "end_time"),
+            row("status.code", State::Both, "fault"),
+            row("url.path", State::Both, "http.request.url"),
+            row("url.scheme", State::Both, "http.request.url"),
+            row("lost", State::OtlpOnly, ""),
+            row("events.0", State::Both, "metadata.lambda_spans.events.0"),
+            row("events.1", State::Both, "cause.exceptions.0"),
+            row("events.2", State::OtlpOnly, ""),
+        ];
+        assert_eq!(compared(&otlp, document), expected);
+    }
 }

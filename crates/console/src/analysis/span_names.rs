@@ -62,7 +62,7 @@ pub(crate) fn rows<'a>(spans: impl Iterator<Item = Measured<'a>>) -> Vec<NameRow
     let mut rows: Vec<_> = groups
         .into_iter()
         .map(|((service, name, kind), spans)| {
-            let sum = |of: fn(&Measured<'_>) -> Nanos| Decimal(spans.iter().map(of).sum());
+            let sum = |of: fn(&Measured<'_>) -> Nanos| Decimal(spans.iter().map(of).fold(0, Nanos::saturating_add));
             let mut durations: Vec<Nanos> = spans.iter().map(|span| span.duration).collect();
             durations.sort_unstable();
             // The nearest rank.

@@ -18,7 +18,6 @@ const MAX_KEYS: usize = 32;
 
 /// Returns the telling text of each node: what the span works on and, among siblings that share it, the value that
 /// differs.
-#[must_use]
 pub(crate) fn texts(trace: &Trace, tree: &Tree) -> Vec<Option<String>> {
     let span = |position: usize| Some(&**trace.spans.get(tree.nodes.get(position)?.span?)?.main());
     let mut texts: Vec<Option<String>> = (0..tree.nodes.len()).map(|position| span(position).and_then(own)).collect();
@@ -45,7 +44,6 @@ pub(crate) fn texts(trace: &Trace, tree: &Tree) -> Vec<Option<String>> {
 }
 
 /// Returns what a span works on.
-#[must_use]
 pub(crate) fn own(span: &Span) -> Option<String> {
     let text = |keys: &[&str]| span.attribute(keys).map(plain).filter(|text| !text.is_empty());
     let system = text(&["db.system.name", "db.system"]).unwrap_or_default();

@@ -189,8 +189,7 @@ impl<T: PartialEq> Numbers<T> {
 
 impl TraceView {
     /// Returns the view of a trace.
-    #[must_use]
-    pub(crate) fn new(trace: &Trace, context: &Context) -> Self {
+    pub(crate) fn new(trace: &Trace, summary: Arc<Summary>, context: &Context) -> Self {
         let tree = Tree::of(trace);
         let path = tree.main_root().map(|root| critical_path(&tree, root)).unwrap_or_default();
         let critical = critical_path::times(&path, tree.nodes.len());
@@ -210,9 +209,8 @@ impl TraceView {
             let span = sides.map(Sides::main);
             let above = node.parent.and_then(|parent| spans.get(parent)).map(|parent| parent.service.clone());
             let own = span.map(|span| &*span.resource.service).filter(|service| !service.is_empty());
-            let times = span.map_or((node.start, node.end), |span| {
-                (span.start, sides.and_then(Sides::end).unwrap_or(node.end))
-            });
+            let times = span
+                .map_or((node.start, node.end), |span| (span.start, sides.and_then(Sides::end).unwrap_or(node.end)));
             let mut links: Vec<LinkView> = span.iter().flat_map(|span| outgoing(span, context)).collect();
             links.extend(incoming.remove(&node.id).into_iter().flatten().map(|link| LinkView {
                 trace: link.trace,
@@ -221,8 +219,7 @@ impl TraceView {
                 known: true,
                 direction: "in",
             }));
-            let [dropped_attributes, dropped_events, dropped_links] =
-                span.map(|span| span.dropped).unwrap_or_default();
+            let [dropped_attributes, dropped_events, dropped_links] = span.map(|span| span.dropped).unwrap_or_default();
             spans.push(SpanView {
                 id: node.id,
                 index,
@@ -257,7 +254,7 @@ impl TraceView {
         }
         let logs = trace.logs.iter().map(|log| log_view(log, &mut resources)).collect();
         let mut view = Self {
-            summary: trace.summary(),
+            summary,
             names: names(&spans),
             marks: marks.listed(&spans, trace),
             critical_path: path
@@ -279,12 +276,6 @@ impl TraceView {
         };
         view.logs.sort_by_key(|log| log.time);
         view
-    }
-
-    /// Returns the rows.
-    #[must_use]
-    pub(crate) fn spans(&self) -> &[SpanView] {
-        &self.spans
     }
 }
 

@@ -32,7 +32,6 @@ pub(crate) struct Node {
 
 impl Node {
     /// Returns the duration.
-    #[must_use]
     pub(crate) fn duration(&self) -> Nanos {
         self.end - self.start
     }
@@ -63,7 +62,6 @@ struct Draft {
 
 impl Tree {
     /// Returns the tree of a trace.
-    #[must_use]
     pub(crate) fn of(trace: &Trace) -> Self {
         let last = last_end(trace);
         let mut tree = Self::default();
@@ -156,7 +154,8 @@ impl Tree {
             }
         }
         self.nodes.reserve(drafts.len());
-        let mut open: Vec<(usize, Option<usize>, usize)> = roots.into_iter().rev().map(|root| (root, None, 0)).collect();
+        let mut open: Vec<(usize, Option<usize>, usize)> =
+            roots.into_iter().rev().map(|root| (root, None, 0)).collect();
         while let Some((at, parent, depth)) = open.pop() {
             let Some(draft) = drafts.get(at) else { continue };
             let position = self.nodes.len();
@@ -184,14 +183,12 @@ impl Tree {
     }
 
     /// Returns the root of the trace: the first span without a parent, or else the first placeholder.
-    #[must_use]
     pub(crate) fn main_root(&self) -> Option<usize> {
         let node = |root: &usize| self.nodes.get(*root);
         self.roots().find(|root| node(root).is_some_and(|node| node.span.is_some())).or_else(|| self.roots().next())
     }
 
     /// Returns the time of each node in which none of its children ran.
-    #[must_use]
     pub(crate) fn self_times(&self) -> Vec<Nanos> {
         let of = |node: &Node| {
             // Children are ordered by start.

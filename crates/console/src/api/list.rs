@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::analysis::filter::{Condition, Filter};
 use crate::model::summary::Summary;
-use crate::model::trace::Trace;
+use crate::store::Kept;
 
 /// The default number of traces of a page.
 const DEFAULT: usize = 100;
@@ -44,6 +44,7 @@ enum Sort {
     Name,
     Status,
     User,
+    ColdStart,
     Cost,
 }
 
@@ -53,15 +54,10 @@ impl Query {
     /// # Errors
     /// With the name of an invalid parameter and what it allows.
     pub(crate) fn parse(query: &str) -> Result<Self, String> {
-        let mut parsed = Self {
-            filter: Filter::default(),
-            sort: Sort::Received,
-            is_ascending: false,
-            limit: DEFAULT,
-            before: None,
-        };
+        let mut parsed =
+            Self { filter: Filter::default(), sort: Sort::Received, is_ascending: false, limit: DEFAULT, before: None };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let number = || value.parse::<u64>().map_err(|_| format!("`{name}` must be a decimal number"));
+            let number = || value.parse::<u64>().map_err(|_error| format!("`{name}` must be a decimal number"));
             match &*name {
                 _ if value.is_empty() => {}
                 "limit" => {
@@ -71,22 +67,30 @@ impl Query {
                     }
                 }
                 "before" => parsed.before = Some(cursor(&value).ok_or("`before` must be the `next` of a page")?),
-                "sort" => parsed.sort = sort(&value).ok_or("`sort` must be one of received, start, duration, spans, errors, name, status, user, cost")?,
-                "order" => parsed.is_ascending = match &*value {
-                    "asc" => true,
-                    "desc" => false,
-                    _ => return Err("`order` must be asc or desc".to_owned()),
-                },
+                "sort" => {
+                    parsed.sort = sort(&value).ok_or(
+                        "`sort` must be one of received, start, duration, spans, errors, name, status, user, cold_start, cost",
+                    )?
+                }
+                "order" => {
+                    parsed.is_ascending = match &*value {
+                        "asc" => true,
+                        "desc" => false,
+                        _ => return Err("`order` must be asc or desc".to_owned()),
+                    }
+                }
                 "q" => parsed.filter.text = Some(value.to_lowercase()),
                 "filter" => parsed.filter.conditions.push(
                     Condition::parse(&value)
                         .ok_or("`filter` must be key=value, key!=value, key>5, key<5, key or !key")?,
                 ),
-                "error" => parsed.filter.failed = match &*value {
-                    "true" => Some(true),
-                    "false" => Some(false),
-                    _ => return Err("`error` must be true or false".to_owned()),
-                },
+                "error" => {
+                    parsed.filter.failed = match &*value {
+                        "true" => Some(true),
+                        "false" => Some(false),
+                        _ => return Err("`error` must be true or false".to_owned()),
+                    }
+                }
                 "min_duration" => parsed.filter.min_duration = Some(number()?),
                 "max_duration" => parsed.filter.max_duration = Some(number()?),
                 _ => return Err(format!("`{name}` is not a parameter of this list")),
@@ -96,8 +100,7 @@ impl Query {
     }
 
     /// Returns the page. `traces` are all traces, the newest first.
-    #[must_use]
-    pub(crate) fn page(&self, traces: &[Arc<Trace>], evicted: u64) -> Page {
+    pub(crate) fn page(&self, traces: &[Arc<Kept>], evicted: u64) -> Page {
         let rows = traces.iter().map(|trace| (trace.sequence, trace.summary(), trace));
         let mut rows: Vec<(u64, Arc<Summary>)> = rows
             .filter(|(_, summary, trace)| self.filter.matches(trace, summary))
@@ -114,26 +117,41 @@ impl Query {
         let page: Vec<_> = rows.iter().skip(from).take(self.limit).collect();
         let end = from + page.len();
         let next = (end < rows.len()).then(|| page.last().map(|(sequence, _)| format!("{sequence}.{end}"))).flatten();
-        Page { total: rows.len(), next, evicted, traces: page.into_iter().map(|(_, summary)| summary.clone()).collect() }
+        Page {
+            total: rows.len(),
+            next,
+            evicted,
+            traces: page.into_iter().map(|(_, summary)| summary.clone()).collect(),
+        }
     }
 
     fn compare(&self, one: &(u64, Arc<Summary>), other: &(u64, Arc<Summary>)) -> Ordering {
         let (a, b) = (&one.1, &other.1);
-        let cost = |summary: &Summary| summary.cost.map_or(-1.0, |cost| cost.dollars_per_million);
+        // Costs are not negative, and the bits of such numbers are in the order of the numbers.
+        let cost = |summary: &Summary| summary.cost.map(|cost| cost.dollars_per_million.max(0.0).to_bits());
         let name = |summary: &Summary| summary.root.as_ref().map(|root| root.name.clone());
         let order = match self.sort {
-            Sort::Received => one.0.cmp(&other.0),
-            Sort::Start => a.start.cmp(&b.start),
-            Sort::Duration => a.duration.cmp(&b.duration),
-            Sort::Spans => a.spans.cmp(&b.spans),
-            Sort::Errors => a.error_spans.cmp(&b.error_spans),
-            Sort::Name => name(a).cmp(&name(b)),
-            Sort::Status => a.status_code.cmp(&b.status_code),
-            Sort::User => a.user.cmp(&b.user),
-            Sort::Cost => cost(a).total_cmp(&cost(b)),
+            Sort::Received => self.directed(Some(one.0), Some(other.0)),
+            Sort::Start => self.directed(Some(a.start), Some(b.start)),
+            Sort::Duration => self.directed(Some(a.duration), Some(b.duration)),
+            Sort::Spans => self.directed(Some(a.spans), Some(b.spans)),
+            Sort::Errors => self.directed(Some(a.error_spans), Some(b.error_spans)),
+            Sort::Name => self.directed(name(a), name(b)),
+            Sort::Status => self.directed(a.status_code, b.status_code),
+            Sort::User => self.directed(a.user.as_ref(), b.user.as_ref()),
+            Sort::ColdStart => self.directed(a.cold_start, b.cold_start),
+            Sort::Cost => self.directed(cost(a), cost(b)),
         };
-        let order = if self.is_ascending { order } else { order.reverse() };
         order.then(Reverse(one.0).cmp(&Reverse(other.0)))
+    }
+
+    /// Unknown values are last in both directions.
+    fn directed<T: Ord>(&self, one: Option<T>, other: Option<T>) -> Ordering {
+        match (one, other) {
+            (Some(one), Some(other)) if self.is_ascending => one.cmp(&other),
+            (Some(one), Some(other)) => other.cmp(&one),
+            (one, other) => one.is_none().cmp(&other.is_none()),
+        }
     }
 }
 
@@ -152,6 +170,7 @@ fn sort(name: &str) -> Option<Sort> {
         "name" => Sort::Name,
         "status" => Sort::Status,
         "user" => Sort::User,
+        "cold_start" => Sort::ColdStart,
         "cost" => Sort::Cost,
         _ => return None,
     })

@@ -18,20 +18,25 @@ use tokio::sync::watch;
 use super::events::events;
 use super::list::Query;
 use super::problem::problem;
+use crate::analysis::honeycomb::HoneycombView;
 use crate::analysis::otlp_export;
+use crate::analysis::side_by_side::SideBySide;
 use crate::analysis::trace_view::{Context, TraceView};
+use crate::analysis::xray::XrayView;
 use crate::clock::Nanos;
 use crate::health::Health;
-use crate::model::ids::TraceId;
+use crate::model::cost::prices;
+use crate::model::ids::{SpanId, TraceId};
 use crate::model::span::Segment;
 use crate::model::summary::Decimal;
 use crate::model::trace::{Sides, Trace};
 use crate::receive::import::import;
 use crate::receive::intake::DecodeError;
 use crate::receive::receiver::Receiver;
-use crate::store::{Absent, Store};
+use crate::store::{Absent, Kept, Store};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+const DESCRIPTION: &str = include_str!("openapi.json");
 
 /// What the API answers from.
 #[derive(Debug)]
@@ -61,11 +66,15 @@ pub(crate) fn routes(api: Arc<Api>) -> Router {
         .route("/api/traces", get(list).delete(clear))
         .route("/api/traces/{id}", get(trace).delete(delete))
         .route("/api/traces/{id}/pin", put(pin).delete(unpin))
+        .route("/api/traces/{id}/xray", get(xray))
+        .route("/api/traces/{id}/honeycomb", get(honeycomb))
+        .route("/api/traces/{id}/spans/{span}", get(span))
         .route("/api/traces/{id}/otlp", get(export_otlp))
         .route("/api/traces/{id}/documents", get(export_documents))
         .route("/api/import", post(import_file))
         .route("/api/events", get(stream))
         .route("/api/health", get(health))
+        .route("/api/openapi.json", get(description))
         .route("/api/{*path}", axum::routing::any(unknown))
         .with_state(api)
 }
@@ -87,6 +96,7 @@ async fn info(State(api): Shared) -> Response<Body> {
         "bytes": totals.bytes,
         "max_bytes": api.store.max_bytes(),
         "evicted_traces": totals.evicted,
+        "prices": {"region": prices::REGION, "date": prices::DATE},
     }))
 }
 
@@ -108,7 +118,7 @@ async fn trace(State(api): Shared, Path(id): Path<String>) -> Response<Body> {
         Ok(trace) => trace,
         Err(absent) => return absent,
     };
-    blocking(move || answer(&TraceView::new(&trace, &context(&api.store, &trace)))).await
+    blocking(move || answer(&TraceView::new(&trace, trace.summary(), &context(&api.store, &trace)))).await
 }
 
 fn context(store: &Store, trace: &Trace) -> Context {
@@ -116,6 +126,32 @@ fn context(store: &Store, trace: &Trace) -> Context {
     let targets: HashSet<_> = spans.flat_map(|span| &span.links).map(|link| (link.trace, link.span)).collect();
     let known = targets.into_iter().filter(|(trace, span)| store.contains(*trace, *span)).collect();
     Context { incoming: store.incoming_links(trace.id), known }
+}
+
+async fn xray(State(api): Shared, Path(id): Path<String>) -> Response<Body> {
+    match find(&api, &id) {
+        Ok(trace) => blocking(move || answer(&XrayView::new(&trace))).await,
+        Err(absent) => absent,
+    }
+}
+
+async fn honeycomb(State(api): Shared, Path(id): Path<String>) -> Response<Body> {
+    match find(&api, &id) {
+        Ok(trace) => blocking(move || answer(&HoneycombView::new(&trace))).await,
+        Err(absent) => absent,
+    }
+}
+
+async fn span(State(api): Shared, Path((id, span)): Path<(String, String)>) -> Response<Body> {
+    let trace = match find(&api, &id) {
+        Ok(trace) => trace,
+        Err(absent) => return absent,
+    };
+    blocking(move || match SpanId::parse(&span).and_then(|span| SideBySide::new(&trace, span)) {
+        Some(view) => answer(&view),
+        None => problem(StatusCode::NOT_FOUND, "unknown_span", "the trace has no span with this id"),
+    })
+    .await
 }
 
 async fn delete(State(api): Shared, Path(id): Path<String>) -> Response<Body> {
@@ -171,8 +207,7 @@ async fn export_otlp(State(api): Shared, Path(id): Path<String>) -> Response<Bod
 async fn export_documents(State(api): Shared, Path(id): Path<String>) -> Response<Body> {
     match find(&api, &id) {
         Ok(trace) => {
-            let documents: Vec<&str> =
-                outermost(&trace).map(|segment| &*segment.document.raw).collect();
+            let documents: Vec<&str> = outermost(&trace).map(|segment| &*segment.document.raw).collect();
             download(format!("[{}]", documents.join(",")), &format!("{}-xray.json", trace.id))
         }
         Err(absent) => absent,
@@ -209,12 +244,16 @@ async fn stream(State(api): Shared) -> Response<Body> {
     events(api.store.clone(), api.stopped.clone())
 }
 
+async fn description() -> Response<Body> {
+    json_text(DESCRIPTION.to_owned())
+}
+
 async fn health(State(api): Shared) -> Response<Body> {
     answer(&api.health.report())
 }
 
 #[expect(clippy::result_large_err, reason = "the error is the answer")]
-fn find(api: &Api, id: &str) -> Result<Arc<Trace>, Response<Body>> {
+fn find(api: &Api, id: &str) -> Result<Arc<Kept>, Response<Body>> {
     // An X-Ray id that is not hexadecimal is addressed by its text or by its hash.
     let id = TraceId::parse(id).unwrap_or_else(|| TraceId::of_invalid(id));
     if let Some(trace) = api.store.get(id) {
@@ -226,12 +265,11 @@ fn find(api: &Api, id: &str) -> Result<Arc<Trace>, Response<Body>> {
             problem(StatusCode::NOT_FOUND, "evicted", &detail)
         }
         Absent::BeforeStart => {
-            let detail = format!("the trace is older than the start of the console at {}", timestamp(api.store.started_at()));
+            let detail =
+                format!("the trace is older than the start of the console at {}", timestamp(api.store.started_at()));
             problem(StatusCode::NOT_FOUND, "before_start", &detail)
         }
-        Absent::NeverReceived => {
-            problem(StatusCode::NOT_FOUND, "never_received", "no span of this trace has arrived")
-        }
+        Absent::NeverReceived => problem(StatusCode::NOT_FOUND, "never_received", "no span of this trace has arrived"),
     })
 }
 
@@ -241,18 +279,19 @@ fn timestamp(time: Nanos) -> String {
 
 fn answer(value: &impl Serialize) -> Response<Body> {
     match serde_json::to_vec(value) {
-        Ok(body) => {
-            let mut response = Response::new(Body::from(body));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-        }
+        Ok(body) => json_text(body),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", &error.to_string()),
     }
 }
 
-fn download(body: String, name: &str) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+fn json_text(body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn download(body: String, name: &str) -> Response<Body> {
+    let mut response = json_text(body);
     if let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         response.headers_mut().insert(CONTENT_DISPOSITION, disposition);
     }

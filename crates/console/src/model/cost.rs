@@ -43,7 +43,6 @@ pub(crate) struct Cost {
 
 impl Cost {
     /// Returns the cost of a trace; `None` if no span says what it consumed.
-    #[must_use]
     pub(crate) fn of(trace: &Trace) -> Option<Self> {
         let mut cost = Self::default();
         let mut is_known = false;

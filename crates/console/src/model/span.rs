@@ -33,13 +33,11 @@ impl Kind {
         [Self::Unspecified, Self::Internal, Self::Server, Self::Client, Self::Producer, Self::Consumer];
 
     /// Returns the kind with this number in OTLP.
-    #[must_use]
     pub(crate) fn of_number(number: i128) -> Self {
         usize::try_from(number).ok().and_then(|number| Self::ALL.get(number)).copied().unwrap_or_default()
     }
 
     /// Returns the name in lower case.
-    #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Unspecified => "unspecified",
@@ -184,19 +182,16 @@ pub(crate) struct Span {
 
 impl Span {
     /// Returns the value of the first of these keys that is set.
-    #[must_use]
     pub(crate) fn attribute(&self, keys: &[&str]) -> Option<&Value> {
         value::find(&self.attributes, keys)
     }
 
     /// Returns the value of the first of these keys on the span or else on its resource.
-    #[must_use]
     pub(crate) fn attribute_or_resource(&self, keys: &[&str]) -> Option<&Value> {
         self.attribute(keys).or_else(|| value::find(&self.resource.attributes, keys))
     }
 
     /// Returns an estimate of the bytes that the span needs, without what it shares with others.
-    #[must_use]
     pub(crate) fn memory(&self) -> usize {
         let events = self.events.iter().map(|event| size_of::<Event>() + value::memory(&event.attributes));
         let links = self.links.iter().map(|link| size_of::<Link>() + value::memory(&link.attributes));
@@ -215,14 +210,12 @@ impl Span {
 
 impl Resource {
     /// Returns a resource whose service is its `service.name`.
-    #[must_use]
     pub(crate) fn new(attributes: Vec<Attribute>) -> Self {
         let service = value::find(&attributes, &[super::keys::SERVICE_NAME]).map(Value::text).unwrap_or_default();
         Self { service: service.into(), attributes: attributes.into() }
     }
 
     /// Returns an estimate of the bytes that the resource needs.
-    #[must_use]
     pub(crate) fn memory(&self) -> usize {
         size_of::<Self>() + 2 * ALLOCATION + self.service.len() + value::memory(&self.attributes)
     }
@@ -251,7 +244,6 @@ pub(crate) struct Log {
 
 impl Log {
     /// Returns an estimate of the bytes that the line needs, without what it shares with others.
-    #[must_use]
     pub(crate) fn memory(&self) -> usize {
         size_of::<Self>()
             + 2 * ALLOCATION

@@ -24,20 +24,20 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Returns whether the span failed in any way.
-    #[must_use]
     pub(crate) fn is_failure(self) -> bool {
         matches!(self, Self::Error | Self::Fault | Self::Throttle)
+    }
+
+    /// Returns `other` if nothing says how the span ended.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if self == Self::Unset { other } else { self }
     }
 }
 
 /// Returns the outcome of a span. A side that knows nothing leaves the answer to the other one.
-#[must_use]
 pub(crate) fn outcome(sides: &Sides) -> Outcome {
     let of = |span: Option<&Span>| span.map_or(Outcome::Unset, outcome_of);
-    match of(sides.otlp().map(AsRef::as_ref)) {
-        Outcome::Unset => of(sides.xray().map(AsRef::as_ref)),
-        outcome => outcome,
-    }
+    of(sides.otlp().map(AsRef::as_ref)).or(of(sides.xray().map(AsRef::as_ref)))
 }
 
 fn outcome_of(span: &Span) -> Outcome {
@@ -59,11 +59,11 @@ fn outcome_of(span: &Span) -> Outcome {
     if throttled {
         return Outcome::Throttle;
     }
-    match of_code(code) {
-        Outcome::Unset | Outcome::Ok if failed => Outcome::Fault,
-        Outcome::Unset if span.status == StatusCode::Ok => Outcome::Ok,
-        outcome => outcome,
+    let by_code = of_code(code);
+    if failed && !by_code.is_failure() {
+        return Outcome::Fault;
     }
+    by_code.or(if span.status == StatusCode::Ok { Outcome::Ok } else { Outcome::Unset })
 }
 
 fn of_code(code: Option<i64>) -> Outcome {
@@ -84,7 +84,6 @@ fn is_throttle(error_type: &str) -> bool {
 }
 
 /// Returns the status of the HTTP response.
-#[must_use]
 pub(crate) fn status_code(span: &Span) -> Option<i64> {
     span.attribute(keys::HTTP_STATUS)?.integer()
 }

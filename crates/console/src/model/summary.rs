@@ -101,7 +101,6 @@ pub(crate) struct Summary {
 
 impl Summary {
     /// Returns the summary of a trace.
-    #[must_use]
     pub(crate) fn of(trace: &Trace) -> Self {
         let roots = Roots::of(trace);
         let top = roots.root.or(roots.orphan).or_else(|| trace.spans.iter().min_by_key(|sides| sides.main().start));
@@ -198,7 +197,6 @@ pub(crate) enum Parent {
 
 /// Returns the parent of a span. Over OTLP, an invocation is a root; in X-Ray, it is below a segment that only Lambda
 /// sends. A span that is its own parent is a root.
-#[must_use]
 pub(crate) fn parent(trace: &Trace, sides: &Sides) -> Parent {
     let span = sides.main();
     let is_invocation = |span: &Span| span.segment.as_ref().is_some_and(|segment| segment.is_invocation);
@@ -213,7 +211,6 @@ pub(crate) fn parent(trace: &Trace, sides: &Sides) -> Parent {
 }
 
 /// Returns an attribute of either side.
-#[must_use]
 pub(crate) fn attribute<'a>(sides: &'a Sides, keys: &[&str]) -> Option<&'a Value> {
     sides.main().attribute(keys).or_else(|| sides.xray()?.attribute(keys))
 }
@@ -224,7 +221,7 @@ fn find<'a>(sides: &'a Sides, keys: &[&str]) -> Option<&'a Value> {
 }
 
 fn text(value: Option<&Value>) -> Option<Box<str>> {
-    value.map(|value| value.text().into()).filter(|text: &Box<str>| !text.is_empty())
+    value.map(Value::text).filter(|text| !text.is_empty()).map(Into::into)
 }
 
 fn path_of(url: &str) -> Option<Box<str>> {
@@ -234,7 +231,6 @@ fn path_of(url: &str) -> Option<Box<str>> {
 }
 
 /// Returns when the trace's last span ended.
-#[must_use]
 pub(crate) fn last_end(trace: &Trace) -> Nanos {
     trace.spans.iter().map(|sides| sides.end().unwrap_or(sides.main().start)).max().unwrap_or_default()
 }

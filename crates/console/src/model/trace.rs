@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::ids::{SpanId, TraceId};
 use super::span::{Log, Span};
-use super::summary::Summary;
 use crate::clock::Nanos;
 
 /// An estimate of the bytes of a trace without its spans.
-const BASE: usize = 512;
+const BASE: usize = 1024;
 /// An estimate of the bytes of a span in the list and in the index.
 const ENTRY: usize = size_of::<Sides>() + 32;
 
@@ -48,7 +47,6 @@ impl Sides {
     }
 
     /// Returns the side in OTLP or, without one, that of X-Ray.
-    #[must_use]
     pub(crate) fn main(&self) -> &Arc<Span> {
         match &self.arrived {
             Arrived::Otlp(span) | Arrived::Xray(span) | Arrived::Both { otlp: span, .. } => span,
@@ -56,7 +54,6 @@ impl Sides {
     }
 
     /// Returns the side in OTLP.
-    #[must_use]
     pub(crate) fn otlp(&self) -> Option<&Arc<Span>> {
         match &self.arrived {
             Arrived::Otlp(span) | Arrived::Both { otlp: span, .. } => Some(span),
@@ -65,7 +62,6 @@ impl Sides {
     }
 
     /// Returns the side of X-Ray.
-    #[must_use]
     pub(crate) fn xray(&self) -> Option<&Arc<Span>> {
         match &self.arrived {
             Arrived::Xray(span) | Arrived::Both { xray: span, .. } => Some(span),
@@ -74,7 +70,6 @@ impl Sides {
     }
 
     /// Returns the end, if one side knows it.
-    #[must_use]
     pub(crate) fn end(&self) -> Option<Nanos> {
         self.main().end.or_else(|| self.xray().and_then(|span| span.end))
     }
@@ -105,7 +100,7 @@ impl Sides {
     }
 }
 
-/// A trace. It is shared with readers and copied when it changes while it is read.
+/// A trace.
 #[derive(Clone, Debug)]
 pub(crate) struct Trace {
     /// The id.
@@ -125,12 +120,10 @@ pub(crate) struct Trace {
     /// An estimate of the bytes that it needs.
     pub(crate) bytes: usize,
     index: HashMap<SpanId, u32>,
-    summary: OnceLock<Arc<Summary>>,
 }
 
 impl Trace {
     /// Returns an empty trace.
-    #[must_use]
     pub(crate) fn new(id: TraceId, received_at: Nanos, sequence: u64) -> Self {
         Self {
             id,
@@ -142,13 +135,11 @@ impl Trace {
             logs: Vec::new(),
             bytes: BASE,
             index: HashMap::new(),
-            summary: OnceLock::new(),
         }
     }
 
     /// Adds a span.
     pub(crate) fn add(&mut self, span: Arc<Span>, side: Side) {
-        self.summary = OnceLock::new();
         let mut bytes = span.memory();
         // A sender sends its spans together.
         let shares = |known: &Sides| Arc::ptr_eq(&known.main().resource, &span.resource);
@@ -182,7 +173,6 @@ impl Trace {
 
     /// Adds a log line.
     pub(crate) fn add_log(&mut self, log: Log) {
-        self.summary = OnceLock::new();
         self.bytes += log.memory();
         if !self.logs.last().is_some_and(|last| Arc::ptr_eq(&last.resource, &log.resource)) {
             self.bytes += log.resource.memory();
@@ -191,26 +181,67 @@ impl Trace {
     }
 
     /// Returns the span with this id.
-    #[must_use]
     pub(crate) fn span(&self, id: SpanId) -> Option<&Sides> {
         self.spans.get(*self.index.get(&id)? as usize)
     }
 
     /// Returns the position of the span with this id.
-    #[must_use]
     pub(crate) fn position(&self, id: SpanId) -> Option<usize> {
         self.index.get(&id).map(|position| *position as usize)
     }
+}
 
-    /// Marks the trace as pinned or not.
-    pub(crate) fn pin(&mut self, is_pinned: bool) {
-        self.summary = OnceLock::new();
-        self.is_pinned = is_pinned;
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::analysis::tree::tests::span;
+
+    fn trace() -> Trace {
+        Trace::new(span(1, 0, 0, 1).trace, 0, 1)
     }
 
-    /// Returns the summary, which is computed once.
-    #[must_use]
-    pub(crate) fn summary(&self) -> Arc<Summary> {
-        self.summary.get_or_init(|| Arc::new(Summary::of(self))).clone()
+    /// Returns what is known of each span: whether each side arrived and has ended.
+    fn known(trace: &Trace) -> Vec<(SpanId, Option<bool>, Option<bool>)> {
+        let ended = |span: Option<&Arc<Span>>| span.map(|span| span.end.is_some());
+        let of = |sides: &Sides| (sides.main().id, ended(sides.otlp()), ended(sides.xray()));
+        let mut known: Vec<_> = trace.spans.iter().map(of).collect();
+        known.sort_unstable();
+        known
+    }
+
+    proptest! {
+        #[test]
+        fn order_of_arrival_does_not_matter(
+            arrivals in proptest::collection::vec((1_u64..6, any::<bool>(), any::<bool>()), 1..20),
+            seed in any::<u64>(),
+        ) {
+            let add = |trace: &mut Trace, (id, is_xray, has_ended): (u64, bool, bool)| {
+                let side = if is_xray { Side::Xray } else { Side::Otlp };
+                trace.add(Arc::new(Span { end: has_ended.then_some(1), ..span(id, 0, 0, 1) }), side);
+            };
+            let mut first = trace();
+            arrivals.iter().for_each(|arrival| add(&mut first, *arrival));
+            let mut shuffled = arrivals.clone();
+            let length = shuffled.len();
+            (0..length).for_each(|at| shuffled.swap(at, (seed as usize).wrapping_mul(at + 7) % length));
+            let mut second = trace();
+            shuffled.into_iter().for_each(|arrival| add(&mut second, arrival));
+            prop_assert_eq!(known(&first), known(&second));
+            for (id, is_xray, has_ended) in arrivals {
+                let sides = first.span(span(id, 0, 0, 1).id).unwrap();
+                let side = if is_xray { sides.xray() } else { sides.otlp() };
+                prop_assert!(side.is_some_and(|side| side.end.is_some() || !has_ended));
+            }
+            let kept: usize = first
+                .spans
+                .iter()
+                .flat_map(|sides| [sides.otlp(), sides.xray()])
+                .flatten()
+                .map(|span| span.memory())
+                .sum();
+            prop_assert!(first.bytes > kept);
+        }
     }
 }

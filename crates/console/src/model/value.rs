@@ -68,7 +68,6 @@ impl From<i64> for Value {
 
 impl Value {
     /// Returns the name of the type in the API.
-    #[must_use]
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -83,7 +82,6 @@ impl Value {
     }
 
     /// Returns the text of a string.
-    #[must_use]
     pub(crate) fn str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
@@ -98,7 +96,6 @@ impl Value {
     }
 
     /// Returns the number, also of a string that is one.
-    #[must_use]
     pub(crate) fn number(&self) -> Option<f64> {
         match self {
             #[expect(clippy::cast_precision_loss, reason = "a comparison of attributes needs no exact integers")]
@@ -110,7 +107,6 @@ impl Value {
     }
 
     /// Returns the integer, also of a string that is one.
-    #[must_use]
     pub(crate) fn integer(&self) -> Option<i64> {
         match self {
             Self::Int(number) => Some(*number),
@@ -122,7 +118,6 @@ impl Value {
     }
 
     /// Returns the value as text: a string as it is, lists and maps as JSON.
-    #[must_use]
     pub(crate) fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Empty => Cow::Borrowed(""),
@@ -169,7 +164,6 @@ impl Value {
     }
 
     /// Returns the value of a JSON value.
-    #[must_use]
     pub(crate) fn of_json(value: json::Value<'_, '_>, depth: usize) -> Self {
         if let Some(text) = value.str() {
             Self::String(text.into())
@@ -194,7 +188,6 @@ impl Value {
     }
 
     /// Returns an estimate of the bytes that the value needs in addition to its own size.
-    #[must_use]
     pub(crate) fn memory(&self) -> usize {
         match self {
             Self::Empty | Self::Bool(_) | Self::Int(_) | Self::Double(_) => 0,
@@ -213,7 +206,6 @@ impl Value {
 }
 
 /// Returns an estimate of the bytes of a list of attributes. Keys are shared between spans.
-#[must_use]
 pub(crate) fn memory(attributes: &[Attribute]) -> usize {
     if attributes.is_empty() {
         return 0;
@@ -255,7 +247,7 @@ pub(crate) fn write_text(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             letter if letter < ' ' => {
                 // Writing to a string cannot fail.
-                let _: Result<(), std::fmt::Error> = write!(out, "\\u{:04x}", u32::from(letter));
+                write!(out, "\\u{:04x}", u32::from(letter)).ok();
             }
             letter => out.push(letter),
         }
@@ -314,7 +306,8 @@ mod tests {
     #[test]
     fn values_are_serialized_with_their_type() {
         let attribute = |value| serde_json::to_value(Attribute::new("k", value)).unwrap();
-        let expected = |kind: &str, value: serde_json::Value| serde_json::json!({"key": "k", "type": kind, "value": value});
+        let expected =
+            |kind: &str, value: serde_json::Value| serde_json::json!({"key": "k", "type": kind, "value": value});
         assert_eq!(attribute(Value::Int(i64::MAX)), expected("int", "9223372036854775807".into()));
         assert_eq!(attribute(Value::Double(1.5)), expected("double", 1.5.into()));
         assert_eq!(attribute(Value::Double(f64::NAN)), expected("double", "NaN".into()));

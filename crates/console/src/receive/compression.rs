@@ -32,11 +32,11 @@ pub(crate) fn decompress<'a>(body: &'a [u8], encoding: &str, limit: usize) -> Re
     let mut bytes = Cow::Borrowed(body);
     let names: Vec<_> = encoding.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
     let names = names.iter().map(String::as_str).filter(|name| !matches!(*name, "" | "identity"));
+    if names.clone().count() > MAX_LAYERS {
+        return Err(CompressionError::Unsupported);
+    }
     // The last encoding was applied last.
-    for (layer, name) in names.rev().enumerate() {
-        if layer >= MAX_LAYERS {
-            return Err(CompressionError::Unsupported);
-        }
+    for name in names.rev() {
         bytes = Cow::Owned(match name {
             "gzip" | "x-gzip" => read(MultiGzDecoder::new(&*bytes), limit)?,
             "deflate" if is_zlib(&bytes) => read(ZlibDecoder::new(&*bytes), limit)?,
@@ -56,7 +56,7 @@ fn is_zlib(bytes: &[u8]) -> bool {
 
 fn read(decoder: impl Read, limit: usize) -> Result<Vec<u8>, CompressionError> {
     let mut out = Vec::new();
-    decoder.take(limit as u64 + 1).read_to_end(&mut out).map_err(|_| CompressionError::Malformed)?;
+    decoder.take(limit as u64 + 1).read_to_end(&mut out).map_err(|_error| CompressionError::Malformed)?;
     if out.len() > limit { Err(CompressionError::TooLarge) } else { Ok(out) }
 }
 
@@ -68,7 +68,7 @@ fn zstd(bytes: &[u8], limit: usize) -> Result<Vec<u8>, CompressionError> {
         if window(rest).is_none_or(|window| window > MAX_WINDOW.max(limit as u64)) {
             return Err(CompressionError::Malformed);
         }
-        let decoder = StreamingDecoder::new(&mut rest).map_err(|_| CompressionError::Malformed)?;
+        let decoder = StreamingDecoder::new(&mut rest).map_err(|_error| CompressionError::Malformed)?;
         out.extend(read(decoder, limit.saturating_sub(out.len()))?);
     }
     Ok(out)

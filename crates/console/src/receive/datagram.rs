@@ -19,7 +19,7 @@ const OTLP: [&str; 2] = ["T1S", "T1U"];
 /// If it is something else, or it was cut.
 pub(crate) fn read(datagram: &[u8], now: Nanos, intake: &mut Intake<'_>) -> Result<Signal, DecodeError> {
     let text = std::str::from_utf8(datagram)
-        .map_err(|_| DecodeError::Malformed("the datagram is not UTF-8".to_owned()))?;
+        .map_err(|_error| DecodeError::Malformed("the datagram is not UTF-8".to_owned()))?;
     let (header, body) =
         text.split_once('\n').ok_or_else(|| DecodeError::Malformed("the datagram has no header line".to_owned()))?;
     let is_header = Json::parse(header.trim()).is_ok_and(|json| {
@@ -34,7 +34,7 @@ pub(crate) fn read(datagram: &[u8], now: Nanos, intake: &mut Intake<'_>) -> Resu
     if let Some(encoded) = OTLP.iter().find_map(|mark| body.strip_prefix(mark)) {
         let bytes = STANDARD.decode(encoded).or_else(|_| STANDARD_NO_PAD.decode(encoded));
         // Base64 that ends early has no valid length or no valid request.
-        let bytes = bytes.map_err(|_| DecodeError::Malformed("the datagram's base64 is invalid".to_owned()))?;
+        let bytes = bytes.map_err(|_error| DecodeError::Malformed("the datagram's base64 is invalid".to_owned()))?;
         otlp_protobuf::spans(&bytes, Side::Xray, intake)?;
         return Ok(Signal::OtlpUdp);
     }

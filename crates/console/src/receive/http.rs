@@ -6,8 +6,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, VARY,
 };
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::post;
@@ -41,7 +41,7 @@ struct Refused {
     status: StatusCode,
     code: Refusal,
     message: String,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<(&'static str, &'static str)>,
     flag: Option<String>,
 }
 
@@ -112,7 +112,9 @@ impl Intake {
                 let Refused { status, code, message, header, flag } = refused;
                 self.receiver.health.refused(code, 1, &message, flag, self.receiver.clock.now());
                 let mut response = format.refused(status, &message);
-                response.headers_mut().extend(header);
+                if let Some((name, value)) = header {
+                    response.headers_mut().insert(name, HeaderValue::from_static(value));
+                }
                 response
             }
         };
@@ -128,12 +130,7 @@ impl Intake {
         Ok(Accepted::default())
     }
 
-    async fn receive(
-        &self,
-        request: Request,
-        format: Option<Format>,
-        contents: Contents,
-    ) -> Result<Accepted, Refused> {
+    async fn receive(&self, request: Request, format: Option<Format>, contents: Contents) -> Result<Accepted, Refused> {
         let (parts, body) = request.into_parts();
         self.admission.check_receiver(&parts.headers).map_err(|forbidden| self.forbidden(forbidden))?;
         let Some(format) = format else {
@@ -149,7 +146,7 @@ impl Intake {
         let encoding = header(CONTENT_ENCODING).unwrap_or_default().to_owned();
         let Ok(_request) = self.requests.try_acquire() else {
             return Err(Refused {
-                header: Some((RETRY_AFTER, HeaderValue::from_static("1"))),
+                header: Some(("retry-after", "1")),
                 ..Refused::new(StatusCode::SERVICE_UNAVAILABLE, Refusal::Overload, "too many requests; retry later")
             });
         };
@@ -204,7 +201,7 @@ fn decode(
     let limit = receiver.limits.decompressed;
     let body = decompress(body, encoding, limit).map_err(|error| match error {
         CompressionError::Unsupported => Refused {
-            header: Some((ACCEPT_ENCODING, HeaderValue::from_static(compression::ACCEPTED))),
+            header: Some(("accept-encoding", compression::ACCEPTED)),
             ..Refused::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 Refusal::UnsupportedEncoding,
@@ -218,9 +215,7 @@ fn decode(
         CompressionError::TooLarge => too_large(limit),
     })?;
     receiver.otlp(&body, format, contents).map_err(|error| match &error {
-        DecodeError::TooLarge(_) => {
-            Refused::new(StatusCode::PAYLOAD_TOO_LARGE, Refusal::TooLarge, error.to_string())
-        }
+        DecodeError::TooLarge(_) => Refused::new(StatusCode::PAYLOAD_TOO_LARGE, Refusal::TooLarge, error.to_string()),
         DecodeError::Malformed(_) | DecodeError::Truncated => {
             Refused::new(StatusCode::BAD_REQUEST, Refusal::Malformed, error.to_string())
         }

@@ -41,13 +41,13 @@ pub(crate) fn spans(text: &str, side: Side, intake: &mut Intake<'_>) -> Result<(
     let json = Json::parse(text)?;
     let scopes = ["scopeSpans", "scope_spans", "instrumentationLibrarySpans", "instrumentation_library_spans"];
     let records = Members { resources: &["resourceSpans", "resource_spans"], scopes: &scopes, records: &["spans"] };
-    records.read(json.root(), intake, &mut |record, resource, scope, intake| {
-        match span(record, resource, scope, intake)? {
-            Some(span) => intake.push(span, side),
-            None => {
-                intake.rejected += 1;
-                Ok(())
-            }
+    records.read(json.root(), intake, &mut |record, resource, scope, intake| match span(
+        record, resource, scope, intake,
+    )? {
+        Some(span) => intake.push(span, side),
+        None => {
+            intake.rejected += 1;
+            Ok(())
         }
     })
 }
@@ -321,9 +321,7 @@ fn value(item: JsonValue<'_, '_>, depth: usize, intake: &mut Intake<'_>) -> Resu
             }
             Value::Array(items.into())
         }
-        "kvlistValue" | "kvlist_value" => {
-            Value::Map(attributes(content.get(&["values"]), depth + 1, intake)?.into())
-        }
+        "kvlistValue" | "kvlist_value" => Value::Map(attributes(content.get(&["values"]), depth + 1, intake)?.into()),
         "bytesValue" | "bytes_value" => {
             let text = content.str().unwrap_or_default();
             let bytes = BASE64.iter().find_map(|alphabet| alphabet.decode(text).ok());

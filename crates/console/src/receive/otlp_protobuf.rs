@@ -47,8 +47,7 @@ pub(crate) fn logs(bytes: &[u8], now: Nanos, intake: &mut Intake<'_>) -> Result<
     })
 }
 
-type EachRecord<'e> =
-    dyn FnMut(&[u8], &Arc<Resource>, &Arc<Scope>, &mut Intake<'_>) -> Result<(), DecodeError> + 'e;
+type EachRecord<'e> = dyn FnMut(&[u8], &Arc<Resource>, &Arc<Scope>, &mut Intake<'_>) -> Result<(), DecodeError> + 'e;
 
 /// Requests with spans and with log lines have the same outer messages. A part that cannot be decoded is rejected
 /// alone, unless it is all there is.

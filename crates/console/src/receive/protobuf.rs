@@ -64,12 +64,12 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).map_err(|_| WireError)?;
+        let number = u32::try_from(tag >> 3).map_err(|_error| WireError)?;
         let field = match tag & 7 {
             0 => Field::Varint(self.varint()?),
             1 => Field::Fixed64(u64::from_le_bytes(self.array()?)),
             2 => {
-                let length = usize::try_from(self.varint()?).map_err(|_| WireError)?;
+                let length = usize::try_from(self.varint()?).map_err(|_error| WireError)?;
                 Field::Bytes(self.take(length)?)
             }
             5 => Field::Fixed32(u32::from_le_bytes(self.array()?)),
@@ -85,7 +85,7 @@ impl<'a> Fields<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        self.take(N)?.try_into().map_err(|_| WireError)
+        self.take(N)?.try_into().map_err(|_error| WireError)
     }
 
     fn varint(&mut self) -> Result<u64, WireError> {
@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn broken_bytes_are_an_error() {
-        for bytes in [&[0x0a][..], &[0x0a, 5, 1], &[0x08], &[0x08, 0x80], &[0x0b], &[0x02, 0], &[0xff; 11], &[0x09, 1]] {
+        for bytes in [&[0x0a][..], &[0x0a, 5, 1], &[0x08], &[0x08, 0x80], &[0x0b], &[0x02, 0], &[0xff; 11], &[0x09, 1]]
+        {
             assert_eq!(Fields::new(bytes).next(), Err(WireError), "{bytes:?}");
         }
     }

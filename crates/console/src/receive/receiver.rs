@@ -152,3 +152,138 @@ impl Receiver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::analysis::honeycomb::HoneycombView;
+    use crate::analysis::otlp_export;
+    use crate::analysis::side_by_side::SideBySide;
+    use crate::analysis::trace_view::{Context, TraceView};
+    use crate::analysis::xray::XrayView;
+    use crate::model::ids::TraceId;
+
+    const TRACE: &str = "60000000bd862e3fe1be46a994272793";
+
+    fn receiver() -> Receiver {
+        let clock = Clock::new(|| 0x6000_0000 * 1_000_000_000);
+        let store = Arc::new(Store::new(1 << 20, clock.clone()));
+        Receiver::new(store, Arc::default(), Limits::default(), clock)
+    }
+
+    /// Computes every view of the trace.
+    fn views(receiver: &Receiver) -> usize {
+        let Some(trace) = receiver.store.get(TraceId::parse(TRACE).unwrap()) else { return 0 };
+        let view = TraceView::new(&trace, trace.summary(), &Context::default());
+        let mut bytes = serde_json::to_vec(&view).unwrap().len();
+        bytes += serde_json::to_vec(&XrayView::new(&trace)).unwrap().len();
+        bytes += serde_json::to_vec(&HoneycombView::new(&trace)).unwrap().len();
+        bytes += otlp_export::spans(&trace).to_string().len();
+        for sides in &trace.spans {
+            let view = SideBySide::new(&trace, sides.main().id);
+            bytes += serde_json::to_vec(&view).unwrap().len();
+        }
+        bytes
+    }
+
+    /// Numbers at the edges, and texts that a sender may write instead.
+    fn number() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just("0".to_owned()),
+            Just(u64::MAX.to_string()),
+            Just("-1".to_owned()),
+            Just("1e30".to_owned()),
+            Just("1610612736.123456789".to_owned()),
+            Just("\"18446744073709551615\"".to_owned()),
+            Just("\"NaN\"".to_owned()),
+            Just("null".to_owned()),
+            Just("{}".to_owned()),
+            (0_u64..2_000_000_000_000_000_000).prop_map(|number| number.to_string()),
+        ]
+    }
+
+    fn member() -> impl Strategy<Value = String> {
+        let keys = prop_oneof![
+            Just("kind"),
+            Just("status"),
+            Just("attributes"),
+            Just("events"),
+            Just("links"),
+            Just("name"),
+            Just("annotations"),
+            Just("metadata"),
+            Just("http"),
+            Just("aws"),
+            Just("cause"),
+            Just("subsegments"),
+            Just("namespace"),
+            Just("type"),
+            Just("in_progress"),
+            Just("fault"),
+            Just("sql"),
+            Just("flags"),
+        ];
+        let values = prop_oneof![
+            number(),
+            Just("true".to_owned()),
+            Just("[]".to_owned()),
+            Just("[{}]".to_owned()),
+            Just("[[1],null,\"x\"]".to_owned()),
+            Just("\"aws\"".to_owned()),
+            Just("{\"code\":2,\"message\":\"m\"}".to_owned()),
+            Just(
+                "{\"default\":{\"a\":{\"b\":[1]}},\"lambda_spans\":{\"events\":[{\"time\":-5}],\"links\":7}}"
+                    .to_owned()
+            ),
+            Just("{\"response\":{\"status\":\"x\"},\"request\":[]}".to_owned()),
+            Just("{\"exceptions\":[{\"stack\":[{\"line\":{}}]}]}".to_owned()),
+            Just(
+                "[{\"key\":\"k\",\"value\":{\"doubleValue\":\"-Infinity\"}},{\"value\":{\"bytesValue\":\"*\"}}]"
+                    .to_owned()
+            ),
+            Just("[{\"id\":\"000000000000000a\",\"name\":\"nested\",\"subsegments\":[{\"id\":\"zz\"}]}]".to_owned()),
+        ];
+        (keys, values).prop_map(|(key, value)| format!(",\"{key}\":{value}"))
+    }
+
+    fn members() -> impl Strategy<Value = String> {
+        proptest::collection::vec(member(), 0..6).prop_map(|members| members.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn odd_input_never_panics(
+            spans in proptest::collection::vec((1_u64..8, 0_u64..8, number(), number(), members(), any::<bool>()), 1..12)
+        ) {
+            let receiver = receiver();
+            for (id, parent, start, end, members, is_xray) in spans {
+                if is_xray {
+                    let document = format!(
+                        "{{\"format\":\"json\",\"version\":1}}\n{{\"trace_id\":\"1-60000000-bd862e3fe1be46a994272793\",\"id\":\"{id:016x}\",\"parent_id\":\"{parent:016x}\",\"name\":\"x\",\"start_time\":{start},\"end_time\":{end}{members}}}"
+                    );
+                    receiver.datagram(document.as_bytes());
+                } else {
+                    let request = format!(
+                        "{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{{\"traceId\":\"{TRACE}\",\"spanId\":\"{id:016x}\",\"parentSpanId\":\"{parent:016x}\",\"startTimeUnixNano\":{start},\"endTimeUnixNano\":{end}{members}}}]}}]}}]}}"
+                    );
+                    receiver.otlp(request.as_bytes(), Format::Json, Contents::Spans).unwrap();
+                }
+            }
+            prop_assert!(views(&receiver) > 0);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let receiver = receiver();
+            receiver.datagram(&bytes);
+            for contents in [Contents::Spans, Contents::Logs] {
+                for format in [Format::Protobuf, Format::Json] {
+                    receiver.otlp(&bytes, format, contents).ok();
+                }
+            }
+            prop_assert!(receiver.store.totals().bytes <= receiver.store.max_bytes());
+        }
+    }
+}

@@ -129,11 +129,8 @@ fn flags(segment: JsonValue<'_, '_>) -> Flags {
 /// Returns the sender of a document: the name of a segment, or the function of an invocation.
 fn resource(document: JsonValue<'_, '_>, intake: &mut Intake<'_>) -> Arc<Resource> {
     let text = |path: &[&str]| document.at(path).and_then(|value| value.str());
-    let service = if is_subsegment(document) {
-        text(&["aws", "function_arn"]).map(function_name)
-    } else {
-        text(&["name"])
-    };
+    let service =
+        if is_subsegment(document) { text(&["aws", "function_arn"]).map(function_name) } else { text(&["name"]) };
     let mut attributes = Vec::new();
     let mut add = |key: &str, text: Option<&str>| {
         if let Some(text) = text {
@@ -277,12 +274,7 @@ fn member(value: JsonValue<'_, '_>, key: &str, intake: &mut Intake<'_>) -> Value
     }
 }
 
-fn push(
-    attributes: &mut Vec<Attribute>,
-    key: &str,
-    value: Value,
-    intake: &mut Intake<'_>,
-) -> Result<(), DecodeError> {
+fn push(attributes: &mut Vec<Attribute>, key: &str, value: Value, intake: &mut Intake<'_>) -> Result<(), DecodeError> {
     if intake.has_room(attributes.len()) {
         intake.count()?;
         attributes.push(Attribute { key: intake.name(key), value });
@@ -300,11 +292,7 @@ fn members(object: Option<JsonValue<'_, '_>>, intake: &mut Intake<'_>) -> Result
 
 /// Returns the exceptions of the cause as events. A cause may also be the id of an exception in another document, or
 /// an empty object.
-fn exceptions(
-    segment: JsonValue<'_, '_>,
-    time: Nanos,
-    intake: &mut Intake<'_>,
-) -> Result<Vec<Event>, DecodeError> {
+fn exceptions(segment: JsonValue<'_, '_>, time: Nanos, intake: &mut Intake<'_>) -> Result<Vec<Event>, DecodeError> {
     let mut events = Vec::new();
     let list = segment.at(&["cause", "exceptions"]).filter(JsonValue::is_array);
     for exception in list.into_iter().flat_map(|list| list.children()) {
@@ -323,7 +311,8 @@ fn exceptions(
         let frame = |frame: JsonValue<'_, '_>| {
             let text = |key| frame.get(&[key]).map(|value| value.str().unwrap_or(value.raw()).to_owned());
             let (label, path) = (text("label").unwrap_or_default(), text("path").unwrap_or_default());
-            text("line").map_or_else(|| format!("    at {label} ({path})"), |line| format!("    at {label} ({path}:{line})"))
+            text("line")
+                .map_or_else(|| format!("    at {label} ({path})"), |line| format!("    at {label} ({path}:{line})"))
         };
         let stack = frames.map(frame).collect::<Vec<_>>().join("\n");
         if !stack.is_empty() {

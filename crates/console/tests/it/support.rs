@@ -10,39 +10,39 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
 /// The epoch of `TRACE`, in nanoseconds.
-pub const NOW: u64 = 0x6000_0000 * 1_000_000_000;
-pub const TRACE: &str = "60000000bd862e3fe1be46a994272793";
-pub const XRAY_TRACE: &str = "1-60000000-bd862e3fe1be46a994272793";
-pub const JSON: (&str, &str) = ("content-type", "application/json");
-pub const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
+pub(crate) const NOW: u64 = 0x6000_0000 * 1_000_000_000;
+pub(crate) const TRACE: &str = "60000000bd862e3fe1be46a994272793";
+pub(crate) const XRAY_TRACE: &str = "1-60000000-bd862e3fe1be46a994272793";
+pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
+pub(crate) const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 
-pub struct TestConsole {
-    pub console: Console,
-    pub now: Arc<AtomicU64>,
+pub(crate) struct TestConsole {
+    pub(crate) console: Console,
+    pub(crate) now: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
 
-pub async fn start() -> TestConsole {
+pub(crate) async fn start() -> TestConsole {
     start_with(|_| {}).await
 }
 
-pub async fn start_with(change: impl FnOnce(&mut Options)) -> TestConsole {
+pub(crate) async fn start_with(change: impl FnOnce(&mut Options)) -> TestConsole {
     let now = Arc::new(AtomicU64::new(NOW));
     let clock = now.clone();
     let mut options = Options::on_free_ports();
@@ -52,30 +52,30 @@ pub async fn start_with(change: impl FnOnce(&mut Options)) -> TestConsole {
 }
 
 impl TestConsole {
-    pub fn http(&self) -> SocketAddr {
+    pub(crate) fn http(&self) -> SocketAddr {
         self.console.addresses().http
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], b"").await
     }
 
-    pub async fn get_json(&self, path: &str) -> Value {
+    pub(crate) async fn get_json(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status, 200, "{path}: {}", String::from_utf8_lossy(&answer.body));
         answer.json()
     }
 
-    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         self.send("POST", path, headers, body).await
     }
 
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         send(self.http(), method, path, headers, body).await
     }
 
     /// Sends a datagram and waits until it is counted or kept.
-    pub async fn datagram(&self, datagram: &[u8]) {
+    pub(crate) async fn datagram(&self, datagram: &[u8]) {
         let before = self.seen().await;
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         socket.send_to(datagram, self.console.addresses().xray.unwrap()).await.unwrap();
@@ -89,19 +89,19 @@ impl TestConsole {
         (self.get_json("/api/health").await, self.get_json("/api/info").await)
     }
 
-    pub async fn document(&self, document: &str) {
+    pub(crate) async fn document(&self, document: &str) {
         self.datagram(format!("{{\"format\":\"json\",\"version\":1}}\n{document}").as_bytes()).await;
     }
 
     /// Returns the counts of refused input by code.
-    pub async fn refused(&self) -> Vec<(String, u64)> {
+    pub(crate) async fn refused(&self) -> Vec<(String, u64)> {
         let health = self.get_json("/api/health").await;
         let rows = health["refused"].as_array().unwrap();
         rows.iter().map(|row| (row["code"].as_str().unwrap().to_owned(), row["count"].as_u64().unwrap())).collect()
     }
 }
 
-pub async fn send(
+pub(crate) async fn send(
     address: SocketAddr,
     method: &str,
     path: &str,
@@ -128,7 +128,7 @@ pub async fn send(
     parse(&bytes)
 }
 
-pub fn parse(bytes: &[u8]) -> Answer {
+pub(crate) fn parse(bytes: &[u8]) -> Answer {
     let end = bytes.windows(4).position(|part| part == b"\r\n\r\n").unwrap();
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
     let mut lines = head.split("\r\n");
@@ -157,14 +157,14 @@ pub fn parse(bytes: &[u8]) -> Answer {
 }
 
 /// Returns an OTLP request with these spans, each a JSON object.
-pub fn request(spans: &str) -> String {
+pub(crate) fn request(spans: &str) -> String {
     format!(
         r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"api"}}}}]}},"scopeSpans":[{{"scope":{{"name":"lib"}},"spans":[{spans}]}}]}}]}}"#
     )
 }
 
 /// Returns a span of `TRACE` as JSON. `more` are further members, each after a comma.
-pub fn span(id: u64, parent: u64, start: u64, end: u64, more: &str) -> String {
+pub(crate) fn span(id: u64, parent: u64, start: u64, end: u64, more: &str) -> String {
     let parent = if parent == 0 { String::new() } else { format!(r#""parentSpanId":"{parent:016x}","#) };
     format!(
         r#"{{"traceId":"{TRACE}","spanId":"{id:016x}",{parent}"name":"span {id}","kind":1,"startTimeUnixNano":"{}","endTimeUnixNano":"{}"{more}}}"#,

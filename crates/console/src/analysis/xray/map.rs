@@ -84,7 +84,7 @@ impl Map {
     pub(crate) fn handled(&mut self, node: NodeId, duration: Nanos, outcome: Outcome) {
         let Some(node) = self.nodes.get_mut(node.0) else { return };
         node.requests += 1;
-        node.total += duration;
+        node.total = node.total.saturating_add(duration);
         match outcome {
             Outcome::Ok | Outcome::Unset => node.ok += 1,
             Outcome::Error => node.errors += 1,
@@ -107,7 +107,7 @@ impl Map {
         });
         if let Some(edge) = self.edges.get_mut(position) {
             edge.requests += 1;
-            edge.total += duration;
+            edge.total = edge.total.saturating_add(duration);
         }
     }
 

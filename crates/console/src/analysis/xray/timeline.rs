@@ -111,10 +111,10 @@ impl Timeline {
             None if is_invocation => self.add_function(service, node, &row, map),
             _ => {
                 let kind = row.origin.clone().unwrap_or_else(|| "service".to_owned());
+                let caller = above.map_or_else(|| client(map, node, row.status), |above| above.node);
                 let own = map.node(if service.is_empty() { &row.name } else { service }, &kind, false);
                 map.handled(own, node.duration(), row.status);
                 let depth = above.map_or(0, |above| above.depth + 1);
-                let caller = above.map_or_else(|| client(map, node, row.status), |above| above.node);
                 map.called(caller, own, node.duration());
                 Drawn { node: own, depth }
             }
@@ -176,7 +176,10 @@ impl Row {
         let namespace = match &span.segment {
             Some(_) => text("namespace").unwrap_or_default(),
             None if span.kind != Kind::Client && span.kind != Kind::Producer => String::new(),
-            None if span.attribute(&["rpc.system.name", "rpc.system"]).is_some_and(|it| it.str() == Some("aws-api")) => {
+            None if span
+                .attribute(&["rpc.system.name", "rpc.system"])
+                .is_some_and(|it| it.str() == Some("aws-api")) =>
+            {
                 "aws".to_owned()
             }
             None => "remote".to_owned(),
@@ -193,10 +196,7 @@ impl Row {
             start: Decimal(span.start),
             duration: Decimal(node.duration()),
             in_progress: sides.end().is_none(),
-            status: match outcome(sides) {
-                Outcome::Unset => Outcome::Ok,
-                outcome => outcome,
-            },
+            status: outcome(sides).or(Outcome::Ok),
             http_status: status_code(span),
             only_aws: false,
             annotations: raw("annotations"),
