@@ -149,7 +149,7 @@ export function spanLink(trace, span, text) {
 
 /** @param {[string, Node | string | null][]} rows */
 function facts(rows) {
-  return h("dl", { class: "facts" }, ...rows.filter(([, value]) => value !== null).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  return h("dl", { class: "facts" }, ...rows.filter(([, value]) => value !== null).map(([name, value]) => h("div", { class: name === "Started" ? "broad" : null }, h("dt", {}, name), h("dd", {}, value))));
 }
 
 /** @param {string} title @param {Node} content @param {number | null} [count] @param {boolean} [open] */
@@ -183,7 +183,12 @@ function property(attribute) {
     copyButton(text, `Copy the value of ${attribute.key}`),
     button("filter", `Traces with this ${attribute.key}`, () => toTraces(`${attribute.key}=${text}`), { class: "button only-icon small" }),
     button("ban", `Traces without this ${attribute.key}`, () => toTraces(`${attribute.key}!=${text}`), { class: "button only-icon small" }));
-  return h("div", { class: "property" }, h("dt", {}, attribute.key), h("dd", {}, shownValue(attribute, text), tools));
+  return h("div", { class: "property" }, h("dt", {}, ...breakable(attribute.key)), h("dd", {}, shownValue(attribute, text), tools));
+}
+
+/** A key that wraps after its dots. @param {string} key */
+function breakable(key) {
+  return key.split(/(?<=\.)/).flatMap((part, index) => [index > 0 && h("wbr"), part]);
 }
 
 /** @param {Attribute} attribute @param {string} text */

@@ -36,6 +36,11 @@ function digits(value) {
   return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
 }
 
+/** A duration on an axis, without trailing zeros. @param {number} nanoseconds */
+export function tick(nanoseconds) {
+  return nanoseconds === 0 ? "0" : duration(nanoseconds).replace(/\.0+ /, " ").replace(/(\.\d*[1-9])0+ /, "$1 ");
+}
+
 /**
  * The nanoseconds of text such as `1.5 s`, `200ms` or `200` (milliseconds), or null.
  * @param {string} text @returns {bigint | null}
@@ -108,7 +113,8 @@ export function size(bytes) {
 
 /** @param {number} dollars */
 export function dollars(dollars) {
-  return `$${dollars.toFixed(dollars < 0.1 ? 3 : 2)}`;
+  const places = dollars < 0.1 ? 3 : 2;
+  return `$${dollars.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places })}`;
 }
 
 /** A W3C or X-Ray trace id as 32 hexadecimal digits, or null. @param {string} text @returns {string | null} */

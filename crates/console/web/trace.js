@@ -165,7 +165,6 @@ export class TraceView {
       this.#drawHead();
       fill(this.element, this.#head, this.#tabs, this.#body);
       this.update();
-      if (document.activeElement === document.body && this.#tab instanceof Waterfall) this.#tab.focus();
     } catch (error) {
       if (loading.signal.aborted) return;
       // A trace that is shown stays, while the banner says that the console does not answer.

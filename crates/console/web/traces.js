@@ -467,7 +467,7 @@ const STATES = { complete: "", in_progress: "in progress", root_missing: "root n
 
 class Row {
   link = h("a", { class: "request" });
-  #cells = COLUMNS.map((column) => h("td", { role: "cell", class: `${column.sort} ${column.class ?? ""}` }));
+  #cells = COLUMNS.map((column) => h("td", { role: "cell", class: `col-${column.sort} ${column.class ?? ""}` }));
   #bar = h("i", { class: "gauge" });
   element = h("tr", { role: "row" }, ...this.#cells);
 
@@ -507,7 +507,8 @@ class Row {
 
   /** @param {number} longest */
   scale(longest) {
-    this.#bar.style.inlineSize = `${Math.max(1, (100 * Number(this.summary.duration)) / longest)}%`;
+    // The root keeps short ones visible beside a long one.
+    this.#bar.style.inlineSize = `${100 * Math.sqrt(Math.max(0, Number(this.summary.duration)) / longest)}%`;
   }
 
   relink() {

@@ -3,7 +3,7 @@
 import { update } from "./address.js";
 import { color, party } from "./colors.js";
 import { button, fill, h, icon, s } from "./dom.js";
-import { clock, duration, isError, number, plural, statusName } from "./format.js";
+import { clock, duration, isError, number, plural, statusName, tick } from "./format.js";
 import { Minimap } from "./minimap.js";
 import { gaps, Scale } from "./scale.js";
 import { VirtualRows } from "./virtual.js";
@@ -64,7 +64,7 @@ export class Waterfall {
         h("div", { role: "columnheader", class: "name" }, "Span"),
         h("div", { role: "columnheader", class: "took" }, "Duration"),
         this.#ruler)),
-      h("div", { class: "overlay", role: "presentation" }, this.#lines, this.#band),
+      h("div", { class: "overlay columns", role: "presentation" }, h("div", {}, this.#lines, this.#band)),
       this.virtual.body,
     );
     this.element.append(
@@ -438,7 +438,7 @@ export class Waterfall {
     const width = this.#ruler.clientWidth || 600;
     const ticks = this.scale.ticks(Math.max(2, Math.min(7, Math.floor(width / 90))));
     fill(this.#ruler, ...ticks.filter((time) => this.scale.at(time) < 0.93).map((time) => {
-      const label = h("span", { class: "tick" }, time === 0 ? "0" : duration(time));
+      const label = h("span", { class: "tick" }, tick(time));
       label.style.insetInlineStart = `${this.scale.at(time) * 100}%`;
       return label;
     }));
@@ -534,10 +534,10 @@ export class Waterfall {
       last = to;
     }
     const svg = s("svg", { class: "multi", viewBox: "0 0 1000 10", preserveAspectRatio: "none", "aria-hidden": "true" }, s("path", { d: path }));
-    const text = h("span", { class: "sum" }, `Σ ${duration(totals.sum)} · ${duration(totals.least)}–${duration(totals.most)}`);
+    const text = h("span", { class: "sum" }, `Σ ${duration(totals.sum)}`, h("span", { class: "range" }, ` · ${duration(totals.least)}–${duration(totals.most)}`));
     const [from, to] = [this.scale.at(totals.from), this.scale.at(totals.to)];
     // Beside the bars, where more room is.
-    if (1 - to >= from) text.style.insetInlineStart = `calc(${Math.max(0, to) * 100}% + 8px)`;
+    if (1 - to >= Math.min(from, 0.3)) text.style.insetInlineStart = `calc(${Math.max(0, to) * 100}% + 8px)`;
     else text.style.insetInlineEnd = `calc(${(1 - from) * 100}% + 8px)`;
     return [back, svg, text];
   }
@@ -563,7 +563,7 @@ export class Waterfall {
   #marks(row) {
     if (row.members) return [];
     const span = this.trace.spans[row.span];
-    const events = span.events.slice(0, MOST_MARKS).map((event) => this.#mark(event.name === "exception" ? "event exception" : "event", event.time, event.name));
+    const events = span.events.slice(0, MOST_MARKS).map((event) => this.#mark(event.name === "exception" ? "event thrown" : "event", event.time, event.name));
     const logs = (this.trace.logs.get(row.span) ?? []).slice(0, MOST_MARKS).map((log) =>
       this.#mark(`log${log.severity_number >= 17 ? " fault" : log.severity_number >= 13 ? " error" : ""}`, log.time, `${log.severity}: ${log.body}`));
     return [...events, ...logs];

@@ -3,7 +3,7 @@
 import { update } from "./address.js";
 import { request } from "./api.js";
 import { button, copyButton, fill, h, icon, s } from "./dom.js";
-import { clock, duration, number, plural, size, timestamp } from "./format.js";
+import { clock, duration, number, plural, size, tick, timestamp } from "./format.js";
 import { jsonBox, jsonTree } from "./json.js";
 import { Scale } from "./scale.js";
 import { statusChip } from "./traces.js";
@@ -102,9 +102,9 @@ export class Xray {
       rows.push(...this.#segment(segment, Number(starts[index] - base), scale));
     });
     const ticks = scale.ticks(5).filter((time) => scale.at(time) < 0.95).map((time) => {
-      const tick = h("span", { class: "tick" }, time === 0 ? "0" : duration(time));
-      tick.style.insetInlineStart = `${scale.at(time) * 100}%`;
-      return tick;
+      const label = h("span", { class: "tick" }, tick(time));
+      label.style.insetInlineStart = `${scale.at(time) * 100}%`;
+      return label;
     });
     return h("div", { class: "timeline-frame" }, h("table", { class: "list segments", role: "table", "aria-label": "Segments timeline" },
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" },
