@@ -79,7 +79,10 @@ def spans_request(trace, spans, service="cruddur-api", **values):
             {
                 "resource": resource(service, **values),
                 "scopeSpans": [
-                    {"scope": {"name": "lambda-spans", "version": "0.1.0"}, "spans": [{"traceId": trace, **one} for one in spans]}
+                    {
+                        "scope": {"name": "lambda-spans", "version": "0.1.0"},
+                        "spans": [{"traceId": trace, **one} for one in spans],
+                    }
                 ],
             }
         ]
@@ -136,7 +139,20 @@ def home(trace, *, start=0.0, user="andrewbrown", took=12.0, queries=8, status=2
     one = (took - 3) / 2
     return [
         span(root, "GET /api/activities/home", start, took, kind="server", attributes=fields, error=error),
-        *([span(first + 90, "init", start - 45, 38, parent=root, attributes={"aws.lambda.initialization_type": "on-demand"})] if cold else []),
+        *(
+            [
+                span(
+                    first + 90,
+                    "init",
+                    start - 45,
+                    38,
+                    parent=root,
+                    attributes={"aws.lambda.initialization_type": "on-demand"},
+                )
+            ]
+            if cold
+            else []
+        ),
         span(
             handler,
             "home-activities",
@@ -172,9 +188,15 @@ def documents(trace, spans, **changes):
         if annotations:
             document["annotations"] = annotations
         if client:
-            document |= {"namespace": "aws", "aws": {"operation": "Query", "table_name": "cruddur", "region": "ca-central-1"}}
+            document |= {
+                "namespace": "aws",
+                "aws": {"operation": "Query", "table_name": "cruddur", "region": "ca-central-1"},
+            }
         if status:
-            request = {"method": "GET", "url": "https://k3v9x0q2rd.execute-api.ca-central-1.amazonaws.com/api/activities/home"}
+            request = {
+                "method": "GET",
+                "url": "https://k3v9x0q2rd.execute-api.ca-central-1.amazonaws.com/api/activities/home",
+            }
             document["http"] = {**({} if client else {"request": request}), "response": {"status": int(status)}}
         if one["status"]:
             exception = {"id": one["spanId"], "type": "Error", "message": one["status"]["message"]}

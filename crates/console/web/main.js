@@ -108,8 +108,8 @@ onStream(async ({ type, data }) => {
   fill(lost);
   try {
     const { started_at } = await request("api/info");
-    // Events were lost meanwhile, or all traces by a restart.
-    if (started !== null) view?.retry();
+    // Events were lost before, or all traces by a restart.
+    view?.retry();
     if (started !== null && started !== started_at) announce("The console was restarted.");
     started = started_at;
   } catch (error) {

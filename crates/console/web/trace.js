@@ -122,7 +122,7 @@ export class TraceView {
   }
 
   retry() {
-    this.#load();
+    this.#load({ quietly: true });
   }
 
   dispose() {
@@ -149,7 +149,8 @@ export class TraceView {
     };
   }
 
-  async #load() {
+  /** @param {{ quietly?: boolean }} [options] quietly: only draws a trace that has changed */
+  async #load({ quietly = false } = {}) {
     this.#loading?.abort();
     const loading = (this.#loading = new AbortController());
     if (!this.#trace) this.#message("loading");
@@ -157,6 +158,7 @@ export class TraceView {
       /** @type {TraceData} */
       const data = await request(`api/traces/${encodeURIComponent(this.text)}`, { signal: loading.signal });
       if (loading.signal.aborted) return;
+      if (quietly && this.#trace && !differs(this.#trace.data.summary, data.summary)) return;
       this.#trace = new Trace(data);
       this.id = data.summary.id;
       this.#newer = null;
@@ -197,8 +199,7 @@ export class TraceView {
       this.#load();
       return;
     }
-    const shown = trace.data.summary;
-    if (summary.spans === shown.spans && summary.state === shown.state && summary.xray_spans === shown.xray_spans && summary.otlp_spans === shown.otlp_spans) return;
+    if (!differs(trace.data.summary, summary)) return;
     // No row moves under the pointer or the focus: more spans are shown on request.
     this.#newer = summary;
     this.#drawHead();
@@ -326,6 +327,11 @@ export class TraceView {
       },
     });
   }
+}
+
+/** @param {Summary} a @param {Summary} b */
+function differs(a, b) {
+  return a.received_at !== b.received_at || a.spans !== b.spans || a.state !== b.state || a.xray_spans !== b.xray_spans || a.otlp_spans !== b.otlp_spans;
 }
 
 /** @param {Summary} summary */

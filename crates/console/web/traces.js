@@ -42,6 +42,8 @@ export class TracesView {
   #rows = new Map();
   /** New traces that the list does not show yet. @type {Map<string, Summary>} */
   #pending = new Map();
+  /** Traces that arrived while the list was loading; its answer may be older. @type {Map<string, Summary>} */
+  #during = new Map();
   #paused = false;
   /** @type {string | null} */
   #query = null;
@@ -280,6 +282,7 @@ export class TracesView {
   async #load({ more = false } = {}) {
     this.#loading?.abort();
     const loading = (this.#loading = new AbortController());
+    this.#during.clear();
     if (!this.#rows.size) this.#drawState("loading");
     /** @type {Traces} */
     let answer;
@@ -287,6 +290,7 @@ export class TracesView {
       answer = await request(this.#path(more ? this.#next : null), { signal: loading.signal });
     } catch (error) {
       if (loading.signal.aborted) return;
+      this.#loading = null;
       if (error instanceof Refused || !this.#rows.size) {
         this.#rows.clear();
         fill(this.#body);
@@ -295,6 +299,7 @@ export class TracesView {
       return;
     }
     if (loading.signal.aborted) return;
+    this.#loading = null;
     if (!more) this.#pending.clear();
     const shown = more ? [...this.#rows.values()].map((row) => row.summary) : [];
     const focused = this.#focusedId();
@@ -320,11 +325,16 @@ export class TracesView {
     if (rows.size) this.#drawState(null);
     else if (this.#isFiltered()) this.#drawState("none");
     else this.#drawState("empty");
+    this.#during.forEach((summary) => this.#receive(summary));
   }
 
   /** @param {Summary} summary */
   #receive(summary) {
     if (!this.element.isConnected && this.#query === null) return;
+    if (this.#loading) {
+      this.#during.set(summary.id, summary);
+      return;
+    }
     const row = this.#rows.get(summary.id);
     if (row) {
       if (this.#paused) return;

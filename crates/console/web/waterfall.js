@@ -249,7 +249,8 @@ export class Waterfall {
   /** @param {number} step */
   #move(step) {
     const index = this.#state?.span ? this.#indexOf(this.#state.span) : -1;
-    const next = index < 0 ? (step > 0 ? 0 : this.rows.length - 1) : Math.max(0, Math.min(this.rows.length - 1, index + step));
+    const from = index >= 0 ? index : step > 0 ? -1 : this.rows.length;
+    const next = Math.max(0, Math.min(this.rows.length - 1, from + step));
     if (this.rows[next]) this.#select(this.rows[next].key);
   }
 
