@@ -260,7 +260,7 @@ pictures: x86_64 ## write the pictures of docs/traces.md from exported traces
 .PHONY: screenshots
 screenshots: $(python) ## write the screenshots of the console in docs/traces from requests to the local server
 	$(build_tests)
-	.tools/python/bin/python docs/generate/screenshots.py
+	PYTHONPATH=tests/tools .tools/python/bin/python docs/generate/screenshots.py
 
 ##@ Clean
 

@@ -32,7 +32,7 @@ export class Flame {
     box.style.blockSize = `${this.#levels.length * ROW}px`;
     this.element.append(
       h("p", { class: "pad muted" }, "Spans with equal paths are one box. Its width is the sum of self times in it, so concurrent work adds up. Select a box to find its spans."),
-      h("div", { class: "scroller" }, box));
+      h("div", { class: "scroller", role: "group", "aria-label": "Boxes", tabindex: "0" }, box));
   }
 
   /** @param {State} _state */
@@ -81,7 +81,7 @@ export class Flame {
         const text = `${node.count > 1 ? `${number(node.count)} × ` : ""}${node.name}`;
         const title = `${text}\n${node.service}\nTotal ${duration(node.total)}, self ${duration(node.self)}${node.errors ? `\n${node.errors} with errors` : ""}`;
         const element = h("button", {
-          type: "button", class: `flame-box ${node.tint}${node.errors ? " bad" : ""}`, title, "aria-label": title.replaceAll("\n", ", "), tabindex: this.#levels.length ? "-1" : "0",
+          type: "button", class: `flame-box ${node.tint}${node.errors ? " bad" : ""}`, title, tabindex: this.#levels.length ? "-1" : "0",
           on: { click: () => update({ tab: null, span: this.trace.spans[node.span].id, find: node.name }) },
         }, h("span", {}, text), width > 0.08 && h("small", {}, duration(node.total)));
         element.style.insetInlineStart = `${(at / whole) * 100}%`;

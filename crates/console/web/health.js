@@ -17,7 +17,7 @@ const REFUSED = /** @type {Record<string, string>} */ ({
 const EVERY = 2000;
 
 export class HealthView {
-  element = h("section", { class: "view health scroller" });
+  element = h("section", { class: "view health scroller", tabindex: "0", "aria-label": "Health" });
   #timer = 0;
   #drawn = "";
 
@@ -116,7 +116,7 @@ function when(time) {
 
 /** @param {string} label @param {string[]} columns @param {(Node | string)[][]} rows */
 function table(label, columns, rows) {
-  return h("div", { class: "table-frame" }, h("table", { class: "list", role: "table", "aria-label": label },
+  return h("div", { class: "table-frame", role: "group", "aria-label": label, tabindex: "0" }, h("table", { class: "list", role: "table", "aria-label": label },
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...columns.map((column) => h("th", { role: "columnheader", scope: "col" }, column)))),
     h("tbody", { role: "rowgroup" }, ...rows.map((row) => h("tr", { role: "row" }, ...row.map((cell, index) => h("td", { role: "cell", "data-label": columns[index] }, cell)))))));
 }

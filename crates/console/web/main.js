@@ -35,6 +35,7 @@ function show() {
     view = path[0] === "trace" ? new TraceView(path[1] ?? "") : path[0] === "health" ? new HealthView() : traces;
     fill(main, view.element);
     view.update();
+    if (view === traces) traces.resume();
   }
   drawTop();
 }

@@ -13,7 +13,7 @@ import { duration, plural, timestamp } from "./format.js";
 const MOST = 2000;
 
 export class Moments {
-  element = h("div", { class: "scroller" });
+  element = h("div", { class: "scroller", role: "group", "aria-label": "Events and log", tabindex: "0" });
   /** @type {Key[]} */
   keys = [];
 

@@ -19,7 +19,7 @@ const COLUMNS = [
 export class Names {
   #head = h("tr", { role: "row" });
   #body = h("tbody", { role: "rowgroup" });
-  element = h("div", { class: "scroller" }, h("table", { class: "list names", role: "table", "aria-label": "Span names" }, h("thead", { role: "rowgroup" }, this.#head), this.#body));
+  element = h("div", { class: "scroller", role: "group", "aria-label": "Names", tabindex: "0" }, h("table", { class: "list names", role: "table", "aria-label": "Span names" }, h("thead", { role: "rowgroup" }, this.#head), this.#body));
   /** @type {Key[]} */
   keys = [];
   #sort = "";

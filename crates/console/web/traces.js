@@ -131,7 +131,7 @@ export class TracesView {
       this.#zone = settings.zone;
       this.#rows.forEach((row) => row.draw());
     }
-    if (query !== this.#query || !this.element.isConnected) {
+    if (query !== this.#query) {
       this.#query = query;
       this.#drawTools();
       this.#load();
@@ -144,7 +144,20 @@ export class TracesView {
     this.#load();
   }
 
-  dispose() {}
+  /** Where the reader left the list. @type {{ top: number, id: string | null }} */
+  #left = { top: 0, id: null };
+
+  dispose() {
+    this.#left = { top: this.#scroller.scrollTop, id: this.#focusedId() ?? null };
+  }
+
+  /** Shows the list again, with what arrived meanwhile. */
+  async resume() {
+    if (this.#query === null) return;
+    this.#scroller.scrollTop = this.#left.top;
+    if (document.activeElement === document.body && this.#left.id) this.#rows.get(this.#left.id)?.link.focus({ preventScroll: true });
+    await this.#load();
+  }
 
   // Tools
 

@@ -488,7 +488,8 @@ export class Waterfall {
         !row.members && span.marks.length > 0 && h("span", { class: "chip mark-chip" }, markName(span.marks[0])),
         !row.members && span.links.length > 0 && h("span", { class: "linked", title: plural(span.links.length, "link") }, icon("link"))),
       h("div", { role: "gridcell", class: "took" }, totals ? h("span", { title: `Sum ${duration(totals.sum)}, each ${duration(totals.least)} to ${duration(totals.most)}` }, duration(took)) : duration(took)),
-      h("div", { role: "gridcell", class: "time", "aria-label": `starts at ${duration(totals ? totals.from : this.trace.start[row.span])}` },
+      h("div", { role: "gridcell", class: "time" },
+        h("span", { class: "offscreen" }, `starts at ${duration(totals ? totals.from : this.trace.start[row.span])}`),
         ...(totals && row.members ? this.#groupBars(row.members, totals) : this.#bar(row)),
         ...this.#criticalParts(row),
         ...this.#marks(row)));

@@ -28,7 +28,7 @@ const REFUSALS = /** @type {Record<string, string>} */ ({
 });
 
 export class Xray {
-  element = h("div", { class: "scroller xray" }, h("p", { class: "loading", role: "status" }, "Loading the documents …"));
+  element = h("div", { class: "scroller xray", role: "group", "aria-label": "X-Ray", tabindex: "0" }, h("p", { class: "loading", role: "status" }, "Loading the documents …"));
   /** @type {Key[]} */
   keys = [];
   /** @type {XrayData | null} */
@@ -106,7 +106,7 @@ export class Xray {
       label.style.insetInlineStart = `${scale.at(time) * 100}%`;
       return label;
     });
-    return h("div", { class: "timeline-frame" }, h("table", { class: "list segments", role: "table", "aria-label": "Segments timeline" },
+    return h("div", { class: "timeline-frame", role: "group", "aria-label": "Timeline", tabindex: "0" }, h("table", { class: "list segments", role: "table", "aria-label": "Segments timeline" },
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" },
         h("th", { role: "columnheader", scope: "col" }, "Name"), h("th", { role: "columnheader", scope: "col" }, "Status"), h("th", { role: "columnheader", scope: "col", class: "num" }, "Response"),
         h("th", { role: "columnheader", scope: "col", class: "num" }, "Duration"), h("th", { role: "columnheader", scope: "col", class: "ruler-cell", "aria-label": "Timeline" }, h("div", { class: "ruler" }, ...ticks)))),
