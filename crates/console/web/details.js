@@ -77,7 +77,7 @@ function groupDetails(trace, members, close) {
     ]),
     section(`Slowest ${slowest.length}`, h("ul", { class: "plain" }, ...slowest.map((member) => {
       const span = trace.spans[member];
-      return h("li", {}, spanLink(trace, span, span.telling ?? span.name), h("span", { class: "num" }, duration(span.duration)), isError(span.status) && statusChip(span.status));
+      return h("li", {}, spanLink(trace, span, span.telling ?? span.name), h("span", { class: "muted" }, `+${duration(trace.start[member])}`), h("span", { class: "num" }, duration(span.duration)), isError(span.status) && statusChip(span.status));
     }))),
   ];
 }

@@ -80,7 +80,7 @@ export class HealthView {
         tile("Evicted", plural(info.evicted_traces, "trace")),
         tile("Version", h("span", {}, info.version, h("span", { class: "muted" }, ` since ${clock(info.started_at)}`)))),
       block("What arrived", health.senders.length ? table("Senders", ["Service", "Signal", "Spans", "Last"], health.senders.map((sender) => [
-        h("span", { class: `party ${color(sender.service)}` }, h("i", {}), sender.service), SIGNALS[sender.signal] ?? sender.signal, count(sender.spans), when(sender.last)])) : none("Nothing yet.")),
+        h("span", { class: `party ${color(sender.service)}` }, h("i", {}), sender.service || h("span", { class: "muted" }, "no name")), SIGNALS[sender.signal] ?? sender.signal, count(sender.spans), when(sender.last)])) : none("Nothing yet.")),
       block("What was refused", health.refused.length ? table("Refusals", ["Reason", "Detail", "Count", "Last", "How to admit it"], health.refused.map((one) => [
         h("span", { class: "status error" }, icon("alert"), h("span", {}, REFUSED[one.code] ?? one.code.replaceAll("_", " "))), one.detail, count(one.count), when(one.last),
         one.flag ? h("span", { class: "copied" }, h("code", {}, one.flag), copyButton(one.flag, "Copy the flag")) : h("span", { class: "muted" }, "–")])) : none("Nothing. Malformed and foreign requests would be listed here.")),

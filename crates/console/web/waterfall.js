@@ -505,7 +505,10 @@ export class Waterfall {
   #bar(row) {
     const [start, end] = [this.trace.start[row.span], this.trace.end[row.span]];
     const bar = this.#placed("bar", start, end);
-    if (!bar) return [];
+    if (!bar) {
+      const before = this.scale.at(end) < 0;
+      return [h("span", { class: `beyond ${before ? "before" : "after"}`, title: before ? "Before this section" : "After this section" }, icon(before ? "back" : "expand"))];
+    }
     const span = this.trace.spans[row.span];
     if (span.marks.includes("in_progress")) bar.classList.add("running");
     return [bar];
@@ -526,6 +529,7 @@ export class Waterfall {
   /** @param {number[]} members @param {ReturnType<Trace["totals"]>} totals */
   #groupBars(members, totals) {
     const back = this.#placed("bar around", totals.from, totals.to);
+    if (!back) return [];
     let path = "";
     let last = -1;
     for (const member of members) {
