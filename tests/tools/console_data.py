@@ -166,11 +166,17 @@ def home(trace, *, start=0.0, user="andrewbrown", took=12.0, queries=8, status=2
     ]
 
 
+def plain(found):
+    """Returns the value of an attribute as JSON."""
+    ((kind, of),) = found.items()
+    return int(of) if kind == "intValue" else of
+
+
 def documents(trace, spans, **changes):
     """Returns these spans as documents of X-Ray, as the X-Ray exporter of lambda-spans writes them."""
     found = []
     for one in spans:
-        values = {item["key"]: next(iter(item["value"].values())) for item in one["attributes"]}
+        values = {item["key"]: plain(item["value"]) for item in one["attributes"]}
         client = one["kind"] == KINDS["client"]
         status = values.get("http.response.status_code")
         start, end = int(one["startTimeUnixNano"]), int(one["endTimeUnixNano"])

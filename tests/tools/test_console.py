@@ -577,6 +577,18 @@ def test_unknown_trace_says_why(page, server, trace, code):
     expect(listed(page)).to_have_count(1)
 
 
+def test_evicted_traces_are_counted(chromium):
+    with console(None, "--max-mib", "1") as small, context_of(chromium) as open_page:
+        page = open_page(small.url)
+        for number in range(1, 6):
+            send(small, number, large(1500))
+        expect(listed(page).first).to_be_visible()
+        page.reload()
+        expect(page.get_by_text(re.compile(r"older traces? evicted"))).to_be_visible()
+        page.goto(f"{small.url}/#/trace/{trace_id(1)}")
+        expect(page.locator(".message[data-code=evicted]")).to_be_visible()
+
+
 def test_trace_appears_when_its_first_span_arrives(page, server):
     page.goto(f"{server.url}/#/trace/{trace_id(1)}")
     expect(page.locator(".message[data-code=before_start]")).to_be_visible()
@@ -876,7 +888,7 @@ def test_sides_show_what_each_lost(page, server):
     expect(row.filter(has_text="faas.trigger").locator(".side-state")).to_have_text("Only Honeycomb")
     page.get_by_label("Only differences").check()
     expect(table.locator("tbody tr.both")).to_have_count(0)
-    page.get_by_label("Span", exact=True).select_option(span_id(2))
+    page.get_by_role("combobox").select_option(span_id(2))
     expect(table).to_contain_text("app.result_length")
     expect(page).to_have_url(re.compile(f"span={span_id(2)}"))
 

@@ -48,9 +48,9 @@ export async function request(path, options) {
   return text ? JSON.parse(text) : null;
 }
 
-/** @typedef {{ type: "trace" | "cleared" | "evicted" | "state", data: any }} StreamEvent */
+/** @typedef {{ type: "trace" | "deleted" | "cleared" | "evicted" | "lagged" | "state", data: any }} StreamEvent */
 
-const KINDS = /** @type {const} */ (["trace", "cleared", "evicted"]);
+const KINDS = /** @type {const} */ (["trace", "deleted", "cleared", "evicted", "lagged"]);
 
 /** @type {Set<(event: StreamEvent) => void>} */
 const listeners = new Set();

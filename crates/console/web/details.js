@@ -33,6 +33,7 @@ const EXPLANATIONS = /** @type {Record<string, string>} */ ({
   parent_missing: "The parent of these spans was not received. This row takes its place.",
   clock_skew: "The clocks of the two hosts differ. Times are shown as sent.",
   in_progress: "X-Ray received the start of this segment, and not its end yet.",
+  zero_time: "The sender gave no time.",
   several_roots: "The trace has several roots.",
   bad_trace_id: "The trace id is invalid.",
 });
@@ -85,8 +86,8 @@ function groupDetails(trace, members, close) {
 /** @param {Trace} trace @param {Span} span @param {() => void} close */
 function spanDetails(trace, span, close) {
   const parent = span.parent === null ? null : trace.spans[span.parent];
-  const resource = trace.data.resources[span.resource];
-  const scope = trace.data.scopes[span.scope];
+  const resource = trace.resourceOf(span);
+  const scope = trace.scopeOf(span);
   const logs = trace.logs.get(span.index) ?? [];
   const exceptions = span.events.filter((event) => event.name === "exception");
   const events = span.events.filter((event) => event.name !== "exception");

@@ -9,10 +9,11 @@ import { clock, number, plural, size, timestamp } from "./format.js";
 /** @import { HealthData, Info } from "./types.js" */
 /** @import { Key } from "./keys.js" */
 
-const SIGNALS = /** @type {Record<string, string>} */ ({ otlp_http: "OTLP, protobuf", otlp_json: "OTLP, JSON", otlp_udp: "OTLP over UDP", xray_udp: "X-Ray over UDP" });
+const SIGNALS = /** @type {Record<string, string>} */ ({ otlp_http: "OTLP, protobuf", otlp_json: "OTLP, JSON", otlp_udp: "OTLP over UDP", xray_udp: "X-Ray over UDP", import: "Imported" });
 const REFUSED = /** @type {Record<string, string>} */ ({
   foreign_origin: "A browser's page of another origin", bad_host: "An unknown Host header", too_large: "Larger than the limit", malformed: "Malformed",
-  unsupported_encoding: "Unsupported content encoding", bad_id: "Spans with an invalid id", grpc: "OTLP over gRPC",
+  truncated: "A datagram that was cut off", unsupported_encoding: "Unsupported content encoding", unsupported_type: "Unsupported content type", bad_id: "Spans with an invalid id",
+  grpc: "OTLP over gRPC", overload: "Too many requests at once", metrics_not_kept: "Metrics are not kept", logs_not_kept: "Log records without a trace are not kept", cut: "Parts beyond the limits",
 });
 const EVERY = 2000;
 

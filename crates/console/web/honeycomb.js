@@ -58,8 +58,9 @@ export class Honeycomb {
     if (!data.events.length) {
       const left = data.left_out;
       fill(this.element, h("div", { class: "message", "data-left-out": left?.reason ?? "" }, h("h2", {}, "Honeycomb got nothing of this trace"),
-        left ? h("p", {}, `The sender left it out of OTLP: ${left.reason.replaceAll("_", " ")}. It keeps 1 of ${number(left.rate)} such traces; X-Ray got this one.`)
-          : h("p", {}, "No span arrived over OTLP. X-Ray documents alone do not reach Honeycomb.")));
+        left && left.reason !== "not_received"
+          ? h("p", {}, `The sender left it out of OTLP: ${left.reason.replaceAll("_", " ")}.${left.rate === null ? "" : ` It keeps 1 of ${number(left.rate)} such traces.`} X-Ray got this one.`)
+          : h("p", {}, "No span arrived over OTLP, and nothing in the X-Ray documents says why.")));
       return;
     }
     const raw = this.#state?.raw ?? false;

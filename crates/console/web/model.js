@@ -2,7 +2,7 @@
 
 import { isError } from "./format.js";
 
-/** @import { Attribute, Log, TraceData } from "./types.js" */
+/** @import { Attribute, Log, Span, TraceData } from "./types.js" */
 
 // So many equal siblings in a row are one row.
 const FOLD = 5;
@@ -68,6 +68,16 @@ export class Trace {
   /** @param {string} time */
   offset(time) {
     return Number(BigInt(time) - this.base);
+  }
+
+  /** @param {Span} span */
+  resourceOf(span) {
+    return span.resource === null ? undefined : this.data.resources[span.resource];
+  }
+
+  /** @param {Span} span */
+  scopeOf(span) {
+    return span.scope === null ? undefined : this.data.scopes[span.scope];
   }
 
   /** The given spans and all that contain them. @param {Set<number>} spans */
@@ -177,7 +187,7 @@ export class Trace {
       const span = this.spans[index];
       const words = [span.name, span.id, span.service, span.kind, span.telling, span.status, span.status_message];
       attributeWords(span.attributes, words);
-      attributeWords(this.data.resources[span.resource]?.attributes ?? [], words);
+      attributeWords(this.resourceOf(span)?.attributes ?? [], words);
       for (const event of span.events) {
         words.push(event.name);
         attributeWords(event.attributes, words);

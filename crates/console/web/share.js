@@ -30,10 +30,10 @@ function otlpAttributes(attributes) {
 /** @param {Trace} trace @param {Span} span */
 export function spanAsOtlp(trace, span) {
   const parent = span.parent === null ? "" : trace.spans[span.parent].id;
-  const scope = trace.data.scopes[span.scope] ?? { name: "", version: "" };
+  const scope = trace.scopeOf(span) ?? { name: "", version: "" };
   return JSON.stringify({
     resourceSpans: [{
-      resource: { attributes: otlpAttributes(trace.data.resources[span.resource]?.attributes ?? []) },
+      resource: { attributes: otlpAttributes(trace.resourceOf(span)?.attributes ?? []) },
       scopeSpans: [{
         scope,
         spans: [{

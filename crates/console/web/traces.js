@@ -102,7 +102,8 @@ export class TracesView {
     );
     onStream(({ type, data }) => {
       if (type === "trace") this.#receive(data);
-      if (type === "cleared") this.#load();
+      if (type === "cleared" || type === "lagged") this.#load();
+      if (type === "deleted") this.#remove(data.id);
       if (type === "evicted") {
         this.#evicted = data.evicted;
         this.#drawFoot();
@@ -367,6 +368,19 @@ export class TracesView {
     if (insert && this.#rows.size < MOST_ROWS) this.#insert();
     else if (insert) this.#load();
     this.#drawNews();
+  }
+
+  /** @param {string} id */
+  #remove(id) {
+    this.#pending.delete(id);
+    this.#during.delete(id);
+    const row = this.#rows.get(id);
+    if (!row) return;
+    row.element.remove();
+    this.#rows.delete(id);
+    this.#total--;
+    this.#drawFoot();
+    if (!this.#rows.size) this.#load();
   }
 
   async #findNews() {

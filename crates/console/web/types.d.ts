@@ -94,8 +94,8 @@ export interface Span {
   critical: string;
   status: Status;
   status_message: string | null;
-  resource: number;
-  scope: number;
+  resource: number | null;
+  scope: number | null;
   attributes: Attribute[];
   trace_state: string;
   events: SpanEvent[];
@@ -188,7 +188,7 @@ export interface MapEdge {
 export interface Segment {
   depth: number;
   node: string | null;
-  id: string;
+  id: string | null;
   parent_id: string | null;
   name: string;
   type: string;
@@ -218,7 +218,7 @@ export interface XrayData {
 export interface HoneycombData {
   events: { span: string; time: string; fields: Record<string, unknown> }[];
   sample_rate: number;
-  left_out: { reason: string; rate: number } | null;
+  left_out: { reason: string; rate: number | null } | null;
 }
 
 export interface SideRow {

@@ -592,7 +592,7 @@ function badge(name, text) {
 
 const MARKS = /** @type {Record<string, string>} */ ({
   cycle: "cycle", self_parent: "own parent", several_roots: "several roots", duplicate: "received twice", reversed_time: "ends before start", future_time: "in the future",
-  parent_missing: "parent missing", clock_skew: "clock skew", in_progress: "in progress", bad_trace_id: "invalid trace id",
+  parent_missing: "parent missing", clock_skew: "clock skew", in_progress: "in progress", zero_time: "without a time", bad_trace_id: "invalid trace id",
 });
 
 /** @param {string} code */

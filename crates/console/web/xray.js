@@ -14,17 +14,27 @@ import { statusChip } from "./traces.js";
 /** @import { State } from "./trace.js" */
 
 const COLUMN = 210;
-const ROW = 132;
+const ROW = 136;
 const RADIUS = 34;
 
 const REFUSALS = /** @type {Record<string, string>} */ ({
-  name_too_long: "The name is longer than 200 characters.",
-  bad_name: "The name contains characters that AWS does not allow.",
-  metadata_not_map_of_maps: "Metadata must be a map of maps.",
   too_large: "The document is larger than 64 KB.",
   bad_trace_id: "The trace id is not in X-Ray's form.",
-  bad_time: "A time is invalid.",
   too_old: "The trace is older than 30 days.",
+  in_the_future: "The trace id lies in the future.",
+  name_missing: "The name is missing.",
+  name_too_long: "The name is longer than 200 characters.",
+  bad_name: "The name contains characters that AWS does not allow.",
+  bad_id: "The id is not 16 hexadecimal digits.",
+  bad_time: "A time is invalid.",
+  end_missing: "The end time is missing, and the segment is not in progress.",
+  end_in_progress: "The segment is in progress, but has an end time.",
+  bad_type: "A member has another type than AWS expects.",
+  text_too_long: "A text is longer than AWS allows.",
+  metadata_not_map_of_maps: "Metadata must be a map of maps.",
+  bad_annotation_key: "A key of an annotation has characters other than letters, digits and underscores.",
+  bad_annotation_value: "An annotation is not text, a number or a Boolean.",
+  too_many_annotations: "The document has more than 50 annotations.",
 });
 
 export class Xray {
@@ -89,17 +99,18 @@ export class Xray {
     const base = starts.length ? starts.reduce((a, b) => (b < a ? b : a)) : 0n;
     const ends = timeline.map((segment, index) => Number(starts[index] - base) + Number(segment.duration));
     const scale = new Scale(Math.max(1, ...ends), [], null);
-    /** @type {HTMLElement[]} */
-    const rows = [];
-    /** @type {string | null} */
-    let node = null;
-    timeline.forEach((segment, index) => {
-      if (segment.node !== node && segment.type !== "subsegment") {
-        node = segment.node;
-        rows.push(h("tr", { role: "row", class: "node-row" }, h("th", { role: "rowheader", colspan: 5, scope: "rowgroup" },
-          segment.name, h("span", { class: "muted" }, ` ${segment.origin ?? ""}`), segment.only_aws && h("span", { class: "chip dashed" }, "added by AWS"))));
-      }
-      rows.push(...this.#segment(segment, Number(starts[index] - base), scale));
+    // As in the AWS console, the segments of a node follow each other.
+    /** @type {Map<string | null, number[]>} */
+    const groups = new Map();
+    timeline.forEach((segment, index) => groups.set(segment.node, [...(groups.get(segment.node) ?? []), index]));
+    const rows = [...groups].flatMap(([id, members]) => {
+      const node = this.#data?.map.nodes.find((one) => one.id === id);
+      const depth = Math.min(...members.map((index) => timeline[index].depth));
+      return [
+        node && h("tr", { role: "row", class: "node-row" }, h("th", { role: "rowheader", colspan: 5, scope: "rowgroup" },
+          node.name, h("span", { class: "muted" }, ` ${node.type}`), node.only_aws && h("span", { class: "chip dashed" }, "added by AWS"))),
+        ...members.flatMap((index) => this.#segment(timeline[index], timeline[index].depth - depth, Number(starts[index] - base), scale)),
+      ];
     });
     const ticks = scale.ticks(5).filter((time) => scale.at(time) < 0.95).map((time) => {
       const label = h("span", { class: "tick" }, tick(time));
@@ -113,11 +124,11 @@ export class Xray {
       h("tbody", { role: "rowgroup" }, ...rows)));
   }
 
-  /** @param {Segment} segment @param {number} start @param {Scale} scale */
-  #segment(segment, start, scale) {
-    const open = this.#state?.span === segment.id;
+  /** @param {Segment} segment @param {number} depth @param {number} start @param {Scale} scale */
+  #segment(segment, depth, start, scale) {
+    const open = Boolean(segment.id) && this.#state?.span === segment.id && !segment.only_aws;
     const indent = h("span", { class: "indent" });
-    indent.style.inlineSize = `calc(var(--indent) * ${Math.min(segment.depth, 20)})`;
+    indent.style.inlineSize = `calc(var(--indent) * ${Math.min(depth, 20)})`;
     const bar = h("i", { class: `bar ${segment.status}${segment.only_aws ? " dashed" : ""}${segment.in_progress ? " running" : ""}` });
     bar.style.insetInlineStart = `${scale.at(start) * 100}%`;
     bar.style.inlineSize = `${Math.max(0, scale.at(start + Number(segment.duration)) - scale.at(start)) * 100}%`;
@@ -127,7 +138,7 @@ export class Xray {
     const under = h("span", { class: "telling" }, [operation, table].filter(Boolean).join(" "));
     const row = h("tr", { role: "row", class: `${segment.only_aws ? "only-aws" : ""}${open ? " selected" : ""}` },
       h("td", { role: "cell" }, h("div", { class: "segment-name" }, indent,
-        segment.only_aws ? h("span", { class: "plain-name", title: "Only AWS adds this row" }, name)
+        segment.only_aws || !segment.id ? h("span", { class: "plain-name", title: "Only AWS adds this row" }, name)
           : h("button", { type: "button", class: "as-link", "aria-expanded": String(open), on: { click: () => update({ span: open ? null : segment.id }, { replace: true }) } }, name),
         under, segment.in_progress && h("span", { class: "chip state-chip" }, "in progress"))),
       h("td", { role: "cell" }, statusChip(segment.status)),
@@ -161,7 +172,7 @@ function segmentDetails(segment, document) {
     document !== null && document.refused.length > 0 && refusals(document),
     h("div", { class: "parts" },
       h("div", { class: "part" }, h("h3", {}, "Overview"), h("dl", { class: "facts" },
-        ...[["Id", segment.id], ["Parent", segment.parent_id ?? "none"], ["Type", segment.type], ["Origin", segment.origin || "–"], ["Namespace", segment.namespace || "–"], ["Started", timestamp(segment.start)]]
+        ...[["Id", segment.id ?? "–"], ["Parent", segment.parent_id ?? "none"], ["Type", segment.type], ["Origin", segment.origin || "–"], ["Namespace", segment.namespace || "–"], ["Started", timestamp(segment.start)]]
           .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))))),
       part("Annotations", segment.annotations, "Indexed: filter expressions find them."),
       part("Metadata", segment.metadata, "Stored, not searchable."),
@@ -239,10 +250,10 @@ function map({ nodes, edges }) {
       return callers.length ? callers.reduce((a, b) => a + b, 0) / callers.length : 0;
     };
     members.toSorted((a, b) => height(a) - height(b)).forEach((node, y) => {
-      places.set(node.id, { x: 85 + x * COLUMN, y: 62 + (y + (tall - members.length) / 2) * ROW });
+      places.set(node.id, { x: 105 + x * COLUMN, y: 62 + (y + (tall - members.length) / 2) * ROW });
     });
   });
-  const width = 170 + (filled.length - 1) * COLUMN;
+  const width = 210 + (filled.length - 1) * COLUMN;
   const height = tall * ROW + 8;
   const svg = s("svg", { class: "map", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Nodes and calls" },
     s("defs", {}, s("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, s("path", { d: "M0 0 8 4 0 8z", class: "tip" }))));
@@ -255,7 +266,7 @@ function map({ nodes, edges }) {
     const straight = to.x === from.x;
     const d = straight ? `M${from.x} ${from.y + RADIUS}V${to.y - RADIUS}` : `M${x1} ${from.y}C${middle} ${from.y} ${middle} ${to.y} ${x2} ${to.y}`;
     svg.append(s("path", { d, class: `edge${edge.only_aws ? " dashed" : ""}`, "marker-end": "url(#tip)" }));
-    if (!edge.only_aws) {
+    if (nodes.find((node) => node.id === edge.from)?.type !== "client" && edge.requests) {
       svg.append(s("text", { x: middle, y: (from.y + to.y) / 2 - 7, class: "edge-label" }, edge.requests > 1 ? `${number(edge.requests)} × ${duration(edge.average)}` : duration(edge.average)));
     }
   }
@@ -271,24 +282,26 @@ function mapNode(node, { x, y }) {
   const parts = /** @type {[string, number][]} */ ([["ok", node.ok], ["error", node.errors], ["fault", node.faults], ["throttle", node.throttles]]);
   const total = parts.reduce((sum, [, count]) => sum + count, 0);
   const rates = parts.filter(([kind, count]) => kind !== "ok" && count).map(([kind, count]) => `${Math.round((100 * count) / total)} % ${kind}s`);
-  const group = s("g", { class: `map-node${node.only_aws ? " only-aws" : ""}`, role: "img", "aria-label": [node.name, node.type, node.only_aws ? "added by AWS" : `${plural(node.requests, "request")}, average ${duration(node.average)}`, ...rates].join(", ") });
-  if (node.only_aws || !total) group.append(s("circle", { cx: x, cy: y, r: RADIUS, class: "ring dashed" }));
-  else {
-    const around = 2 * Math.PI * RADIUS;
-    let turned = 0;
-    for (const [kind, count] of parts) {
-      if (!count) continue;
-      const length = (around * count) / total;
-      group.append(s("circle", { cx: x, cy: y, r: RADIUS, class: `ring ${kind}`, "stroke-dasharray": `${length} ${around - length}`, "stroke-dashoffset": -turned, transform: `rotate(-90 ${x} ${y})` }));
-      turned += length;
-    }
-  }
   const client = node.type === "client";
+  const measured = !client && node.requests > 0;
+  const group = s("g", { class: `map-node${node.only_aws ? " only-aws" : ""}`, role: "img", "aria-label": [
+    node.name, node.type, measured && `${plural(node.requests, "request")}, average ${duration(node.average)}`, ...(measured ? rates : []), node.only_aws && "added by AWS",
+  ].filter(Boolean).join(", ") });
+  const around = 2 * Math.PI * RADIUS;
+  let turned = 0;
+  for (const [kind, count] of measured ? parts : []) {
+    if (!count) continue;
+    const length = (around * count) / total;
+    group.append(s("circle", { cx: x, cy: y, r: RADIUS, class: `ring ${kind}`, "stroke-dasharray": `${length} ${around - length}`, "stroke-dashoffset": -turned, transform: `rotate(-90 ${x} ${y})` }));
+    turned += length;
+  }
+  if (!turned) group.append(s("circle", { cx: x, cy: y, r: RADIUS, class: "ring dashed" }));
+  else if (node.only_aws) group.append(s("circle", { cx: x, cy: y, r: RADIUS + 6, class: "around" }));
   group.append(
-    s("text", { x, y: node.only_aws ? y + 4 : y - 1, class: "map-average" }, client ? "◉" : node.only_aws ? "AWS" : duration(node.average)),
-    !node.only_aws ? s("text", { x, y: y + 13, class: "map-count" }, node.requests === 1 ? "1 request" : `${number(node.requests)} requests`) : s("text", {}),
-    s("text", { x, y: y + RADIUS + 19, class: "map-name" }, short(node.name, 24)),
-    s("text", { x, y: y + RADIUS + 34, class: "map-type" }, rates.length ? rates.join(", ") : short(client ? "drawn by X-Ray" : node.type, 28)),
+    s("text", { x, y: measured ? y - 1 : y + 4, class: "map-average" }, client ? "◉" : measured ? duration(node.average) : "AWS"),
+    measured ? s("text", { x, y: y + 13, class: "map-count" }, node.requests === 1 ? "1 request" : `${number(node.requests)} requests`) : s("text", {}),
+    s("text", { x, y: y + RADIUS + 22, class: "map-name" }, short(node.name, 24)),
+    s("text", { x, y: y + RADIUS + 37, class: "map-type" }, client ? "drawn by X-Ray" : [short(node.type, 28), ...rates].join(" · ")),
     s("title", {}, `${node.name}\n${node.type}`),
   );
   return group;
