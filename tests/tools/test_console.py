@@ -888,6 +888,7 @@ def test_sides_show_what_each_lost(page, server):
     expect(row.filter(has_text="faas.trigger").locator(".side-state")).to_have_text("Only Honeycomb")
     page.get_by_label("Only differences").check()
     expect(table.locator("tbody tr.both")).to_have_count(0)
+    page.get_by_label("Only differences").uncheck()
     page.get_by_role("combobox").select_option(span_id(2))
     expect(table).to_contain_text("app.result_length")
     expect(page).to_have_url(re.compile(f"span={span_id(2)}"))

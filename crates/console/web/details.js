@@ -187,9 +187,9 @@ function property(attribute) {
   return h("div", { class: "property" }, h("dt", {}, ...breakable(attribute.key)), h("dd", {}, shownValue(attribute, text), tools));
 }
 
-/** A key that wraps after its dots. @param {string} key */
+/** A key that wraps after its dots and underscores. @param {string} key */
 function breakable(key) {
-  return key.split(/(?<=\.)/).flatMap((part, index) => [index > 0 && h("wbr"), part]);
+  return key.split(/(?<=[._])/).flatMap((part, index) => [index > 0 && h("wbr"), part]);
 }
 
 /** @param {Attribute} attribute @param {string} text */

@@ -233,7 +233,7 @@ export class TraceView {
         fact("Spans", `${number(summary.spans)}${summary.otlp_spans !== summary.xray_spans ? ` (${number(summary.otlp_spans)} OTLP, ${number(summary.xray_spans)} X-Ray)` : ""}`),
         summary.error_spans > 0 && fact("Errors", h("span", { class: "count-errors" }, number(summary.error_spans))),
         fact(summary.services.length > 1 ? "Services" : "Service", ...summary.services.flatMap((service, index) => [index > 0 && " ", h("span", { class: `party ${color(service)}` }, h("i", {}), service)])),
-        summary.user !== null && fact("User", summary.user),
+        summary.user !== null && fact("User", h("span", { class: "clipped", title: summary.user }, summary.user)),
         summary.cold_start && fact("Start", h("span", { class: "chip cold" }, icon("cold"), "cold")),
         summary.cost && fact("Cost per million", h("span", { title: costText(summary.cost) }, dollars(summary.cost.dollars_per_million))),
         fact("Trace", h("span", { class: "copied" }, h("code", { title: summary.xray_id }, `${summary.id.slice(0, 8)}…${summary.id.slice(-4)}`),
