@@ -264,6 +264,8 @@ def test_failed_list_can_be_loaded_again(page, server):
     send(server)
     problem = {"title": "Internal error", "status": 500, "detail": "The store is gone.", "code": "internal"}
     page.route("**/api/traces?*", lambda route: route.fulfill(status=500, json=problem))
+    # Otherwise the page loads the list again once it has the stream.
+    page.route("**/api/events", lambda route: route.abort())
     page.reload()
     expect(page.get_by_role("alert").filter(has_text="The store is gone.")).to_be_visible()
     page.unroute("**/api/traces?*")
@@ -455,6 +457,21 @@ def test_idle_time_is_skipped(page, server):
     page.get_by_role("button", name="Skip idle").click()
     expect(page.locator(".skipped")).to_have_count(0)
     assert tree_row(page, "send").locator(".bar").bounding_box()["width"] < short / 5
+
+
+def test_clock_skew_is_adjusted_by_a_switch(page, server):
+    trace = trace_id(1)
+    data.post(server.url, spans_request(trace, [span(1, "caller", 0, 20, kind="client")], **{"host.name": "a"}))
+    data.post(
+        server.url, spans_request(trace, [span(2, "called", 500, 10, parent=1, kind="server")], **{"host.name": "b"})
+    )
+    visit(page, server, trace)
+    expect(page.locator("[data-mark=clock_skew]")).to_be_visible()
+    expect(tree_row(page, "called").locator(".time")).to_contain_text("starts at 500 ms")
+    page.get_by_role("button", name="Adjust clocks").click()
+    expect(tree_row(page, "called").locator(".time")).to_contain_text("starts at 5.00 ms")
+    page.go_back()
+    expect(tree_row(page, "called").locator(".time")).to_contain_text("starts at 500 ms")
 
 
 def test_any_span_can_be_the_root(page, server):

@@ -59,7 +59,7 @@ export class Minimap {
       s("path", { class: tint, d: path, "stroke-width": Math.max(1, Math.min(2.5, step * 0.7)), "vector-effect": "non-scaling-stroke" })));
     if (critical) {
       const path = this.trace.data.critical_path.map((part) =>
-        `M${(scale.at(this.trace.offset(part.start)) * 1000).toFixed(1)} ${(3 + step * (part.span + 0.5) + 1).toFixed(2)}H${(scale.at(this.trace.offset(part.end)) * 1000).toFixed(1)}`).join("");
+        `M${(scale.at(this.trace.offset(part.start) + this.trace.shift[part.span]) * 1000).toFixed(1)} ${(3 + step * (part.span + 0.5) + 1).toFixed(2)}H${(scale.at(this.trace.offset(part.end) + this.trace.shift[part.span]) * 1000).toFixed(1)}`).join("");
       this.#svg.append(s("path", { class: "mini-critical", d: path, "stroke-width": 1, "vector-effect": "non-scaling-stroke" }));
     }
   }

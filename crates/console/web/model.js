@@ -23,17 +23,21 @@ const FOLD = 5;
 /** @typedef {{ span: number, members: number[] | null }} Item */
 
 export class Trace {
-  /** @param {TraceData} data */
-  constructor(data) {
+  /** @param {TraceData} data @param {boolean} [adjusted] whether times are shifted by the clock skew that the console suggests */
+  constructor(data, adjusted = false) {
     this.data = data;
+    this.adjusted = adjusted;
+    this.isSkewed = data.spans.some((span) => span.skew !== null);
+    const shift = data.spans.map((span) => (adjusted && span.skew !== null ? BigInt(span.skew) : 0n));
+    /** How many nanoseconds the times of a span are shifted. */
+    this.shift = shift.map(Number);
     this.spans = data.spans;
-    const times = [...data.spans.flatMap((span) => [BigInt(span.start), BigInt(span.end)]), ...data.logs.map((log) => BigInt(log.time))];
-    const drawn = data.spans.length ? data.spans.map((span) => BigInt(span.start)) : times;
+    const starts = data.spans.length ? data.spans.map((span, index) => BigInt(span.start) + shift[index]) : data.logs.map((log) => BigInt(log.time));
     /** @type {bigint} */
-    this.base = drawn.length ? drawn.reduce((a, b) => (b < a ? b : a)) : 0n;
+    this.base = starts.length ? starts.reduce((a, b) => (b < a ? b : a)) : 0n;
     /** Nanoseconds since the start of the trace. */
-    this.start = data.spans.map((span) => this.offset(span.start));
-    this.end = data.spans.map((span, index) => Math.max(this.start[index], this.offset(span.end)));
+    this.start = data.spans.map((span, index) => this.offset(span.start) + this.shift[index]);
+    this.end = data.spans.map((span, index) => Math.max(this.start[index], this.offset(span.end) + this.shift[index]));
     this.duration = Math.max(1, this.end.reduce((a, b) => Math.max(a, b), 0));
     /** @type {Map<string, number>} */
     this.byId = new Map();
@@ -56,7 +60,7 @@ export class Trace {
     this.critical = new Map();
     for (const part of data.critical_path) {
       const parts = this.critical.get(part.span) ?? [];
-      parts.push({ start: this.offset(part.start), end: this.offset(part.end) });
+      parts.push({ start: this.offset(part.start) + this.shift[part.span], end: this.offset(part.end) + this.shift[part.span] });
       this.critical.set(part.span, parts);
     }
     /** @type {Map<number, Item[]>} */

@@ -40,7 +40,7 @@ export class Sides {
     this.#picker = select;
     this.element.append(
       h("div", { class: "bar-tools" },
-        h("label", { class: "labelled" }, h("span", {}, "Span"), select),
+        h("label", { class: "labeled" }, h("span", {}, "Span"), select),
         h("div", { class: "group" }, button("up", "Previous span", () => this.#step(-1)), button("down", "Next span", () => this.#step(1))),
         h("div", { class: "space" }),
         h("label", { class: "check" }, h("input", { type: "checkbox", on: { change: (/** @type {Event} */ event) => {

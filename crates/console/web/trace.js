@@ -95,8 +95,13 @@ export class TraceView {
   update() {
     const { path, params } = address();
     if (path[0] !== "trace" || path[1] !== this.text) return false;
+    if (!this.#trace) return true;
+    const adjusted = params.get("clocks") === "adjusted";
+    if (this.#trace.adjusted !== adjusted) {
+      this.#trace = new Trace(this.#trace.data, adjusted);
+      this.#tabId = "";
+    }
     const trace = this.#trace;
-    if (!trace) return true;
     const state = this.#state(params, trace);
     document.title = `${titleOf(trace.data.summary)} · lambda-console`;
     const zoneChanged = this.#zone !== settings.zone;
@@ -159,7 +164,7 @@ export class TraceView {
       const data = await request(`api/traces/${encodeURIComponent(this.text)}`, { signal: loading.signal });
       if (loading.signal.aborted) return;
       if (quietly && this.#trace && !differs(this.#trace.data.summary, data.summary)) return;
-      this.#trace = new Trace(data);
+      this.#trace = new Trace(data, address().params.get("clocks") === "adjusted");
       this.id = data.summary.id;
       this.#newer = null;
       this.#tabId = "";

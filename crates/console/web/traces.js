@@ -89,7 +89,7 @@ export class TracesView {
       h("h1", { class: "offscreen" }, "Traces"),
       h("div", { class: "bar-tools", role: "search" },
         h("label", { class: "search" }, icon("search"), this.#search),
-        h("label", { class: "labelled" }, h("span", {}, "At least"), this.#minimum),
+        h("label", { class: "labeled" }, h("span", {}, "At least"), this.#minimum),
         this.#errors, this.#health,
         h("div", { class: "space" }),
         this.#pause,
@@ -399,7 +399,7 @@ export class TracesView {
   #mayInsert() {
     const { sort, order } = this.#sorting();
     return !this.#paused && sort === "received" && order === "desc" && this.#scroller.scrollTop < 4 &&
-      !this.#body.matches(":hover") && !this.#body.contains(document.activeElement) && this.#news.hidden && !document.hidden;
+      !this.#body.matches(":hover") && !this.#body.contains(document.activeElement) && this.#news.hidden;
   }
 
   #insert() {

@@ -42,6 +42,9 @@ export class Waterfall {
     text: true, "aria-pressed": "true", title: "What the duration consists of. Joins of concurrent work are inferred.",
   });
   #idle = button(null, "Skip idle", () => update({ idle: this.#state?.idle ? "full" : null }), { text: true, "aria-pressed": "true", title: "Shorten times in which no span runs" });
+  #clocks = button(null, "Adjust clocks", () => update({ clocks: this.trace.adjusted ? null : "adjusted" }), {
+    text: true, title: "Shift the spans of hosts whose clocks differ, so that calls are inside their callers",
+  });
   #reset = button("close", "Reset zoom", () => update({ zoom: null }), { text: true });
   #rerooted = h("div", { class: "group" });
   #ruler = h("div", { role: "columnheader", class: "ruler", "aria-label": "Timeline" });
@@ -75,7 +78,7 @@ export class Waterfall {
           button("down", "Next match (N)", () => this.step(this.matches, 1))),
         this.#only, this.#errorNav,
         h("div", { class: "space" }),
-        this.#rerooted, this.#reset, this.#path, this.#fold, this.#idle),
+        this.#rerooted, this.#reset, this.#clocks, this.#path, this.#fold, this.#idle),
       this.minimap.element,
       h("div", { class: "tree-frame" }, this.#grid, splitter),
     );
@@ -174,6 +177,8 @@ export class Waterfall {
     this.#path.setAttribute("aria-pressed", String(state.critical));
     this.#idle.setAttribute("aria-pressed", String(state.idle));
     this.#idle.hidden = !this.idle.length;
+    this.#clocks.hidden = !this.trace.isSkewed;
+    this.#clocks.setAttribute("aria-pressed", String(this.trace.adjusted));
     this.#reset.hidden = !state.zoom;
     fill(this.#rerooted, state.root !== null && button("target", `Below ${this.trace.spans[state.root].name}`, () => update({ root: null, zoom: null }), {
       text: true, class: "button primary", title: "Show the whole trace again",
@@ -569,15 +574,15 @@ export class Waterfall {
   #marks(row) {
     if (row.members) return [];
     const span = this.trace.spans[row.span];
-    const events = span.events.slice(0, MOST_MARKS).map((event) => this.#mark(event.name === "exception" ? "event thrown" : "event", event.time, event.name));
+    const events = span.events.slice(0, MOST_MARKS).map((event) => this.#mark(event.name === "exception" ? "event thrown" : "event", row.span, event.time, event.name));
     const logs = (this.trace.logs.get(row.span) ?? []).slice(0, MOST_MARKS).map((log) =>
-      this.#mark(`log${log.severity_number >= 17 ? " fault" : log.severity_number >= 13 ? " error" : ""}`, log.time, `${log.severity}: ${log.body}`));
+      this.#mark(`log${log.severity_number >= 17 ? " fault" : log.severity_number >= 13 ? " error" : ""}`, row.span, log.time, `${log.severity}: ${log.body}`));
     return [...events, ...logs];
   }
 
-  /** @param {string} kind @param {string} time @param {string} title */
-  #mark(kind, time, title) {
-    const at = this.scale.at(this.trace.offset(time));
+  /** @param {string} kind @param {number} span @param {string} time @param {string} title */
+  #mark(kind, span, time, title) {
+    const at = this.scale.at(this.trace.offset(time) + this.trace.shift[span]);
     if (at < 0 || at > 1) return null;
     const element = h("i", { class: `point ${kind}`, title: `${clock(time)} ${title}` });
     element.style.insetInlineStart = `${at * 100}%`;
