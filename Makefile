@@ -18,6 +18,7 @@ AUDITABLE2CDX := 0.1.0
 # Each environment is complete when its file `ready` exists.
 lint := .tools/lint/ready
 policy := .tools/policy/ready
+node := .tools/node/ready
 python := .tools/python/ready
 auditable := .tools/cargo-auditable-$(CARGO_AUDITABLE)/bin/cargo-auditable
 auditable2cdx := .tools/auditable2cdx-$(AUDITABLE2CDX)/bin/auditable2cdx
@@ -153,7 +154,7 @@ fuzz: ## test parsers and the X-Ray translator with 50,000 random inputs each
 	PROPTEST_CASES=50000 cargo test --locked --release --package lambda-spans --all-features --lib
 
 .PHONY: tools
-tools: contract template policy operate streams receivers instructions arm64 rie watch sam deployed ## run the tests from contract to deployed, and check generated files
+tools: contract template policy operate streams receivers console instructions arm64 rie watch sam deployed ## run the tests from contract to deployed, and check generated files
 
 .PHONY: contract
 contract: $(python) ## compare the running server with docs/openapi.json (Schemathesis)
@@ -182,6 +183,12 @@ streams: $(python) ## read the local server's stream with boto3
 receivers: $(python) ## decode spans for X-Ray with opentelemetry-proto and check signatures with botocore
 	$(build_tests)
 	$(pytest) -n 2 tests/tools/test_receivers.py
+
+.PHONY: console
+console: $(python) $(node) ## check the types of the console's page, and use it in a browser (tsc, Playwright, axe)
+	.tools/node/node_modules/.bin/tsc --project crates/console/web
+	$(build_tests)
+	$(pytest) -n 2 tests/tools/test_console.py
 
 .PHONY: instructions
 instructions: ## compare the instructions of tracing with benches/instructions.txt (UPDATE=1 writes it); needs valgrind
@@ -255,6 +262,11 @@ pictures: x86_64 ## write the pictures of docs/traces.md from exported traces
 	"$(rust_targets)/debug/examples/traces" .aws-sam/x86_64/{Api,Stream}Function/bootstrap > docs/traces/data.json
 	docs/generate/pictures.py
 
+.PHONY: screenshots
+screenshots: $(python) ## write the screenshots of the console in docs/traces from requests to the local server
+	$(build_tests)
+	PYTHONPATH=tests/tools .tools/python/bin/python docs/generate/screenshots.py
+
 ##@ Clean
 
 .PHONY: clean-tools
@@ -315,6 +327,14 @@ $(policy): tests/policy/requirements.txt
 	$(python_environment)
 	tar --extract --gzip --file $(@D)/lib/python*/site-packages/cdklabs/cdk_validator_cfnguard/_jsii/*.tgz \
 	  --directory $(@D)/bin --strip-components=4 "package/bin/ubuntu/$$(uname -m)/cfn-guard"
+	touch $@
+
+# Only the checks of the console's page need Node.js.
+$(node): crates/console/web/package.json crates/console/web/package-lock.json
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 # No package contains these two prebuilt. They run for milliseconds, so they are not optimized. The build folder is deleted

@@ -121,12 +121,17 @@ busybox() {
     fi
 }
 
-valgrind() {
-    if has valgrind; then
-        ok "valgrind"
-    else
-        missing "valgrind (counts instructions in make test): apt-get install valgrind"
-    fi
+# Programs of make test, with their use and their Debian package.
+test_programs() {
+    local name use package
+    while read -r name package use; do
+        if has "$name"; then ok "$name"; else missing "$name ($use in make test): apt-get install $package"; fi
+    done << 'LIST'
+valgrind valgrind counts instructions
+chromium chromium opens the console
+node nodejs checks the console's page
+npm npm installs what checks the page
+LIST
 }
 
 machine() {
@@ -240,7 +245,7 @@ honeycomb() {
 ! for_any build local deploy || targets
 ! for_any test local || docker_engine
 ! for_any test || busybox
-! for_any test || valgrind
+! for_any test || test_programs
 if for_any test; then disk 20; elif for_any run build local; then disk 6; fi
 ! for_any run test build local || memory 3
 ! for_any run local || port 3000 "the local server" "cargo run -- --port 4567"

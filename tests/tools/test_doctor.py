@@ -23,7 +23,7 @@ COMMANDS = {
     "uname": "echo Linux x86_64",
     "rustup": RUSTUP,
     "python3": "case $2 in *sep=*) echo 3.13 ;; esac",
-    **dict.fromkeys(["cc", "docker", "busybox", "valgrind", "aws"], ""),
+    **dict.fromkeys(["cc", "docker", "busybox", "valgrind", "chromium", "node", "npm", "aws"], ""),
 }
 
 
@@ -58,15 +58,15 @@ def assert_missing(lines, name):
 
 def test_empty_machine_lacks_every_prerequisite(doctor):
     code, lines = doctor(commands={}, files={**FILES, "home/.aws/config": ""})
-    assert (code, len(lines)) == (1, 11)
-    names = "Rust 1.95.0, C compiler, Python 3.11, Linux, Docker engine, busybox, valgrind, AWS CLI, AWS credentials"
+    assert (code, len(lines)) == (1, 14)
+    names = "Rust 1.95.0, C compiler, Python 3.11, Linux, Docker engine, busybox, valgrind, chromium, node, npm, AWS CLI, AWS credentials"
     for name in [*names.split(", "), "AWS region"]:
         assert_missing(lines, name)
 
 
 def test_complete_machine_lacks_nothing(doctor):
     _, lines = doctor("test", "build", "deploy")
-    assert ({status for status, _ in lines}, len(lines)) == ({"ok"}, 13)
+    assert ({status for status, _ in lines}, len(lines)) == ({"ok"}, 16)
 
 
 def test_one_purpose_checks_its_prerequisites_only(doctor):

@@ -1,0 +1,76 @@
+// What the list of traces shows while there is none: how to send some.
+
+import { url } from "./api.js";
+import { copyButton, fill, h } from "./dom.js";
+
+/** @returns {{ id: string, label: string, parts: [string, string][] }[]} */
+function guides() {
+  const base = url("").replace(/\/$/, "");
+  const port = new URL(base).port || "80";
+  return [
+    {
+      id: "rust", label: "Rust",
+      parts: [
+        ["The crate lambda-spans runs your router or handler:", "lambda_spans::run(router).await"],
+        ["It needs one variable:", `OTEL_EXPORTER_OTLP_ENDPOINT=${base} cargo lambda watch`],
+      ],
+    },
+    {
+      id: "python", label: "Python",
+      parts: [
+        ["OpenTelemetry:", `pip install opentelemetry-distro opentelemetry-exporter-otlp-proto-http\nopentelemetry-bootstrap --action=install\nOTEL_EXPORTER_OTLP_ENDPOINT=${base} \\\nOTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf \\\n  opentelemetry-instrument python app.py`],
+        ["The X-Ray SDK:", "AWS_XRAY_DAEMON_ADDRESS=127.0.0.1:2000 python app.py"],
+      ],
+    },
+    {
+      id: "node", label: "Node.js",
+      parts: [
+        ["OpenTelemetry:", `npm install @opentelemetry/api @opentelemetry/auto-instrumentations-node\nOTEL_EXPORTER_OTLP_ENDPOINT=${base} \\\n  node --require @opentelemetry/auto-instrumentations-node/register app.js`],
+        ["The X-Ray SDK:", "AWS_XRAY_DAEMON_ADDRESS=127.0.0.1:2000 node app.js"],
+      ],
+    },
+    {
+      id: "sam", label: "sam local",
+      parts: [
+        ["The functions run in containers. Write env.json:", `{\n  "Parameters": {\n    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://host.docker.internal:${port}",\n    "AWS_XRAY_DAEMON_ADDRESS": "host.docker.internal:2000"\n  }\n}`],
+        ["Then start the API. On Linux, start the console with --listen 172.17.0.1 too.", "sam local start-api --env-vars env.json"],
+      ],
+    },
+  ];
+}
+
+export function setUp() {
+  const all = guides();
+  const panel = h("div", { class: "guide", role: "tabpanel", id: "guide", tabindex: "0" });
+  /** @param {number} index */
+  const choose = (index) => {
+    tabs.forEach((tab, other) => {
+      tab.setAttribute("aria-selected", String(other === index));
+      tab.tabIndex = other === index ? 0 : -1;
+    });
+    panel.setAttribute("aria-labelledby", `guide-${all[index].id}`);
+    fill(panel, ...all[index].parts.map(([text, code]) =>
+      h("div", { class: "step" }, h("p", {}, text), h("div", { class: "code" }, h("pre", { tabindex: "0" }, code), copyButton(code, "Copy these lines")))));
+  };
+  const tabs = all.map((guide, index) =>
+    h("button", {
+      type: "button", role: "tab", class: "tab", id: `guide-${guide.id}`, "aria-controls": "guide",
+      on: {
+        click: () => choose(index),
+        keydown: (/** @type {KeyboardEvent} */ event) => {
+          const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+          if (!step) return;
+          const next = (index + step + all.length) % all.length;
+          choose(next);
+          tabs[next].focus();
+        },
+      },
+    }, guide.label));
+  choose(0);
+  return h("div", { class: "set-up" },
+    h("div", { class: "waiting", "aria-hidden": "true" }, h("i", {}), h("i", {}), h("i", {})),
+    h("h2", {}, "Waiting for the first trace"),
+    h("p", { class: "lead" }, "Send a request to a function that exports here. Its trace appears within a second."),
+    h("div", { class: "tabs", role: "tablist", "aria-label": "Set-up" }, ...tabs), panel,
+    h("p", { class: "muted" }, "Or drop a file with OTLP JSON or X-Ray documents on this page."));
+}

@@ -1,0 +1,249 @@
+// The JSON API of the console, as src/api writes it. Nanoseconds and 64-bit integers are decimal strings.
+
+export type Status = "ok" | "error" | "fault" | "throttle" | "unset";
+export type ValueType = "string" | "int" | "double" | "bool" | "bytes" | "array" | "map" | "empty";
+
+export interface Value {
+  type: ValueType;
+  value: unknown;
+}
+
+export interface Attribute extends Value {
+  key: string;
+}
+
+export interface Info {
+  version: string;
+  started_at: string;
+  http: string;
+  xray: string | null;
+  traces: number;
+  spans: number;
+  bytes: number;
+  max_bytes: number;
+  evicted_traces: number;
+}
+
+export interface Cost {
+  read_units: number;
+  write_units: number;
+  gb_seconds: number;
+  dollars_per_million: number;
+}
+
+export interface Summary {
+  id: string;
+  xray_id: string;
+  received_at: string;
+  start: string;
+  duration: string;
+  root: { service: string; name: string; kind: string; span: string } | null;
+  method: string | null;
+  route: string | null;
+  path: string | null;
+  status_code: number | null;
+  status: Status;
+  error_spans: number;
+  spans: number;
+  services: string[];
+  user: string | null;
+  cold_start: boolean | null;
+  cost: Cost | null;
+  otlp_spans: number;
+  xray_spans: number;
+  state: "complete" | "in_progress" | "root_missing" | "parents_missing";
+  pinned: boolean;
+}
+
+export interface Traces {
+  traces: Summary[];
+  total: number;
+  next: string | null;
+  evicted: number;
+}
+
+export interface SpanEvent {
+  time: string;
+  name: string;
+  attributes: Attribute[];
+}
+
+export interface Link {
+  trace: string;
+  span: string;
+  attributes: Attribute[];
+  known: boolean;
+  direction: "out" | "in";
+}
+
+export interface Span {
+  id: string;
+  index: number;
+  parent: number | null;
+  depth: number;
+  children: number[];
+  placeholder: boolean;
+  service: string;
+  name: string;
+  telling: string | null;
+  kind: string;
+  start: string;
+  end: string;
+  duration: string;
+  self: string;
+  critical: string;
+  status: Status;
+  status_message: string | null;
+  resource: number | null;
+  scope: number | null;
+  attributes: Attribute[];
+  trace_state: string;
+  events: SpanEvent[];
+  links: Link[];
+  in: ("otlp" | "xray")[];
+  marks: string[];
+  skew: string | null;
+  dropped_attributes: number;
+  dropped_events: number;
+  dropped_links: number;
+}
+
+export interface Log {
+  time: string;
+  severity: string;
+  severity_number: number;
+  body: string;
+  body_value: Value | null;
+  span: string | null;
+  resource: number;
+  attributes: Attribute[];
+}
+
+export interface NameRow {
+  service: string;
+  name: string;
+  kind: string;
+  count: number;
+  total: string;
+  self: string;
+  critical: string;
+  max: string;
+  p95: string;
+  errors: number;
+}
+
+export interface Mark {
+  code: string;
+  spans: number[];
+}
+
+export interface TraceData {
+  summary: Summary;
+  resources: { service: string; attributes: Attribute[] }[];
+  scopes: { name: string; version: string }[];
+  spans: Span[];
+  logs: Log[];
+  critical_path: { span: number; start: string; end: string }[];
+  names: NameRow[];
+  marks: Mark[];
+}
+
+export interface Refusal {
+  code: string;
+  path: string;
+}
+
+export interface Document {
+  received_at: string;
+  bytes: number;
+  raw: string;
+  id: string;
+  parent_id: string | null;
+  name: string;
+  type: string;
+  refused: Refusal[];
+}
+
+export interface MapNode {
+  id: string;
+  name: string;
+  type: string;
+  requests: number;
+  average: string;
+  ok: number;
+  errors: number;
+  faults: number;
+  throttles: number;
+  only_aws: boolean;
+}
+
+export interface MapEdge {
+  from: string;
+  to: string;
+  requests: number;
+  average: string;
+  only_aws: boolean;
+}
+
+export interface Segment {
+  depth: number;
+  node: string | null;
+  id: string | null;
+  parent_id: string | null;
+  name: string;
+  type: string;
+  origin: string | null;
+  namespace: string | null;
+  start: string;
+  duration: string;
+  in_progress: boolean;
+  status: Status;
+  http_status: number | null;
+  only_aws: boolean;
+  annotations?: Record<string, unknown> | null;
+  metadata?: Record<string, unknown> | null;
+  aws?: Record<string, unknown> | null;
+  http?: Record<string, unknown> | null;
+  sql?: Record<string, unknown> | null;
+  cause?: Record<string, unknown> | string | null;
+  links?: unknown[] | null;
+}
+
+export interface XrayData {
+  documents: Document[];
+  map: { nodes: MapNode[]; edges: MapEdge[] };
+  timeline: Segment[];
+}
+
+export interface HoneycombData {
+  events: { span: string; time: string; fields: Record<string, unknown> }[];
+  sample_rate: number;
+  left_out: { reason: string; rate: number | null } | null;
+}
+
+export interface SideRow {
+  name: string;
+  otlp: string | null;
+  xray: string | null;
+  xray_place: string | null;
+  state: "both" | "otlp_only" | "xray_only" | "differs";
+}
+
+export interface SidesData {
+  otlp: unknown;
+  xray: unknown;
+  rows: SideRow[];
+}
+
+export interface HealthData {
+  senders: { service: string; signal: string; spans: number; last: string }[];
+  refused: { code: string; count: number; last: string; detail: string; flag: string | null }[];
+  declared_drops: { service: string; destination: string; reason: string; count: number }[];
+}
+
+export interface Problem {
+  title: string;
+  status: number;
+  detail?: string;
+  code?: string;
+}
