@@ -256,11 +256,10 @@ scale: ## write the tables of docs/cost.md
 	docs/generate/scale.py
 	docs/generate/bill.py
 
-.PHONY: pictures
-pictures: x86_64 ## write the pictures of docs/traces.md from exported traces
-	$(build_tests)
-	"$(rust_targets)/debug/examples/traces" .aws-sam/x86_64/{Api,Stream}Function/bootstrap > docs/traces/data.json
-	docs/generate/pictures.py
+.PHONY: spans
+spans: ## write docs/traces/data.json, the spans of some invocations, for docs/cost.md
+	cargo build --locked --workspace --examples --bins
+	"$(rust_targets)/debug/examples/traces" "$(rust_targets)"/debug/{api,stream} > docs/traces/data.json
 
 .PHONY: screenshots
 screenshots: $(python) ## write the screenshots of the console in docs/traces from requests to the local server

@@ -1,9 +1,9 @@
-//! Exports the traces for the pictures of `docs/traces.md`.
+//! Exports the spans of some invocations for the figures of `docs/cost.md`.
 //!
 //! Runs the functions in an emulated Lambda: the home feed with a cold start and warm, a new post, and the stream batch
 //! with the post's side effects. Prints the documents of the X-Ray daemon and the spans of the OTLP receiver as JSON.
 //!
-//! usage: traces API STREAM (the paths of the two binaries), see `make pictures`
+//! usage: traces API STREAM (the paths of the two binaries), see `make spans`
 
 use std::error::Error;
 use std::io::Write as _;
