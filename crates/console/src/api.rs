@@ -1,0 +1,7 @@
+//! The JSON API of the page and of programs.
+
+pub(crate) mod events;
+pub(crate) mod guard;
+pub(crate) mod list;
+pub(crate) mod problem;
+pub(crate) mod routes;
