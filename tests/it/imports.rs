@@ -11,9 +11,10 @@ use graph::Graph;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const CRUDDUR: &str = "src/lib.rs";
 const LAMBDA_SPANS: &str = "crates/lambda-spans/src/lib.rs";
+const CONSOLE: &str = "crates/console/src/lib.rs";
 
 /// The modules at the top of each crate. A module imports from the rows below its own only.
-const LAYERS: [(&str, &[&[&str]]); 2] = [
+const LAYERS: [(&str, &[&[&str]]); 3] = [
     (
         CRUDDUR,
         &[
@@ -35,6 +36,18 @@ const LAYERS: [(&str, &[&[&str]]); 2] = [
             &["trace"],
             &["propagation"],
             &["attributes", "clock", "variables"],
+        ],
+    ),
+    (
+        CONSOLE,
+        &[
+            &["server"],
+            &["api", "options", "page"],
+            &["receive"],
+            &["analysis", "host"],
+            &["health", "store"],
+            &["model"],
+            &["clock", "json"],
         ],
     ),
 ];
