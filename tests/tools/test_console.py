@@ -287,6 +287,19 @@ def test_page_reconnects_after_a_restart(chromium):
             expect(listed(page)).to_have_attribute("data-id", trace_id(2))
 
 
+def test_trace_that_is_shown_outlives_the_console(chromium):
+    with context_of(chromium) as open_page:
+        with console() as first:
+            page = open_page(first.url)
+            visit(page, first, send(first))
+            expect(tree(page)).to_have_count(3)
+        expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
+        expect(tree(page)).to_have_count(3)
+        with console(first.port):
+            expect(page.locator("[data-state=gone]")).to_be_visible()
+            expect(tree(page)).to_have_count(3)
+
+
 def test_tabs_share_one_stream(chromium, server):
     with context_of(chromium) as open_page:
         first, second = open_page(server.url), open_page(server.url)
