@@ -72,7 +72,7 @@ def context_of(chromium, size=DESKTOP, theme="light", **options):
         permissions=["clipboard-read", "clipboard-write"],
         **options,
     )
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
 
     def report(text):
         faults.append(text)
