@@ -86,6 +86,7 @@ def test_empty_list_shows_set_up_for_each_language(page, server):
         expect(page.get_by_role("tabpanel")).to_contain_text(words)
     page.get_by_role("tab", name="Python").click()
     expect(page.get_by_role("tabpanel")).to_contain_text(f"OTEL_EXPORTER_OTLP_ENDPOINT={server.url}")
+    expect(page.get_by_role("tabpanel")).to_contain_text(f"AWS_XRAY_DAEMON_ADDRESS={server.xray}")
 
 
 def test_new_trace_appears_without_reload(page, server):
