@@ -906,6 +906,8 @@ def test_honeycomb_shows_the_stored_events(page, server):
     page.get_by_role("button", name="Raw").click()
     events = json.loads(page.locator("pre.raw").inner_text())
     assert events[0]["data"]["name"] == "GET /api/activities/home"
+    sent = {item["key"]: data.plain(item["value"]) for item in home(trace)[0]["attributes"]}
+    assert sent.items() <= events[0]["data"].items()
     page.reload()
     expect(page.locator("pre.raw")).to_be_visible()
 
