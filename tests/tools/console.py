@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import tempfile
 import urllib.request
@@ -12,7 +13,8 @@ from playwright.sync_api import sync_playwright
 from processes import free_port, wait_until
 
 PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", "target"), "debug/lambda-console")
-CHROMIUM = "/usr/bin/chromium"
+# GitHub's machines have Chrome instead.
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or "chromium"
 # The page itself needs no Node.js. npm installs what checks it.
 AXE = Path(".tools/node/node_modules/axe-core/axe.min.js")
 PHONE, DESKTOP = (360, 740), (1280, 800)
@@ -51,7 +53,7 @@ def answers(url):
 
 @contextlib.contextmanager
 def browser():
-    """Yields Debian's Chromium. Only its own sandbox, which needs a user other than root, is off."""
+    """Yields Chromium without its sandbox, which needs a user other than root."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
@@ -70,7 +72,7 @@ def context_of(chromium, size=DESKTOP, theme="light", **options):
         permissions=["clipboard-read", "clipboard-write"],
         **options,
     )
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
 
     def report(text):
         faults.append(text)

@@ -9,10 +9,13 @@ import { button, h } from "./dom.js";
 
 /** @type {() => Key[]} */
 let current = () => [];
+/** What may be typed into the search of a view, with its meaning. @type {() => [string, string][]} */
+let syntax = () => [];
 
-/** @param {() => Key[]} keys */
-export function listenToKeys(keys) {
+/** @param {() => Key[]} keys @param {() => [string, string][]} typed */
+export function listenToKeys(keys, typed) {
   current = keys;
+  syntax = typed;
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]")) return;
     const typing = isTyping(event.target);
@@ -43,7 +46,9 @@ export function showKeys() {
         h("kbd", {}, `${key.control ? "Ctrl " : ""}${NAMES[one] ?? one}`),
       ])),
       h("dd", {}, key.label)));
-  openDialog("Keyboard", h("dl", { class: "keys" }, ...rows));
+  const typed = syntax().map(([text, meaning]) => h("div", { class: "key-row" }, h("dt", {}, h("code", {}, text)), h("dd", {}, meaning)));
+  openDialog("Keyboard", h("div", {}, h("dl", { class: "keys" }, ...rows),
+    typed.length > 0 && h("h3", { class: "keys-title" }, "In the search"), typed.length > 0 && h("dl", { class: "keys" }, ...typed)));
 }
 
 /**

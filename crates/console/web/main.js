@@ -14,7 +14,7 @@ import { TracesView } from "./traces.js";
 
 /**
  * `update` follows the address. It returns false if the address needs another view.
- * @typedef {{ element: HTMLElement, keys: Key[], update: () => boolean, retry: () => void, dispose: () => void }} View
+ * @typedef {{ element: HTMLElement, keys: Key[], update: () => boolean, retry: () => void, dispose: () => void, syntax?: [string, string][] }} View
  */
 
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
@@ -153,7 +153,7 @@ const GLOBAL = [
   { keys: ["?"], label: "Show this list", act: showKeys },
   { keys: ["g"], label: "Go to all traces", act: () => go(href([], zoneParams())) },
 ];
-listenToKeys(() => [...(view?.keys ?? []), ...GLOBAL]);
+listenToKeys(() => [...(view?.keys ?? []), ...GLOBAL], () => view?.syntax ?? []);
 document.getElementById("skip")?.addEventListener("click", () => main.focus());
 
 applyTheme();

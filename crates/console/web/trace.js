@@ -69,6 +69,8 @@ export class TraceView {
   #loading = null;
   /** A newer state of the trace than the one that is shown. @type {Summary | null} */
   #newer = null;
+  /** Whether the console has forgotten the trace that is shown. */
+  #gone = false;
   #stop;
 
   /** @param {string} text the trace id in the address */
@@ -78,6 +80,7 @@ export class TraceView {
     this.element.append(this.#head, h("div", { class: "message" }));
     this.#stop = onStream(({ type, data }) => {
       if (type === "trace" && data.id === this.id) this.#received(data);
+      if (type === "cleared" || (type === "deleted" && data.id === this.id)) this.retry();
     });
     this.#load();
   }
@@ -126,8 +129,21 @@ export class TraceView {
     return true;
   }
 
-  retry() {
-    this.#load({ quietly: true });
+  /** Looks whether the trace has changed or is gone. What the reader sees stays. */
+  async retry() {
+    if (!this.#trace) {
+      if (!this.#loading) this.#load();
+      return;
+    }
+    try {
+      const { traces } = await request(`api/traces?limit=1&q=${this.id}`);
+      const summary = traces.find((/** @type {Summary} */ one) => one.id === this.id);
+      this.#gone = !summary;
+      if (summary) this.#received(summary);
+      this.#drawHead();
+    } catch {
+      // The banner says that the console does not answer.
+    }
   }
 
   dispose() {
@@ -154,8 +170,7 @@ export class TraceView {
     };
   }
 
-  /** @param {{ quietly?: boolean }} [options] quietly: only draws a trace that has changed */
-  async #load({ quietly = false } = {}) {
+  async #load() {
     this.#loading?.abort();
     const loading = (this.#loading = new AbortController());
     if (!this.#trace) this.#message("loading");
@@ -163,7 +178,8 @@ export class TraceView {
       /** @type {TraceData} */
       const data = await request(`api/traces/${encodeURIComponent(this.text)}`, { signal: loading.signal });
       if (loading.signal.aborted) return;
-      if (quietly && this.#trace && !differs(this.#trace.data.summary, data.summary)) return;
+      this.#loading = null;
+      this.#gone = false;
       this.#trace = new Trace(data, address().params.get("clocks") === "adjusted");
       this.id = data.summary.id;
       this.#newer = null;
@@ -174,6 +190,7 @@ export class TraceView {
       this.update();
     } catch (error) {
       if (loading.signal.aborted) return;
+      this.#loading = null;
       // A trace that is shown stays, while the banner says that the console does not answer.
       if (this.#trace && !(error instanceof Refused)) return;
       this.#trace = null;
@@ -224,7 +241,8 @@ export class TraceView {
         h("h1", {}, ...titleParts(summary)),
         statusChip(summary.status, summary.status_code),
         state && h("span", { class: "chip state-chip", "data-state": summary.state }, state),
-        this.#newer && button("up", more > 0 ? `${number(more)} more spans` : "Updated", () => this.#load(), { text: true, class: "button primary news" }),
+        this.#gone && h("span", { class: "chip state-chip", "data-state": "gone" }, "No longer kept"),
+      this.#newer && button("up", more > 0 ? `${number(more)} more spans` : "Updated", () => this.#load(), { text: true, class: "button primary news" }),
         h("div", { class: "space" }),
         h("div", { class: "group actions" },
           button("pin", summary.pinned ? "Pinned" : "Pin", () => this.#pin(), { text: true, "aria-pressed": String(summary.pinned), title: "A pinned trace is not evicted" }),
@@ -336,7 +354,7 @@ export class TraceView {
 
 /** @param {Summary} a @param {Summary} b */
 function differs(a, b) {
-  return a.received_at !== b.received_at || a.spans !== b.spans || a.state !== b.state || a.xray_spans !== b.xray_spans || a.otlp_spans !== b.otlp_spans;
+  return a.received_at !== b.received_at || a.spans !== b.spans || a.state !== b.state || a.xray_spans !== b.xray_spans || a.otlp_spans !== b.otlp_spans || a.logs !== b.logs;
 }
 
 /** @param {Summary} summary */

@@ -97,7 +97,7 @@ export class TracesView {
         button("trash", "Clear", () => this.#clear(), { text: true }),
         file),
       this.#chips,
-      h("div", { class: "news-bar" }, this.#news),
+      h("div", { class: "news-bar", role: "status" }, this.#news),
       this.#scroller,
     );
     onStream(({ type, data }) => {
@@ -121,6 +121,17 @@ export class TracesView {
     { keys: ["p"], label: "Pause or resume", act: () => this.#togglePause() },
     { keys: ["."], label: "Show new traces", act: () => this.#showNews() },
     { keys: ["e"], label: "Only traces with errors", act: () => update({ error: !address().params.has("error") }) },
+  ];
+
+  /** @type {[string, string][]} */
+  syntax = [
+    ["text", "in any name, id, attribute, event or log line"],
+    ["key=value", "a span has this value"],
+    ["key!=value", "no span has this value"],
+    ["key>5, key<5", "compared as numbers"],
+    ["key=*", "a span has the attribute"],
+    ["!key", "no span has the attribute"],
+    ["trace id", "opens the trace, in W3C or X-Ray form"],
   ];
 
   update() {

@@ -51,6 +51,7 @@ export interface Summary {
   cost: Cost | null;
   otlp_spans: number;
   xray_spans: number;
+  logs: number;
   state: "complete" | "in_progress" | "root_missing" | "parents_missing";
   pinned: boolean;
 }

@@ -474,6 +474,8 @@ export class Waterfall {
     const indent = h("span", { class: "indent" });
     indent.style.inlineSize = `calc(var(--indent) * ${Math.min(row.level - 1, DEEPEST)})`;
     const matching = row.members ? row.members.some((member) => this.#matching.has(member)) : this.#matching.has(row.span);
+    // A group has the telling attribute that all its spans share.
+    const telling = row.members?.some((member) => this.trace.spans[member].telling !== span.telling) ? null : span.telling;
     const status = row.members ? (totals?.errors ? "fault" : "ok") : span.status;
     return h("div", {
       role: "row", id: `row-${index}`, "data-row": index,
@@ -486,7 +488,7 @@ export class Waterfall {
         h("i", { class: "dot", "aria-hidden": "true" }),
         totals && h("b", { class: "times" }, `${number(totals.count)} × `),
         h("span", { class: "label", title: `${span.service}\n${span.name}` }, span.placeholder ? "Span not received" : span.name),
-        !row.members && span.telling && h("span", { class: "telling" }, span.telling),
+        telling && h("span", { class: "telling" }, telling),
         this.#differentService(row) && h("span", { class: "telling" }, span.service),
         totals && totals.errors > 0 && badge("alert", plural(totals.errors, "error")),
         !row.members && isError(span.status) && badge("alert", statusName(span.status)),
