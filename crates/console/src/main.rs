@@ -77,6 +77,8 @@ async fn show(target: &Target, path: &str, text: fn(&serde_json::Value) -> Strin
 
 async fn serve(options: &Serve, files: &[PathBuf]) -> Result<(), RunError> {
     let console = Console::start(options.options()).await?;
+    // Before the text after which a user may press Ctrl-C.
+    let stop_requested = stop_requested().map_err(RunError::Signal)?;
     print(io::stdout(), &banner(console.addresses(), options.port, options.xray_port));
     for path in files {
         let bytes = std::fs::read(path).map_err(|source| RunError::File { path: path.clone(), source })?;
@@ -85,7 +87,7 @@ async fn serve(options: &Serve, files: &[PathBuf]) -> Result<(), RunError> {
             print(io::stdout(), &format!("{}\n", console.page_url(trace)));
         }
     }
-    stop_requested().await.map_err(RunError::Signal)?;
+    stop_requested.await;
     // An open page must not delay the end.
     tokio::time::timeout(STOP_TIMEOUT, console.stop()).await.ok();
     Ok(())
@@ -107,19 +109,26 @@ fn banner(addresses: Addresses, port: u16, xray_port: u16) -> String {
     text
 }
 
-/// Waits for Ctrl-C or, on Unix, for the SIGTERM of `kill` and `docker stop`.
-async fn stop_requested() -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
+/// Starts to listen for Ctrl-C or, on Unix, for the SIGTERM of `kill` and `docker stop`, and returns a future that completes
+/// with it.
+#[cfg(unix)]
+fn stop_requested() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
         tokio::select! {
-            result = tokio::signal::ctrl_c() => result,
-            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    })
+}
+
+#[cfg(windows)]
+fn stop_requested() -> io::Result<impl Future<Output = ()>> {
+    let mut ctrl_c = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        ctrl_c.recv().await;
+    })
 }
 
 /// Ignores write errors: `lambda-console | head` closes the pipe early.

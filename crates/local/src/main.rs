@@ -53,12 +53,14 @@ async fn run(options: Options) -> Result<(), RunError> {
     };
     let spans = Spans::install(settings(&options, console.as_ref()))?;
     let server = LocalServer::start(&options, Clock::system(), Some(&spans)).await?;
+    // Before the text that asks for Ctrl-C.
+    let stop_requested = stop_requested().map_err(RunError::Signal)?;
     print(
         io::stdout(),
         &banner::text(&server, console.as_ref().map(|console| banner::Console::new(console, &options))),
     );
 
-    stop_requested().await.map_err(RunError::Signal)?;
+    stop_requested.await;
     if !server.stop().await {
         print(io::stderr(), "Stopped before all requests were finished.\n");
     }
@@ -90,19 +92,26 @@ fn settings(options: &Options, console: Option<&Console>) -> Settings {
     }
 }
 
-/// Waits for Ctrl-C or, on Unix, for the SIGTERM of `kill` and `docker stop`.
-async fn stop_requested() -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
+/// Starts to listen for Ctrl-C or, on Unix, for the SIGTERM of `kill` and `docker stop`, and returns a future that completes
+/// with it.
+#[cfg(unix)]
+fn stop_requested() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
         tokio::select! {
-            result = tokio::signal::ctrl_c() => result,
-            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    })
+}
+
+#[cfg(windows)]
+fn stop_requested() -> io::Result<impl Future<Output = ()>> {
+    let mut ctrl_c = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        ctrl_c.recv().await;
+    })
 }
 
 /// Formats the error and, on indented lines, its causes.
