@@ -28,7 +28,16 @@ def local_server():
         output = Path(folder, "output")
         with output.open("w") as out:
             process = subprocess.Popen(
-                [PROGRAM, "--port", str(port), "--dynamodb-port", str(aws_port), "--data-dir", f"{folder}/data", "--no-console"],
+                [
+                    PROGRAM,
+                    "--port",
+                    str(port),
+                    "--dynamodb-port",
+                    str(aws_port),
+                    "--data-dir",
+                    f"{folder}/data",
+                    "--no-console",
+                ],
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
