@@ -14,7 +14,7 @@ import urllib.request
 from collections import defaultdict
 
 import pytest
-from console import api, browser, context_of
+from console import api, context_of
 from local_server import local_server
 from otlp import complete_spans, from_json, receiver
 from playwright.sync_api import expect
@@ -211,10 +211,10 @@ def test_honeycomb_events_are_the_spans_that_otlp_got(observed):
             assert {name: of for name, (_, of) in span["attributes"]}.items() <= one.items()
 
 
-def test_request_is_followed_from_the_terminal_to_the_page():
+def test_request_is_followed_from_the_terminal_to_the_page(chromium):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with local_server("--console-port", str(port)) as server, browser() as chromium, context_of(chromium) as open_page:
+    with local_server("--console-port", str(port)) as server, context_of(chromium) as open_page:
         page = open_page(f"{url}/")
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         status, trace = call(server, "GET", "/api/activities/notifications")

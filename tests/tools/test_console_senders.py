@@ -10,7 +10,7 @@ import sys
 
 import grpc
 import pytest
-from console import api, browser, console, context_of
+from console import api, console, context_of
 from console_data import trace_id, xray_id
 from documents import blocks
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -81,10 +81,10 @@ def test_python_example_with_opentelemetry_is_shown(server):
     assert path_names(spans(server, trace)) == [["handler"]]
 
 
-def test_page_shows_the_traces_of_both_python_examples(server):
+def test_page_shows_the_traces_of_both_python_examples(chromium, server):
     for example in blocks(README, "python", CHAPTER):
         python(server, "-c", example)
-    with browser() as chromium, context_of(chromium) as open_page:
+    with context_of(chromium) as open_page:
         page = open_page(server.url)
         for name, count, tab in [("handler", 1, "Honeycomb"), ("example", 2, "X-Ray")]:
             page.goto(server.url)
@@ -127,6 +127,21 @@ def test_spans_of_opentelemetry_sdk_arrive_complete(server, form, compression):
         assert [(one["name"], one["time"]) for one in of["events"]] == [
             (name, str(at)) for name, at, _ in span["events"]
         ]
+
+
+@pytest.mark.parametrize("form", ["protobuf", "json"])
+def test_log_lines_of_opentelemetry_sdk_join_their_span(server, form):
+    with receiver("127.0.0.1") as reference:
+        python(server, "tests/tools/sender_otel.py", form, reference.endpoint)
+    ((trace, span),) = [key for key, of in complete_spans(reference.requests()).items() if of["kind"] == 2]
+    logs = api(server.url, f"traces/{trace}")["logs"]
+    assert [(one["severity_number"], one["severity"], one["span"]) for one in logs] == [
+        (13, "WARN", span),
+        (6, "DEBUG", span),
+    ]
+    assert logs[0]["body"] == "no <b>user</b>"
+    assert logs[0]["attributes"] == [{"key": "user", "type": "string", "value": "worf"}]
+    assert json.loads(logs[1]["body"]) == {"found": [1, 2.5], "next": None}
 
 
 def test_grpc_exporter_gets_the_setting_for_http():
