@@ -185,10 +185,10 @@ receivers: $(python) ## decode spans for X-Ray with opentelemetry-proto and chec
 	$(pytest) -n 2 tests/tools/test_receivers.py
 
 .PHONY: console
-console: $(python) $(node) ## check the types of the console's page, and use it in a browser (tsc, Playwright, axe)
+console: $(python) $(node) ## use the console in a browser, and send to it with the SDKs of others (tsc, Playwright, axe)
 	.tools/node/node_modules/.bin/tsc --project crates/console/web
 	$(build_tests)
-	$(pytest) -n 2 tests/tools/test_console.py
+	$(pytest) -n 2 tests/tools/test_console*.py
 
 .PHONY: instructions
 instructions: ## compare the instructions of tracing with benches/instructions.txt (UPDATE=1 writes it); needs valgrind

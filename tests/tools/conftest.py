@@ -29,6 +29,15 @@ def engine():
         yield
 
 
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser. Playwright permits only one at a time."""
+    from console import browser
+
+    with browser() as found:
+        yield found
+
+
 @pytest.fixture(scope="session", params=["dev", "prod"])
 def variant(request):
     """A deployment with default parameters, and one with every parameter set."""

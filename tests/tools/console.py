@@ -1,6 +1,7 @@
 """A console on free ports, and a browser that fails a test on any error of the page."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -26,18 +27,18 @@ addEventListener("securitypolicyviolation", (event) => reportRefusal(`${event.vi
 
 
 @contextlib.contextmanager
-def console(port=None, *options):
+def console(port=None, *options, listen="127.0.0.1"):
     """Yields `url` and the address of the X-Ray receiver, `xray`, of a new console."""
     port, xray = port or free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="console-") as folder:
         output = Path(folder, "output")
         with output.open("w") as out:
-            command = [PROGRAM, "--port", str(port), "--xray-port", str(xray), *options]
-            process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
-        url = f"http://127.0.0.1:{port}"
+            addresses = ["--listen", listen, "--port", str(port), "--xray-port", str(xray)]
+            process = subprocess.Popen([PROGRAM, *addresses, *options], stdout=out, stderr=subprocess.STDOUT)
+        url = f"http://{listen}:{port}"
         try:
             wait_until("the console answers", lambda: answers(url), process, log=output)
-            yield SimpleNamespace(url=url, xray=f"127.0.0.1:{xray}", port=port)
+            yield SimpleNamespace(url=url, xray=f"{listen}:{xray}", port=port)
         finally:
             process.terminate()
             process.wait(timeout=60)
@@ -45,10 +46,15 @@ def console(port=None, *options):
 
 def answers(url):
     try:
-        with urllib.request.urlopen(f"{url}/api/info", timeout=60):
-            return True
+        return bool(api(url, "info"))
     except OSError:
         return False
+
+
+def api(url, path):
+    """Returns an answer of the console's JSON API."""
+    with urllib.request.urlopen(f"{url}/api/{path}", timeout=60) as response:
+        return json.load(response)
 
 
 @contextlib.contextmanager

@@ -34,7 +34,12 @@ def first_cells(path, chapter):
 
 
 def shell_blocks(path, chapter=None):
-    return [token.content for token, _ in _tokens(path, chapter) if (token.type, token.info) == ("fence", "sh")]
+    return blocks(path, "sh", chapter)
+
+
+def blocks(path, language, chapter=None):
+    """Returns the code blocks in one language, such as `sh`."""
+    return [token.content for token, _ in _tokens(path, chapter) if (token.type, token.info) == ("fence", language)]
 
 
 def _spans(token):

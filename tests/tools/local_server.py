@@ -21,32 +21,32 @@ SETTINGS = {
 
 
 @contextlib.contextmanager
-def local_server():
-    """Yields the URLs of the API and of the AWS services, `api` and `aws`, and an access token, `token`."""
+def local_server(*options, **variables):
+    """Yields the URLs of the API and of the AWS services, `api` and `aws`, and an access token, `token`.
+
+    It has no console unless there are `options`. `printed` and `lines` return what it has written to standard output
+    and to standard error.
+    """
     with tempfile.TemporaryDirectory(prefix="cruddur-data-") as folder:
         port, aws_port = free_port(), free_port()
-        output = Path(folder, "output")
-        with output.open("w") as out:
-            process = subprocess.Popen(
-                [
-                    PROGRAM,
-                    "--port",
-                    str(port),
-                    "--dynamodb-port",
-                    str(aws_port),
-                    "--data-dir",
-                    f"{folder}/data",
-                    "--no-console",
-                ],
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        addresses = ["--port", str(port), "--dynamodb-port", str(aws_port), "--data-dir", f"{folder}/data"]
+        command = [PROGRAM, *addresses, *(options or ["--no-console"])]
+        with output.open("w") as out, errors.open("w") as err:
+            process = subprocess.Popen(command, env=os.environ | variables, stdout=out, stderr=err)
         api = f"http://127.0.0.1:{port}"
         try:
-            wait_until("the local server is healthy", lambda: is_healthy(api), process, log=output)
+            wait_until("the local server is healthy", lambda: is_healthy(api), process, log=errors)
             token = access_token(api)
-            wait_until("the demo data is complete", lambda: has_demo_data(api, token), process, log=output)
-            yield SimpleNamespace(api=api, aws=f"http://127.0.0.1:{aws_port}", token=token)
+            wait_until("the demo data is complete", lambda: has_demo_data(api, token), process, log=errors)
+            yield SimpleNamespace(
+                api=api,
+                aws=f"http://127.0.0.1:{aws_port}",
+                token=token,
+                printed=output.read_text,
+                lines=lambda: errors.read_text().splitlines(),
+                process=process,
+            )
         finally:
             process.terminate()
             process.wait(timeout=60)

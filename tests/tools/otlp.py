@@ -1,10 +1,12 @@
 """A receiver of traces by OTLP/HTTP with protobuf, plain or gzip, like a collector or Honeycomb."""
 
+import base64
 import contextlib
 import gzip
 import threading
 from types import SimpleNamespace
 
+from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -13,6 +15,7 @@ from processes import http_server
 
 # Small requests are not compressed.
 _DECODERS = {"gzip": gzip.decompress, None: bytes}
+_IDS = {"traceId", "spanId", "parentSpanId"}
 
 
 class Receiver:
@@ -21,6 +24,7 @@ class Receiver:
     def __init__(self):
         self.endpoint = None
         self.faults = []
+        self._requests = []
         self._spans = []
         self._lock = threading.Lock()
 
@@ -33,7 +37,12 @@ class Receiver:
         request = ExportTraceServiceRequest.FromString(_DECODERS[encoding](body))
         spans = list(_spans(request))
         with self._lock:
+            self._requests.append(request)
             self._spans += spans
+
+    def requests(self):
+        with self._lock:
+            return list(self._requests)
 
     def spans(self):
         with self._lock:
@@ -64,6 +73,74 @@ def _spans(request):
                     parent=span.parent_span_id.hex(),
                     links={link.trace_id.hex() for link in span.links},
                 )
+
+
+def complete_spans(requests):
+    """Returns everything that the requests say of each span, by its trace id and its own id."""
+    found = {}
+    for request in requests:
+        for resource in request.resource_spans:
+            for scope in resource.scope_spans:
+                for span in scope.spans:
+                    key = span.trace_id.hex(), span.span_id.hex()
+                    assert key not in found, f"span {key} arrived twice"
+                    found[key] = {
+                        "resource": sorted(values_of(resource.resource.attributes)),
+                        "scope": (scope.scope.name, scope.scope.version, values_of(scope.scope.attributes)),
+                        "parent": span.parent_span_id.hex(),
+                        "state": span.trace_state,
+                        "name": span.name,
+                        "kind": span.kind,
+                        "start": span.start_time_unix_nano,
+                        "end": span.end_time_unix_nano,
+                        "attributes": values_of(span.attributes),
+                        "events": [(one.name, one.time_unix_nano, values_of(one.attributes)) for one in span.events],
+                        "links": [
+                            (one.trace_id.hex(), one.span_id.hex(), one.trace_state, values_of(one.attributes))
+                            for one in span.links
+                        ],
+                        "status": (span.status.code, span.status.message),
+                        "dropped": (
+                            span.dropped_attributes_count,
+                            span.dropped_events_count,
+                            span.dropped_links_count,
+                        ),
+                    }
+    return found
+
+
+def values_of(attributes):
+    """Returns the attributes in their order, each value with its type."""
+    return [(one.key, _value(one.value)) for one in attributes]
+
+
+def _value(value):
+    kind = value.WhichOneof("value")
+    of = kind and getattr(value, kind)
+    match kind:
+        case "array_value":
+            return kind, [_value(one) for one in of.values]
+        case "kvlist_value":
+            return kind, values_of(of.values)
+    return kind, of
+
+
+def from_json(request):
+    """Returns a request in OTLP's JSON as protobuf. OTLP writes ids in hexadecimal, other JSON of protobuf in Base64."""
+    return json_format.ParseDict(_with_base64_ids(request), ExportTraceServiceRequest())
+
+
+def _with_base64_ids(value):
+    match value:
+        case dict():
+            return {key: _base64(of) if key in _IDS else _with_base64_ids(of) for key, of in value.items()}
+        case list():
+            return [_with_base64_ids(one) for one in value]
+    return value
+
+
+def _base64(id_text):
+    return base64.b64encode(bytes.fromhex(id_text)).decode()
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import re
 
 import console_data as data
 import pytest
-from console import DESKTOP, PHONE, browser, console, context_of, violations
+from console import DESKTOP, PHONE, console, context_of, violations
 from console_data import documents, home, query, span, span_id, spans_request, trace_id
 from playwright.sync_api import expect
 
@@ -14,12 +14,6 @@ expect.set_options(timeout=60_000)
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script><b>bold</b>"
 TIMES = "\u00d7"
 STACK = "  0: cruddur::store::feed::query\n     at src/store/feed.rs:88"
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(name="server")
