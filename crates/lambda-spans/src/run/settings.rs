@@ -43,6 +43,11 @@ const UNSUPPORTED: [(&str, &str); 10] = [
     ("AWS_XRAY_COLLECTOR_ENDPOINT", "set AWS_XRAY_DAEMON_ADDRESS"),
 ];
 
+/// OpenTelemetry's own lines of level INFO, such as that a tracer provider was set, help nobody who reads a function's log.
+fn default_log_filter() -> Targets {
+    Targets::new().with_default(DEFAULT_LOG_LEVEL).with_target("opentelemetry", LevelFilter::WARN)
+}
+
 /// The settings of tracing, read once from the environment.
 ///
 #[doc = include_str!("../../docs/settings.md")]
@@ -148,7 +153,7 @@ impl Settings {
             limits: SpanLimits::read(&mut reader),
             hook: SpanHook::default(),
             logs: true,
-            log_filter: reader.log_filter().unwrap_or_else(|| Targets::new().with_default(DEFAULT_LOG_LEVEL)),
+            log_filter: reader.log_filter().unwrap_or_else(default_log_filter),
             log_buffer: reader
                 .choice(&["LAMBDA_SPANS_LOG_BUFFER"], &[("debug", LevelFilter::DEBUG), ("trace", LevelFilter::TRACE)]),
             warnings: Vec::new(),
@@ -313,6 +318,14 @@ mod tests {
         assert!(settings.enabled);
         assert_eq!(settings.budget, Duration::from_millis(800));
         assert_eq!(settings.warnings(), []);
+    }
+
+    #[test]
+    fn default_log_filter_hides_info_of_opentelemetry() {
+        let filter = read(&[]).log_filter;
+        assert!(!filter.would_enable("opentelemetry", &tracing::Level::INFO));
+        assert!(filter.would_enable("opentelemetry", &tracing::Level::WARN));
+        assert!(filter.would_enable("shop", &tracing::Level::INFO));
     }
 
     #[test]
