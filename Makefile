@@ -333,7 +333,7 @@ $(node): crates/console/web/package.json crates/console/web/package-lock.json
 	rm -rf $(@D)
 	mkdir -p $(@D)
 	cp $^ $(@D)
-	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 # No package contains these two prebuilt. They run for milliseconds, so they are not optimized. The build folder is deleted
