@@ -6,6 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
+use axum::middleware::map_response;
+use axum::response::Response;
 use cruddur::api::{self, AppState, Compat, Identity, Keys};
 use cruddur::clock::Clock;
 use cruddur::domain::{Id, Ttl};
@@ -119,6 +123,7 @@ impl LocalServer {
         let router = rebinding::guard(router, api.local_addr()?, &options.allow_origin);
         let router = spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone()));
         let router = overload::limit(router, overload::RUNNING, overload::WAITING, &options.allow_origin);
+        let router = router.layer(map_response(forbid_storing));
         let api = HttpServer::start(api, router)?;
         Ok(Self { api, pump, endpoint, bridge, database, data_dir, issuer, compat: options.compat, post })
     }
@@ -178,6 +183,12 @@ impl LocalServer {
         self.database.stop().await;
         api && endpoint && bridge && pump
     }
+}
+
+/// Forbids caches to store what the API's router has not answered, such as an access token or a rejection.
+async fn forbid_storing(mut response: Response) -> Response {
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Creates the table and the demo data if they are missing, and returns a visible post.

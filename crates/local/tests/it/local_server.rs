@@ -182,6 +182,26 @@ async fn week2_requests_act_as_andrewbrown() {
 }
 
 #[tokio::test]
+async fn local_responses_are_not_cached() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path()).await.unwrap();
+    for (host, body, expected) in [
+        (server.api().to_string(), r#"{"handle":"worf"}"#, StatusCode::OK),
+        (server.api().to_string(), "{}", StatusCode::UNPROCESSABLE_ENTITY),
+        ("foreign.example".to_owned(), r#"{"handle":"worf"}"#, StatusCode::MISDIRECTED_REQUEST),
+    ] {
+        let request = Request::post(format!("http://{}/local/sign-in", server.api()))
+            .header("host", host)
+            .header("content-type", "application/json");
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let response = client.request(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let cached = response.headers().get("cache-control").and_then(|value| value.to_str().ok());
+        assert_eq!((response.status(), cached), (expected, Some("no-store")));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn only_allowed_origins_can_call_the_api() {
     let folder = tempfile::tempdir().unwrap();
     let server = start_with(folder.path(), &["--allow-origin", "http://localhost:5173"]).await.unwrap();
