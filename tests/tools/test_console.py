@@ -430,14 +430,19 @@ def test_only_matches_keep_their_ancestors(page, server):
     assert labels(page) == ["GET /api/activities/home", "home-activities"]
 
 
+def drag(page, selector, start, end):
+    """Drags the mouse between two parts of the width of an element."""
+    box = page.locator(selector).bounding_box()
+    page.mouse.move(box["x"] + box["width"] * start, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * end, box["y"] + 10, steps=4)
+    page.mouse.up()
+
+
 def test_drag_zooms_and_back_undoes_it(page, server):
     visit(page, server, send(server))
     expect(tree(page)).to_have_count(3)
-    box = page.locator(".ruler").bounding_box()
-    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 10)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 10, steps=4)
-    page.mouse.up()
+    drag(page, ".ruler", 0.25, 0.5)
     expect(page).to_have_url(re.compile(r"zoom=\d+-\d+"))
     start, end = (int(of) for of in re.search(r"zoom=(\d+)-(\d+)", page.url).groups())
     assert abs(start - 3_000_000) < 100_000
@@ -445,11 +450,7 @@ def test_drag_zooms_and_back_undoes_it(page, server):
     expect(page.get_by_role("button", name="Reset zoom")).to_be_visible()
     page.go_back()
     expect(page.get_by_role("button", name="Reset zoom")).to_be_hidden()
-    box = page.locator(".minimap").bounding_box()
-    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 10)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 10, steps=4)
-    page.mouse.up()
+    drag(page, ".minimap", 0.5, 0.75)
     expect(page).to_have_url(re.compile(r"zoom=\d+-\d+"))
     page.keyboard.press("0")
     expect(page).not_to_have_url(re.compile("zoom="))

@@ -1,60 +1,33 @@
 // View 4: the events as Honeycomb stores them, as a table and raw.
 
 import { update } from "./address.js";
-import { request } from "./api.js";
 import { copyButton, fill, h, icon } from "./dom.js";
+import { FetchedTab } from "./fetched.js";
 import { clock, number, plural } from "./format.js";
 import { jsonTree, longText } from "./json.js";
-import { failure } from "./xray.js";
 
 /** @import { HoneycombData } from "./types.js" */
 /** @import { Trace } from "./model.js" */
-/** @import { Key } from "./keys.js" */
 /** @import { State } from "./trace.js" */
 
 // These come first, the others follow in alphabetical order.
 const FIRST = ["name", "duration_ms", "service.name", "error", "http.route", "http.response.status_code", "trace.parent_id", "trace.span_id", "trace.trace_id", "meta.signal_type", "meta.annotation_type", "SampleRate"];
 const MOST = 500;
 
-export class Honeycomb {
-  element = h("div", { class: "honeycomb" }, h("p", { class: "loading", role: "status" }, "Loading the events …"));
-  /** @type {Key[]} */
-  keys = [];
-  /** @type {HoneycombData | null} */
-  #data = null;
-  /** @type {State | null} */
-  #state = null;
-  #abort = new AbortController();
-
+/** @extends {FetchedTab<HoneycombData>} */
+export class Honeycomb extends FetchedTab {
   /** @param {Trace} trace */
   constructor(trace) {
-    this.trace = trace;
-    this.#load();
+    super(trace, "honeycomb", h("div", { class: "honeycomb" }, h("p", { class: "loading", role: "status" }, "Loading the events …")));
   }
 
-  async #load() {
-    try {
-      this.#data = await request(`api/traces/${this.trace.data.summary.id}/honeycomb`, { signal: this.#abort.signal });
-      this.#draw();
-    } catch (error) {
-      if (!this.#abort.signal.aborted) fill(this.element, failure(error, () => this.#load()));
-    }
+  /** @override @param {State} before @param {State} state */
+  differs(before, state) {
+    return before.raw !== state.raw || before.event !== state.event;
   }
 
-  dispose() {
-    this.#abort.abort();
-  }
-
-  /** @param {State} state */
-  update(state) {
-    const before = this.#state;
-    this.#state = state;
-    if (before && (before.raw !== state.raw || before.event !== state.event)) this.#draw();
-  }
-
-  #draw() {
-    const data = this.#data;
-    if (!data) return;
+  /** @override @param {HoneycombData} data */
+  draw(data) {
     if (!data.events.length) {
       const left = data.left_out;
       fill(this.element, h("div", { class: "message", "data-left-out": left?.reason ?? "" }, h("h2", {}, "Honeycomb got nothing of this trace"),
@@ -63,7 +36,7 @@ export class Honeycomb {
           : h("p", {}, "No span arrived over OTLP, and nothing in the X-Ray documents says why.")));
       return;
     }
-    const raw = this.#state?.raw ?? false;
+    const raw = this.state?.raw ?? false;
     const text = JSON.stringify(data.events.map((event) => ({ time: event.time, samplerate: data.sample_rate, data: event.fields })), null, 2);
     const scroller = h("div", { class: "scroller", tabindex: "0", role: "group", "aria-label": "Events" });
     fill(this.element,
@@ -88,7 +61,7 @@ export class Honeycomb {
     const columns = this.#columns(data);
     const rows = data.events.slice(0, MOST).map((event, index) => {
       const key = String(index);
-      const open = this.#state?.event === key;
+      const open = this.state?.event === key;
       return h("tr", { role: "row", class: open ? "selected" : null },
         h("th", { role: "rowheader", scope: "row", class: "num" }, h("button", { type: "button", class: "as-link", "aria-expanded": String(open), on: { click: () => update({ event: open ? null : key }, { replace: true }) } }, clock(event.time))),
         ...columns.map((column) => {
@@ -97,7 +70,7 @@ export class Honeycomb {
           return h("td", { role: "cell", class: number_ ? "num" : null }, value === undefined ? h("span", { class: "muted", "aria-label": "not set" }, "·") : typeof value === "string" ? longText(value) : String(value));
         }));
     });
-    const opened = this.#state?.event !== null ? data.events[Number(this.#state?.event)] : undefined;
+    const opened = this.state?.event !== null ? data.events[Number(this.state?.event)] : undefined;
     return h("div", {},
       opened && h("section", { class: "block", "aria-label": "Selected event" }, h("div", { class: "block-head" }, h("h2", {}, String(opened.fields.name ?? "Event")), copyButton(JSON.stringify(opened.fields, null, 2), "Copy the event as JSON")),
         h("div", { class: "json" }, jsonTree(opened.fields))),

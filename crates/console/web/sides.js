@@ -3,9 +3,9 @@
 import { update } from "./address.js";
 import { request } from "./api.js";
 import { button, fill, h, icon } from "./dom.js";
+import { failure } from "./fetched.js";
 import { number } from "./format.js";
 import { jsonBox, longText } from "./json.js";
-import { failure } from "./xray.js";
 
 /** @import { SideRow, SidesData } from "./types.js" */
 /** @import { Trace } from "./model.js" */

@@ -1,8 +1,8 @@
 // View 3: the documents that X-Ray got, drawn as the AWS console draws them, and raw.
 
 import { update } from "./address.js";
-import { request } from "./api.js";
-import { button, copyButton, fill, h, icon, s } from "./dom.js";
+import { copyButton, fill, h, icon, s } from "./dom.js";
+import { FetchedTab } from "./fetched.js";
 import { clock, duration, number, plural, size, tick, timestamp } from "./format.js";
 import { jsonBox, jsonTree } from "./json.js";
 import { Scale } from "./scale.js";
@@ -10,7 +10,6 @@ import { statusChip } from "./traces.js";
 
 /** @import { Document, MapEdge, MapNode, Segment, XrayData } from "./types.js" */
 /** @import { Trace } from "./model.js" */
-/** @import { Key } from "./keys.js" */
 /** @import { State } from "./trace.js" */
 
 const COLUMN = 210;
@@ -37,45 +36,20 @@ const REFUSALS = /** @type {Record<string, string>} */ ({
   too_many_annotations: "The document has more than 50 annotations.",
 });
 
-export class Xray {
-  element = h("div", { class: "scroller xray", role: "group", "aria-label": "X-Ray", tabindex: "0" }, h("p", { class: "loading", role: "status" }, "Loading the documents …"));
-  /** @type {Key[]} */
-  keys = [];
-  /** @type {XrayData | null} */
-  #data = null;
-  /** @type {State | null} */
-  #state = null;
-  #abort = new AbortController();
-
+/** @extends {FetchedTab<XrayData>} */
+export class Xray extends FetchedTab {
   /** @param {Trace} trace */
   constructor(trace) {
-    this.trace = trace;
-    this.#load();
+    super(trace, "xray", h("div", { class: "scroller xray", role: "group", "aria-label": "X-Ray", tabindex: "0" }, h("p", { class: "loading", role: "status" }, "Loading the documents …")));
   }
 
-  async #load() {
-    try {
-      this.#data = await request(`api/traces/${this.trace.data.summary.id}/xray`, { signal: this.#abort.signal });
-      this.#draw();
-    } catch (error) {
-      if (!this.#abort.signal.aborted) fill(this.element, failure(error, () => this.#load()));
-    }
+  /** @override @param {State} before @param {State} state */
+  differs(before, state) {
+    return before.span !== state.span;
   }
 
-  dispose() {
-    this.#abort.abort();
-  }
-
-  /** @param {State} state */
-  update(state) {
-    const before = this.#state;
-    this.#state = state;
-    if (before && before.span !== state.span) this.#draw();
-  }
-
-  #draw() {
-    const data = this.#data;
-    if (!data) return;
+  /** @override @param {XrayData} data */
+  draw(data) {
     if (!data.documents.length) {
       fill(this.element, h("div", { class: "message" }, h("h2", {}, "X-Ray got nothing of this trace"),
         h("p", {}, "No segment document arrived over UDP. In AWS, X-Ray gets a trace only if it is sampled."),
@@ -104,7 +78,7 @@ export class Xray {
     const groups = new Map();
     timeline.forEach((segment, index) => groups.set(segment.node, [...(groups.get(segment.node) ?? []), index]));
     const rows = [...groups].flatMap(([id, members]) => {
-      const node = this.#data?.map.nodes.find((one) => one.id === id);
+      const node = this.data?.map.nodes.find((one) => one.id === id);
       const depth = Math.min(...members.map((index) => timeline[index].depth));
       return [
         node && h("tr", { role: "row", class: "node-row" }, h("th", { role: "rowheader", colspan: 5, scope: "rowgroup" },
@@ -126,7 +100,7 @@ export class Xray {
 
   /** @param {Segment} segment @param {number} depth @param {number} start @param {Scale} scale */
   #segment(segment, depth, start, scale) {
-    const open = Boolean(segment.id) && this.#state?.span === segment.id && !segment.only_aws;
+    const open = Boolean(segment.id) && this.state?.span === segment.id && !segment.only_aws;
     const indent = h("span", { class: "indent" });
     indent.style.inlineSize = `calc(var(--indent) * ${Math.min(depth, 20)})`;
     const bar = h("i", { class: `bar ${segment.status}${segment.only_aws ? " dashed" : ""}${segment.in_progress ? " running" : ""}` });
@@ -151,14 +125,8 @@ export class Xray {
 
   /** @param {Segment} segment */
   #documentOf(segment) {
-    return this.#data?.documents.find((document) => document.id === segment.id) ?? null;
+    return this.data?.documents.find((document) => document.id === segment.id) ?? null;
   }
-}
-
-/** @param {unknown} error @param {() => void} retry */
-export function failure(error, retry) {
-  return h("div", { class: "message", role: "alert" }, icon("alert"), h("h2", {}, "This cannot be shown"), h("p", {}, error instanceof Error ? error.message : String(error)),
-    button(null, "Try again", retry, { text: true }));
 }
 
 /** What the AWS console shows in the tabs of a segment. @param {Segment} segment @param {Document | null} document */
