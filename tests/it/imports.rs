@@ -48,7 +48,7 @@ const LAYERS: [(&str, &[&[&str]]); 3] = [
             &["analysis", "host"],
             &["health", "store"],
             &["model"],
-            &["clock", "json"],
+            &["clock", "json", "stop"],
         ],
     ),
 ];

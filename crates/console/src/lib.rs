@@ -24,6 +24,7 @@ mod options;
 mod page;
 mod receive;
 mod server;
+mod stop;
 mod store;
 
 pub use clock::{Clock, Nanos};
@@ -32,3 +33,4 @@ pub use options::{GRPC_PORT, HTTP_PORT, MAX_BYTES, Options, XRAY_PORT};
 pub use receive::intake::DecodeError;
 pub use receive::limits::Limits;
 pub use server::{Addresses, Console, StartError};
+pub use stop::stop_requested;

@@ -78,7 +78,7 @@ async fn show(target: &Target, path: &str, text: fn(&serde_json::Value) -> Strin
 async fn serve(options: &Serve, files: &[PathBuf]) -> Result<(), RunError> {
     let console = Console::start(options.options()).await?;
     // Before the text after which a user may press Ctrl-C.
-    let stop_requested = stop_requested().map_err(RunError::Signal)?;
+    let stop_requested = lambda_console::stop_requested().map_err(RunError::Signal)?;
     print(io::stdout(), &banner(console.addresses(), options.port, options.xray_port));
     for path in files {
         let bytes = std::fs::read(path).map_err(|source| RunError::File { path: path.clone(), source })?;
@@ -107,28 +107,6 @@ fn banner(addresses: Addresses, port: u16, xray_port: u16) -> String {
         text += &format!("OTLP/gRPC      port {GRPC_PORT} is in use, so gRPC clients get no hint\n");
     }
     text
-}
-
-/// Starts to listen for Ctrl-C or, on Unix, for the SIGTERM of `kill` and `docker stop`, and returns a future that completes
-/// with it.
-#[cfg(unix)]
-fn stop_requested() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-#[cfg(windows)]
-fn stop_requested() -> io::Result<impl Future<Output = ()>> {
-    let mut ctrl_c = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        ctrl_c.recv().await;
-    })
 }
 
 /// Ignores write errors: `lambda-console | head` closes the pipe early.

@@ -1,43 +1,25 @@
 //! The text that the local server prints when it is ready.
 
-use std::net::SocketAddr;
-
 use crate::dynamodb::TABLE;
 use crate::local_server::LocalServer;
 use crate::options::{LegacyClient, Options};
 use crate::seed::{ANDREW, USERS};
 use crate::sign_in;
 
-/// The addresses of the console.
-#[derive(Debug)]
-pub struct Console {
-    url: String,
-    xray: Option<SocketAddr>,
-    /// The ports that were in use.
-    replaced: Vec<u16>,
+/// Returns the line with the addresses of `console`, which was started with `options`.
+pub fn traces(console: &lambda_console::Console, options: &Options) -> String {
+    let addresses = console.addresses();
+    let xray = addresses.xray.map(|xray| format!(", and X-Ray documents on UDP {xray}")).unwrap_or_default();
+    let found = [(options.console_port, Some(addresses.http)), (lambda_console::XRAY_PORT, addresses.xray)];
+    let replaced =
+        found.into_iter().filter(|(port, found)| *port != 0 && found.is_some_and(|found| found.port() != *port));
+    let replaced = replaced.map(|(port, _)| format!("\n             (port {port} is in use by another program)"));
+    format!("\n  Traces     {}; also receives OTLP/HTTP{xray}{}", console.url(), replaced.collect::<String>())
 }
 
-impl Console {
-    /// Returns the addresses of `console`, which was started with `options`.
-    pub fn new(console: &lambda_console::Console, options: &Options) -> Self {
-        let addresses = console.addresses();
-        let found = [(options.console_port, Some(addresses.http)), (lambda_console::XRAY_PORT, addresses.xray)];
-        let replaced =
-            found.into_iter().filter(|(port, found)| *port != 0 && found.is_some_and(|found| found.port() != *port));
-        Self { url: console.url(), xray: addresses.xray, replaced: replaced.map(|(port, _)| port).collect() }
-    }
-
-    fn text(&self) -> String {
-        let xray = self.xray.map(|xray| format!(", and X-Ray documents on UDP {xray}")).unwrap_or_default();
-        let replaced =
-            self.replaced.iter().map(|port| format!("\n             (port {port} is in use by another program)"));
-        format!("\n  Traces     {}; also receives OTLP/HTTP{xray}{}", self.url, replaced.collect::<String>())
-    }
-}
-
-/// Returns the addresses, the user or users, and commands to try.
-pub fn text(server: &LocalServer, console: Option<Console>) -> String {
-    let traces = console.map(|console| console.text()).unwrap_or_default();
+/// Returns the addresses, the user or users, and commands to try. `traces` is the line of the console.
+pub fn text(server: &LocalServer, traces: Option<&str>) -> String {
+    let traces = traces.unwrap_or_default();
     let api = server.api();
     let endpoint = server.endpoint();
     let bridge = server.bridge().map(|address| format!(" and http://{address}")).unwrap_or_default();

@@ -54,10 +54,10 @@ async fn run(options: Options) -> Result<(), RunError> {
     let spans = Spans::install(settings(&options, console.as_ref()))?;
     let server = LocalServer::start(&options, Clock::system(), Some(&spans)).await?;
     // Before the text that asks for Ctrl-C.
-    let stop_requested = stop_requested().map_err(RunError::Signal)?;
+    let stop_requested = lambda_console::stop_requested().map_err(RunError::Signal)?;
     print(
         io::stdout(),
-        &banner::text(&server, console.as_ref().map(|console| banner::Console::new(console, &options))),
+        &banner::text(&server, console.as_ref().map(|console| banner::traces(console, &options)).as_deref()),
     );
 
     stop_requested.await;
@@ -90,28 +90,6 @@ fn settings(options: &Options, console: Option<&Console>) -> Settings {
         true => settings.with_terminal(),
         false => settings.with_request_lines(console.map(|console| format!("{}#/trace/", console.url())).as_deref()),
     }
-}
-
-/// Starts to listen for Ctrl-C or, on Unix, for the SIGTERM of `kill` and `docker stop`, and returns a future that completes
-/// with it.
-#[cfg(unix)]
-fn stop_requested() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-#[cfg(windows)]
-fn stop_requested() -> io::Result<impl Future<Output = ()>> {
-    let mut ctrl_c = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        ctrl_c.recv().await;
-    })
 }
 
 /// Formats the error and, on indented lines, its causes.

@@ -100,16 +100,7 @@ fn equals(value: &Value, text: &str) -> bool {
     let is_number = matches!(value, Value::Int(_) | Value::Double(_));
     #[expect(clippy::float_cmp, reason = "the user names the exact value")]
     let same = || value.number().zip(text.parse::<f64>().ok()).is_some_and(|(one, other)| one == other);
-    match value {
-        Value::Array(items) => items.iter().any(|item| item.text() == text),
-        Value::Empty
-        | Value::String(_)
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Double(_)
-        | Value::Bytes(_)
-        | Value::Map(_) => is_number && same(),
-    }
+    if let Value::Array(items) = value { items.iter().any(|item| item.text() == text) } else { is_number && same() }
 }
 
 impl Filter {

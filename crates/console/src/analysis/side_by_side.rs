@@ -257,7 +257,7 @@ impl Members {
         match name {
             "name" => self.take("metadata.lambda_spans.span.name").or_else(|| {
                 let (place, found) = self.take("name")?;
-                // The operation of an AWS call is a member of its own.
+                // X-Ray stores the operation of an AWS call in a separate member.
                 let operation = self.all.get("aws.operation").map(String::as_str).unwrap_or_default();
                 let is_whole = self.is_aws_call && value == format!("{found}.{operation}");
                 Some((place, if is_whole { value.to_owned() } else { found }))

@@ -67,15 +67,10 @@ pub(crate) fn own(span: &Span) -> Option<String> {
 
 /// Returns the value as text; of a list, its items.
 fn plain(value: &Value) -> String {
-    match value {
-        Value::Array(items) => items.iter().map(Value::text).collect::<Vec<_>>().join(", "),
-        Value::Empty
-        | Value::String(_)
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Double(_)
-        | Value::Bytes(_)
-        | Value::Map(_) => value.text().into_owned(),
+    if let Value::Array(items) = value {
+        items.iter().map(Value::text).collect::<Vec<_>>().join(", ")
+    } else {
+        value.text().into_owned()
     }
 }
 

@@ -21,7 +21,7 @@ use super::response::Format;
 use crate::health::Refusal;
 use crate::host::{Admission, Forbidden};
 
-/// The requests that are read or wait. More are told to retry later.
+/// The maximum number of requests that are read or wait. Further ones get 503 with `Retry-After`.
 const MAX_REQUESTS: usize = 64;
 /// The requests that are decoded at the same time.
 const MAX_DECODED: usize = 2;

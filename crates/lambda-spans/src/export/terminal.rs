@@ -11,7 +11,7 @@ use crate::attributes::{
     DB_COLLECTION_NAME, ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE, URL_PATH,
 };
 use crate::trace::finished::FinishedSpans;
-use crate::trace::tree::SpanTree;
+use crate::trace::tree::{SpanTree, is_root};
 
 const BAR: usize = 24;
 const NAME_WIDTH: usize = 44;
@@ -33,7 +33,7 @@ const SHOWN: [&str; 7] = [
 ];
 
 /// How traces are printed on standard error.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Terminal {
     /// Each trace as a tree of spans.
     Trees,
@@ -53,9 +53,8 @@ impl Terminal {
 }
 
 fn lines(spans: &[SpanData], link: &str) -> String {
-    let tree = SpanTree::new(spans);
-    let requests = tops(spans, &tree).filter(|(_, span)| span.span_kind == SpanKind::Server);
-    requests.map(|(_, span)| line(span, link)).collect()
+    let requests = spans.iter().filter(|span| span.span_kind == SpanKind::Server && is_root(span));
+    requests.map(|span| line(span, link)).collect()
 }
 
 fn line(span: &SpanData, link: &str) -> String {
@@ -63,8 +62,8 @@ fn line(span: &SpanData, link: &str) -> String {
     let route =
         attribute(span, HTTP_ROUTE).or_else(|| attribute(span, URL_PATH)).unwrap_or_else(|| span.name.to_string());
     let status = attribute(span, HTTP_RESPONSE_STATUS_CODE).unwrap_or_else(|| "-".to_owned());
-    let (milliseconds, trace_id) = (length(span).as_secs_f64() * 1000.0, span.span_context.trace_id());
-    format!("{method:<7} {route:<ROUTE_WIDTH$} {status:>3} {milliseconds:>9.2} ms  {link}{trace_id}\n")
+    let (duration, trace_id) = (milliseconds(length(span)), span.span_context.trace_id());
+    format!("{method:<7} {route:<ROUTE_WIDTH$} {status:>3} {duration:>12}  {link}{trace_id}\n")
 }
 
 fn attribute(span: &SpanData, key: &str) -> Option<String> {
@@ -77,19 +76,14 @@ fn tree(spans: &[SpanData]) -> String {
     let tree = SpanTree::new(spans);
     let table = only_table(spans);
     let in_table = table.as_ref().map(|table| format!("  table={table}")).unwrap_or_default();
-    for (position, top) in tops(spans, &tree) {
+    let one_table = table.is_some();
+    let tops = tree.order().iter().copied().filter(|position| tree.parent(*position).is_none());
+    for (position, top) in sorted(spans, tops) {
         text.push_str(&format!("\ntrace {}{in_table}\n", top.span_context.trace_id()));
-        let one_table = table.is_some();
         let view = TraceView { begin: top.start_time, length: length(top), spans, tree: &tree, one_table };
         view.draw(&mut text, (position, top));
     }
     text
-}
-
-/// Returns the spans without a parent by start.
-fn tops<'a>(spans: &'a [SpanData], tree: &SpanTree) -> impl Iterator<Item = (usize, &'a SpanData)> {
-    let tops = tree.order().iter().copied().filter(|position| tree.parent(*position).is_none());
-    sorted(spans, tops).into_iter()
 }
 
 /// Returns the table of all spans that have one, if it is the same. The lines of the spans then leave it out.

@@ -43,7 +43,7 @@ const UNSUPPORTED: [(&str, &str); 10] = [
     ("AWS_XRAY_COLLECTOR_ENDPOINT", "set AWS_XRAY_DAEMON_ADDRESS"),
 ];
 
-/// OpenTelemetry's own lines of level INFO, such as that a tracer provider was set, help nobody who reads a function's log.
+/// Returns the filter without `RUST_LOG`: level INFO, but WARN for OpenTelemetry, which reports each start at INFO.
 fn default_log_filter() -> Targets {
     Targets::new().with_default(DEFAULT_LOG_LEVEL).with_target("opentelemetry", LevelFilter::WARN)
 }
