@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use opentelemetry::{Key, Value};
@@ -11,7 +10,9 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use super::flush::FlushMode;
 use crate::capture::limits::SpanLimits;
 use crate::capture::span_filter::{self, ChosenFilter};
-use crate::export::pipeline::{ExportSettings, Viewer};
+use crate::export::pipeline::ExportSettings;
+#[cfg(feature = "http")]
+use crate::export::pipeline::Viewer;
 use crate::export::resource::ResourceSettings;
 use crate::export::terminal::Terminal;
 use crate::otlp::proxy::ProxySettings;
@@ -196,7 +197,7 @@ impl Settings {
     /// [`Spans::server`](crate::Spans::server).
     #[cfg(feature = "http")]
     #[must_use]
-    pub fn with_viewer(mut self, otlp: SocketAddr, xray: Option<SocketAddr>) -> Self {
+    pub fn with_viewer(mut self, otlp: std::net::SocketAddr, xray: Option<std::net::SocketAddr>) -> Self {
         self.export.viewer = Some(Viewer { otlp, xray });
         self
     }
