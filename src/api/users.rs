@@ -36,6 +36,7 @@ struct ProfileResponse {
     handle: HandleText,
     display_name: String,
     bio: String,
+    /// The number of unexpired posts, at most 100.
     cruds_count: u64,
 }
 
@@ -64,10 +65,17 @@ pub(super) async fn feed(
         let page = Paginator::open(&state, page.bind_to(format_args!("@{}", handle.folded())), None, now)?;
         let user = state.store.user(&handle).await?.ok_or(NO_SUCH_USER)?;
         let user_uuid = user.author.user_uuid;
+        let count = async {
+            match state.compat {
+                Compat::Later => state.store.posts_count(user_uuid, now).await,
+                // The response has no profile.
+                Compat::Week2 => Ok(0),
+            }
+        };
         let (profile, found, count) = tokio::try_join!(
             state.store.profile(&user.sub),
             state.store.feed(user_uuid, now, page.limit, page.before),
-            state.store.posts_count(user_uuid, now),
+            count,
         )?;
         let profile = profile.ok_or(NO_SUCH_USER)?;
         record_result_length(found.rows.len());

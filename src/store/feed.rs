@@ -10,9 +10,8 @@ use super::{Store, StoreError};
 use crate::domain::{Id, Post, Ttl};
 
 /// The maximum result of [`Store::posts_count`].
-const MAX_COUNTED: i32 = 1000;
-/// The maximum number of `Query` calls of [`Store::posts_count`]. Each evaluates up to 1,000 items, including expired
-/// ones, or 1 MB.
+const MAX_COUNTED: i32 = 100;
+/// The maximum number of `Query` calls of [`Store::posts_count`]. Each evaluates up to 100 items, including expired ones.
 const MAX_COUNT_QUERIES: usize = 3;
 
 impl Store {
@@ -56,7 +55,7 @@ impl Store {
         pages::read([query], limits).await?.into_page(limits.rows).try_map(|item| items::read_post(&item))
     }
 
-    /// Returns the number of posts of a user that are live at `now`, at most 1,000. Eventually consistent.
+    /// Returns the number of posts of a user that are live at `now`, at most 100. Eventually consistent.
     ///
     /// # Errors
     /// Those of every read: `Throttled`, `Unavailable`, `Rejected`.
