@@ -122,7 +122,7 @@ impl LocalServer {
         let router = api::router(AppState { store, clock, keys, identity, origins, compat }).merge(sign_in);
         let router = rebinding::guard(router, api.local_addr()?, &options.allow_origin);
         let router = spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone()));
-        let router = overload::limit(router, overload::RUNNING, overload::WAITING, &options.allow_origin);
+        let router = overload::limit(router, overload::running(), overload::WAITING, &options.allow_origin);
         let router = router.layer(map_response(forbid_storing));
         let api = HttpServer::start(api, router)?;
         Ok(Self { api, pump, endpoint, bridge, database, data_dir, issuer, compat: options.compat, post })

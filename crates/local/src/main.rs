@@ -14,6 +14,7 @@ use cruddur_local::options::Options;
 use lambda_console::Console;
 use lambda_spans::{InstallError, Settings, Spans};
 use mimalloc::MiMalloc;
+use tokio::runtime;
 
 /// With glibc's allocator, a loaded server spends a quarter of its CPU time in `malloc` and `free`.
 #[global_allocator]
@@ -30,13 +31,20 @@ enum RunError {
     Start(#[from] StartError),
     #[error(transparent)]
     Console(#[from] lambda_console::StartError),
+    #[error("cannot start threads")]
+    Runtime(#[source] io::Error),
     #[error("cannot listen for Ctrl-C")]
     Signal(#[source] io::Error),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Options::parse()).await {
+/// The number of tasks that a thread runs before it checks for new connections and requests. The embedded database runs
+/// on these threads, so a task may take milliseconds. With Tokio's default of 61, rejections under overload were late.
+const TASKS_PER_CHECK: u32 = 8;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let runtime = runtime::Builder::new_multi_thread().enable_all().event_interval(TASKS_PER_CHECK).build();
+    match runtime.map_err(RunError::Runtime).and_then(|runtime| runtime.block_on(run(options))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print(io::stderr(), &with_causes(&error));

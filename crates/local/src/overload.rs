@@ -1,7 +1,9 @@
 //! Rejects requests early under overload, so that the accepted ones stay fast.
 
 use std::convert::Infallible;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,13 +19,19 @@ use tower::ServiceExt;
 use tower::limit::ConcurrencyLimit;
 use tower::load_shed::LoadShed;
 
-/// The number of requests that run at once. More would only compete for the CPU and for SQLite's writer.
-pub const RUNNING: usize = 32;
+/// The number of requests that run at once on each CPU. More would only compete for the CPU and for SQLite's writer.
+const RUNNING_PER_CPU: usize = 4;
 /// The number of requests that wait for their turn. The server rejects further requests.
-pub const WAITING: usize = 96;
+pub const WAITING: usize = 56;
 
 /// This route answers even under overload, so that monitoring can distinguish overload from a crash.
 const HEALTH_CHECK: &str = "/api/health-check";
+
+/// Returns the number of requests that run at once on this machine.
+#[must_use]
+pub fn running() -> usize {
+    RUNNING_PER_CPU * thread::available_parallelism().map_or(1, NonZero::get)
+}
 
 /// Limits `router` to `running` requests at once and `waiting` requests in a queue.
 ///
