@@ -8,7 +8,7 @@ from console import DESKTOP, PHONE, api, console, context_of, violations
 from console_data import home, span, spans_request, trace_id
 from playwright.sync_api import expect
 
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=8_000)
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 

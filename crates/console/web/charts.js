@@ -81,8 +81,8 @@ function chart(title, { columns }, lines, text, bars = []) {
   }, svg, rule);
   const legend = lines.length > 1 && h("ul", { class: "plain chart-legend" }, ...lines.map((line) => h("li", { class: line.tint }, h("i", {}), h("span", {}, line.name))));
   return h("section", { class: "chart" },
-    h("div", { class: "chart-head" }, h("h3", {}, title), readout),
-    h("div", { class: "chart-frame" }, h("span", { class: "chart-most" }, text(most)), area, h("div", { class: "time-axis", "aria-hidden": "true" }, ...timeTicks({ ...columns, count: columns.count }).filter((_, index) => index % 2 === 0))),
+    h("div", { class: "chart-head" }, h("h3", {}, title), readout, h("span", { class: "chart-most", title: "The top of the chart" }, text(most))),
+    h("div", { class: "chart-frame" }, area, h("div", { class: "time-axis", "aria-hidden": "true" }, ...timeTicks({ ...columns, count: columns.count }).filter((_, index) => index % 2 === 0))),
     legend);
 }
 

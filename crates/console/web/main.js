@@ -78,6 +78,8 @@ function drawTop() {
     button("keyboard", "Keyboard shortcuts (?)", showKeys, { id: "keys", class: "button ghost only-icon" }),
   );
   if (focused) document.getElementById(focused)?.focus();
+  // The links scroll on a phone.
+  top.querySelector("[aria-current=page]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
 }
 
 function logo() {

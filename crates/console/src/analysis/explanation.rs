@@ -154,7 +154,11 @@ struct Field<'a> {
     present: Tally,
     /// The last event that has it itself, from 1 on.
     own: usize,
-    values: HashMap<Term<'a>, Tally>,
+    values: HashMap<Term<'a>, usize>,
+    /// By the positions of the values.
+    tallies: Vec<Tally>,
+    /// The value that was counted last, and its position. Most fields have the same value often.
+    recent: Option<(Term<'a>, usize)>,
     /// The greatest number of each event, and the event, from 1 on; `None` if a value is no number.
     numbers: Option<Vec<(usize, f64)>>,
 }
@@ -333,7 +337,21 @@ impl<'a> Field<'a> {
             },
             _ => self.numbers = None,
         }
-        self.values.entry(term).or_default().count(event);
+        let position = match &self.recent {
+            Some((recent, position)) if *recent == term => *position,
+            _ => {
+                let next = self.tallies.len();
+                let position = *self.values.entry(term.clone()).or_insert(next);
+                if position == next {
+                    self.tallies.push(Tally::default());
+                }
+                self.recent = Some((term, position));
+                position
+            }
+        };
+        if let Some(tally) = self.tallies.get_mut(position) {
+            tally.count(event);
+        }
     }
 
     fn ranked(&self, events: &[Counted], parts: &Parts) -> Option<Ranked> {
@@ -354,11 +372,10 @@ impl<'a> Field<'a> {
         if let Some(numbers) = numbers {
             values.extend(split_of(numbers, events, parts));
         } else {
-            values.extend(
-                self.values.iter().map(|(term, tally)| {
-                    (parts.rank(Operator::Equal, Some(term.text().into_owned()), tally), tally.mark)
-                }),
-            );
+            values.extend(self.values.iter().filter_map(|(term, position)| {
+                let tally = self.tallies.get(*position)?;
+                Some((parts.rank(Operator::Equal, Some(term.text().into_owned()), tally), tally.mark))
+            }));
         }
         values.retain(|(value, _)| value.score > 0.0);
         values.sort_by(|(one, _), (other, _)| {

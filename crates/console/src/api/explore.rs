@@ -1,6 +1,6 @@
 //! The charts of the view *Explore*: groups, heat map, explanation, and the keys to group by.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -130,7 +130,7 @@ impl Query {
     /// Passes the keys to group by, those of the most events first.
     pub(crate) fn keys<T>(&self, traces: &[Arc<Kept>], answer: impl FnOnce(&[Key<'_>]) -> T) -> T {
         self.with_events(traces, |events| {
-            let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+            let mut counts: HashMap<&str, (usize, usize)> = HashMap::new();
             for (event, number) in events.iter().zip(1..) {
                 event.fields(&mut |key, _, _| {
                     let (last, count) = counts.entry(key).or_default();
@@ -139,7 +139,8 @@ impl Query {
                 });
             }
             let mut keys: Vec<Key<'_>> = counts.into_iter().map(|(key, (_, events))| Key { key, events }).collect();
-            keys.sort_by_key(|key| std::cmp::Reverse(key.events));
+            // The order of a hash map differs between runs.
+            keys.sort_by_key(|key| (std::cmp::Reverse(key.events), key.key));
             keys.truncate(MAX_KEYS);
             answer(&keys)
         })
