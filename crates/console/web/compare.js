@@ -80,7 +80,7 @@ export class CompareView {
   }
 
   retry() {
-    if (!this.#data) this.#load();
+    if (!this.#data && !this.#loading) this.#load();
   }
 
   dispose() {
@@ -110,13 +110,18 @@ export class CompareView {
         /** @type {ComparisonData} */
         const data = await request(`api/comparison?${new URLSearchParams({ a, b })}`, { signal: loading.signal });
         if (loading.signal.aborted) return;
+        this.#loading = null;
         this.#data = data;
         this.#chosen = { a: data.a.summary, b: data.b.summary };
         this.#drawPickers();
         this.#draw(data);
-      } else await this.#offer(loading.signal);
+      } else {
+        await this.#offer(loading.signal);
+        if (!loading.signal.aborted) this.#loading = null;
+      }
     } catch (error) {
       if (loading.signal.aborted) return;
+      this.#loading = null;
       const code = error instanceof Refused ? error.problem.code ?? "" : "";
       fill(this.#result, h("div", { class: "message", role: "alert", "data-code": code }, icon("alert"), h("h2", {}, "These traces cannot be compared"),
         h("p", {}, MISSING[code] ?? (error instanceof Error ? error.message : String(error))), MISSING[code] && error instanceof Error && h("p", { class: "muted" }, error.message),

@@ -170,7 +170,7 @@ export class ExploreView {
   }
 
   retry() {
-    this.#load();
+    if (!this.#loading) this.#load();
   }
 
   dispose() {
@@ -290,6 +290,7 @@ export class ExploreView {
         request(`api/explore/groups?${groups}`, options), request(`api/explore/heat-map?${this.#base()}`, options), request(`api/traces?${traces}`, options),
       ]);
       if (loading.signal.aborted) return;
+      this.#loading = null;
       [this.#data, this.#heat, this.#list] = [data, heat, list];
       this.#lit.clear();
       this.#content.removeAttribute("aria-busy");
@@ -297,6 +298,7 @@ export class ExploreView {
       this.#explain();
     } catch (error) {
       if (loading.signal.aborted) return;
+      this.#loading = null;
       this.#content.hidden = true;
       this.#content.removeAttribute("aria-busy");
       fill(this.#state, failure(error, () => this.#load()));

@@ -236,7 +236,7 @@ pub(crate) fn explain(events: &[Event<'_>], region: &Region) -> Explanation {
     }
 }
 
-/// Returns random bits of an event. Sets of events are compared by the sum of their bits.
+/// Returns random bits of an event. Sets of events are compared by the exclusive or of their bits.
 fn mark(number: usize) -> u64 {
     let mut bits = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
