@@ -22,12 +22,14 @@ FOLDER = Path("docs/traces")
 SIZE = {"width": 1200, "height": 720}
 MOST_BYTES = 400_000
 READS = ["home", "notifications", "@bayko", "search?term=cloud", "@nobody", "home", "home"]
+# Charts need more requests.
+ROUNDS = 12
 
 
 def main():
     with local_server() as (api, console), browser() as chromium:
         use(api)
-        wait_for(lambda: len(traces(console)) > len(READS))
+        wait_for(lambda: len(traces(console)) > len(READS) * ROUNDS)
         kept = traces(console)
         home = newest(kept, lambda one: one["route"] == "/api/activities/home" and one["state"] == "complete")
         post = newest(kept, lambda one: one["method"] == "POST" and one["route"] == "/api/activities") or home
@@ -43,6 +45,8 @@ def main():
                     ("xray", f"#/trace/{home['id']}?tab=xray", ".map"),
                     ("honeycomb", f"#/trace/{home['id']}?tab=honeycomb", ".wide-table"),
                     ("sides", f"#/trace/{home['id']}?tab=sides", ".sides-table"),
+                    ("explore", f"#/explore?by=http.route&sort=p95&sel=--{median(kept)}-", ".explain-head"),
+                    ("compare", "#/compare?a={}&b={}".format(*fastest_and_slowest(kept)), ".compared"),
                 ]
             for name, place, ready in views:
                 page.goto(f"{console}/{place}")
@@ -77,7 +81,7 @@ def use(api):
     """Reads feeds, writes a post, and reads what does not exist."""
     token = access_token(api)
     get(f"{api}/api/activities", token, {"message": "Hello from the console", "ttl": "1-day"})
-    for path in READS:
+    for path in READS * ROUNDS:
         with contextlib.suppress(urllib.error.HTTPError):
             get(f"{api}/api/activities/{path}", token)
 
@@ -88,6 +92,19 @@ def traces(console):
 
 def newest(kept, wanted):
     return next((one for one in kept if wanted(one)), None)
+
+
+def median(kept):
+    """Returns the median duration in nanoseconds."""
+    durations = sorted(int(one["duration"]) for one in kept)
+    return durations[len(durations) // 2]
+
+
+def fastest_and_slowest(kept):
+    """Returns the ids of two requests for the home feed."""
+    homes = [one for one in kept if one["route"] == "/api/activities/home" and one["state"] == "complete"]
+    homes.sort(key=lambda one: int(one["duration"]))
+    return homes[0]["id"], homes[-1]["id"]
 
 
 def slowest(console, trace):

@@ -2,7 +2,9 @@
 
 import { address, go, href, onAddress, update } from "./address.js";
 import { onStream, openStream, request, streamState, Unreachable } from "./api.js";
+import { CompareView } from "./compare.js";
 import { announce, button, fill, h, icon } from "./dom.js";
+import { ExploreView } from "./explore.js";
 import { plural } from "./format.js";
 import { HealthView } from "./health.js";
 import { listenToKeys, showKeys } from "./keys.js";
@@ -26,13 +28,20 @@ const traces = new TracesView();
 /** @type {View | null} */
 let view = null;
 
+/** The views beside the list of traces and one trace. @type {{ path: string, label: string, make: () => View }[]} */
+const VIEWS = [
+  { path: "explore", label: "Explore", make: () => new ExploreView() },
+  { path: "compare", label: "Compare", make: () => new CompareView() },
+  { path: "health", label: "Health", make: () => new HealthView() },
+];
+
 function show() {
   const { path, params } = address();
   const zone = params.get("tz");
   if (zone === "utc" || zone === "local") settings.zone = zone;
   if (!view?.update()) {
     view?.dispose();
-    view = path[0] === "trace" ? new TraceView(path[1] ?? "") : path[0] === "health" ? new HealthView() : traces;
+    view = path[0] === "trace" ? new TraceView(path[1] ?? "") : VIEWS.find((one) => one.path === path[0])?.make() ?? traces;
     fill(main, view.element);
     view.update();
     if (view === traces) traces.resume();
@@ -57,7 +66,7 @@ function drawTop() {
   fill(
     top,
     h("a", { href: href([], zoneParams()), class: "brand", "aria-label": "lambda-console: all traces" }, logo(), h("span", {}, "lambda-console")),
-    h("nav", { "aria-label": "Views" }, link("Traces", "", place !== "health"), link("Health", "health", place === "health")),
+    h("nav", { "aria-label": "Views" }, link("Traces", "", !VIEWS.some((one) => one.path === place)), ...VIEWS.map(({ path, label }) => link(label, path, place === path))),
     h("div", { class: "space" }),
     h("span", { class: `stream ${streamState}` }, h("i", {}), { connecting: "Connecting", live: "Live", lost: "Reconnecting" }[streamState]),
     button("slow", ZONES[settings.zone], toggleZone, {
@@ -69,6 +78,8 @@ function drawTop() {
     button("keyboard", "Keyboard shortcuts (?)", showKeys, { id: "keys", class: "button ghost only-icon" }),
   );
   if (focused) document.getElementById(focused)?.focus();
+  // The links scroll on a phone.
+  top.querySelector("[aria-current=page]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
 }
 
 function logo() {

@@ -246,6 +246,7 @@ export class TraceView {
         h("div", { class: "space" }),
         h("div", { class: "group actions" },
           button("pin", summary.pinned ? "Pinned" : "Pin", () => this.#pin(), { text: true, "aria-pressed": String(summary.pinned), title: "A pinned trace is not evicted" }),
+          h("a", { class: "button", href: href(["compare"], { a: summary.id, tz }), title: "Compare with another trace" }, icon("compare"), h("span", {}, "Compare")),
           button("link", "Link", () => copy(location.href, "Copied the link"), { text: true, title: "Copy the link to this view (Y)" }),
           h("a", { class: "button", href: url(`api/traces/${summary.id}/otlp`), download: `${summary.id}.json`, title: "Download as OTLP JSON" }, icon("download"), h("span", {}, "OTLP")),
           summary.xray_spans > 0 && h("a", { class: "button", href: url(`api/traces/${summary.id}/documents`), download: `${summary.xray_id}.json`, title: "Download the X-Ray documents" }, icon("download"), h("span", {}, "X-Ray")),

@@ -5,6 +5,7 @@ import { onStream, Refused, request } from "./api.js";
 import { color } from "./colors.js";
 import { announce, button, fill, h, icon } from "./dom.js";
 import { setUp } from "./empty.js";
+import { filterQuery, FILTERS, parseFilter } from "./filters.js";
 import { clock, day, dollars, duration, isError, number, parseDuration, plural, statusName, timestamp, traceId } from "./format.js";
 import { openDialog } from "./keys.js";
 import { settings } from "./settings.js";
@@ -15,8 +16,6 @@ import { settings } from "./settings.js";
 const PAGE = 100;
 // The list is loaded again when it has grown this far.
 const MOST_ROWS = 400;
-// Names of health checks in the route or the path.
-const HEALTH = ["http.route!=/health", "http.route!=/healthz", "http.route!=/api/health-check", "http.route!=/health-check"];
 
 /** @type {{ sort: string, label: string, class?: string }[]} */
 const COLUMNS = [
@@ -71,6 +70,7 @@ export class TracesView {
   #pause = button("pause", "Pause", () => this.#togglePause(), { text: true, class: "button", "aria-pressed": "false" });
   #news = button(null, "", () => this.#showNews(), { text: true, class: "button primary news", hidden: true });
   #chips = h("div", { class: "chips" });
+  #picked = h("div", { class: "picked-bar", role: "status" });
   #head = h("tr", { role: "row" });
   #body = h("tbody", { role: "rowgroup" });
   #table = h("table", { role: "table", class: "list", "aria-label": "Traces" },
@@ -96,7 +96,7 @@ export class TracesView {
         button("upload", "Import", () => file.click(), { text: true, title: "Import OTLP JSON or X-Ray documents, or drop a file on the page" }),
         button("trash", "Clear", () => this.#clear(), { text: true }),
         file),
-      this.#chips,
+      this.#chips, this.#picked,
       h("div", { class: "news-bar", role: "status" }, this.#news),
       this.#scroller,
     );
@@ -138,7 +138,7 @@ export class TracesView {
     const { path, params } = address();
     if (path.length) return false;
     document.title = "Traces · lambda-console";
-    const query = [...params].filter(([name]) => name !== "tz").join("&");
+    const query = [...params].filter(([name]) => name !== "tz" && name !== "compare").join("&");
     if (this.#zone !== settings.zone) {
       this.#zone = settings.zone;
       this.#rows.forEach((row) => row.draw());
@@ -149,7 +149,18 @@ export class TracesView {
       this.#load();
     }
     this.#rows.forEach((row) => row.relink());
+    this.#drawPicked(params.get("compare"));
     return true;
+  }
+
+  /** Says which trace waits for a second one. @param {string | null} id */
+  #drawPicked(id) {
+    if ((this.#picked.dataset.id ?? "") === (id ?? "")) return;
+    this.#picked.dataset.id = id ?? "";
+    const summary = id === null ? undefined : this.#rows.get(id)?.summary;
+    fill(this.#picked, id !== null && h("span", {}, icon("compare"), " Compare ", h("code", {}, `${id.slice(0, 8)}…${id.slice(-4)}`), summary ? ` (${duration(summary.duration)})` : "", " with: choose a second trace, or "),
+      id !== null && h("a", { href: href(["compare"], { a: id, tz: address().params.get("tz") }) }, "one of the same route"),
+      id !== null && button("close", "Do not compare", () => update({ compare: null }, { replace: true }), { class: "button only-icon small" }));
   }
 
   retry() {
@@ -287,21 +298,15 @@ export class TracesView {
   #path(cursor) {
     const { params } = address();
     const { sort, order } = this.#sorting();
-    const query = new URLSearchParams({ limit: String(PAGE), sort, order });
-    const set = (/** @type {string} */ name, /** @type {string | null | undefined} */ value) => value && query.set(name, value);
-    set("q", params.get("q"));
-    set("error", params.has("error") ? "true" : null);
-    set("min_duration", parseDuration(params.get("min") ?? "")?.toString());
-    set("max_duration", parseDuration(params.get("max") ?? "")?.toString());
-    set("before", cursor);
-    for (const filter of params.getAll("filter")) query.append("filter", filter);
-    if (params.get("hide") === "health") HEALTH.forEach((filter) => query.append("filter", filter));
+    const query = filterQuery(params);
+    for (const [name, value] of [["limit", String(PAGE)], ["sort", sort], ["order", order]]) query.set(name, value);
+    if (cursor) query.set("before", cursor);
     return `api/traces?${query}`;
   }
 
   #isFiltered() {
     const { params } = address();
-    return ["q", "filter", "error", "min", "max", "hide"].some((name) => params.has(name));
+    return FILTERS.some((name) => params.has(name));
   }
 
   async #load({ more = false } = {}) {
@@ -499,24 +504,13 @@ function toggle(name, label, act) {
   return button(name, label, act, { text: true, class: "button", "aria-pressed": "false" });
 }
 
-/** A filter of the API, or null. `key=*` means that the attribute exists. @param {string} text @returns {string | null} */
-export function parseFilter(text) {
-  const match = /^([A-Za-z_][\w.\-/]*)\s*(!=|=|>|<)\s*(.+)$/.exec(text);
-  if (match) {
-    const [, key, operator, value] = match;
-    if (value === "*" && operator === "=") return key;
-    if (value === "*" && operator === "!=") return `!${key}`;
-    return `${key}${operator}${value}`;
-  }
-  return /^![A-Za-z_][\w.\-/]*$/.test(text) ? text : null;
-}
-
 const STATES = { complete: "", in_progress: "in progress", root_missing: "root not received yet", parents_missing: "parents missing" };
 
 class Row {
   link = h("a", { class: "request" });
   #cells = COLUMNS.map((column) => h("td", { role: "cell", class: `col-${column.sort} ${column.class ?? ""}` }));
   #bar = h("i", { class: "gauge" });
+  #compare = button("compare", "Compare", () => pick(this.summary.id), { class: "button only-icon small compare-pick" });
   element = h("tr", { role: "row" }, ...this.#cells);
 
   /** @param {Summary} summary */
@@ -543,7 +537,8 @@ class Row {
         h("span", { class: `party ${color(service)}` }, h("i", {}), service),
         trace.services.length > 1 && h("span", { class: "muted" }, ` +${trace.services.length - 1}`),
         state && h("span", { class: "chip state-chip" }, state),
-        trace.pinned && h("span", { class: "chip" }, icon("pin"), "pinned")));
+        trace.pinned && h("span", { class: "chip" }, icon("pin"), "pinned"),
+        this.#compare));
     fill(status, statusChip(trace.status, trace.status_code));
     fill(errors, trace.error_spans ? h("span", { class: "count-errors", title: plural(trace.error_spans, "span with an error", "spans with an error") }, number(trace.error_spans)) : h("span", { class: "muted", "aria-label": "0" }, "–"));
     fill(took, h("span", {}, duration(trace.duration)), this.#bar);
@@ -560,8 +555,22 @@ class Row {
   }
 
   relink() {
-    this.link.href = href(["trace", this.summary.id], { tz: address().params.get("tz") });
+    const { params } = address();
+    this.link.href = href(["trace", this.summary.id], { tz: params.get("tz") });
+    const first = params.get("compare");
+    const label = first === this.summary.id ? "Do not compare this trace" : first ? "Compare with this trace" : "Compare this trace with another one";
+    this.#compare.title = label;
+    this.#compare.setAttribute("aria-label", label);
+    this.#compare.setAttribute("aria-pressed", String(first === this.summary.id));
   }
+}
+
+/** Chooses a trace to compare: the first one waits in the address for the second one. @param {string} id */
+function pick(id) {
+  const { params } = address();
+  const first = params.get("compare");
+  if (!first || first === id) update({ compare: first ? null : id }, { replace: true });
+  else go(href(["compare"], { a: first, b: id, tz: params.get("tz") }));
 }
 
 /** @param {import("./types.js").Cost} cost */

@@ -248,3 +248,110 @@ export interface Problem {
   detail?: string;
   code?: string;
 }
+
+export interface Columns {
+  start: string;
+  step: string;
+  count: number;
+}
+
+export interface Measures {
+  count: number;
+  errors: number;
+  p50: string;
+  p95: string;
+  p99: string;
+}
+
+export interface Group extends Measures {
+  value: string | null;
+  max: string;
+  series: (Measures & { column: number })[];
+}
+
+export interface GroupsData {
+  events: number;
+  columns: Columns;
+  total: Group;
+  groups_total: number;
+  groups: Group[];
+}
+
+export interface HeatMapData {
+  events: number;
+  count: number;
+  columns: Columns;
+  rows: { low: string; high: string | null }[];
+  cells: { column: number; row: number; count: number; errors: number; lit: number }[];
+}
+
+export type Operator = "=" | "absent" | ">" | "<";
+
+export interface RankedValue {
+  operator: Operator;
+  value: string | null;
+  selected: number;
+  rest: number;
+  selected_events: number;
+  rest_events: number;
+  score: number;
+  typical_of: "selection" | "rest";
+}
+
+export interface RankedField {
+  key: string;
+  score: number;
+  distinct: number;
+  values: RankedValue[];
+  also: { key: string; operator: Operator; value: string | null }[];
+}
+
+export interface Example {
+  trace: string;
+  span: string;
+  service: string;
+  name: string;
+  start: string;
+  duration: string;
+  failed: boolean;
+  user: string | null;
+}
+
+export interface ExplanationData {
+  selected: number;
+  rest: number;
+  fields: RankedField[];
+  examples: Example[];
+  typical: Example | null;
+}
+
+export interface ComparedPart {
+  count: number;
+  errors: number;
+  total: string;
+  self: string;
+  critical: string;
+  spans: { id: string | null; offset: string; duration: string; critical: string }[];
+}
+
+export interface ComparedRow {
+  parent: number | null;
+  depth: number;
+  service: string;
+  name: string;
+  kind: string;
+  telling: string | null;
+  a: ComparedPart;
+  b: ComparedPart;
+  count_difference: number;
+  total_difference: string;
+  self_difference: string;
+  critical_difference: string;
+}
+
+export interface ComparisonData {
+  a: { summary: Summary; start: string; duration: string };
+  b: { summary: Summary; start: string; duration: string };
+  difference: string;
+  rows: ComparedRow[];
+}

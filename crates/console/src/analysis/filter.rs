@@ -1,6 +1,7 @@
 //! Which traces a list contains.
 
 use crate::clock::Nanos;
+use crate::model::keys;
 use crate::model::span::Span;
 use crate::model::summary::Summary;
 use crate::model::trace::{Sides, Trace};
@@ -63,8 +64,8 @@ impl Condition {
     }
 
     /// A trace matches if any span matches; a negative condition, if no span does.
-    fn matches(&self, trace: &Trace) -> bool {
-        let any = |test: &dyn Fn(&Value) -> bool| trace.spans.iter().any(|sides| self.any_value(sides, test));
+    fn matches(&self, spans: &[Sides]) -> bool {
+        let any = |test: &dyn Fn(&Value) -> bool| spans.iter().any(|sides| self.any_value(sides, test));
         match &self.test {
             Test::Exists => any(&|_| true),
             Test::Absent => !any(&|_| true),
@@ -80,7 +81,8 @@ impl Condition {
             let builtin = match self.key.as_str() {
                 "name" => Some(Value::from(&*span.name)),
                 "kind" => Some(Value::from(span.kind.name())),
-                "service" | "service.name" => Some(Value::from(&*span.resource.service)),
+                "service" | keys::SERVICE_NAME => Some(Value::from(&*span.resource.service)),
+                "user" => span.attribute_or_resource(keys::USER).cloned(),
                 _ => None,
             };
             let attributes = span.attributes.iter().chain(&span.resource.attributes);
@@ -106,30 +108,50 @@ fn equals(value: &Value, text: &str) -> bool {
 impl Filter {
     /// Returns whether the list contains a trace.
     pub(crate) fn matches(&self, trace: &Trace, summary: &Summary) -> bool {
-        let duration = summary.duration.0;
-        let failed = summary.error_spans > 0;
+        self.matches_result(summary.duration.0, summary.error_spans > 0)
+            && self.conditions.iter().all(|condition| condition.matches(&trace.spans))
+            && self.text.as_deref().is_none_or(|text| contains(trace, summary, text))
+    }
+
+    /// Returns whether a span alone fulfills all conditions.
+    pub(crate) fn matches_span(&self, sides: &Sides, duration: Nanos, failed: bool) -> bool {
+        self.matches_result(duration, failed)
+            && self.conditions.iter().all(|condition| condition.matches(std::slice::from_ref(sides)))
+            && self.text.as_deref().is_none_or(|text| span_contains(sides, text))
+    }
+
+    fn matches_result(&self, duration: Nanos, failed: bool) -> bool {
         self.failed.is_none_or(|wanted| wanted == failed)
             && self.min_duration.is_none_or(|min| duration >= min)
             && self.max_duration.is_none_or(|max| duration <= max)
-            && self.conditions.iter().all(|condition| condition.matches(trace))
-            && self.text.as_deref().is_none_or(|text| contains(trace, summary, text))
     }
 }
 
 fn contains(trace: &Trace, summary: &Summary, text: &str) -> bool {
     let has = |other: &str| contains_text(other, text);
-    let has_attribute = |attribute: &Attribute| has(&attribute.key) || has(&attribute.value.text());
     has(&summary.id.to_string())
         || has(&summary.xray_id)
-        || trace.spans.iter().flat_map(|sides| [sides.otlp(), sides.xray()]).flatten().any(|span| {
-            has(&span.name)
-                || has(&span.id.to_string())
-                || has(&span.status_message)
-                || span.attributes.iter().any(has_attribute)
-                || span.resource.attributes.iter().any(has_attribute)
-                || span.events.iter().any(|event| has(&event.name) || event.attributes.iter().any(has_attribute))
+        || trace.spans.iter().any(|sides| span_contains(sides, text))
+        || trace.logs.iter().any(|log| {
+            has(&log.body.text()) || log.attributes.iter().any(|attribute| attribute_contains(attribute, text))
         })
-        || trace.logs.iter().any(|log| has(&log.body.text()) || log.attributes.iter().any(has_attribute))
+}
+
+fn span_contains(sides: &Sides, text: &str) -> bool {
+    let has = |other: &str| contains_text(other, text);
+    let any = |attributes: &[Attribute]| attributes.iter().any(|attribute| attribute_contains(attribute, text));
+    [sides.otlp(), sides.xray()].into_iter().flatten().any(|span| {
+        has(&span.name)
+            || has(&span.id.to_string())
+            || has(&span.status_message)
+            || any(&span.attributes)
+            || any(&span.resource.attributes)
+            || span.events.iter().any(|event| has(&event.name) || any(&event.attributes))
+    })
+}
+
+fn attribute_contains(attribute: &Attribute, text: &str) -> bool {
+    contains_text(&attribute.key, text) || contains_text(&attribute.value.text(), text)
 }
 
 /// Compares without regard to case. `text` is in lower case.
@@ -175,7 +197,7 @@ mod tests {
             ("name=span 2", true),
             ("user>5", false),
         ] {
-            assert_eq!(Condition::parse(text).unwrap().matches(&trace), expected, "{text}");
+            assert_eq!(Condition::parse(text).unwrap().matches(&trace.spans), expected, "{text}");
         }
     }
 

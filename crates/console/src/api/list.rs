@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::analysis::filter::{Condition, Filter};
+use super::filters;
+use crate::analysis::filter::Filter;
 use crate::model::summary::Summary;
 use crate::store::Kept;
 
@@ -79,20 +80,7 @@ impl Query {
                         _ => return Err("`order` must be asc or desc".to_owned()),
                     }
                 }
-                "q" => parsed.filter.text = Some(value.to_lowercase()),
-                "filter" => parsed.filter.conditions.push(
-                    Condition::parse(&value)
-                        .ok_or("`filter` must be key=value, key!=value, key>5, key<5, key or !key")?,
-                ),
-                "error" => {
-                    parsed.filter.failed = match &*value {
-                        "true" => Some(true),
-                        "false" => Some(false),
-                        _ => return Err("`error` must be true or false".to_owned()),
-                    }
-                }
-                "min_duration" => parsed.filter.min_duration = Some(number()?),
-                "max_duration" => parsed.filter.max_duration = Some(number()?),
+                _ if filters::add(&mut parsed.filter, &name, &value)? => {}
                 _ => return Err(format!("`{name}` is not a parameter of this list")),
             }
         }

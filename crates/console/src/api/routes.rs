@@ -16,8 +16,10 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::events::events;
+use super::explore::{self, Chart};
 use super::list::Query;
 use super::problem::problem;
+use crate::analysis::comparison::Comparison;
 use crate::analysis::honeycomb::HoneycombView;
 use crate::analysis::otlp_export;
 use crate::analysis::side_by_side::SideBySide;
@@ -71,6 +73,11 @@ pub(crate) fn routes(api: Arc<Api>) -> Router {
         .route("/api/traces/{id}/spans/{span}", get(span))
         .route("/api/traces/{id}/otlp", get(export_otlp))
         .route("/api/traces/{id}/documents", get(export_documents))
+        .route("/api/explore/groups", get(groups))
+        .route("/api/explore/heat-map", get(heat_map))
+        .route("/api/explore/explanation", get(explanation))
+        .route("/api/explore/keys", get(keys))
+        .route("/api/comparison", get(comparison))
         .route("/api/import", post(import_file))
         .route("/api/events", get(stream))
         .route("/api/health", get(health))
@@ -152,6 +159,56 @@ async fn span(State(api): Shared, Path((id, span)): Path<(String, String)>) -> R
         None => problem(StatusCode::NOT_FOUND, "unknown_span", "the trace has no span with this id"),
     })
     .await
+}
+
+async fn groups(State(api): Shared, RawQuery(query): RawQuery) -> Response<Body> {
+    explore(api, query, Chart::Groups, |query, traces| answer(&query.groups(traces))).await
+}
+
+async fn heat_map(State(api): Shared, RawQuery(query): RawQuery) -> Response<Body> {
+    explore(api, query, Chart::HeatMap, |query, traces| answer(&query.heat_map(traces))).await
+}
+
+async fn explanation(State(api): Shared, RawQuery(query): RawQuery) -> Response<Body> {
+    explore(api, query, Chart::Explanation, |query, traces| answer(&query.explanation(traces))).await
+}
+
+async fn keys(State(api): Shared, RawQuery(query): RawQuery) -> Response<Body> {
+    let keys = |query: &explore::Query, traces: &[Arc<Kept>]| query.keys(traces, |keys| answer(&json!({"keys": keys})));
+    explore(api, query, Chart::Keys, keys).await
+}
+
+async fn explore(
+    api: Arc<Api>,
+    query: Option<String>,
+    chart: Chart,
+    compute: impl FnOnce(&explore::Query, &[Arc<Kept>]) -> Response<Body> + Send + 'static,
+) -> Response<Body> {
+    match explore::Query::parse(query.as_deref().unwrap_or_default(), chart) {
+        Ok(query) => blocking(move || compute(&query, &api.store.all())).await,
+        Err(detail) => problem(StatusCode::BAD_REQUEST, "bad_parameter", &detail),
+    }
+}
+
+async fn comparison(State(api): Shared, RawQuery(query): RawQuery) -> Response<Body> {
+    let (mut a, mut b) = (None, None);
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match &*name {
+            "a" => a = Some(value.into_owned()),
+            "b" => b = Some(value.into_owned()),
+            _ => {
+                let detail = format!("`{name}` is not a parameter of this comparison");
+                return problem(StatusCode::BAD_REQUEST, "bad_parameter", &detail);
+            }
+        }
+    }
+    let Some((a, b)) = a.zip(b) else {
+        return problem(StatusCode::BAD_REQUEST, "bad_parameter", "`a` and `b` must be ids of traces");
+    };
+    match (find(&api, &a), find(&api, &b)) {
+        (Ok(a), Ok(b)) => blocking(move || answer(&Comparison::new((&a, a.summary()), (&b, b.summary())))).await,
+        (Err(absent), _) | (_, Err(absent)) => absent,
+    }
 }
 
 async fn delete(State(api): Shared, Path(id): Path<String>) -> Response<Body> {

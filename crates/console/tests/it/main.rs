@@ -3,6 +3,7 @@
 
 mod api;
 mod cli;
+mod explore;
 mod grpc;
 mod hostile;
 mod otlp_http;
