@@ -1,10 +1,12 @@
 //! What the page shows of a trace. Everything is computed here; the page only draws.
 
+pub(crate) mod bill;
 pub(crate) mod clock_skew;
 pub(crate) mod critical_path;
 pub(crate) mod filter;
 pub(crate) mod honeycomb;
 pub(crate) mod otlp_export;
+pub(crate) mod route_costs;
 pub(crate) mod side_by_side;
 pub(crate) mod span_names;
 pub(crate) mod telling;

@@ -2,6 +2,7 @@
 
 import { address, go, href, onAddress, update } from "./address.js";
 import { onStream, openStream, request, streamState, Unreachable } from "./api.js";
+import { CostsView } from "./costs.js";
 import { announce, button, fill, h, icon } from "./dom.js";
 import { plural } from "./format.js";
 import { HealthView } from "./health.js";
@@ -32,7 +33,7 @@ function show() {
   if (zone === "utc" || zone === "local") settings.zone = zone;
   if (!view?.update()) {
     view?.dispose();
-    view = path[0] === "trace" ? new TraceView(path[1] ?? "") : path[0] === "health" ? new HealthView() : traces;
+    view = path[0] === "trace" ? new TraceView(path[1] ?? "") : path[0] === "health" ? new HealthView() : path[0] === "costs" ? new CostsView() : traces;
     fill(main, view.element);
     view.update();
     if (view === traces) traces.resume();
@@ -57,7 +58,7 @@ function drawTop() {
   fill(
     top,
     h("a", { href: href([], zoneParams()), class: "brand", "aria-label": "lambda-console: all traces" }, logo(), h("span", {}, "lambda-console")),
-    h("nav", { "aria-label": "Views" }, link("Traces", "", place !== "health"), link("Health", "health", place === "health")),
+    h("nav", { "aria-label": "Views" }, link("Traces", "", place !== "health" && place !== "costs"), link("Cost", "costs", place === "costs"), link("Health", "health", place === "health")),
     h("div", { class: "space" }),
     h("span", { class: `stream ${streamState}` }, h("i", {}), { connecting: "Connecting", live: "Live", lost: "Reconnecting" }[streamState]),
     button("slow", ZONES[settings.zone], toggleZone, {
