@@ -32,6 +32,8 @@ export class CostsView {
   #query = "";
   /** Traces that arrived since. @type {Set<string>} */
   #newer = new Set();
+  /** Whether more has changed, while the stream was interrupted. */
+  #stale = false;
   #news = button("up", "", () => void this.#load(), { text: true, class: "button primary news", hidden: true });
   #stop;
 
@@ -60,8 +62,22 @@ export class CostsView {
     return true;
   }
 
-  retry() {
-    this.#load();
+  /** Looks whether the costs have changed. What the reader sees stays. */
+  async retry() {
+    const shown = this.#data;
+    if (!shown) {
+      this.#load();
+      return;
+    }
+    try {
+      /** @type {RouteCosts} */
+      const data = await request(`api/costs?${this.#query}`);
+      if (this.#data !== shown) return;
+      this.#stale = data.traces !== shown.traces || data.priced !== shown.priced;
+      this.#drawNews();
+    } catch {
+      // The banner says that the console does not answer.
+    }
   }
 
   dispose() {
@@ -75,6 +91,7 @@ export class CostsView {
       if (query !== this.#query) return;
       this.#data = data;
       this.#newer.clear();
+      this.#stale = false;
       this.#draw(data);
     } catch (error) {
       fill(this.element, h("div", { class: "message", role: "alert" }, icon("alert"), h("h1", {}, "The cost cannot be shown"), h("p", {}, error instanceof Error ? error.message : String(error)),
@@ -83,8 +100,8 @@ export class CostsView {
   }
 
   #drawNews() {
-    this.#news.hidden = this.#newer.size === 0;
-    fill(this.#news, icon("up"), h("span", {}, plural(this.#newer.size, "changed trace")));
+    this.#news.hidden = this.#newer.size === 0 && !this.#stale;
+    fill(this.#news, icon("up"), h("span", {}, this.#newer.size ? plural(this.#newer.size, "changed trace") : "Updated"));
   }
 
   /** @param {RouteCosts} data */

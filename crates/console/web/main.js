@@ -27,13 +27,19 @@ const traces = new TracesView();
 /** @type {View | null} */
 let view = null;
 
+/** The views beside the list of traces and one trace. @type {{ path: string, label: string, make: () => View }[]} */
+const VIEWS = [
+  { path: "costs", label: "Cost", make: () => new CostsView() },
+  { path: "health", label: "Health", make: () => new HealthView() },
+];
+
 function show() {
   const { path, params } = address();
   const zone = params.get("tz");
   if (zone === "utc" || zone === "local") settings.zone = zone;
   if (!view?.update()) {
     view?.dispose();
-    view = path[0] === "trace" ? new TraceView(path[1] ?? "") : path[0] === "health" ? new HealthView() : path[0] === "costs" ? new CostsView() : traces;
+    view = path[0] === "trace" ? new TraceView(path[1] ?? "") : VIEWS.find((one) => one.path === path[0])?.make() ?? traces;
     fill(main, view.element);
     view.update();
     if (view === traces) traces.resume();
@@ -58,7 +64,7 @@ function drawTop() {
   fill(
     top,
     h("a", { href: href([], zoneParams()), class: "brand", "aria-label": "lambda-console: all traces" }, logo(), h("span", {}, "lambda-console")),
-    h("nav", { "aria-label": "Views" }, link("Traces", "", place !== "health" && place !== "costs"), link("Cost", "costs", place === "costs"), link("Health", "health", place === "health")),
+    h("nav", { "aria-label": "Views" }, link("Traces", "", !VIEWS.some((one) => one.path === place)), ...VIEWS.map(({ path, label }) => link(label, path, place === path))),
     h("div", { class: "space" }),
     h("span", { class: `stream ${streamState}` }, h("i", {}), { connecting: "Connecting", live: "Live", lost: "Reconnecting" }[streamState]),
     button("slow", ZONES[settings.zone], toggleZone, {
@@ -70,6 +76,8 @@ function drawTop() {
     button("keyboard", "Keyboard shortcuts (?)", showKeys, { id: "keys", class: "button ghost only-icon" }),
   );
   if (focused) document.getElementById(focused)?.focus();
+  // The links scroll on a phone.
+  top.querySelector("[aria-current=page]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
 }
 
 function logo() {
