@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from processes import free_port, wait_until
 
 PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", "target"), "debug/cruddur-local")
+CONSOLE = PROGRAM.with_name("lambda-console")
 SETTINGS = {
     "TABLE_NAME": "cruddur",
     "SECRET_ARN": "local",

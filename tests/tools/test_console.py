@@ -797,7 +797,7 @@ def test_hostile_span_stays_text(page, server):
     inert = "[...document.querySelectorAll('main img, main script, main b')].filter((one) => one.tagName !== 'B' || one.textContent === 'bold').length"
     expect(listed(page)).to_contain_text(HOSTILE)
     assert page.evaluate(inert) == 0
-    for tab in ("waterfall", "flame", "names", "events", "xray", "honeycomb", "sides"):
+    for tab in ("waterfall", "flame", "names", "events", "xray", "honeycomb", "sides", "cost"):
         visit(page, server, trace, tab=tab, span=span_id(1))
         expect(page.get_by_role("tabpanel")).to_contain_text("<img src=x")
         assert page.evaluate(inert) == 0
@@ -927,6 +927,108 @@ def test_sides_show_what_each_lost(page, server):
     expect(page).to_have_url(re.compile(f"span={span_id(2)}"))
 
 
+MEMORY = {"faas.max_memory": 512 << 20}
+
+
+def test_cost_of_a_trace_has_units_spans_and_prices(page, server):
+    trace = send(server, 1, **MEMORY)
+    visit(page, server, trace, tab="cost")
+    lines = page.get_by_role("table", name="Cost by unit").locator("tbody tr")
+    expect(lines).to_have_count(3)
+    for row, cells in enumerate(
+        [
+            ("DynamoDB read units", "4", "$0.50"),
+            ("Lambda requests", "1", "$0.20"),
+            ("Lambda GB-seconds", "0.006", "$0.10"),
+        ]
+    ):
+        unit, amount, dollars = cells
+        expect(lines.nth(row).locator("td").nth(0)).to_contain_text(unit)
+        expect(lines.nth(row).locator("td").nth(1)).to_have_text(amount)
+        expect(lines.nth(row).locator("td").nth(3)).to_have_text(dollars)
+    expect(page.locator(".tiles")).to_contain_text("$0.80")
+    spans = page.get_by_role("table", name="Cost by span").locator("tbody tr")
+    expect(spans).to_have_count(9)
+    expect(spans.first).to_contain_text("12 ms, 0.006 GB-seconds and 1 request")
+    expect(page.locator("[data-not-counted]")).to_have_count(7)
+    expect(page.locator(".cost-notes")).to_contain_text("us-east-1, 2026-11-22")
+    page.reload()
+    expect(lines).to_have_count(3)
+    spans.first.get_by_role("link").click()
+    expect(details(page).get_by_role("heading", name="GET /api/activities/home")).to_be_visible()
+    page.go_back()
+    expect(spans).to_have_count(9)
+
+
+def test_span_without_its_units_is_listed(page, server):
+    trace = send(server, 1)
+    visit(page, server, trace, tab="cost")
+    unpriced = page.get_by_role("table", name="Spans without a cost").locator("tbody tr")
+    expect(unpriced).to_have_count(1)
+    expect(unpriced.locator("[data-missing=memory]")).to_be_visible()
+    other = send(server, 2, [span(1, "job")])
+    visit(page, server, other, tab="cost")
+    expect(page.get_by_role("heading", name="No span says what it consumed")).to_be_visible()
+
+
+def test_cost_by_route_is_sorted_and_leads_to_the_traces(page, server):
+    page.goto(f"{server.url}/#/costs")
+    expect(page.get_by_role("heading", name="Waiting for the first trace")).to_be_visible()
+    send(server, 1, home(trace_id(1)), **MEMORY)
+    send(server, 2, home(trace_id(2), queries=4), **MEMORY)
+    put = {"rpc.method": "DynamoDB/PutItem", "aws.dynamodb.consumed_capacity_units": 5.0}
+    fields = {"http.request.method": "POST", "http.route": "/api/activities"}
+    post = [
+        span(1, "POST /api/activities", kind="server", attributes=fields),
+        span(2, "DynamoDB.PutItem", parent=1, kind="client", attributes=put),
+    ]
+    send(server, 3, post)
+    page.get_by_role("button", name="3 changed traces").click()
+    rows = page.get_by_role("table", name="Cost by route").locator("tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text("POST /api/activities")
+    home_row = [cell.inner_text() for cell in rows.nth(1).locator("td").all()][1:]
+    assert home_row == ["2", "3", "0", "12", "0.006", "1", "$0.68", "$0.80"]
+    page.get_by_role("columnheader", name="Traces").get_by_role("button").click()
+    expect(rows.nth(0)).to_contain_text("/api/activities/home")
+    page.reload()
+    expect(page.get_by_role("columnheader", name="Traces")).to_have_attribute("aria-sort", "descending")
+    expect(rows.nth(0)).to_contain_text("/api/activities/home")
+    expect(page.get_by_role("navigation").get_by_role("link", name="Cost")).to_have_attribute("aria-current", "page")
+    rows.nth(0).get_by_role("link").click()
+    expect(listed(page)).to_have_count(2)
+    page.go_back()
+    expect(rows).to_have_count(2)
+
+
+def test_costs_count_new_traces_on_request(page, server):
+    send(server, 1, **MEMORY)
+    expect(listed(page)).to_have_count(1)
+    page.goto(f"{server.url}/#/costs")
+    rows = page.get_by_role("table", name="Cost by route").locator("tbody tr")
+    expect(rows.locator("td").nth(1)).to_have_text("1")
+    send(server, 2, **MEMORY)
+    news = page.get_by_role("button", name="1 changed trace")
+    expect(news).to_be_visible()
+    expect(rows.locator("td").nth(1)).to_have_text("1")
+    news.click()
+    expect(rows.locator("td").nth(1)).to_have_text("2")
+    expect(news).to_be_hidden()
+    page.goto(f"{server.url}/#/costs?filter=app.user%3Dnobody")
+    expect(page.get_by_role("heading", name="No trace matches")).to_be_visible()
+    page.get_by_role("button", name="Remove the filter app.user=nobody").click()
+    expect(rows).to_have_count(1)
+
+
+def test_failed_costs_can_be_loaded_again(page, server):
+    page.route("**/api/costs*", lambda route: route.abort())
+    page.goto(f"{server.url}/#/costs")
+    expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
+    page.unroute("**/api/costs*")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Waiting for the first trace")).to_be_visible()
+
+
 def test_failed_tab_can_be_loaded_again(page, server):
     trace = send(server)
     page.route("**/honeycomb", lambda route: route.abort())
@@ -1020,10 +1122,11 @@ PLACES = [
     "#/",
     "#/?filter=app.user%3Dnobody",
     "#/health",
+    "#/costs",
     "#/trace/77",
     *[
         f"#/trace/TRACE?tab={tab}&span={span_id(2)}"
-        for tab in ("waterfall", "flame", "names", "events", "xray", "honeycomb", "sides")
+        for tab in ("waterfall", "flame", "names", "events", "xray", "honeycomb", "sides", "cost")
     ],
 ]
 

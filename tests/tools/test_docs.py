@@ -1,6 +1,8 @@
 """Checks the commands and names in the documents against template.yaml, the shell, and AWS's service descriptions."""
 
+import json
 import re
+import runpy
 from pathlib import Path
 
 import botocore.session
@@ -35,6 +37,18 @@ def test_runbook_describes_every_alarm():
 
 def test_configuration_lists_every_parameter():
     assert set(first_cells("docs/configuration.md", "Template parameters")) == TEMPLATE["Parameters"].keys()
+
+
+def test_console_has_the_prices_of_the_cost_page():
+    """Both tables are entered by hand."""
+    page = runpy.run_path("docs/generate/scale.py")["PRICES"]
+    table = json.loads(Path("crates/console/src/model/prices.json").read_text())
+    assert f"The prices are those of {table['region']} on {table['date']}" in Path("docs/cost.md").read_text()
+    console = table["dollars_per_million"]
+    assert console["write_units"] == page["a million DynamoDB write units"]
+    assert console["read_units"] == page["a million DynamoDB read units"]
+    assert console["invocations"] == page["a million Lambda requests"]
+    assert console["gb_seconds_arm64"] == pytest.approx(page["a GB-second of Lambda on arm64"] * 1e6)
 
 
 def test_documented_parameters_exist(document):

@@ -10,15 +10,16 @@ from types import SimpleNamespace
 
 import pytest
 from answers import ANSWERS, HELLO, SHOWN, TRIGGERED, api_events, proxy_response, simplified, trigger_events
-from engine import containers
+from console import api
+from engine import bridge_address, containers
 from local_server import access_token, has_demo_data
 from processes import free_port, listens, run, wait_for, wait_until
 
 
 @pytest.fixture(scope="module")
 def sam_local(engine, built, tmp_path_factory, show_if_failed):
-    """The process, the URL of its API, an access token, and a function that returns the output so far."""
-    port, local_port, dynamodb_port = free_port(), free_port(), free_port()
+    """The process, the URLs of its API and console, an access token, and a function that returns the output so far."""
+    port, local_port, dynamodb_port, console_port = (free_port() for _ in range(4))
     folder = tmp_path_factory.mktemp("sam")
     log_path, local = folder / "log", f"http://127.0.0.1:{local_port}"
     with log_path.open("w") as log:
@@ -35,6 +36,8 @@ def sam_local(engine, built, tmp_path_factory, show_if_failed):
                 str(local_port),
                 "--dynamodb-port",
                 str(dynamodb_port),
+                "--console-port",
+                str(console_port),
             ],
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -43,7 +46,13 @@ def sam_local(engine, built, tmp_path_factory, show_if_failed):
         wait_until("sam_local.py listens", lambda: listens(port), process, log=log_path)
         token = access_token(local)
         wait_until("the demo data is complete", lambda: has_demo_data(local, token), process, log=log_path)
-        yield SimpleNamespace(process=process, api=f"http://127.0.0.1:{port}", token=token, output=log_path.read_text)
+        yield SimpleNamespace(
+            process=process,
+            api=f"http://127.0.0.1:{port}",
+            console=f"http://{bridge_address()}:{console_port}",
+            token=token,
+            output=log_path.read_text,
+        )
     finally:
         show_if_failed(log_path)
         process.terminate()
@@ -62,6 +71,19 @@ def test_sam_local_invoke_answers_api_events(runs):
 
 def test_sam_local_invoke_shows_the_trace(runs):
     assert "POST /api/activities" in runs["create"].stderr
+
+
+def test_console_shows_the_trace_of_sam_local_invoke(sam_local, runs):
+    assert f"  Traces     {sam_local.console}/\n" in sam_local.output()
+    [trace] = json.loads(runs["create"].stdout)["multiValueHeaders"]["x-trace-id"]
+    # The export follows the response.
+    wait_for(lambda: trace in listed(sam_local.console))
+    shown = api(sam_local.console, f"traces/{trace}")
+    assert shown["summary"]["route"] == "/api/activities"
+    assert shown["summary"]["services"] == ["cruddur-api"]
+    assert shown["summary"]["state"] == "complete"
+    assert {"otlp"} == {side for span in shown["spans"] for side in span["in"]}
+    assert shown["summary"]["cost"]["write_units"] > 0
 
 
 @pytest.mark.parametrize(("folder", "function"), TRIGGERED.items())
@@ -99,6 +121,11 @@ def test_ctrl_c_stops_sam_local_and_its_containers(sam_local, built):
     sam_local.process.send_signal(signal.SIGINT)
     assert sam_local.process.wait(timeout=120) == 0
     assert containers(built) == []
+
+
+def listed(console):
+    """Returns the ids of the newest traces."""
+    return [trace["id"] for trace in api(console, "traces?limit=1000")["traces"]]
 
 
 def invoke(function, event):

@@ -3,6 +3,7 @@
 pub(crate) mod cost;
 pub(crate) mod ids;
 pub(crate) mod keys;
+pub(crate) mod prices;
 pub(crate) mod span;
 pub(crate) mod status;
 pub(crate) mod summary;

@@ -386,7 +386,14 @@ mod tests {
             for action in actions {
                 match action {
                     Action::Add { trace, span: id, link, length } => {
-                        let link = Link { trace: trace_id(link), span: span(1, 0, 0, 1).id, attributes: Box::default() };
+                        let link = Link {
+                            trace: trace_id(link),
+                            span: span(1, 0, 0, 1).id,
+                            attributes: Box::default(),
+                            trace_state: Box::default(),
+                            dropped: 0,
+                            flags: 0,
+                        };
                         let span = Span {
                             trace: trace_id(trace),
                             links: Box::new([link]),

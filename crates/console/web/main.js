@@ -3,6 +3,7 @@
 import { address, go, href, onAddress, update } from "./address.js";
 import { onStream, openStream, request, streamState, Unreachable } from "./api.js";
 import { CompareView } from "./compare.js";
+import { CostsView } from "./costs.js";
 import { announce, button, fill, h, icon } from "./dom.js";
 import { ExploreView } from "./explore.js";
 import { plural } from "./format.js";
@@ -32,6 +33,7 @@ let view = null;
 const VIEWS = [
   { path: "explore", label: "Explore", make: () => new ExploreView() },
   { path: "compare", label: "Compare", make: () => new CompareView() },
+  { path: "costs", label: "Cost", make: () => new CostsView() },
   { path: "health", label: "Health", make: () => new HealthView() },
 ];
 

@@ -3,6 +3,7 @@
 import { address, go, href, update } from "./address.js";
 import { onStream, Refused, request, url } from "./api.js";
 import { color } from "./colors.js";
+import { Cost } from "./cost.js";
 import { details } from "./details.js";
 import { announce, button, copy, copyButton, fill, h, icon } from "./dom.js";
 import { Flame } from "./flame.js";
@@ -41,6 +42,7 @@ const TABS = [
   { id: "xray", label: "X-Ray", make: (trace) => new Xray(trace) },
   { id: "honeycomb", label: "Honeycomb", make: (trace) => new Honeycomb(trace) },
   { id: "sides", label: "Side by side", make: (trace) => new Sides(trace) },
+  { id: "cost", label: "Cost", make: (trace) => new Cost(trace) },
 ];
 
 /** Texts for a trace that the console does not have, by the problem's code. */
@@ -90,7 +92,7 @@ export class TraceView {
     return [
       ...(this.#tab?.keys ?? []),
       { keys: ["Escape"], label: "Close the details, or go back to all traces", act: () => this.#escape() },
-      { keys: ["1", "2", "3", "4", "5", "6", "7"], label: "Tabs", act: (event) => this.#show(TABS[Number(event.key) - 1].id) },
+      { keys: ["1", "2", "3", "4", "5", "6", "7", "8"], label: "Tabs", act: (event) => this.#show(TABS[Number(event.key) - 1].id) },
       { keys: ["y"], label: "Copy the link to this view", act: () => void copy(location.href, "Copied the link") },
     ];
   }
@@ -259,7 +261,7 @@ export class TraceView {
         fact(summary.services.length > 1 ? "Services" : "Service", ...summary.services.flatMap((service, index) => [index > 0 && " ", h("span", { class: `party ${color(service)}` }, h("i", {}), service)])),
         summary.user !== null && fact("User", h("span", { class: "clipped", title: summary.user }, summary.user)),
         summary.cold_start && fact("Start", h("span", { class: "chip cold" }, icon("cold"), "cold")),
-        summary.cost && fact("Cost per million", h("span", { title: costText(summary.cost) }, dollars(summary.cost.dollars_per_million))),
+        summary.cost && fact("Cost per million", h("a", { href: href(["trace", this.text], { tz, tab: "cost" }), title: costText(summary.cost) }, dollars(summary.cost.dollars_per_million))),
         fact("Trace", h("span", { class: "copied" }, h("code", { title: summary.xray_id }, `${summary.id.slice(0, 8)}…${summary.id.slice(-4)}`),
           copyButton(summary.id, "Copy the trace id", "Copied the trace id"), copyButton(summary.xray_id, "Copy the X-Ray trace id", "Copied the X-Ray trace id"))),
         links.length > 0 && fact("Caused", h("a", { href: href(["trace", links[0].trace], { tz }) }, plural(links.length, "trace")))),

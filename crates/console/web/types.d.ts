@@ -22,13 +22,59 @@ export interface Info {
   bytes: number;
   max_bytes: number;
   evicted_traces: number;
+  prices: Prices;
 }
 
 export interface Cost {
   read_units: number;
   write_units: number;
+  invocations: number;
+  lambda_ms: number;
   gb_seconds: number;
+  gb_seconds_arm64: number;
   dollars_per_million: number;
+}
+
+export interface Prices {
+  region: string;
+  date: string;
+  dollars_per_million: Record<"read_units" | "write_units" | "invocations" | "gb_seconds" | "gb_seconds_arm64", number>;
+}
+
+export interface NamedSpan {
+  span: string;
+  service: string;
+  name: string;
+  telling: string | null;
+}
+
+export interface Bill {
+  total: Cost | null;
+  lines: { unit: keyof Prices["dollars_per_million"]; amount: number; price: number; dollars_per_million: number }[];
+  spans: (NamedSpan & { cost: Cost })[];
+  unpriced: (NamedSpan & { missing: "capacity_units" | "memory" | "end" | "price" })[];
+  not_counted: string[];
+  prices: Prices;
+}
+
+export interface RouteCost {
+  service: string | null;
+  method: string | null;
+  route: string | null;
+  name: string | null;
+  traces: number;
+  priced: number;
+  mean: Cost | null;
+  max_dollars_per_million: number | null;
+  share: number | null;
+}
+
+export interface RouteCosts {
+  routes: RouteCost[];
+  traces: number;
+  priced: number;
+  not_counted: string[];
+  prices: Prices;
 }
 
 export interface Summary {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::model::span::{Kind, Resource, Scope, Span, StatusCode};
+use crate::model::span::{Event, Kind, Link, Resource, Scope, Span, StatusCode};
 use crate::model::trace::{Sides, Trace};
 use crate::model::value::{Attribute, Value};
+
+const DROPPED: &str = "droppedAttributesCount";
 
 /// The spans of a resource, by their scope.
 type Scopes = Vec<(Arc<Scope>, Vec<Json>)>;
@@ -27,29 +29,49 @@ pub(crate) fn spans(trace: &Trace) -> Json {
     }
     let resources = resources.into_iter().map(|(resource, scopes)| {
         let scopes = scopes.into_iter().map(|(scope, spans)| {
-            json!({
-                "scope": {
-                    "name": scope.name,
-                    "version": scope.version,
-                    "attributes": attributes(&scope.attributes),
-                },
-                "spans": spans,
-            })
+            let mut described = json!({
+                "name": scope.name,
+                "version": scope.version,
+                "attributes": attributes(&scope.attributes),
+            });
+            set_count(&mut described, DROPPED, scope.dropped);
+            let mut scope_spans = json!({"scope": described, "spans": spans});
+            set_text(&mut scope_spans, "schemaUrl", &scope.schema_url);
+            scope_spans
         });
-        json!({
-            "resource": {"attributes": attributes(&resource.attributes)},
-            "scopeSpans": scopes.collect::<Vec<_>>(),
-        })
+        let mut described = json!({"attributes": attributes(&resource.attributes)});
+        set_count(&mut described, DROPPED, resource.dropped);
+        let mut resource_spans = json!({"resource": described, "scopeSpans": scopes.collect::<Vec<_>>()});
+        set_text(&mut resource_spans, "schemaUrl", &resource.schema_url);
+        resource_spans
     });
     json!({"resourceSpans": resources.collect::<Vec<_>>()})
 }
 
+/// Sets a text unless it is empty, which is protobuf's default.
+fn set_text(object: &mut Json, name: &str, text: &str) {
+    if !text.is_empty() {
+        set(object, name, text.into());
+    }
+}
+
+/// Sets a count unless it is 0, which is protobuf's default.
+fn set_count(object: &mut Json, name: &str, count: u32) {
+    if count > 0 {
+        set(object, name, count.into());
+    }
+}
+
+fn set(object: &mut Json, name: &str, value: Json) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value);
+    }
+}
+
 /// Returns a span of an OTLP request.
 pub(crate) fn span(span: &Span) -> Json {
-    let mut object = Map::new();
-    let mut put = |name: &str, value: Json| {
-        object.insert(name.to_owned(), value);
-    };
+    let mut object = Json::Object(Map::new());
+    let mut put = |name: &str, value: Json| set(&mut object, name, value);
     put("traceId", span.trace.to_string().into());
     put("spanId", span.id.to_string().into());
     if let Some(parent) = span.parent {
@@ -64,46 +86,47 @@ pub(crate) fn span(span: &Span) -> Json {
     put("endTimeUnixNano", span.end.unwrap_or(span.start).to_string().into());
     put("attributes", attributes(&span.attributes));
     if !span.events.is_empty() {
-        let event = |event: &crate::model::span::Event| {
-            json!({
+        let event = |event: &Event| {
+            let mut object = json!({
                 "timeUnixNano": event.time.to_string(),
                 "name": &*event.name,
                 "attributes": attributes(&event.attributes),
-            })
+            });
+            set_count(&mut object, DROPPED, event.dropped);
+            object
         };
         put("events", span.events.iter().map(event).collect());
     }
     if !span.links.is_empty() {
-        let link = |link: &crate::model::span::Link| {
-            json!({
+        let link = |link: &Link| {
+            let mut object = json!({
                 "traceId": link.trace.to_string(),
                 "spanId": link.span.to_string(),
                 "attributes": attributes(&link.attributes),
-            })
+            });
+            set_text(&mut object, "traceState", &link.trace_state);
+            set_count(&mut object, DROPPED, link.dropped);
+            set_count(&mut object, "flags", link.flags);
+            object
         };
         put("links", span.links.iter().map(link).collect());
-    }
-    for (name, count) in ["droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"].iter().zip(span.dropped)
-    {
-        if count > 0 {
-            put(name, count.into());
-        }
     }
     let code = match span.status {
         StatusCode::Unset => 0,
         StatusCode::Ok => 1,
         StatusCode::Error => 2,
     };
-    if code > 0 {
-        let mut status = json!({"code": code});
-        if !span.status_message.is_empty()
-            && let Some(status) = status.as_object_mut()
-        {
-            status.insert("message".to_owned(), (&*span.status_message).into());
-        }
+    let mut status = Json::Object(Map::new());
+    set_count(&mut status, "code", code);
+    set_text(&mut status, "message", &span.status_message);
+    if status.as_object().is_some_and(|status| !status.is_empty()) {
         put("status", status);
     }
-    Json::Object(object)
+    set_count(&mut object, "flags", span.flags);
+    for (name, count) in [DROPPED, "droppedEventsCount", "droppedLinksCount"].iter().zip(span.dropped) {
+        set_count(&mut object, name, count);
+    }
+    object
 }
 
 fn attributes(attributes: &[Attribute]) -> Json {

@@ -407,7 +407,7 @@ mod tests {
     #[test]
     fn url_and_exceptions_are_found_in_x_rays_form() {
         let text = |key: &str, value: &str| Attribute::new(key, Value::from(value));
-        let event = |name: &str| Event { time: 0, name: name.into(), attributes: Box::default() };
+        let event = |name: &str| Event { time: 0, name: name.into(), attributes: Box::default(), dropped: 0 };
         let otlp = Span {
             status: StatusCode::Error,
             attributes: Box::new([text("url.path", "/a"), text("url.scheme", "https"), text("lost", "x")]),

@@ -234,6 +234,7 @@ pub(crate) mod tests {
             events: Box::default(),
             links: Box::default(),
             trace_state: Box::default(),
+            flags: 0,
             dropped: [0; 3],
             resource: Arc::new(Resource::default()),
             scope: Arc::new(Scope::default()),

@@ -87,6 +87,12 @@ impl Query {
         Ok(parsed)
     }
 
+    /// Returns the summaries of the traces that match.
+    pub(crate) fn matching(&self, traces: &[Arc<Kept>]) -> impl Iterator<Item = Arc<Summary>> {
+        let rows = traces.iter().map(|trace| (trace, trace.summary()));
+        rows.filter(|(trace, summary)| self.filter.matches(trace, summary)).map(|(_, summary)| summary)
+    }
+
     /// Returns the page. `traces` are all traces, the newest first.
     pub(crate) fn page(&self, traces: &[Arc<Kept>], evicted: u64) -> Page {
         let rows = traces.iter().map(|trace| (trace.sequence, trace.summary(), trace));

@@ -20,15 +20,17 @@ use super::explore::{self, Chart};
 use super::list::Query;
 use super::problem::problem;
 use crate::analysis::comparison::Comparison;
+use crate::analysis::bill::Bill;
 use crate::analysis::honeycomb::HoneycombView;
 use crate::analysis::otlp_export;
+use crate::analysis::route_costs::RouteCosts;
 use crate::analysis::side_by_side::SideBySide;
 use crate::analysis::trace_view::{Context, TraceView};
 use crate::analysis::xray::XrayView;
 use crate::clock::Nanos;
 use crate::health::Health;
-use crate::model::cost::prices;
 use crate::model::ids::{SpanId, TraceId};
+use crate::model::prices::prices;
 use crate::model::span::Segment;
 use crate::model::summary::Decimal;
 use crate::model::trace::{Sides, Trace};
@@ -70,6 +72,7 @@ pub(crate) fn routes(api: Arc<Api>) -> Router {
         .route("/api/traces/{id}/pin", put(pin).delete(unpin))
         .route("/api/traces/{id}/xray", get(xray))
         .route("/api/traces/{id}/honeycomb", get(honeycomb))
+        .route("/api/traces/{id}/cost", get(cost))
         .route("/api/traces/{id}/spans/{span}", get(span))
         .route("/api/traces/{id}/otlp", get(export_otlp))
         .route("/api/traces/{id}/documents", get(export_documents))
@@ -78,6 +81,7 @@ pub(crate) fn routes(api: Arc<Api>) -> Router {
         .route("/api/explore/explanation", get(explanation))
         .route("/api/explore/keys", get(keys))
         .route("/api/comparison", get(comparison))
+        .route("/api/costs", get(route_costs))
         .route("/api/import", post(import_file))
         .route("/api/events", get(stream))
         .route("/api/health", get(health))
@@ -103,7 +107,7 @@ async fn info(State(api): Shared) -> Response<Body> {
         "bytes": totals.bytes,
         "max_bytes": api.store.max_bytes(),
         "evicted_traces": totals.evicted,
-        "prices": {"region": prices::REGION, "date": prices::DATE},
+        "prices": prices(),
     }))
 }
 
@@ -147,6 +151,21 @@ async fn honeycomb(State(api): Shared, Path(id): Path<String>) -> Response<Body>
         Ok(trace) => blocking(move || answer(&HoneycombView::new(&trace))).await,
         Err(absent) => absent,
     }
+}
+
+async fn cost(State(api): Shared, Path(id): Path<String>) -> Response<Body> {
+    match find(&api, &id) {
+        Ok(trace) => blocking(move || answer(&Bill::of(&trace))).await,
+        Err(absent) => absent,
+    }
+}
+
+async fn route_costs(State(api): Shared, RawQuery(query): RawQuery) -> Response<Body> {
+    let query = match Query::parse(query.as_deref().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(detail) => return problem(StatusCode::BAD_REQUEST, "bad_parameter", &detail),
+    };
+    blocking(move || answer(&RouteCosts::of(query.matching(&api.store.all())))).await
 }
 
 async fn span(State(api): Shared, Path((id, span)): Path<(String, String)>) -> Response<Body> {

@@ -18,10 +18,16 @@ pub(crate) const USER: &[&str] = &["user.id", "enduser.id", "app.user_id", "user
 pub(crate) const COLD_START: &[&str] = &["faas.coldstart"];
 /// The memory of a function in bytes.
 pub(crate) const MAX_MEMORY: &[&str] = &["faas.max_memory"];
+/// The processor architecture of a function.
+pub(crate) const ARCHITECTURE: &[&str] = &["host.arch"];
 /// The consumed capacity units of a DynamoDB call.
 pub(crate) const CAPACITY: &[&str] = &["aws.dynamodb.consumed_capacity_units"];
 /// The operation of an RPC, such as `DynamoDB/Query`.
 pub(crate) const RPC_METHOD: &[&str] = &["rpc.method", "aws.operation", "db.operation.name", "db.operation"];
+/// The system of an RPC, such as `aws-api`.
+pub(crate) const RPC_SYSTEM: &[&str] = &["rpc.system.name", "rpc.system"];
+/// The database system.
+pub(crate) const DB_SYSTEM: &[&str] = &["db.system.name", "db.system"];
 /// The tables of a DynamoDB call.
 pub(crate) const TABLES: &[&str] = &["aws.dynamodb.table_names", "aws.table.name", "aws.table_name"];
 /// The secondary index of a DynamoDB call.

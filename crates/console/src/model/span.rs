@@ -80,6 +80,10 @@ pub(crate) struct Resource {
     pub(crate) service: Box<str>,
     /// All attributes.
     pub(crate) attributes: Box<[Attribute]>,
+    /// How many attributes the sender dropped.
+    pub(crate) dropped: u32,
+    /// The schema of the attributes' names.
+    pub(crate) schema_url: Box<str>,
 }
 
 /// The library that created spans.
@@ -91,6 +95,10 @@ pub(crate) struct Scope {
     pub(crate) version: Box<str>,
     /// Its attributes.
     pub(crate) attributes: Box<[Attribute]>,
+    /// How many attributes the sender dropped.
+    pub(crate) dropped: u32,
+    /// The schema of the names of its spans' attributes.
+    pub(crate) schema_url: Box<str>,
 }
 
 /// An event on a span.
@@ -102,6 +110,8 @@ pub(crate) struct Event {
     pub(crate) name: Arc<str>,
     /// Its attributes.
     pub(crate) attributes: Box<[Attribute]>,
+    /// How many attributes the sender dropped.
+    pub(crate) dropped: u32,
 }
 
 /// A link to another span.
@@ -113,6 +123,12 @@ pub(crate) struct Link {
     pub(crate) span: SpanId,
     /// Its attributes.
     pub(crate) attributes: Box<[Attribute]>,
+    /// W3C's `tracestate` of the other span.
+    pub(crate) trace_state: Box<str>,
+    /// How many attributes the sender dropped.
+    pub(crate) dropped: u32,
+    /// W3C's flags of the other span, and whether it is remote.
+    pub(crate) flags: u32,
 }
 
 /// An X-Ray document as it arrived.
@@ -170,6 +186,8 @@ pub(crate) struct Span {
     pub(crate) links: Box<[Link]>,
     /// W3C's `tracestate`.
     pub(crate) trace_state: Box<str>,
+    /// W3C's flags, and whether the parent is remote.
+    pub(crate) flags: u32,
     /// How many attributes, events and links the sender dropped.
     pub(crate) dropped: [u32; 3],
     /// The sender.
@@ -193,8 +211,11 @@ impl Span {
 
     /// Returns an estimate of the bytes that the span needs, without what it shares with others.
     pub(crate) fn memory(&self) -> usize {
-        let events = self.events.iter().map(|event| size_of::<Event>() + value::memory(&event.attributes));
-        let links = self.links.iter().map(|link| size_of::<Link>() + value::memory(&link.attributes));
+        let events = self
+            .events
+            .iter()
+            .map(|event| size_of::<Event>() + value::unshared(&event.name) + value::memory(&event.attributes));
+        let link = |link: &Link| size_of::<Link>() + link.trace_state.len() + value::memory(&link.attributes);
         // The counters of an `Arc`, and the span's name, which is not always shared.
         size_of::<Self>()
             + 2 * ALLOCATION
@@ -203,7 +224,7 @@ impl Span {
             + self.trace_state.len()
             + value::memory(&self.attributes)
             + events.sum::<usize>()
-            + links.sum::<usize>()
+            + self.links.iter().map(link).sum::<usize>()
             + self.segment.as_ref().map_or(0, |_| size_of::<Segment>() + ALLOCATION)
     }
 }
@@ -212,12 +233,28 @@ impl Resource {
     /// Returns a resource whose service is its `service.name`.
     pub(crate) fn new(attributes: Vec<Attribute>) -> Self {
         let service = value::find(&attributes, &[super::keys::SERVICE_NAME]).map(Value::text).unwrap_or_default();
-        Self { service: service.into(), attributes: attributes.into() }
+        Self { service: service.into(), attributes: attributes.into(), ..Self::default() }
     }
 
     /// Returns an estimate of the bytes that the resource needs.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Self>() + 2 * ALLOCATION + self.service.len() + value::memory(&self.attributes)
+        size_of::<Self>()
+            + 2 * ALLOCATION
+            + self.service.len()
+            + self.schema_url.len()
+            + value::memory(&self.attributes)
+    }
+}
+
+impl Scope {
+    /// Returns an estimate of the bytes that the scope needs.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Self>()
+            + 2 * ALLOCATION
+            + self.name.len()
+            + self.version.len()
+            + self.schema_url.len()
+            + value::memory(&self.attributes)
     }
 }
 

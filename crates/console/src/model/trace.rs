@@ -142,9 +142,12 @@ impl Trace {
     pub(crate) fn add(&mut self, span: Arc<Span>, side: Side) {
         let mut bytes = span.memory();
         // A sender sends its spans together.
-        let shares = |known: &Sides| Arc::ptr_eq(&known.main().resource, &span.resource);
-        if !self.spans.iter().rev().take(4).any(shares) {
+        let last = || self.spans.iter().rev().take(4).map(Sides::main);
+        if !last().any(|known| Arc::ptr_eq(&known.resource, &span.resource)) {
             bytes += span.resource.memory();
+        }
+        if !last().any(|known| Arc::ptr_eq(&known.scope, &span.scope)) {
+            bytes += span.scope.memory();
         }
         if let Some(segment) = &span.segment
             && segment.position == 0

@@ -196,21 +196,23 @@ impl Value {
             Self::Array(values) => {
                 ALLOCATION + values.iter().map(|value| size_of::<Self>() + value.memory()).sum::<usize>()
             }
-            // The keys of a map are not shared.
-            Self::Map(attributes) => {
-                let keys: usize = attributes.iter().map(|attribute| attribute.key.len() + 2 * ALLOCATION).sum();
-                keys + memory(attributes)
-            }
+            Self::Map(attributes) => memory(attributes),
         }
     }
 }
 
-/// Returns an estimate of the bytes of a list of attributes. Keys are shared between spans.
+/// Returns an estimate of the bytes of a list of attributes.
 pub(crate) fn memory(attributes: &[Attribute]) -> usize {
     if attributes.is_empty() {
         return 0;
     }
-    ALLOCATION + attributes.iter().map(|attribute| size_of::<Attribute>() + attribute.value.memory()).sum::<usize>()
+    let of = |attribute: &Attribute| size_of::<Attribute>() + unshared(&attribute.key) + attribute.value.memory();
+    ALLOCATION + attributes.iter().map(of).sum::<usize>()
+}
+
+/// Returns an estimate of the bytes of a key or name that is not shared with other spans.
+pub(crate) fn unshared(name: &Arc<str>) -> usize {
+    if Arc::strong_count(name) > 1 { 0 } else { name.len() + 2 * ALLOCATION }
 }
 
 /// Returns the value of the first of these keys that is set. Of equal keys, the last one counts.

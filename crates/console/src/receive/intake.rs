@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::limits::Limits;
 use super::names::Names;
-use crate::model::span::{Log, Resource, Scope, Span};
+use crate::model::span::{Log, Resource, Span};
 use crate::model::trace::Side;
-use crate::model::value::Attribute;
 use crate::store::Batch;
 
 /// The reason why all of a request is refused.
@@ -94,9 +93,8 @@ impl<'a> Intake<'a> {
         has_room
     }
 
-    /// Returns the shared resource with these attributes.
-    pub(crate) fn resource(&mut self, attributes: Vec<Attribute>) -> Arc<Resource> {
-        let resource = Resource::new(attributes);
+    /// Returns the shared resource that is equal to this one.
+    pub(crate) fn resource(&mut self, resource: Resource) -> Arc<Resource> {
         if let Some((known, _)) = self.senders.iter().rev().take(8).find(|(known, _)| **known == resource) {
             return known.clone();
         }
@@ -132,9 +130,4 @@ impl<'a> Intake<'a> {
         let is_full = self.batch.spans.len() + self.batch.logs.len() >= self.limits.spans;
         if is_full { Err(DecodeError::TooLarge("100000 spans")) } else { Ok(()) }
     }
-}
-
-/// Returns the scope, or an empty one.
-pub(crate) fn scope(name: Box<str>, version: Box<str>, attributes: Vec<Attribute>) -> Arc<Scope> {
-    Arc::new(Scope { name, version, attributes: attributes.into() })
 }

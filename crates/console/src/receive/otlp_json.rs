@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::intake::{self, DecodeError, Intake};
+use super::intake::{DecodeError, Intake};
 use crate::clock::Nanos;
 use crate::json::{Json, JsonError, Value as JsonValue};
 use crate::model::ids::{SpanId, TraceId};
@@ -22,6 +22,9 @@ const ANY_PADDING: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true);
 const BASE64: [GeneralPurpose; 2] =
     [GeneralPurpose::new(&STANDARD, ANY_PADDING), GeneralPurpose::new(&URL_SAFE, ANY_PADDING)];
+
+const DROPPED: &[&str] = &["droppedAttributesCount", "dropped_attributes_count"];
+const TRACE_STATE: &[&str] = &["traceState", "trace_state"];
 
 impl From<JsonError> for DecodeError {
     fn from(error: JsonError) -> Self {
@@ -103,13 +106,21 @@ impl Members<'_> {
         for resource_records in resources.children() {
             let resource = resource_records.get(&["resource"]);
             let attributes = attributes(resource.and_then(|resource| resource.get(&["attributes"])), 0, intake)?;
-            let resource = intake.resource(attributes);
+            let dropped = resource.map(|resource| count(resource, DROPPED)).unwrap_or_default();
+            let schema_url = self::schema_url(resource_records, intake);
+            let resource = intake.resource(Resource { dropped, schema_url, ..Resource::new(attributes) });
             for scope_records in list(resource_records, self.scopes) {
                 let scope = scope_records.get(&["scope", "instrumentationLibrary", "instrumentation_library"]);
                 let text = |key| scope.and_then(|scope| scope.get(&[key])?.str()).unwrap_or_default();
                 let (name, version) = (intake.text(text("name")), intake.text(text("version")));
                 let attributes = self::attributes(scope.and_then(|scope| scope.get(&["attributes"])), 0, intake)?;
-                let scope = intake::scope(name, version, attributes);
+                let scope = Arc::new(Scope {
+                    name,
+                    version,
+                    attributes: attributes.into(),
+                    dropped: scope.map(|scope| count(scope, DROPPED)).unwrap_or_default(),
+                    schema_url: self::schema_url(scope_records, intake),
+                });
                 for record in list(scope_records, self.records) {
                     each(record, &resource, &scope, intake)?;
                 }
@@ -136,7 +147,7 @@ fn span(
     let id = SpanId::parse(text(&["spanId", "span_id"]));
     let (Some(trace), Some(id)) = (trace, id) else { return Ok(None) };
     let mut dropped = [
-        count(record, &["droppedAttributesCount", "dropped_attributes_count"]),
+        count(record, DROPPED),
         count(record, &["droppedEventsCount", "dropped_events_count"]),
         count(record, &["droppedLinksCount", "dropped_links_count"]),
     ];
@@ -148,6 +159,7 @@ fn span(
                 time: time(item, &["timeUnixNano", "time_unix_nano"]),
                 name: intake.name(item.get(&["name"]).and_then(|value| value.str()).unwrap_or_default()),
                 attributes: attributes(item.get(&["attributes"]), 0, intake)?.into(),
+                dropped: count(item, DROPPED),
             });
         } else {
             dropped[1] = dropped[1].saturating_add(1);
@@ -161,7 +173,14 @@ fn span(
             let trace = TraceId::parse_hexadecimal(text(&["traceId", "trace_id"]));
             if let Some((trace, span)) = trace.zip(SpanId::parse(text(&["spanId", "span_id"]))) {
                 let attributes = attributes(item.get(&["attributes"]), 0, intake)?.into();
-                links.push(Link { trace, span, attributes });
+                links.push(Link {
+                    trace,
+                    span,
+                    attributes,
+                    trace_state: intake.text(text(TRACE_STATE)),
+                    dropped: count(item, DROPPED),
+                    flags: count(item, &["flags"]),
+                });
             }
         } else {
             dropped[2] = dropped[2].saturating_add(1);
@@ -182,7 +201,8 @@ fn span(
         attributes: attributes(record.get(&["attributes"]), 0, intake)?.into(),
         events: events.into(),
         links: links.into(),
-        trace_state: intake.text(text(&["traceState", "trace_state"])),
+        trace_state: intake.text(text(TRACE_STATE)),
+        flags: count(record, &["flags"]),
         dropped,
         resource: resource.clone(),
         scope: scope.clone(),
@@ -214,6 +234,11 @@ fn log(
         attributes: attributes(record.get(&["attributes"]), 0, intake)?.into(),
         resource: resource.clone(),
     }))
+}
+
+/// Both of a resource's spans and of a scope's spans.
+fn schema_url(records: JsonValue<'_, '_>, intake: &mut Intake<'_>) -> Box<str> {
+    intake.text(records.get(&["schemaUrl", "schema_url"]).and_then(|url| url.str()).unwrap_or_default())
 }
 
 fn time(record: JsonValue<'_, '_>, keys: &[&str]) -> Nanos {

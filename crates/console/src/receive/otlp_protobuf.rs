@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::intake::{self, DecodeError, Intake};
+use super::intake::{DecodeError, Intake};
 use super::protobuf::{Field, Fields, WireError};
 use crate::clock::Nanos;
 use crate::model::ids::{SpanId, TraceId};
@@ -77,19 +77,25 @@ fn resources(bytes: &[u8], intake: &mut Intake<'_>, each: &mut EachRecord<'_>) -
 
 fn resource_records(bytes: &[u8], intake: &mut Intake<'_>, each: &mut EachRecord<'_>) -> Result<(), DecodeError> {
     // The resource may follow the spans.
-    let mut attributes = Vec::new();
+    let (mut attributes, mut dropped, mut schema_url) = (Vec::new(), 0, Box::default());
     let mut fields = Fields::new(bytes);
     while let Some((number, field)) = fields.next()? {
-        if number == 1 {
-            let mut fields = Fields::new(field.bytes());
-            while let Some((number, field)) = fields.next()? {
-                if number == 1 {
-                    push_attribute(&mut attributes, field, intake)?;
+        match number {
+            1 => {
+                let mut fields = Fields::new(field.bytes());
+                while let Some((number, field)) = fields.next()? {
+                    match number {
+                        1 => push_attribute(&mut attributes, field, intake)?,
+                        2 => dropped = count(field),
+                        _ => {}
+                    }
                 }
             }
+            3 => schema_url = intake.text(&field.text()),
+            _ => {}
         }
     }
-    let resource = intake.resource(attributes);
+    let resource = intake.resource(Resource { dropped, schema_url, ..Resource::new(attributes) });
     let mut fields = Fields::new(bytes);
     while let Some((number, field)) = fields.next()? {
         // 1000 are the spans of a library before version 0.15 of OTLP.
@@ -106,22 +112,28 @@ fn scope_records(
     intake: &mut Intake<'_>,
     each: &mut EachRecord<'_>,
 ) -> Result<(), DecodeError> {
-    let (mut name, mut version, mut attributes) = (Box::default(), Box::default(), Vec::new());
+    let (mut scope, mut attributes) = (Scope::default(), Vec::new());
     let mut fields = Fields::new(bytes);
     while let Some((number, field)) = fields.next()? {
-        if number == 1 {
-            let mut fields = Fields::new(field.bytes());
-            while let Some((number, field)) = fields.next()? {
-                match number {
-                    1 => name = intake.text(&field.text()),
-                    2 => version = intake.text(&field.text()),
-                    3 => push_attribute(&mut attributes, field, intake)?,
-                    _ => {}
+        match number {
+            1 => {
+                let mut fields = Fields::new(field.bytes());
+                while let Some((number, field)) = fields.next()? {
+                    match number {
+                        1 => scope.name = intake.text(&field.text()),
+                        2 => scope.version = intake.text(&field.text()),
+                        3 => push_attribute(&mut attributes, field, intake)?,
+                        4 => scope.dropped = count(field),
+                        _ => {}
+                    }
                 }
             }
+            3 => scope.schema_url = intake.text(&field.text()),
+            _ => {}
         }
     }
-    let scope = intake::scope(name, version, attributes);
+    scope.attributes = attributes.into();
+    let scope = Arc::new(scope);
     let mut fields = Fields::new(bytes);
     while let Some((number, field)) = fields.next()? {
         if number == 2 {
@@ -143,7 +155,7 @@ fn span(
     let (mut kind, mut start, mut end) = (Kind::Unspecified, 0, 0);
     let (mut status, mut status_message, mut trace_state) = (StatusCode::Unset, Box::default(), Box::default());
     let (mut attributes, mut events, mut links) = (Vec::new(), Vec::new(), Vec::new());
-    let mut dropped = [0_u32; 3];
+    let (mut dropped, mut flags) = ([0_u32; 3], 0);
     let mut fields = Fields::new(bytes);
     while let Some((number, field)) = fields.next()? {
         match number {
@@ -179,6 +191,7 @@ fn span(
                     }
                 }
             }
+            16 => flags = count(field),
             _ => {}
         }
     }
@@ -197,6 +210,7 @@ fn span(
         events: events.into(),
         links: links.into(),
         trace_state,
+        flags,
         dropped,
         resource: resource.clone(),
         scope: scope.clone(),
@@ -206,8 +220,12 @@ fn span(
 
 fn add(dropped: &mut [u32; 3], which: usize, field: Field<'_>) {
     if let Some(count) = dropped.get_mut(which) {
-        *count = count.saturating_add(u32::try_from(field.number()).unwrap_or(u32::MAX));
+        *count = count.saturating_add(self::count(field));
     }
+}
+
+fn count(field: Field<'_>) -> u32 {
+    u32::try_from(field.number()).unwrap_or(u32::MAX)
 }
 
 fn status_code(number: u64) -> StatusCode {
@@ -219,7 +237,7 @@ fn status_code(number: u64) -> StatusCode {
 }
 
 fn event(bytes: &[u8], intake: &mut Intake<'_>) -> Result<Event, DecodeError> {
-    let mut event = Event { time: 0, name: Arc::default(), attributes: Box::default() };
+    let mut event = Event { time: 0, name: Arc::default(), attributes: Box::default(), dropped: 0 };
     let mut attributes = Vec::new();
     let mut fields = Fields::new(bytes);
     while let Some((number, field)) = fields.next()? {
@@ -227,6 +245,7 @@ fn event(bytes: &[u8], intake: &mut Intake<'_>) -> Result<Event, DecodeError> {
             1 => event.time = field.number(),
             2 => event.name = intake.name(&field.text()),
             3 => push_attribute(&mut attributes, field, intake)?,
+            4 => event.dropped = count(field),
             _ => {}
         }
     }
@@ -237,16 +256,21 @@ fn event(bytes: &[u8], intake: &mut Intake<'_>) -> Result<Event, DecodeError> {
 /// Returns `None` for a link with an invalid id.
 fn link(bytes: &[u8], intake: &mut Intake<'_>) -> Result<Option<Link>, DecodeError> {
     let (mut trace, mut span, mut attributes) = (None, None, Vec::new());
+    let (mut trace_state, mut dropped, mut flags) = (Box::default(), 0, 0);
     let mut fields = Fields::new(bytes);
     while let Some((number, field)) = fields.next()? {
         match number {
             1 => trace = TraceId::from_bytes(field.bytes()),
             2 => span = SpanId::from_bytes(field.bytes()),
+            3 => trace_state = intake.text(&field.text()),
             4 => push_attribute(&mut attributes, field, intake)?,
+            5 => dropped = count(field),
+            6 => flags = count(field),
             _ => {}
         }
     }
-    Ok(trace.zip(span).map(|(trace, span)| Link { trace, span, attributes: attributes.into() }))
+    let attributes = attributes.into();
+    Ok(trace.zip(span).map(|(trace, span)| Link { trace, span, attributes, trace_state, dropped, flags }))
 }
 
 /// Returns `None` for a line without a trace id.

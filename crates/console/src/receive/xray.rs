@@ -141,7 +141,7 @@ fn resource(document: JsonValue<'_, '_>, intake: &mut Intake<'_>) -> Arc<Resourc
     add("service.version", text(&["service", "version"]));
     add("aws.xray.origin", text(&["origin"]));
     add("telemetry.sdk.name", text(&["aws", "xray", "sdk"]));
-    intake.resource(attributes)
+    intake.resource(Resource::new(attributes))
 }
 
 /// Returns the name in the ARN of a function, such as `api` in `arn:aws:lambda:eu-west-1:123456789012:function:api:1`.
@@ -219,6 +219,7 @@ fn span(
                     time: time(event, "time").unwrap_or(start),
                     name: intake.name(event.get(&["name"]).and_then(|name| name.str()).unwrap_or_default()),
                     attributes: members(event.get(&["attributes"]), intake)?.into(),
+                    dropped: 0,
                 });
             }
         }
@@ -231,7 +232,8 @@ fn span(
             && intake.has_room(links.len())
         {
             intake.count()?;
-            links.push(Link { trace, span, attributes: members(link.get(&["attributes"]), intake)?.into() });
+            let attributes = members(link.get(&["attributes"]), intake)?.into();
+            links.push(Link { trace, span, attributes, trace_state: Box::default(), dropped: 0, flags: 0 });
         }
     }
     let dropped = ["dropped_attributes", "dropped_events", "dropped_links"].map(|key| {
@@ -255,6 +257,7 @@ fn span(
         events: events.into(),
         links: links.into(),
         trace_state: Box::default(),
+        flags: 0,
         dropped,
         resource: resource.clone(),
         scope: scope.clone(),
@@ -318,7 +321,7 @@ fn exceptions(segment: JsonValue<'_, '_>, time: Nanos, intake: &mut Intake<'_>) 
         if !stack.is_empty() {
             push(&mut attributes, "exception.stacktrace", Value::String(intake.text(&stack)), intake)?;
         }
-        events.push(Event { time, name: intake.name("exception"), attributes: attributes.into() });
+        events.push(Event { time, name: intake.name("exception"), attributes: attributes.into(), dropped: 0 });
     }
     Ok(events)
 }
