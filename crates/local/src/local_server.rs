@@ -24,6 +24,7 @@ use crate::issuer::{Issuer, IssuerError};
 use crate::layout::{self, LayoutError};
 use crate::listen::{self, ListenError};
 use crate::options::{LegacyClient, Options};
+use crate::page::{self, Page};
 use crate::secret::{MasterSecret, SecretError};
 use crate::seed::{self, SeedError};
 use crate::stream::StreamPump;
@@ -79,11 +80,17 @@ pub struct LocalServer {
 }
 
 impl LocalServer {
-    /// Starts everything. If `spans` is set, requests and stream batches are traced.
+    /// Starts everything. If `spans` is set, requests and stream batches are traced. The page links to the traces in the
+    /// console at the URL `console`.
     ///
     /// # Errors
     /// If a port is in use, or the data directory cannot be used.
-    pub async fn start(options: &Options, clock: Clock, spans: Option<&Spans>) -> Result<Self, StartError> {
+    pub async fn start(
+        options: &Options,
+        clock: Clock,
+        spans: Option<&Spans>,
+        console: Option<&str>,
+    ) -> Result<Self, StartError> {
         let api = listen::on_loopback(options.port, "--port").await?;
         let endpoint = listen::on_loopback(options.dynamodb_port, "--dynamodb-port").await?;
         let bridge = match options.bridge {
@@ -120,8 +127,12 @@ impl LocalServer {
         let sign_in = sign_in::router(issuer.clone(), clock.clone(), &options.allow_origin);
         let origins = options.allow_origin.iter().cloned().collect();
         let router = api::router(AppState { store, clock, keys, identity, origins, compat }).merge(sign_in);
-        let router = rebinding::guard(router, api.local_addr()?, &options.allow_origin);
+        let address = api.local_addr()?;
+        let router = rebinding::guard(router, address, &options.allow_origin, rebinding::is_local);
         let router = spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone()));
+        // Not traced: the files of the page would hide the requests of the API in the console.
+        let router = Page::new(options.compat, console).add_to(router);
+        let router = rebinding::guard(router, address, &options.allow_origin, page::is_page);
         let router = overload::limit(router, overload::RUNNING, overload::WAITING, &options.allow_origin);
         let router = router.layer(map_response(forbid_storing));
         let api = HttpServer::start(api, router)?;

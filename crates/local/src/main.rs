@@ -52,7 +52,8 @@ async fn run(options: Options) -> Result<(), RunError> {
         false => Some(Console::start(console_options(&options)).await?),
     };
     let spans = Spans::install(settings(&options, console.as_ref()))?;
-    let server = LocalServer::start(&options, Clock::system(), Some(&spans)).await?;
+    let url = console.as_ref().map(Console::url);
+    let server = LocalServer::start(&options, Clock::system(), Some(&spans), url.as_deref()).await?;
     // Before the text that asks for Ctrl-C.
     let stop_requested = lambda_console::stop_requested().map_err(RunError::Signal)?;
     print(

@@ -25,7 +25,7 @@ async fn start(folder: &Path) -> Result<LocalServer, StartError> {
 async fn start_with(folder: &Path, flags: &[&str]) -> Result<LocalServer, StartError> {
     let defaults = ["cruddur-local", "--port", "0", "--dynamodb-port", "0", "--data-dir", folder.to_str().unwrap()];
     let options = Options::parse_from(defaults.iter().chain(flags));
-    LocalServer::start(&options, Clock::system(), None).await
+    LocalServer::start(&options, Clock::system(), None, None).await
 }
 
 async fn send(request: Request<Body>) -> (StatusCode, Value) {
