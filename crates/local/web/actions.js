@@ -59,7 +59,8 @@ export function onActions(listener) {
  * @returns {Promise<T>}
  */
 export async function act({ name, label, attributes, span, signal }, run) {
-  const action = new Action(label, span ?? tracer.start(name, attributes));
+  const action = new Action(label, span ?? tracer.start(name));
+  action.span.set({ "app.action": name, ...attributes });
   actions.unshift(action);
   actions.splice(MOST);
   changed();
@@ -72,6 +73,7 @@ export async function act({ name, label, attributes, span, signal }, run) {
     action.span.fail(signal?.aborted ? "canceled" : error instanceof Failure ? String(error.status || "network") : errorType(error));
     throw error;
   } finally {
+    action.span.set({ "app.outcome": action.state });
     action.span.end();
     changed();
   }

@@ -17,7 +17,7 @@ import { browserEnvironment, navigationTiming, Tracer, WebVitals } from "./traci
 /** @import { Span } from "./tracing.js" */
 
 /** @typedef {{ title: string, element: HTMLElement, signedIn?: boolean, load: (action: Action, signal: AbortSignal) => Promise<void> }} View */
-/** `name` and `template` are the same for all users. @typedef {{ name: string, template: string, create: () => View }} Route */
+/** `name` is the same for all users. @typedef {{ name: string, create: () => View }} Route */
 
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const side = /** @type {HTMLElement} */ (document.getElementById("side"));
@@ -31,16 +31,16 @@ function route() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
   const params = new URLSearchParams(query);
   const [first = "", second = "", third = ""] = path.split("/").map(decoded);
-  if (first === "") return { name: "home", template: "/", create: home };
-  if (first.startsWith("@") && first.length > 1) return { name: "profile", template: "/@{handle}", create: () => profile(first.slice(1)) };
-  if (first === "post" && second) return { name: "post", template: "/post/{activity_uuid}", create: () => thread(second, params.has("reply")) };
-  if (first === "search") return { name: "search", template: "/search", create: () => search(params.get("q") ?? "") };
-  if (first === "notifications") return { name: "notifications", template: "/notifications", create: notifications };
-  if (first === "messages" && second === "new" && third) return { name: "new message", template: "/messages/new/{handle}", create: () => newConversation(third) };
-  if (first === "messages" && second) return { name: "conversation", template: "/messages/{message_group_uuid}", create: () => conversation(second) };
-  if (first === "messages") return { name: "messages", template: "/messages", create: conversations };
-  if (first === "sign-in") return { name: "sign-in", template: "/sign-in", create: () => signInView(signInFault) };
-  return { name: "unknown view", template: "/{unknown}", create: unknown };
+  if (first === "") return { name: "home", create: home };
+  if (first.startsWith("@") && first.length > 1) return { name: "profile", create: () => profile(first.slice(1)) };
+  if (first === "post" && second) return { name: "post", create: () => thread(second, params.has("reply")) };
+  if (first === "search") return { name: "search", create: () => search(params.get("q") ?? "") };
+  if (first === "notifications") return { name: "notifications", create: notifications };
+  if (first === "messages" && second === "new" && third) return { name: "new message", create: () => newConversation(third) };
+  if (first === "messages" && second) return { name: "conversation", create: () => conversation(second) };
+  if (first === "messages") return { name: "messages", create: conversations };
+  if (first === "sign-in") return { name: "sign-in", create: () => signInView(signInFault) };
+  return { name: "unknown view", create: unknown };
 }
 
 /** @param {string} text */
@@ -73,7 +73,7 @@ async function show(pageLoad) {
   abort.abort();
   abort = new AbortController();
   const { signal } = abort;
-  const { name, template, create } = route();
+  const { name, create } = route();
   let view = create();
   if (view.signedIn && !currentUser()) view = signedOut();
   document.title = `${view.title} · Cruddur`;
@@ -83,10 +83,10 @@ async function show(pageLoad) {
     scrollTo(0, 0);
     main.focus({ preventScroll: true });
   }
+  const attributes = { "app.page": name };
   const what = pageLoad
-    ? { name: "page load", label: "Page load", attributes: {}, span: pageLoad, signal }
-    : { name: `open ${name}`, label: `Open ${name}`, attributes: { "app.view": template }, signal };
-  pageLoad?.set({ "app.view": template });
+    ? { name: "page load", label: "Page load", attributes, span: pageLoad, signal }
+    : { name: `open ${name}`, label: `Open ${name}`, attributes, signal };
   try {
     await act(what, async (action) => {
       await Promise.all([view.load(action, signal), countUnread(action, name)]);
@@ -142,14 +142,15 @@ function drawSide() {
     h("span", {}, label), news > 0 && h("span", { class: "offscreen" }, `, ${news} unread`));
   const [themeIcon, next] = THEMES[theme()];
   fill(side,
-    h("a", { class: "brand", href: "#/", id: "to-start" }, h("img", { src: "icon.svg", alt: "", width: 28, height: 28 }), h("span", {}, "Cruddur")),
+    h("div", { class: "head" },
+      h("a", { class: "brand", href: "#/", id: "to-start" }, h("img", { src: "icon.svg", alt: "", width: 28, height: 28 }), h("span", {}, "Cruddur")),
+      h("button", { type: "button", class: "button only-icon", id: "theme", "aria-label": `Theme: ${theme()}. Switch to ${next}`, title: `Theme: ${theme()}`, on: { click: () => { setTheme(next); drawSide(); } } }, icon(themeIcon))),
     h("nav", { "aria-label": "Views" },
       ...LINKS.filter(([, , , personal]) => user || !personal).map(([path, label, name]) => link(path, label, name, path === "notifications" ? unreadCount() : 0)),
       user?.handle && link(`@${user.handle}`, "Profile", "user")),
     h("div", { class: "account" },
       user ? h("span", { class: "me" }, avatar(user, "small"), h("span", { class: "me-name" }, h("strong", {}, user.display_name), h("span", { class: "muted" }, `@${user.handle}`))) : h("a", { class: "button primary", href: "#/sign-in", id: "to-sign-in" }, "Sign in"),
-      user && settings.sign_in.kind !== "fixed" && h("button", { type: "button", class: "button only-icon", id: "sign-out", "aria-label": "Sign out", title: "Sign out", on: { click: leave } }, icon("out")),
-      h("button", { type: "button", class: "button only-icon", id: "theme", "aria-label": `Theme: ${theme()}. Switch to ${next}`, title: `Theme: ${theme()}`, on: { click: () => { setTheme(next); drawSide(); } } }, icon(themeIcon))));
+      user && settings.sign_in.kind !== "fixed" && h("button", { type: "button", class: "button only-icon", id: "sign-out", "aria-label": "Sign out", title: "Sign out", on: { click: leave } }, icon("out"))));
   if (focused) document.getElementById(focused)?.focus();
 }
 

@@ -19,7 +19,7 @@ const CIRCUMFERENCE = 2 * Math.PI * 7;
  */
 export function postCard(post, { expires_at = post.expires_at, heading = false, onGone } = {}) {
   const who = h("a", { class: "who", href: `#/@${post.handle}` }, h("strong", {}, post.display_name), " ", h("span", { class: "muted" }, `@${post.handle}`));
-  const permalink = h("a", { class: "permalink", href: `#/post/${post.uuid}`, "aria-label": `Post of ${post.display_name}` }, age(post.created_at));
+  const permalink = h("a", { class: "permalink", href: `#/post/${post.uuid}` }, h("span", { class: "offscreen" }, `Post of ${post.display_name}, `), age(post.created_at));
   const faults = h("div", {});
   const card = h("article", { class: `post${heading ? " subject" : ""}`, tabindex: "-1", "data-id": post.uuid, "aria-label": `${post.display_name}: ${post.message.slice(0, 80)}` },
     avatar(post, heading ? "large" : ""),
@@ -27,7 +27,7 @@ export function postCard(post, { expires_at = post.expires_at, heading = false, 
       h("header", {}, who, h("span", { class: "dot", "aria-hidden": "true" }), permalink, h("span", { class: "space" }), expires_at && timeLeft(post.created_at, expires_at)),
       h("p", { class: "text", dir: "auto" }, ...linked(post.message)),
       h("footer", {},
-        h("a", { class: "act", href: `#/post/${post.uuid}?reply`, "aria-label": `Reply (${post.replies_count} so far)` }, icon("reply"), h("span", {}, count(post.replies_count))),
+        h("a", { class: "act", href: `#/post/${post.uuid}?reply` }, icon("reply"), h("span", { class: "offscreen" }, "Reply "), h("span", {}, count(post.replies_count))),
         reaction(post, faults, { kind: "repost", path: "repost", name: "Repost", icon: "repeat", pressed: false, number: (reactions) => [reactions.reposted, reactions.reposts_count], count: post.reposts_count }),
         reaction(post, faults, { kind: "like", path: "like", name: "Like", icon: "heart", pressed: post.liked ?? false, number: (reactions) => [reactions.liked, reactions.likes_count], count: post.likes_count }),
         post.handle === currentUser()?.handle && deleteButton(post, faults, () => gone("trash", "You have deleted this post.")),
@@ -87,7 +87,7 @@ function count(value) {
  */
 function reaction(post, faults, options) {
   const number = h("span", {});
-  const element = h("button", { type: "button", class: `act ${options.kind}`, on: { click: toggle } }, icon(options.icon), number);
+  const element = h("button", { type: "button", class: `act ${options.kind}`, on: { click: toggle } }, icon(options.icon), h("span", { class: "offscreen" }, `${options.name} `), number);
   let { pressed, count: value } = options;
   let busy = false;
   /** @param {boolean} next @param {number} total */
@@ -95,7 +95,6 @@ function reaction(post, faults, options) {
     pressed = next;
     value = total;
     element.setAttribute("aria-pressed", String(pressed));
-    element.setAttribute("aria-label", `${options.name} (${value} so far)`);
     number.textContent = count(value);
   };
   draw(pressed, value);
@@ -129,12 +128,12 @@ function reaction(post, faults, options) {
 /** @param {Post} post @param {HTMLElement} faults @param {() => void} done */
 function deleteButton(post, faults, done) {
   let sure = false;
-  const element = h("button", { type: "button", class: "act delete", "aria-label": "Delete this post", on: { click: remove, blur: () => ask(false) } }, icon("trash"), h("span", {}));
+  const element = h("button", { type: "button", class: "act delete", title: "Delete this post", "aria-label": "Delete this post", on: { click: remove, blur: () => ask(false) } }, icon("trash"), h("span", {}));
   /** @param {boolean} next */
   const ask = (next) => {
     sure = next;
-    /** @type {Element} */ (element.lastElementChild).textContent = sure ? "Delete?" : "";
-    element.setAttribute("aria-label", sure ? "Delete this post for good" : "Delete this post");
+    /** @type {Element} */ (element.lastElementChild).textContent = sure ? "Delete for good?" : "";
+    element.setAttribute("aria-label", sure ? "Delete for good?" : "Delete this post");
   };
   return element;
 
@@ -183,9 +182,8 @@ export function composer({ label, hint, most, submit, lifetime = false, rows = 2
   function changed() {
     // The API counts code points.
     const left = most - [...area.value].length;
-    counter.textContent = left <= most / 4 || left < 0 ? String(left) : "";
+    fill(counter, left <= most / 4 && h("span", {}, left), left <= most / 4 && h("span", { class: "offscreen" }, " characters left"));
     counter.classList.toggle("over", left < 0);
-    counter.setAttribute("aria-label", `${left} characters left`);
     area.style.height = "auto";
     if (area.scrollHeight) area.style.height = `${area.scrollHeight + 2}px`;
   }

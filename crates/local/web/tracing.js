@@ -4,7 +4,8 @@
 // failure to send them is ignored: telemetry never disturbs the page. Names and attributes contain nothing private: no
 // text, search term, id or token.
 
-const SERVICE = "cruddur-page";
+/** The server writes this name itself. */
+const SERVICE = "cruddur-web";
 const KINDS = /** @type {const} */ ({ internal: 1, client: 3 });
 const ERROR = 2;
 /** A batch stays below the 64 KiB that browsers allow for requests which outlive the page. */
@@ -24,7 +25,7 @@ const DELAY = 1000;
  */
 
 /** Numbers of these attributes are doubles even if they have no fraction. */
-const DOUBLES = /^app\.(navigation|web_vital)\./;
+const DOUBLES = /^(navigation|web_vitals)\./;
 
 export class Span {
   /** @type {Attributes} */
@@ -208,14 +209,14 @@ export function navigationTiming() {
   /** @param {number} from @param {number} to */
   const between = (from, to) => (to > 0 ? rounded(to - from) : null);
   return {
-    "app.navigation.type": entry.type,
-    "app.navigation.dns": between(entry.domainLookupStart, entry.domainLookupEnd),
-    "app.navigation.connect": between(entry.connectStart, entry.connectEnd),
-    "app.navigation.request": between(entry.requestStart, entry.responseStart),
-    "app.navigation.response": between(entry.responseStart, entry.responseEnd),
-    "app.navigation.dom_interactive": between(0, entry.domInteractive),
-    "app.navigation.dom_content_loaded": between(0, entry.domContentLoadedEventEnd),
-    "app.navigation.load": between(0, entry.loadEventEnd),
+    "navigation.type": entry.type,
+    "navigation.dns_ms": between(entry.domainLookupStart, entry.domainLookupEnd),
+    "navigation.tcp_ms": between(entry.connectStart, entry.connectEnd),
+    "navigation.ttfb_ms": between(0, entry.responseStart),
+    "navigation.response_ms": between(entry.responseStart, entry.responseEnd),
+    "navigation.dom_interactive_ms": between(0, entry.domInteractive),
+    "navigation.dom_content_loaded_ms": between(0, entry.domContentLoadedEventEnd),
+    "navigation.load_ms": between(0, entry.loadEventEnd),
   };
 }
 
@@ -266,9 +267,9 @@ export class WebVitals {
   /** @returns {Attributes} */
   attributes() {
     return {
-      "app.web_vital.lcp": this.#lcp === null ? null : rounded(this.#lcp),
-      "app.web_vital.cls": Math.round(this.#cls * 10_000) / 10_000,
-      "app.web_vital.inp": this.#inp === null ? null : rounded(this.#inp),
+      "web_vitals.lcp_ms": this.#lcp === null ? null : rounded(this.#lcp),
+      "web_vitals.cls": Math.round(this.#cls * 10_000) / 10_000,
+      "web_vitals.inp_ms": this.#inp === null ? null : rounded(this.#inp),
     };
   }
 }

@@ -72,3 +72,27 @@ fn request_is_shown_as_both_destinations_get_it() {
     let line = errors.find(|line| line.starts_with("GET ")).unwrap();
     assert!(line.ends_with(&format!("http://{}/#/trace/{header}", program.console)), "{line}");
 }
+
+#[test]
+fn page_is_served_without_a_trace_and_knows_the_console() {
+    let program = Program::start();
+    let answer = |path: &str, accept: &str| {
+        let mut text = String::new();
+        get(&program.api, path, accept).read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head.to_ascii_lowercase(), body.to_owned())
+    };
+    for path in ["/", "/main.js", "/settings.json"] {
+        let (head, _) = answer(path, "text/html");
+        assert!(head.starts_with("http/1.1 200") && !head.contains("x-trace-id"), "{path}: {head}");
+        assert!(head.contains("content-security-policy: default-src 'none';"), "{path}: {head}");
+    }
+    let (_, settings) = answer("/settings.json", "*/*");
+    let settings: Value = serde_json::from_str(&settings).unwrap();
+    assert_eq!(settings["console"], format!("http://{}/", program.console));
+    // The API answers all other paths as before.
+    let (head, body) = answer("/missing.js", "*/*");
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    assert!(head.starts_with("http/1.1 404") && head.contains("x-trace-id"), "{head}");
+    assert_eq!((&problem["status"], &problem["code"]), (&404.into(), &"not_found".into()));
+}

@@ -322,6 +322,24 @@ fn program(folder: &Path) -> Command {
 }
 
 #[tokio::test]
+async fn page_is_served_to_names_of_this_machine_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path()).await.unwrap();
+    let port = server.api().port();
+    for path in ["/", "/main.js", "/settings.json"] {
+        for (host, expected) in [(format!("localhost:{port}"), 200), (format!("attacker.example:{port}"), 421)] {
+            let request = Request::get(format!("http://{}{path}", server.api())).header("host", &host);
+            let request = request.header("accept", "text/html").body(Body::empty()).unwrap();
+            let response = Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap();
+            assert_eq!(response.status(), expected, "{host}{path}");
+        }
+    }
+    let links = read(&server, "/").await;
+    assert_eq!((&links["home"], &links["console"]), (&json!("/api/activities/home"), &Value::Null));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn user_pool_does_not_start_in_lambda() {
     let folder = tempfile::tempdir().unwrap();
     let output = program(folder.path()).env("AWS_LAMBDA_FUNCTION_NAME", "api").output().unwrap();
