@@ -268,7 +268,7 @@ spans: ## write docs/traces/data.json, the spans of some invocations, for docs/c
 	"$(rust_targets)/debug/examples/traces" "$(rust_targets)"/debug/{api,stream} > docs/traces/data.json
 
 .PHONY: screenshots
-screenshots: $(python) ## write the screenshots of the console in docs/traces from requests to the local server
+screenshots: $(python) ## write the screenshots of the page and the console in docs/traces
 	$(build_tests)
 	PYTHONPATH=tests/tools .tools/python/bin/python docs/generate/screenshots.py
 
