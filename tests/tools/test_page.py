@@ -103,7 +103,7 @@ def test_notification_links_to_the_request_of_the_reply(page, server):
     expect(found.get_by_role("link", name="Trace of the request")).to_have_attribute(
         "href", f"{server.console}/#/trace/{trace}"
     )
-    found.get_by_role("link", name="Worf replied to you").click()
+    found.locator(".permalink").click()
     expect(page.locator("article.subject")).to_contain_text("I have honor.")
 
 
@@ -214,7 +214,7 @@ def test_notifications_are_counted_and_marked_as_read(page, server):
     garek = token(server, "garek")
     wait_for(lambda: any(one["kind"] == "mention" for one in get(f"{server.api}/api/activities/notifications", garek)))
     sign_in(page, "Garek")
-    link = page.get_by_role("link", name="Notifications")
+    link = page.get_by_role("navigation").get_by_role("link", name="Notifications")
     expect(link).to_contain_text(re.compile(r"[1-9]\d* unread"))
     link.click()
     expect(page.locator("article.unread").first).to_be_visible()
@@ -295,9 +295,13 @@ def test_empty_views_say_so(page, server):
     expect(page.get_by_role("heading", name="This page does not exist")).to_be_visible()
 
 
-def test_loading_is_announced(page, server):
+def test_loading_is_announced(page):
     waiting = []
-    page.route("**/api/activities/home", waiting.append)
+
+    def hold(route):
+        waiting.append(route)
+
+    page.route("**/api/activities/home", hold)
     page.reload()
     expect(page.get_by_role("status").filter(has_text="Loading")).to_be_attached()
     expect(page.locator(".skeleton").first).to_be_visible()
