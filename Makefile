@@ -154,7 +154,7 @@ fuzz: ## test parsers and the X-Ray translator with 50,000 random inputs each
 	PROPTEST_CASES=50000 cargo test --locked --release --package lambda-spans --all-features --lib
 
 .PHONY: tools
-tools: contract template policy operate streams receivers console instructions arm64 rie watch sam deployed ## run the tests from contract to deployed, and check generated files
+tools: contract template policy operate streams receivers console page instructions arm64 rie watch sam deployed ## run the tests from contract to deployed, and check generated files
 
 .PHONY: contract
 contract: $(python) ## compare the running server with docs/openapi.json (Schemathesis)
@@ -189,6 +189,12 @@ console: $(python) $(node) ## use the console in a browser, and send to it with 
 	.tools/node/node_modules/.bin/tsc --project crates/console/web
 	$(build_tests)
 	$(pytest) -n 2 tests/tools/test_console*.py
+
+.PHONY: page
+page: $(python) $(node) ## use Cruddur's page in a browser, and follow its traces into the console (tsc, Playwright, axe)
+	.tools/node/node_modules/.bin/tsc --project crates/local/web
+	$(build_tests)
+	$(pytest) -n 2 tests/tools/test_page*.py
 
 .PHONY: instructions
 instructions: ## compare the instructions of tracing with benches/instructions.txt (UPDATE=1 writes it); needs valgrind
@@ -262,7 +268,7 @@ spans: ## write docs/traces/data.json, the spans of some invocations, for docs/c
 	"$(rust_targets)/debug/examples/traces" "$(rust_targets)"/debug/{api,stream} > docs/traces/data.json
 
 .PHONY: screenshots
-screenshots: $(python) ## write the screenshots of the console in docs/traces from requests to the local server
+screenshots: $(python) ## write the screenshots of the page and the console in docs/traces
 	$(build_tests)
 	PYTHONPATH=tests/tools .tools/python/bin/python docs/generate/screenshots.py
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Takes the screenshots of the console in docs/traces (`make screenshots`) while the local server answers requests.
+"""Takes the screenshots of the page and the console in docs/traces (`make screenshots`), with the local server behind them.
 
 Needs Debian's Chromium, the packages of tests/tools and PYTHONPATH=tests/tools. With Pillow, the files are smaller. The fonts Inter and
 JetBrains Mono (Debian: fonts-inter, fonts-jetbrains-mono) give the same text everywhere.
@@ -16,6 +16,8 @@ from pathlib import Path
 
 from console import answers, browser
 from local_server import PROGRAM, access_token, get, has_demo_data, is_healthy
+from page import done, posts, sign_in
+from page import write as write_post
 from processes import free_port, wait_for, wait_until
 
 FOLDER = Path("docs/traces")
@@ -53,7 +55,27 @@ def main():
                 page.locator(ready).first.wait_for()
                 suffix = "-dark" if theme == "dark" else ""
                 write(FOLDER / f"console-{name}{suffix}.png", page.screenshot(animations="disabled"))
+            write(FOLDER / f"page{'-dark' if theme == 'dark' else ''}.png", page_of(context, api))
             context.close()
+
+
+def page_of(context, api):
+    """Returns a screenshot of Cruddur's page after some actions."""
+    page = context.new_page()
+    page.goto(api)
+    sign_in(page)
+    if not posts(page).filter(has_text="forgotten").count():
+        write_post(page, "This will be forgotten in three hours. #regret", "3-hours")
+        posts(page).nth(1).get_by_role("button", name="Like").click()
+        done(page, "like")
+    page.reload()
+    done(page, "page load")
+    page.get_by_role("link", name="Notifications").click()
+    done(page, "open notifications")
+    page.get_by_role("link", name="Home").click()
+    done(page, "open home")
+    page.mouse.move(0, 0)
+    return page.screenshot(animations="disabled")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
 use super::auth::Identity;
+use super::browser_spans::BrowserSpans;
 use super::cors::Origins;
 use super::keys::Keys;
 use crate::clock::Clock;
@@ -17,6 +18,8 @@ pub struct AppState {
     pub identity: Identity,
     /// Origins of the web pages that may call the API.
     pub origins: Origins,
+    /// Accepts the spans of web pages, if it is on.
+    pub browser_spans: Option<BrowserSpans>,
     /// The original's contract that responses follow.
     pub compat: Compat,
 }
@@ -30,7 +33,14 @@ impl AppState {
         identity: Identity,
         origins: impl IntoIterator<Item = String>,
     ) -> Self {
-        Self { store, clock, keys, identity, origins: origins.into_iter().collect(), compat: Compat::Later }
+        let (origins, browser_spans, compat) = (origins.into_iter().collect(), None, Compat::Later);
+        Self { store, clock, keys, identity, origins, browser_spans, compat }
+    }
+
+    /// Accepts the spans of web pages.
+    #[must_use]
+    pub fn with_browser_spans(self, browser_spans: Option<BrowserSpans>) -> Self {
+        Self { browser_spans, ..self }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cruddur::api::{self, AppState, Identity, Keys, Pool};
+use cruddur::api::{self, AppState, BrowserSpans, Identity, Keys, Pool};
 use cruddur::clock::Clock;
 use cruddur::config::{self, Config, Secret};
 use cruddur::store::{self, Store};
@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), lambda_http::Error> {
-    let Config { table_name, schedule, secret_arn, cognito, origins, spans } = Config::from_env()?;
+    let Config { table_name, schedule, secret_arn, cognito, origins, browser_traces, spans } = Config::from_env()?;
     let spans = Spans::install(spans)?;
     let (aws, clock) = (config::aws(&spans).await, Clock::system());
     let store = Store::new(store::client(&aws), table_name).with_schedule(schedule);
@@ -26,5 +26,7 @@ async fn run() -> Result<(), lambda_http::Error> {
     layout?;
     let keys = secret.map(|secret| Keys::new(&secret.current, secret.previous.as_deref()))?;
     spans.sample_by_key(&keys.sampling());
-    spans.run_concurrent(api::gateway(api::router(AppState::new(store, clock, keys, identity, origins)))).await
+    let browser_spans = browser_traces.then(|| BrowserSpans::new(&spans, origins.clone()));
+    let state = AppState::new(store, clock, keys, identity, origins).with_browser_spans(browser_spans);
+    spans.run_concurrent(api::gateway(api::router(state))).await
 }

@@ -36,7 +36,7 @@ impl Stack {
     pub(crate) async fn start() -> Self {
         let folder = TempDir::new().unwrap();
         let options = Options::on_free_ports(folder.path().join("data"));
-        let aws = LocalServer::start(&options, Clock::system(), None).await.unwrap();
+        let aws = LocalServer::start(&options, Clock::system(), None, None).await.unwrap();
         Self { _folder: folder, aws, xray: XrayDaemon::start().await, otlp: OtlpReceiver::start().await }
     }
 

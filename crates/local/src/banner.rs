@@ -45,6 +45,7 @@ pub fn text(server: &LocalServer, traces: Option<&str>) -> String {
     format!(
         r#"Cruddur is ready. {users}
 
+  Page       http://{api}
   API        http://{api}{traces}
   DynamoDB   http://{endpoint}{bridge}, table {TABLE}; also serves Secrets Manager's GetSecretValue
   Data       {data_dir}; delete this folder to start again with the demo data

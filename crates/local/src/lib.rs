@@ -9,6 +9,7 @@
 //! - a local user pool ([`issuer`], [`sign_in`])
 //! - a stream pump ([`stream`]), which runs the stream consumer
 //! - demo users and posts ([`seed`])
+//! - Cruddur's [`page`], at `/`
 //!
 //! The database, the master secret and the signing key are files in a data directory ([`data_dir`]).
 
@@ -25,6 +26,7 @@ pub mod listen;
 pub mod local_server;
 pub mod options;
 pub mod overload;
+pub mod page;
 pub mod rebinding;
 pub mod secret;
 pub mod secrets_manager;

@@ -10,7 +10,7 @@ use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::middleware::map_response;
 use axum::response::Response;
-use cruddur::api::{self, AppState, Compat, Identity, Keys};
+use cruddur::api::{self, AppState, BrowserSpans, Compat, Identity, Keys};
 use cruddur::clock::Clock;
 use cruddur::domain::{Id, Ttl};
 use cruddur::store::{self, Store, StoreError};
@@ -24,6 +24,7 @@ use crate::issuer::{Issuer, IssuerError};
 use crate::layout::{self, LayoutError};
 use crate::listen::{self, ListenError};
 use crate::options::{LegacyClient, Options};
+use crate::page::{self, Page};
 use crate::secret::{MasterSecret, SecretError};
 use crate::seed::{self, SeedError};
 use crate::stream::StreamPump;
@@ -79,11 +80,17 @@ pub struct LocalServer {
 }
 
 impl LocalServer {
-    /// Starts everything. If `spans` is set, requests and stream batches are traced.
+    /// Starts everything. If `spans` is set, requests and stream batches are traced. The page links to the traces in the
+    /// console at the URL `console`.
     ///
     /// # Errors
     /// If a port is in use, or the data directory cannot be used.
-    pub async fn start(options: &Options, clock: Clock, spans: Option<&Spans>) -> Result<Self, StartError> {
+    pub async fn start(
+        options: &Options,
+        clock: Clock,
+        spans: Option<&Spans>,
+        console: Option<&str>,
+    ) -> Result<Self, StartError> {
         let api = listen::on_loopback(options.port, "--port").await?;
         let endpoint = listen::on_loopback(options.dynamodb_port, "--dynamodb-port").await?;
         let bridge = match options.bridge {
@@ -119,9 +126,16 @@ impl LocalServer {
         };
         let sign_in = sign_in::router(issuer.clone(), clock.clone(), &options.allow_origin);
         let origins = options.allow_origin.iter().cloned().collect();
-        let router = api::router(AppState { store, clock, keys, identity, origins, compat }).merge(sign_in);
-        let router = rebinding::guard(router, api.local_addr()?, &options.allow_origin);
+        let address = api.local_addr()?;
+        let pages = rebinding::origins(address, &options.allow_origin);
+        let browser_spans = spans.map(|spans| BrowserSpans::new(spans, pages));
+        let state = AppState { store, clock, keys, identity, origins, browser_spans, compat };
+        let router = api::router(state).merge(sign_in);
+        let router = rebinding::guard(router, address, &options.allow_origin, rebinding::is_local);
         let router = spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone()));
+        // Not traced: the files of the page would hide the requests of the API in the console.
+        let router = Page::new(options.compat, console).add_to(router);
+        let router = rebinding::guard(router, address, &options.allow_origin, page::is_page);
         let router = overload::limit(router, overload::running(), overload::WAITING, &options.allow_origin);
         let router = router.layer(map_response(forbid_storing));
         let api = HttpServer::start(api, router)?;

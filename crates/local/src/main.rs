@@ -60,7 +60,8 @@ async fn run(options: Options) -> Result<(), RunError> {
         false => Some(Console::start(console_options(&options)).await?),
     };
     let spans = Spans::install(settings(&options, console.as_ref()))?;
-    let server = LocalServer::start(&options, Clock::system(), Some(&spans)).await?;
+    let url = console.as_ref().map(Console::url);
+    let server = LocalServer::start(&options, Clock::system(), Some(&spans), url.as_deref()).await?;
     // Before the text that asks for Ctrl-C.
     let stop_requested = lambda_console::stop_requested().map_err(RunError::Signal)?;
     print(
@@ -89,7 +90,7 @@ fn console_options(options: &Options) -> lambda_console::Options {
 /// The console gets spans over the wire, as every destination does.
 fn settings(options: &Options, console: Option<&Console>) -> Settings {
     let settings = Settings::from_env().with_default_service_name("cruddur-local");
-    let settings = settings.with_default_service_version(env!("CARGO_PKG_VERSION"));
+    let settings = settings.with_default_service_version(env!("CARGO_PKG_VERSION")).with_adopted_trace_ids();
     let settings = match console.map(Console::addresses) {
         Some(addresses) => settings.with_viewer(addresses.http, addresses.xray),
         None => settings,

@@ -15,17 +15,26 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use serde_json::json;
 
-/// The paths that are for this machine's user only. They need no password.
-const PREFIX: &str = "/local/";
 /// A longer name of a host is not repeated in a problem. DNS allows 253 characters.
 const MAX_SHOWN: usize = 260;
 
-/// Rejects requests of `router` to `/local/*` whose `Host` is not a name of the server at `address`, or whose `Origin` is
-/// another one than the server's and `origins`.
+/// Rejects requests of `router` to the paths of `is_guarded` whose `Host` is not a name of the server at `address`, or whose
+/// `Origin` is another one than the server's and `origins`.
 ///
 /// The hosts of `origins` are names of the server too, because a development server that forwards requests keeps `Host`.
-pub fn guard(router: Router, address: SocketAddr, origins: &[String]) -> Router {
-    router.layer(middleware::from_fn_with_state(Arc::new(Allowed::new(address, origins)), check))
+pub fn guard(router: Router, address: SocketAddr, origins: &[String], is_guarded: fn(&str) -> bool) -> Router {
+    let allowed = Arc::new(Allowed::new(address, origins));
+    router.layer(middleware::from_fn_with_state((allowed, is_guarded), check))
+}
+
+/// Returns whether `path` is for this machine's user only. These paths need no password.
+pub fn is_local(path: &str) -> bool {
+    path.starts_with("/local/")
+}
+
+/// Returns the origins of the server's own pages, and `origins`.
+pub fn origins(address: SocketAddr, origins: &[String]) -> Vec<String> {
+    Allowed::new(address, origins).origins
 }
 
 #[derive(Debug)]
@@ -34,7 +43,7 @@ struct Allowed {
     origins: Vec<String>,
 }
 
-/// A header that a request to `/local/*` must not have.
+/// A header that a request to a guarded path must not have.
 #[derive(Debug, PartialEq, Eq)]
 struct Foreign {
     header: HeaderName,
@@ -92,7 +101,7 @@ impl Allowed {
             "type": "about:blank",
             "title": status.canonical_reason(),
             "status": status.as_u16(),
-            "detail": format!("The header `{name}` {found}. Requests to `/local/` require one of {allowed}.{hint}"),
+            "detail": format!("The header `{name}` {found}. The page and `/local/` require one of {allowed}.{hint}"),
             "code": code,
         });
         if let (Some(fields), Some(trace_id)) = (problem.as_object_mut(), lambda_spans::trace_id()) {
@@ -105,8 +114,12 @@ impl Allowed {
     }
 }
 
-async fn check(State(allowed): State<Arc<Allowed>>, request: Request, next: Next) -> Response {
-    let foreign = request.uri().path().starts_with(PREFIX).then(|| allowed.find_foreign(&request)).flatten();
+async fn check(
+    State((allowed, is_guarded)): State<(Arc<Allowed>, fn(&str) -> bool)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let foreign = is_guarded(request.uri().path()).then(|| allowed.find_foreign(&request)).flatten();
     match foreign {
         Some(foreign) => allowed.problem(&foreign),
         None => next.run(request).await,
@@ -140,7 +153,7 @@ mod tests {
     fn router() -> Router {
         let router = Router::new().route("/local/sign-in", any(|| async { "token" }));
         let router = router.route("/api/activities", any(|| async { "posts" }));
-        guard(router, SocketAddr::from(([127, 0, 0, 1], 3000)), &[PAGE.to_owned()])
+        guard(router, SocketAddr::from(([127, 0, 0, 1], 3000)), &[PAGE.to_owned()], is_local)
     }
 
     async fn send(target: &str, headers: &[(HeaderName, &str)]) -> (u16, Value) {

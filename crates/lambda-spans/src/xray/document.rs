@@ -14,6 +14,7 @@ use super::span_attributes::SpanAttributes;
 use super::{aws_block, http_block, metadata, name, sql_block};
 use crate::attributes::{CLOUD_PLATFORM, LAMBDA_SPANS_OMITTED, SERVICE_NAME};
 use crate::trace::importance::omitted_below;
+use crate::trace::sampling::Reason;
 use crate::trace::tree::is_root;
 
 /// The header of every datagram.
@@ -39,6 +40,8 @@ pub(super) struct Extent {
     pub(super) annotations: usize,
     /// The number of spans of the invocation that are omitted.
     pub(super) omitted: usize,
+    /// Why OTLP does not get the trace, in the root's document.
+    pub(super) left_out: Option<Reason>,
 }
 
 /// Writes documents.
@@ -95,12 +98,12 @@ impl Documents {
         }
         failure.write(document, span, &attributes, place.role.is_call(), limits);
         let annotations = self.annotated.write(document, &mut attributes, extent.annotations);
-        let mut omitted = extent.omitted;
+        let mut about = extent;
         if is_root(span) {
             attributes.mark_written(LAMBDA_SPANS_OMITTED);
-            omitted += omitted_below(span);
+            about.omitted += omitted_below(span);
         }
-        metadata::write(document, span, &place, &mut attributes, failure, omitted, limits);
+        metadata::write(document, span, &place, &mut attributes, failure, about, limits);
         annotations
     }
 

@@ -144,8 +144,9 @@ async fn browser(flags: &[&str]) -> (Browser, LocalServer, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let defaults =
         ["cruddur-local", "--port", "0", "--dynamodb-port", "0", "--data-dir", folder.path().to_str().unwrap()];
-    let running =
-        LocalServer::start(&Options::parse_from(defaults.iter().chain(flags)), Clock::system(), None).await.unwrap();
+    let running = LocalServer::start(&Options::parse_from(defaults.iter().chain(flags)), Clock::system(), None, None)
+        .await
+        .unwrap();
     (Browser { api: running.api(), kept: Vec::new() }, running, folder)
 }
 

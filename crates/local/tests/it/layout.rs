@@ -23,7 +23,7 @@ async fn database_without_layout(folder: &Path) {
 
 async fn start(folder: &Path) -> LocalServer {
     let defaults = ["cruddur-local", "--port", "0", "--dynamodb-port", "0", "--data-dir", folder.to_str().unwrap()];
-    LocalServer::start(&Options::parse_from(defaults), Clock::system(), None).await.unwrap()
+    LocalServer::start(&Options::parse_from(defaults), Clock::system(), None, None).await.unwrap()
 }
 
 fn names(folder: &Path) -> Vec<String> {

@@ -25,7 +25,7 @@ async fn start(folder: &Path) -> Result<LocalServer, StartError> {
 async fn start_with(folder: &Path, flags: &[&str]) -> Result<LocalServer, StartError> {
     let defaults = ["cruddur-local", "--port", "0", "--dynamodb-port", "0", "--data-dir", folder.to_str().unwrap()];
     let options = Options::parse_from(defaults.iter().chain(flags));
-    LocalServer::start(&options, Clock::system(), None).await
+    LocalServer::start(&options, Clock::system(), None, None).await
 }
 
 async fn send(request: Request<Body>) -> (StatusCode, Value) {
@@ -319,6 +319,24 @@ fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cruddur-local"));
     command.args(["--port", "0", "--dynamodb-port", "0", "--data-dir", folder.to_str().unwrap(), "--no-console"]);
     command
+}
+
+#[tokio::test]
+async fn page_is_served_to_names_of_this_machine_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path()).await.unwrap();
+    let port = server.api().port();
+    for path in ["/", "/main.js", "/settings.json"] {
+        for (host, expected) in [(format!("localhost:{port}"), 200), (format!("attacker.example:{port}"), 421)] {
+            let request = Request::get(format!("http://{}{path}", server.api())).header("host", &host);
+            let request = request.header("accept", "text/html").body(Body::empty()).unwrap();
+            let response = Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap();
+            assert_eq!(response.status(), expected, "{host}{path}");
+        }
+    }
+    let links = read(&server, "/").await;
+    assert_eq!((&links["home"], &links["console"]), (&json!("/api/activities/home"), &Value::Null));
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -1,0 +1,69 @@
+// What the page's host says in settings.json, and what this browser remembers.
+
+/** @typedef {{ handle: string, display_name: string }} User */
+/**
+ * `local` lists the demo users of the local server, `cognito` has the hosted sign-in of a user pool, and with `fixed`
+ * every request acts as one user.
+ * @typedef {{ kind: "local", path: string, users: User[] } | { kind: "cognito", domain: string, client_id: string } | { kind: "fixed", user: User }} SignIn
+ */
+/**
+ * `api` is the URL of the API without `/api`, `traces` the path of its receiver of spans or null, and `console` the URL
+ * of the console or null.
+ * @typedef {{ api: string, traces: string | null, console: string | null, sign_in: SignIn }} Settings
+ */
+
+/** @type {Settings} */
+export let settings = { api: "", traces: null, console: null, sign_in: { kind: "local", path: "/local/sign-in", users: [] } };
+
+export async function loadSettings() {
+  const response = await fetch(new URL("settings.json", document.baseURI));
+  if (!response.ok) throw new Error(`settings.json: status ${response.status}`);
+  settings = { ...settings, ...(await response.json()) };
+  settings.api = settings.api.replace(/\/$/, "");
+}
+
+/** The address of a trace in the console, or null. @param {string} id */
+export function traceAddress(id) {
+  if (!settings.console || !/^https?:\/\//.test(settings.console)) return null;
+  return `${settings.console.replace(/\/$/, "")}/#/trace/${id}`;
+}
+
+const THEME = "cruddur-theme";
+
+/** @typedef {"system" | "light" | "dark"} Theme */
+
+/** @returns {Theme} */
+export function theme() {
+  const found = stored(THEME);
+  return found === "light" || found === "dark" ? found : "system";
+}
+
+/** @param {Theme} value */
+export function setTheme(value) {
+  store(THEME, value === "system" ? null : value);
+  applyTheme(value);
+}
+
+export function applyTheme(value = theme()) {
+  if (value === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = value;
+}
+
+/** @param {string} name @returns {string | null} */
+export function stored(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} name @param {string | null} value */
+export function store(name, value) {
+  try {
+    if (value === null) localStorage.removeItem(name);
+    else localStorage.setItem(name, value);
+  } catch {
+    // A browser that stores nothing forgets it on reload.
+  }
+}
