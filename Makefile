@@ -242,7 +242,7 @@ reproducible: x86_64 ## build the last commit again elsewhere and compare the bi
 	$(with_tools) tests/tools/reproducible.sh
 
 .PHONY: honeycomb
-honeycomb: ## create the columns, queries and board of operate/honeycomb.json in Honeycomb
+honeycomb: ## apply operate/honeycomb.json: columns, queries, board, triggers and SLO in Honeycomb
 	operate/honeycomb.py
 
 ##@ Write generated files
