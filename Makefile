@@ -172,7 +172,7 @@ policy: $(python) $(policy) ## check both templates against policies (cfn-lint, 
 
 .PHONY: operate
 operate: $(python) ## test the scripts in operate/, the events, and the commands in the documents
-	$(pytest) -n 2 tests/tools/test_{doctor,honeycomb,docs,events,engine}.py
+	$(pytest) -n 2 tests/tools/test_{doctor,honeycomb,verify,orphans,docs,events,engine}.py
 
 .PHONY: streams
 streams: $(python) ## read the local server's stream with boto3

@@ -1,6 +1,7 @@
 """Checks the functions of template.yaml: binaries, events, versions, limits and deployments."""
 
 import copy
+import json
 import re
 from pathlib import Path
 
@@ -68,6 +69,7 @@ VALUES = {
     "Revision": "1",
     "SampleRate": "7",
     "Stage": "staging",
+    "RestoredTable": "restored",
     "XrayOtlp": "true",
     "AllowedOrigins": "https://cruddur.example",
     "HomeSchedule": "2027-01-01T00:00:00Z,30,4",
@@ -165,6 +167,23 @@ def test_rollout_at_once_publishes_the_same_versions():
     assert version_of_api(TEMPLATE, at_once) == version_of_api(TEMPLATE, VARIANTS["prod"])
 
 
+def test_stack_uses_the_restored_table_everywhere():
+    arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/restored"
+    given = {"RestoredTable": "restored", "RestoredTableStream": "2027-01-01T00:00:00.000"}
+    template = transformed(source(), {**VARIANTS["prod"], **given})
+    # The stack keeps its own table, and nothing refers to it.
+    del template["Resources"]["Table"]
+    assert re.findall(r'"Ref": "Table"|"Fn::GetAtt": \["Table"|\$\{Table\b', json.dumps(template)) == []
+    resources = template["Resources"]
+    assert resources["StreamFunctionChanges"]["Properties"]["EventSourceArn"] == f"{arn}/stream/2027-01-01T00:00:00.000"
+    for name in FUNCTIONS:
+        assert resources[name]["Properties"]["Environment"]["Variables"]["TABLE_NAME"] == "restored"
+        statements = resources[f"{name}Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        tables = {one["Resource"] for one in statements if "dynamodb:GetItem" in one["Action"]}
+        assert tables == {arn}
+    assert template["Outputs"]["TableName"]["Value"] == "restored"
+
+
 def test_variants_break_no_rule(variant):
     assert broken_rules(TEMPLATE, VARIANTS[variant]) == []
 
@@ -176,6 +195,7 @@ def test_variants_break_no_rule(variant):
         ({"EmailIdentity": ""}, ["EmailIdentity"]),
         ({"AllowedOrigins": "http://localhost:3000"}, ["AllowedOrigins"]),
         ({"BudgetEmail": ""}, ["BudgetEmail"]),
+        ({"RestoredTable": "restored"}, ["RestoredTableStream"]),
         ({"AlarmTarget": "", "EmailIdentity": ""}, ["AlarmTarget", "EmailIdentity"]),
     ],
 )

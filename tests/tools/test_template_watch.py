@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +77,13 @@ def test_canary_alarm_fires_within_five_minutes(alarms):
         assert sum(breaching) >= alarm["DatapointsToAlarm"]
         # One request is enough, since chance may give the canary fewer.
         assert alarm["DatapointsToAlarm"] == 1
+
+
+@pytest.mark.parametrize("variant", ["prod"], indirect=True)
+def test_bill_counts_the_metrics_of_the_alarms(alarms):
+    watched = sum(len(alarm["Metrics"]) - 1 if "Metrics" in alarm else 1 for alarm in alarms.values())
+    (counted,) = re.findall(r"^ALARMS = (\d+)$", Path("docs/generate/bill.py").read_text(), re.MULTILINE)
+    assert watched == int(counted)
 
 
 def test_stages_have_separate_metrics(variant, of_type):
