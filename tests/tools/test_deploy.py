@@ -24,7 +24,14 @@ from users import ANDREW, PASSWORD, invoke_trigger, sign_in, sign_up
 
 ORIGIN = "https://cruddur.example"
 # ministack does not support these.
-UNSUPPORTED = {"AWS::XRay::Group", "AWS::XRay::SamplingRule", "AWS::XRay::TransactionSearchConfig"}
+UNSUPPORTED = {
+    "AWS::Budgets::Budget",
+    "AWS::WAFv2::WebACL",
+    "AWS::WAFv2::WebACLAssociation",
+    "AWS::XRay::Group",
+    "AWS::XRay::SamplingRule",
+    "AWS::XRay::TransactionSearchConfig",
+}
 # What remains after the deletion besides the retained resources: other stacks, and the key of Honeycomb.
 LEFT = {
     ("parameters", "/cruddur/honeycomb-key"),
