@@ -164,7 +164,7 @@ contract: $(python) ## compare the running server with docs/openapi.json (Schema
 .PHONY: template
 template: $(python) ## validate template.yaml (sam validate, cfn-lint)
 	$(with_tools) AWS_DEFAULT_REGION=us-east-1 sam validate --lint
-	$(pytest) tests/tools/test_template*.py
+	$(pytest) tests/tools/test_template*.py tests/tools/test_rollout.py
 
 .PHONY: policy
 policy: $(python) $(policy) ## check both templates against policies (cfn-lint, checkov, cfn-guard)
