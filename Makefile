@@ -164,7 +164,7 @@ contract: $(python) ## compare the running server with docs/openapi.json (Schema
 .PHONY: template
 template: $(python) ## validate template.yaml (sam validate, cfn-lint)
 	$(with_tools) AWS_DEFAULT_REGION=us-east-1 sam validate --lint
-	$(pytest) tests/tools/test_template*.py
+	$(pytest) tests/tools/test_template*.py tests/tools/test_rollout.py
 
 .PHONY: policy
 policy: $(python) $(policy) ## check both templates against policies (cfn-lint, checkov, cfn-guard)
@@ -172,7 +172,7 @@ policy: $(python) $(policy) ## check both templates against policies (cfn-lint, 
 
 .PHONY: operate
 operate: $(python) ## test the scripts in operate/, the events, and the commands in the documents
-	$(pytest) -n 2 tests/tools/test_{doctor,honeycomb,docs,events,engine}.py
+	$(pytest) -n 2 tests/tools/test_{doctor,honeycomb,verify,orphans,docs,events,engine}.py
 
 .PHONY: streams
 streams: $(python) ## read the local server's stream with boto3
@@ -248,7 +248,7 @@ reproducible: x86_64 ## build the last commit again elsewhere and compare the bi
 	$(with_tools) tests/tools/reproducible.sh
 
 .PHONY: honeycomb
-honeycomb: ## create the columns, queries and board of operate/honeycomb.json in Honeycomb
+honeycomb: ## apply operate/honeycomb.json: columns, queries, board, triggers and SLO in Honeycomb
 	operate/honeycomb.py
 
 ##@ Write generated files

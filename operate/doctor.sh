@@ -177,10 +177,16 @@ port() {
 }
 
 aws_cli() {
+    local found
     if has aws; then
-        ok "AWS CLI"
+        found=$(aws --version 2> /dev/null)
+        case $found in
+            aws-cli/1.*) missing "AWS CLI 2 (for docs/deploy.md and docs/runbook.md; found ${found%% *}): https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html" ;;
+            aws-cli/*) ok "AWS CLI ${found%% *}" ;;
+            *) missing "AWS CLI 2 (for docs/deploy.md and docs/runbook.md); found an aws command that prints no version" ;;
+        esac
     else
-        missing "AWS CLI (for docs/deploy.md and docs/runbook.md): https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
+        missing "AWS CLI 2 (for docs/deploy.md and docs/runbook.md): https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
     fi
 }
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Applies operate/honeycomb.json to a Honeycomb environment: columns, saved queries and a board.
+"""Applies operate/honeycomb.json to a Honeycomb environment: columns, saved queries, a board, triggers and an SLO.
 
-A second run changes only differences.
+A second run changes only differences. It reports triggers and SLOs that the plan or the key does not allow, and does not
+fail because of them: the free plan allows two triggers and no SLO.
 
-usage: honeycomb.py                              apply columns, queries and the board
+usage: honeycomb.py                              apply everything
+       honeycomb.py --email ADDRESS              and notify this address of new triggers
        honeycomb.py marker MESSAGE [--url URL]   add a deployment marker to all graphs
 
 HONEYCOMB_CONFIGURATION_KEY is a configuration key of the environment. For Honeycomb in the EU, set
@@ -30,6 +32,8 @@ ALL = "__all__"
 OWNED = " (operate/honeycomb.json)"
 # Permissions as named by /1/auth and by Honeycomb's settings page.
 PERMISSIONS = {"columns": "Manage Queries and Columns", "boards": "Manage Public Boards", "markers": "Manage Markers"}
+# Without these permissions, the command applies everything else.
+OPTIONAL_PERMISSIONS = {"triggers": "Manage Triggers", "slos": "Manage SLOs"}
 ATTEMPTS = 5
 # In seconds. The program fails if Honeycomb asks for a longer wait.
 MAX_WAIT = 60
@@ -45,11 +49,13 @@ def main():
     try:
         api = Api(os.environ.get("HONEYCOMB_API_ENDPOINT") or US, os.environ.get("HONEYCOMB_CONFIGURATION_KEY", ""))
         if arguments.command == "marker":
-            target = authorize(api, ["markers"])
+            target, _ = authorize(api, ["markers"])
             create_marker(api, arguments.message, arguments.url)
         else:
-            target = authorize(api, ["columns", "boards"])
-            apply(api, json.loads(DESIRED.read_text()))
+            target, access = authorize(api, ["columns", "boards"])
+            desired = json.loads(DESIRED.read_text())
+            apply(api, desired)
+            apply_alerts(api, desired, access, arguments.email)
         print(f"{api.changes or 'no'} change{'s' if api.changes != 1 else ''} in {target}")
     except UserError as error:
         sys.exit(f"honeycomb.py: {error}")
@@ -57,6 +63,7 @@ def main():
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--email", help="recipient of the triggers that this run creates")
     marker = parser.add_subparsers(dest="command", metavar="marker").add_parser("marker")
     marker.add_argument("message")
     marker.add_argument("--url", help="link target of the marker")
@@ -64,10 +71,11 @@ def parse_arguments():
 
 
 def authorize(api, required):
-    """Returns the name of the environment. Fails if the key has the wrong type or lacks a permission."""
+    """Returns the name of the environment and the key's access. Fails if the key has the wrong type or lacks a permission."""
     key = api.get("/1/auth")
     team, environment = key["team"]["slug"], key["environment"]["slug"]
-    if key["type"] != "configuration":
+    # Responses about older keys have no type. Their permissions are checked below.
+    if key.get("type", "configuration") != "configuration":
         raise UserError(
             f"HONEYCOMB_CONFIGURATION_KEY is an {key['type']} key of {team}, which can only send. "
             f"Create a configuration key: {KEY_SETTINGS}."
@@ -83,7 +91,7 @@ def authorize(api, required):
             f"the key of {team}/{environment} lacks permissions: {', '.join(missing)}. "
             f"Enable them, or create another key: {KEY_SETTINGS}."
         )
-    return f"{team}/{environment}"
+    return f"{team}/{environment}", key["api_key_access"]
 
 
 def apply(api, desired):
@@ -203,6 +211,75 @@ def apply_board(api, board, query_panels):
     print(f"board   {there['links']['board_url']}")
 
 
+def apply_alerts(api, desired, access, email):
+    """Applies the triggers and the SLO, as far as the key and the plan allow."""
+    for field in desired["calculated_fields"]:
+        apply_calculated_field(api, field)
+    if allowed(access, "triggers"):
+        for trigger in desired["triggers"]:
+            attempt(f"trigger {trigger['name']!r}", apply_trigger, api, trigger, email)
+    if allowed(access, "slos"):
+        attempt(f"SLO {desired['slo']['name']!r}", apply_slo, api, desired["slo"])
+
+
+def allowed(access, permission):
+    if access.get(permission):
+        return True
+    print(f"skipped {permission}: the key lacks the permission {OPTIONAL_PERMISSIONS[permission]}")
+    return False
+
+
+def attempt(what, apply_one, *arguments):
+    """Calls the function, and reports it if the plan does not allow the object."""
+    try:
+        apply_one(*arguments)
+    except Refused as refused:
+        print(f"skipped {what}: Honeycomb responded with {refused}. The plan may not allow it.")
+
+
+def apply_calculated_field(api, field):
+    path = f"/1/derived_columns/{field['dataset']}"
+    body = {name: field[name] for name in ("alias", "expression", "description")}
+    what = f"calculated field {field['alias']}"
+    there = next((one for one in api.get(path) if one["alias"] == field["alias"]), None)
+    if there is None:
+        api.post(path, body, what)
+    elif not fits(body, there):
+        api.put(f"{path}/{there['id']}", body, what)
+
+
+def apply_trigger(api, trigger, email):
+    path = f"/1/triggers/{trigger['dataset']}"
+    body = {name: value for name, value in trigger.items() if name != "dataset"}
+    what = f"trigger {trigger['name']!r}"
+    named = [one for one in api.get(path) if one["name"] == trigger["name"]]
+    if not named:
+        recipients = {"recipients": [{"type": "email", "target": email}]} if email else {}
+        api.post(path, {**body, **recipients}, what, optional=True)
+        return
+    (there, *_) = named
+    # Honeycomb omits the default, and returns a query that it stored before under its id only.
+    found = {"filter_combination": "AND", **(there.get("query") or {})}
+    if "query" not in there and "query_id" in there:
+        found |= api.get(f"/1/queries/{trigger['dataset']}/{there['query_id']}")
+    wanted = {**body, "query": {"filter_combination": "AND", **body["query"]}}
+    if not fits(wanted, {**there, "query": found}):
+        # An update without recipients would remove those that were added by hand. `disabled` keeps its value.
+        recipients = [{"id": one["id"]} for one in there.get("recipients", [])]
+        api.put(f"{path}/{there['id']}", {**body, "recipients": recipients}, what)
+
+
+def apply_slo(api, slo):
+    path = f"/1/slos/{slo['dataset']}"
+    body = {name: value for name, value in slo.items() if name != "dataset"}
+    what = f"SLO {slo['name']!r}"
+    there = next((one for one in api.get(path, optional=True) if one["name"] == slo["name"]), None)
+    if there is None:
+        api.post(path, body, what, optional=True)
+    elif not fits(body, there):
+        api.put(f"{path}/{there['id']}", body, what)
+
+
 def create_marker(api, message, url):
     body = {"message": message, "type": "deploy", "start_time": int(time.time())}
     api.post(f"/1/markers/{ALL}", body | ({"url": url} if url else {}), f"marker {message!r}")
@@ -230,6 +307,10 @@ class NotFound(Exception):
     pass
 
 
+class Refused(Exception):
+    """Honeycomb refused an object that the plan may not allow."""
+
+
 class NoRedirects(urllib.request.HTTPRedirectHandler):
     """Rejects redirects, so that the key is sent only to the configured host."""
 
@@ -254,11 +335,11 @@ class Api:
         self.endpoint, self.key, self.changes = endpoint.rstrip("/"), key, 0
         self.opener = urllib.request.build_opener(NoRedirects)
 
-    def get(self, path):
-        return self.request("GET", path)
+    def get(self, path, *, optional=False):
+        return self.request("GET", path, optional=optional)
 
-    def post(self, path, body, what=None):
-        return self.change("created", what, "POST", path, body)
+    def post(self, path, body, what=None, *, optional=False):
+        return self.change("created", what, "POST", path, body, optional=optional)
 
     def put(self, path, body, what):
         return self.change("changed", what, "PUT", path, body)
@@ -266,14 +347,14 @@ class Api:
     def delete(self, path, what):
         return self.change("deleted", what, "DELETE", path, None)
 
-    def change(self, done, what, method, path, body):
-        answer = self.request(method, path, body)
+    def change(self, done, what, method, path, body, *, optional=False):
+        answer = self.request(method, path, body, optional=optional)
         if what:
             self.changes += 1
             print(f"{done} {what}", flush=True)
         return answer
 
-    def request(self, method, path, body=None):
+    def request(self, method, path, body=None, *, optional=False):
         headers = {"X-Honeycomb-Team": self.key, "Accept": "application/json", "User-Agent": "cruddur-operate"}
         data = None
         if body is not None:
@@ -289,6 +370,9 @@ class Api:
             except urllib.error.HTTPError as error:
                 wait = self.pause(method, attempt, error)
                 if wait is None:
+                    # The API does not document which of these statuses a limit of the plan has.
+                    if optional and error.code in (400, 402, 403, 404, 409, 422):
+                        raise Refused(f"{error.code}: {error_text(error)}") from error
                     self.give_up(method, path, error)
                 print(f"wait    {wait:.0f} s: Honeycomb responded with {error.code}", file=sys.stderr, flush=True)
                 time.sleep(wait)

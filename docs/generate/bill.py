@@ -18,6 +18,11 @@ METRIC = 0.30
 ALARM_METRIC = 0.10
 DASHBOARD = 3.00
 SECRET = 0.40
+# The price of an active user of a month beyond the free ones, by UserPoolTier, and the number of free ones.
+USER_POOL = {"LITE": (0.0055, 10_000), "ESSENTIALS": (0.015, 10_000), "PLUS": (0.02, 0)}
+WEB_ACL = 5.00
+WEB_ACL_RULE = 1.00
+WEB_ACL_REQUEST = 0.60 / 1e6
 
 # The default of template.yaml. X-Ray's one trace a second is a fixed cost.
 XRAY_RATE = 0.05
@@ -25,14 +30,18 @@ XRAY_RATE = 0.05
 LOG_BYTES = 1_500
 # Metrics of the three functions: nine each.
 METRICS = 27
-# Metrics that the alarms of template.yaml watch.
-ALARMS = 21
+# Metrics that the alarms of template.yaml watch, with those of a canary in prod.
+ALARMS = 25
+# API Gateway, the user pool's trigger and the stream each begin traces: X-Ray samples one a second of each.
+XRAY_ENTRIES = 3
 
 
 def main():
     costs = scale.measured(Path("docs/data-model.md").read_text())
     second = scale.PRICES["a GB-second of Lambda on arm64"]
-    scale.write({"requests": requests(costs), "telemetry": telemetry(second), "fixed": fixed()})
+    scale.write(
+        {"requests": requests(costs), "telemetry": telemetry(second), "fixed": fixed(), "protection": protection()}
+    )
 
 
 def requests(costs):
@@ -83,7 +92,10 @@ def fixed():
         (ALARMS * ALARM_METRIC, f"{ALARMS} metrics that alarms watch"),
         (DASHBOARD, "dashboard"),
         (SECRET, "secret"),
-        (30 * 86_400 * TRACE, "X-Ray: one trace a second, if there is traffic"),
+        (
+            XRAY_ENTRIES * 30 * 86_400 * TRACE,
+            f"X-Ray: one trace a second of each of {XRAY_ENTRIES} functions, if there is traffic",
+        ),
     ]
     return [
         "| A month | US dollars |",
@@ -91,6 +103,20 @@ def fixed():
         *(f"| {what} | {price:.2f} |" for price, what in parts),
         f"| **at most** | **{sum(price for price, _ in parts):.2f}** |",
     ]
+
+
+def protection():
+    users = [
+        (f"a million active users with `UserPoolTier` {tier}", (1_000_000 - free) * price)
+        for tier, (price, free) in USER_POOL.items()
+    ]
+    acl = WEB_ACL + WEB_ACL_RULE
+    rows = [
+        *users,
+        ("web ACL with one rule", acl),
+        ("a million requests that the web ACL inspects", WEB_ACL_REQUEST * 1e6),
+    ]
+    return ["| A month | US dollars |", "|---|---|", *(f"| {what} | {price:,.2f} |" for what, price in rows)]
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ The shapes are those of Honeycomb's own description, https://api-docs.honeycomb.
 import contextlib
 import copy
 import json
+import re
 
 import jsonschema
 from processes import http_server
@@ -79,6 +80,36 @@ BOARD = shape(
     layout_generation=words("auto manual"),
     panels={"items": {"oneOf": [TEXT_PANEL, QUERY_PANEL]}},
 )
+TRIGGER_QUERY = shape(
+    "breakdowns:array calculations!:array filters:array filter_combination:string time_range:integer havings:array",
+    # Exactly one calculation, and no heat map.
+    calculations={"items": CALCULATION, "minItems": 1, "maxItems": 1},
+    filters={"items": FILTER},
+    filter_combination=words("AND OR"),
+    time_range={"maximum": 86_400},
+)
+TRIGGER = shape(
+    "name!:string description:string query:object query_id:string threshold!:object frequency:integer "
+    "alert_type:string disabled:boolean recipients:array evaluation_schedule_type:string evaluation_schedule:object",
+    name={"minLength": 1, "maxLength": 120},
+    description={"maxLength": 1023},
+    query=TRIGGER_QUERY,
+    threshold=shape("op!:string value!:number exceeded_limit:integer", op=words("> >= < <=")),
+    frequency={"minimum": 60, "maximum": 86_400, "multipleOf": 60},
+    alert_type=words("on_change on_true"),
+    recipients={"items": shape("id:string type:string target:string details:object")},
+)
+DERIVED_COLUMN = shape(
+    "alias!:string expression!:string description:string", alias={"maxLength": 255}, description={"maxLength": 255}
+)
+SLO = shape(
+    "name!:string description:string sli!:object time_period_days!:integer target_per_million!:integer tags:array",
+    name={"minLength": 1, "maxLength": 120},
+    description={"maxLength": 1023},
+    sli=shape("alias!:string"),
+    time_period_days={"minimum": 1},
+    target_per_million={"minimum": 0, "maximum": 1_000_000},
+)
 MARKER = shape("start_time:integer end_time:integer message:string type:string url:string")
 
 
@@ -92,10 +123,13 @@ class FakeHoneycomb:
     """One environment of Honeycomb. Each of `faults` replaces the response to one of the next requests."""
 
     def __init__(self, datasets):
-        self.access = dict.fromkeys(["events", "markers", "boards", "columns", "queries"], True)
+        self.access = dict.fromkeys(["events", "markers", "boards", "columns", "queries", "triggers", "slos"], True)
         self.kind, self.environment = "configuration", "production"
         self.columns = {dataset: {} for dataset in datasets}
         self.queries, self.annotations, self.boards, self.markers = {}, {}, {}, {}
+        self.derived_columns, self.triggers, self.slos = {}, {}, {}
+        # The limits of the plan.
+        self.max_triggers, self.has_slos = 100, True
         self.requests, self.faults, self.created = [], [], 0
 
     def new_id(self):
@@ -121,7 +155,7 @@ class FakeHoneycomb:
             case "GET", "1", "auth":
                 return 200, {
                     "id": "hcxlk_01",
-                    "type": self.kind,
+                    **({"type": self.kind} if self.kind else {}),
                     "api_key_access": self.access,
                     "environment": {"name": self.environment.title(), "slug": self.environment},
                     "team": {"name": "Cruddur", "slug": "cruddur"},
@@ -188,6 +222,42 @@ class FakeHoneycomb:
                 marker_id = self.new_id()
                 self.markers[marker_id] = body
                 return 201, {"id": marker_id, **body}
+            case "GET", "1", "derived_columns", dataset:
+                self.dataset(dataset)
+                return 200, list(self.derived_columns.values())
+            case "POST", "1", "derived_columns", dataset:
+                self.check_derived_column(dataset, body)
+                if any(one["alias"] == body["alias"] for one in self.derived_columns.values()):
+                    raise Rejected(409, "a derived column of that alias exists")
+                return 201, stored(self.derived_columns, self.new_id(), body)
+            case "PUT", "1", "derived_columns", dataset, one_id:
+                self.check_derived_column(dataset, body)
+                by_id(self.derived_columns, one_id)
+                return 200, stored(self.derived_columns, one_id, body)
+            case "GET", "1", "triggers", dataset:
+                self.dataset(dataset)
+                return 200, list(self.triggers.values())
+            case "POST", "1", "triggers", dataset:
+                self.check_trigger(dataset, body)
+                if len(self.triggers) >= self.max_triggers:
+                    raise Rejected(403, "trigger limit reached")
+                return 201, self.trigger(self.new_id(), body)
+            case "PUT", "1", "triggers", dataset, one_id:
+                self.check_trigger(dataset, body)
+                there = by_id(self.triggers, one_id)
+                return 200, self.trigger(one_id, {"disabled": there["disabled"], **body})
+            case (("GET" | "POST"), "1", "slos", _) if not self.has_slos:
+                raise Rejected(403, "SLOs are not available")
+            case "GET", "1", "slos", dataset:
+                self.dataset(dataset)
+                return 200, list(self.slos.values())
+            case "POST", "1", "slos", dataset:
+                self.check_slo(dataset, body)
+                return 201, stored(self.slos, self.new_id(), body)
+            case "PUT", "1", "slos", dataset, one_id:
+                self.check_slo(dataset, body)
+                by_id(self.slos, one_id)
+                return 200, stored(self.slos, one_id, body)
         raise Rejected(404, f"unknown request: {method} {path}")
 
     def dataset(self, name):
@@ -205,8 +275,36 @@ class FakeHoneycomb:
         for order in body.get("orders", []):
             if {key: value for key, value in order.items() if key != "order"} not in terms:
                 raise Rejected(422, f"order {order} is neither a breakdown nor a calculation")
-        if unknown := columns_of(body) - BUILT_IN.union(*self.columns.values()):
+        self.check_columns(body)
+
+    def check_columns(self, query):
+        aliases = {one["alias"] for one in self.derived_columns.values()}
+        if unknown := columns_of(query) - BUILT_IN.union(aliases, *self.columns.values()):
             raise Rejected(422, f"unknown columns {unknown}")
+
+    def check_derived_column(self, dataset, body):
+        check(body, DERIVED_COLUMN)
+        if unknown := set(re.findall(r"\$([a-z_.]+)", body["expression"])) - BUILT_IN.union(self.dataset(dataset)):
+            raise Rejected(422, f"unknown columns {unknown}")
+
+    def check_trigger(self, dataset, body):
+        self.dataset(dataset)
+        check(body, TRIGGER)
+        if "disabled" not in body and body["query"]["time_range"] > 4 * body["frequency"]:
+            raise Rejected(422, "time_range is greater than 4 times the frequency")
+        self.check_columns(body["query"])
+
+    def trigger(self, trigger_id, body):
+        recipients = [{"id": one.get("id") or self.new_id(), **one} for one in body.get("recipients", [])]
+        query = {key: value for key, value in body["query"].items() if (key, value) != ("filter_combination", "AND")}
+        there = {"disabled": False, "triggered": False, **body, "query": query, "recipients": recipients}
+        return stored(self.triggers, trigger_id, there)
+
+    def check_slo(self, dataset, body):
+        self.dataset(dataset)
+        check(body, SLO)
+        if body["sli"]["alias"] not in {one["alias"] for one in self.derived_columns.values()}:
+            raise Rejected(422, "the SLI does not exist")
 
     def check_annotation(self, body):
         check(body, ANNOTATION)
@@ -225,6 +323,11 @@ class FakeHoneycomb:
         url = f"https://ui.honeycomb.io/cruddur/environments/production/board/{board_id}"
         self.boards[board_id] = {**board, "id": board_id, "links": {"board_url": url}}
         return self.boards[board_id]
+
+
+def stored(things, one_id, body):
+    things[one_id] = {**body, "id": one_id, "created_at": "2026-11-22T22:38:05Z"}
+    return things[one_id]
 
 
 def column(body, column_id):

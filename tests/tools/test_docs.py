@@ -19,7 +19,12 @@ GENERATED = {"ServerlessDeploymentApplication", "ApiFunctionDeploymentGroup"}
 # Options of the AWS CLI itself.
 GLOBAL_OPTIONS = {"query", "output", "cli-binary-format"}
 # Commands that consist of several calls, and their options.
-CUSTOM_COMMANDS = {("cloudformation", "deploy"): {"stack-name", "template-file", "capabilities"}}
+CUSTOM_COMMANDS = {
+    ("cloudformation", "deploy"): {"stack-name", "template-file", "capabilities"},
+    ("configure", "export-credentials"): {"format"},
+    ("configure", "get"): set(),
+    ("dynamodb", "wait"): {"table-name"},
+}
 # Services that have another name in the CLI.
 SERVICES = {"deploy": "codedeploy"}
 SESSION = botocore.session.get_session()

@@ -23,7 +23,8 @@ COMMANDS = {
     "uname": "echo Linux x86_64",
     "rustup": RUSTUP,
     "python3": "case $2 in *sep=*) echo 3.13 ;; esac",
-    **dict.fromkeys(["cc", "docker", "busybox", "valgrind", "chromium", "node", "npm", "aws"], ""),
+    "aws": "echo aws-cli/2.34.1 Python/3.14.0 Linux/6.1",
+    **dict.fromkeys(["cc", "docker", "busybox", "valgrind", "chromium", "node", "npm"], ""),
 }
 
 
@@ -90,6 +91,16 @@ def test_unusable_command_is_reported(doctor, commands, name):
     code, lines = doctor("test", "build", commands=COMMANDS | commands)
     assert code == 1
     assert_missing(lines, name)
+
+
+@pytest.mark.parametrize(
+    ("script", "found"), [("echo aws-cli/1.46.3 Python/3.11.7 Linux/6.1", "aws-cli/1.46.3"), ("exit 1", "no version")]
+)
+def test_old_aws_cli_is_reported(doctor, script, found):
+    code, lines = doctor("deploy", commands=COMMANDS | {"aws": script})
+    assert code == 1
+    assert_missing(lines, "AWS CLI 2")
+    assert_missing(lines, found)
 
 
 def test_missing_target_is_added_later(doctor):

@@ -82,6 +82,9 @@ def test_first_run_creates_everything(fake):
     assert sorted(fake.writes()) == sorted(
         [
             "POST /1/boards",
+            "POST /1/slos/cruddur-api",
+            *["POST /1/triggers/cruddur-api"] * 3,
+            *["POST /1/derived_columns/cruddur-api"] * 2,
             *["POST /1/queries/__all__", "POST /1/query_annotations/__all__"] * len(QUERIES),
             *[f"POST /1/columns/{dataset}" for column in DESIRED["columns"] for dataset in column["datasets"]],
         ]
@@ -125,6 +128,60 @@ def test_changed_description_is_restored(applied):
     annotation = next(iter(applied.annotations.values()))
     annotation["description"] = "mine (operate/honeycomb.json)"
     assert_repaired(applied, [f"PUT /1/query_annotations/__all__/{annotation['id']}"])
+
+
+def test_changed_trigger_is_restored_and_keeps_its_recipients(applied):
+    trigger = next(one for one in applied.triggers.values() if one["name"] == "Cruddur: error rate")
+    trigger |= {"threshold": {"op": ">", "value": 50}, "disabled": True}
+    trigger["recipients"] = [{"id": "abc", "type": "slack", "target": "#alerts"}]
+    assert_repaired(applied, [f"PUT /1/triggers/cruddur-api/{trigger['id']}"])
+    trigger = applied.triggers[trigger["id"]]
+    assert (trigger["threshold"]["value"], trigger["disabled"]) == (1, True)
+    assert [one["id"] for one in trigger["recipients"]] == ["abc"]
+
+
+def test_changed_slo_and_calculated_field_are_restored(applied):
+    (slo,), field = applied.slos.values(), next(iter(applied.derived_columns.values()))
+    slo["target_per_million"], field["expression"] = 1, "1"
+    assert_repaired(
+        applied, [f"PUT /1/derived_columns/cruddur-api/{field['id']}", f"PUT /1/slos/cruddur-api/{slo['id']}"]
+    )
+
+
+def test_new_triggers_notify_the_given_address(fake):
+    assert honeycomb(fake, "--email", "ops@example.org")[0] == 0
+    recipients = [[(one["type"], one["target"]) for one in trigger["recipients"]] for trigger in fake.triggers.values()]
+    assert recipients == [[("email", "ops@example.org")]] * 3
+
+
+def test_limits_of_the_free_plan_are_reported(fake):
+    fake.max_triggers, fake.has_slos = 2, False
+    code, lines = honeycomb(fake)
+    skipped = [line for line in lines if line.startswith("skipped")]
+    assert (code, len(skipped)) == (0, 2), lines
+    assert "Cruddur: latency" in skipped[0]
+    assert "403" in skipped[1]
+    assert [one["name"] for one in fake.triggers.values()] == ["Cruddur: error rate", "Cruddur: lost telemetry"]
+
+
+def test_missing_optional_permissions_are_reported(fake):
+    fake.access |= {"triggers": False, "slos": False}
+    code, lines = honeycomb(fake)
+    assert (code, fake.triggers, fake.slos) == (0, {}, {})
+    assert [line.split(":")[0] for line in lines if line.startswith("skipped")] == ["skipped triggers", "skipped slos"]
+
+
+def test_key_without_a_type_is_accepted(fake):
+    fake.kind = None
+    assert honeycomb(fake)[0] == 0
+
+
+def test_lost_telemetry_trigger_counts_every_kind_of_drop():
+    (trigger,) = [one for one in DESIRED["triggers"] if one["name"] == "Cruddur: lost telemetry"]
+    assert {one["column"] for one in trigger["query"]["filters"]} == {
+        name for name in COLUMNS if name.startswith("lambda_spans.dropped.")
+    }
+    assert trigger["query"]["filter_combination"] == "OR"
 
 
 def test_objects_of_other_users_are_left_alone(applied):

@@ -120,7 +120,8 @@ def broken_findings(templates, rules):
 
 @pytest.mark.parametrize("name", [*VARIANTS, "account"])
 def test_cfn_lint_finds_nothing(templates, name):
-    done = run("cfn-lint", templates[name])
+    # SAM gives the UpdateReplacePolicy of a function to everything that it generates for the function.
+    done = run("cfn-lint --ignore-checks W3011 --", templates[name])
     assert done.stdout + done.stderr == ""
 
 

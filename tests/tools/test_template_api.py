@@ -5,6 +5,7 @@ import re
 from http import HTTPStatus
 
 import pytest
+from transformed import source
 
 # The status of each error response of API Gateway, as the template sets it.
 STATUSES = {
@@ -16,6 +17,7 @@ STATUSES = {
     "RESOURCE_NOT_FOUND": 404,
     "REQUEST_TOO_LARGE": 413,
     "THROTTLED": 429,
+    "WAF_FILTERED": 429,
     "INTEGRATION_FAILURE": 502,
     "INTEGRATION_TIMEOUT": 504,
 }
@@ -109,25 +111,33 @@ def test_gateway_error_is_not_cached(gateway_response):
 def test_gateway_error_allows_the_headers_of_pages(gateway_response):
     # `tests/it/cors.rs` compares the list with the router's.
     _, _, headers = gateway_response
-    assert headers["access-control-allow-headers"] == {"Fn::FindInMap": ["Cors", "RequestHeaders", "Allowed"]}
+    allowed = source()["Mappings"]["Cors"]["RequestHeaders"]["Allowed"].strip("'")
+    assert headers["access-control-allow-headers"] == allowed
 
 
 def test_gateway_401_repeats_the_challenge_in_the_body(gateway_response):
     name, response, headers = gateway_response
     problem = json.loads(response["responseTemplates"]["application/json"])
     challenge = [problem.get("scheme"), problem.get("error"), problem.get("reason")]
-    expected = {
-        "UNAUTHORIZED": ["Bearer", None, "missing_or_invalid"],
-        "EXPIRED_TOKEN": ["Bearer", "invalid_token", "expired"],
-    }
-    assert challenge == expected.get(name, [None, None, None])
-    if challenge[1]:
-        assert headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    refused = name in ("UNAUTHORIZED", "EXPIRED_TOKEN")
+    assert challenge == (["Bearer", None, "missing_or_invalid"] if refused else [None, None, None])
+    assert headers.get("www-authenticate") == ("Bearer" if refused else None)
+
+
+def test_expired_token_has_one_response(body):
+    responses = body["x-amazon-apigateway-gateway-responses"]
+    # The gateway rejects an expired token by either of them.
+    expired, unauthorized = responses["EXPIRED_TOKEN"], responses["UNAUTHORIZED"]
+    assert str(expired["statusCode"]) == "401"
+    assert expired["responseTemplates"] == unauthorized["responseTemplates"]
+    assert expired["responseParameters"] == unauthorized["responseParameters"]
 
 
 def test_gateway_error_tells_clients_how_to_retry(gateway_response):
     name, _, headers = gateway_response
-    assert headers.get("retry-after") == ("1" if STATUSES.get(name) in (429, 502, 504) else None)
+    # WAF blocks an address until its rate falls.
+    expected = "60" if name == "WAF_FILTERED" else "1" if STATUSES.get(name) in (429, 502, 504) else None
+    assert headers.get("retry-after") == expected
     assert headers.get("www-authenticate", "").startswith("Bearer") == (STATUSES.get(name) == 401)
 
 
@@ -150,5 +160,61 @@ def test_stage_throttles_every_method(body, stage):
 def test_access_log_has_ids_and_nothing_private(stage):
     fields = json.loads(stage["AccessLogSetting"]["Format"])
     assert (fields["request_id"], fields["xray_trace_id"]) == ("$context.requestId", "$context.xrayTraceId")
+    # Lambda's own status tells a failed invocation from a failure that the function reports.
+    statuses = (fields["integration_status"], fields["lambda_status"])
+    assert statuses == ("$context.integration.status", "$context.integration.integrationStatus")
     # Paths contain handles, and queries contain search terms.
     assert [value for value in fields.values() if re.search(PRIVATE, value)] == []
+
+
+def test_web_acl_limits_one_address(variant, of_type):
+    (acl,) = of_type("AWS::WAFv2::WebACL").values() or [None]
+    associations = of_type("AWS::WAFv2::WebACLAssociation").values()
+    assert (acl is None, len(associations)) == ((variant == "dev"), variant == "prod")
+    if acl:
+        (rule,) = acl["Rules"]
+        limit = {"AggregateKeyType": "IP", "EvaluationWindowSec": 300, "Limit": 2000}
+        assert (rule["Action"], rule["Statement"]) == ({"Block": {}}, {"RateBasedStatement": limit})
+        assert (acl["Scope"], acl["DefaultAction"]) == ("REGIONAL", {"Allow": {}})
+        # Sampled requests would contain headers and search terms.
+        samples = [one["VisibilityConfig"]["SampledRequestsEnabled"] for one in (acl, rule)]
+        assert samples == [False, False]
+        (association,) = associations
+        assert association["WebACLArn"] == {"Fn::GetAtt": ["WebAcl", "Arn"]}
+        arn = "arn:aws:apigateway:eu-west-1::/restapis/${Api}/stages/${ApiStage}"
+        assert association["ResourceArn"] == {"Fn::Sub": arn}
+
+
+def test_budget_is_opt_in(variant, of_type):
+    budgets = list(of_type("AWS::Budgets::Budget").values())
+    assert len(budgets) == (variant == "prod")
+    for budget in budgets:
+        assert budget["Budget"]["BudgetLimit"] == {"Amount": 50, "Unit": "USD"}
+        notified = [one["Subscribers"] for one in budget["NotificationsWithSubscribers"]]
+        assert notified == [[{"SubscriptionType": "EMAIL", "Address": "owner@cruddur.example"}]] * 2
+
+
+def test_user_pool_settings(variant, resources):
+    pool = resources["UserPool"]["Properties"]
+    # A typing error must not lock a user out.
+    assert pool["UserAttributeUpdateSettings"] == {"AttributesRequireVerificationBeforeUpdate": ["email"]}
+    settings = (pool["UserPoolTier"], pool["MfaConfiguration"], pool.get("EnabledMfas"), pool.get("EmailConfiguration"))
+    expected = {
+        "dev": ("LITE", "OFF", None, None),
+        "prod": (
+            "ESSENTIALS",
+            "OPTIONAL",
+            ["SOFTWARE_TOKEN_MFA"],
+            {
+                "EmailSendingAccount": "DEVELOPER",
+                "SourceArn": "arn:aws:ses:eu-west-1:123456789012:identity/cruddur.example",
+                "From": "no-reply@cruddur.example",
+            },
+        ),
+    }
+    assert settings == expected[variant]
+
+
+def test_table_is_encrypted_with_the_free_key(resources):
+    # Without the property, DynamoDB uses a key that AWS owns. SSEEnabled would use a key in KMS, whose calls cost money.
+    assert "SSESpecification" not in resources["Table"]["Properties"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,54 @@ def test_alarms_ignore_missing_data(alarms):
     assert {alarm["TreatMissingData"] for alarm in alarms.values()} == {"notBreaching"}
 
 
+def test_sums_of_sparse_metrics_fill_every_gap(alarms):
+    for alarm in alarms.values():
+        result, *parts = alarm.get("Metrics") or [None]
+        if result and result["Expression"].startswith("SUM("):
+            filled = re.findall(r"FILL\((\w+), 0\)", result["Expression"])
+            assert sorted(filled) == sorted(part["Id"] for part in parts)
+            # A late data point counts as 0 at first. With all of the periods required, the alarm would never begin.
+            assert alarm["DatapointsToAlarm"] < alarm["EvaluationPeriods"]
+
+
+def test_throttles_of_the_table_end(alarms):
+    result, *parts = alarms["TableThrottlesAlarm"]["Metrics"]
+    metrics = {part["Id"]: part["MetricStat"]["Metric"]["MetricName"] for part in parts}
+    # Alarms ignore missing data of DynamoDB, so the sum needs a metric that always has data. The table has a maximum.
+    assert "0 * FILL(limit, 0)" in result["Expression"]
+    assert metrics["limit"] == "OnDemandMaxReadRequestUnits"
+
+
+@pytest.mark.parametrize("variant", ["prod"], indirect=True)
+def test_canary_alarm_fires_within_five_minutes(alarms):
+    canaries = {name: alarm for name, alarm in alarms.items() if name.endswith("CanaryAlarm")}
+    assert len(canaries) == 3
+    for alarm in canaries.values():
+        # Ten requests a minute are one error of the canary a minute. Metrics are up to two minutes late.
+        errors = [0, 0, 1, 1, 1]
+        breaching = [count > alarm["Threshold"] for count in errors[: 300 // alarm["Period"]]]
+        assert (alarm["Statistic"], alarm["MetricName"]) == ("Sum", "Errors")
+        assert alarm["EvaluationPeriods"] * alarm["Period"] == 300
+        assert sum(breaching) >= alarm["DatapointsToAlarm"]
+        # One request is enough, since chance may give the canary fewer.
+        assert alarm["DatapointsToAlarm"] == 1
+
+
+@pytest.mark.parametrize("variant", ["prod"], indirect=True)
+def test_bill_counts_the_metrics_of_the_alarms(alarms):
+    watched = sum(len(alarm["Metrics"]) - 1 if "Metrics" in alarm else 1 for alarm in alarms.values())
+    (counted,) = re.findall(r"^ALARMS = (\d+)$", Path("docs/generate/bill.py").read_text(), re.MULTILINE)
+    assert watched == int(counted)
+
+
+def test_stages_have_separate_metrics(variant, of_type):
+    namespaces = {
+        function["Environment"]["Variables"]["LAMBDA_SPANS_METRICS_NAMESPACE"]
+        for function in of_type("AWS::Lambda::Function").values()
+    }
+    assert namespaces == {f"Cruddur/{variant}"}
+
+
 def test_alarms_are_described(alarms):
     assert all(alarm["AlarmDescription"] for alarm in alarms.values())
 
@@ -61,7 +110,8 @@ def test_alarm_expression_uses_each_of_its_metrics(alarms):
 
 def test_dashboard_shows_every_alarm(alarms, widgets):
     shown = {arn for widget in widgets if widget["type"] == "alarm" for arn in widget["properties"]["alarms"]}
-    assert shown == {f"${{{name}.Arn}}" for name in alarms}
+    # The canary's alarms matter only to CodeDeploy, and exist only while Rollout is canary.
+    assert shown == {f"${{{name}.Arn}}" for name in alarms if not name.endswith("CanaryAlarm")}
 
 
 def test_dashboard_shows_every_span_metric(widgets, span_metrics):

@@ -21,6 +21,14 @@ VARIANTS = {
         "ReservedConcurrency": "100",
         "TransactionSearch": "true",
         "XrayOtlp": "true",
+        "AllowedOrigins": "https://cruddur.example",
+        "EmailIdentity": "arn:aws:ses:eu-west-1:123456789012:identity/cruddur.example",
+        "EmailFrom": "no-reply@cruddur.example",
+        "UserPoolTier": "ESSENTIALS",
+        "TotpMfa": "true",
+        "WafRateLimit": "2000",
+        "MonthlyBudget": "50",
+        "BudgetEmail": "owner@cruddur.example",
     },
 }
 
@@ -62,7 +70,7 @@ def with_values(template, given):
         for name, parameter in template.get("Parameters", {}).items()
     }
     values |= PSEUDO
-    conditions = template.get("Conditions", {})
+    conditions, mappings = template.get("Conditions", {}), template.get("Mappings", {})
 
     def holds(condition):
         ((kind, operands),) = condition.items()
@@ -99,6 +107,11 @@ def with_values(template, given):
                 return values[name]
             case {"Fn::If": [name, one, other]}:
                 return valued(one if holds(conditions[name]) else other)
+            case {"Fn::FindInMap": [name, *keys]}:
+                found = mappings[name]
+                for key in map(valued, keys):
+                    found = found[key]
+                return found
             case {"Fn::Sub": str(text)}:
                 return filled_in(text, {})
             case {"Fn::Sub": [text, variables]}:
@@ -122,6 +135,30 @@ def with_values(template, given):
         "Resources": resources,
         **({"Outputs": valued(outputs)} if outputs else {}),
     }
+
+
+def broken_rules(template, given):
+    """Returns the descriptions of the assertions that CloudFormation would reject the `given` parameters for."""
+    values = {name: str(given.get(name, one["Default"])) for name, one in template["Parameters"].items()}
+
+    def holds(node):
+        match node:
+            case {"Fn::Equals": operands}:
+                left, right = (values[one["Ref"]] if isinstance(one, dict) else one for one in operands)
+                return left == right
+            case {"Fn::Not": [operand]}:
+                return not holds(operand)
+            case {"Fn::Or": operands}:
+                return any(map(holds, operands))
+        raise ValueError(f"unknown condition {node}")
+
+    return [
+        assertion["AssertDescription"]
+        for rule in template["Rules"].values()
+        if holds(rule["RuleCondition"])
+        for assertion in rule["Assertions"]
+        if not holds(assertion["Assert"])
+    ]
 
 
 def typed(value, kind):
