@@ -46,7 +46,8 @@ def rows(page):
 
 
 def differences(page):
-    return [int(cell.get_attribute("data-value")) for cell in rows(page).locator(".difference").all()]
+    values = rows(page).locator(".difference").evaluate_all("cells => cells.map((cell) => cell.dataset.value)")
+    return [int(value) for value in values if value is not None]
 
 
 def total(page):
@@ -149,9 +150,13 @@ def test_view_says_that_it_is_empty_loads_or_failed(page, server):
     expect(page.get_by_role("heading", name="There is no trace yet")).to_be_visible()
     two(server)
     held = []
+
+    def hold(route):
+        held.append(route)
+
     # Otherwise the page loads the view again once it has the stream.
     page.route("**/api/events", lambda route: route.abort())
-    page.route("**/api/comparison?*", held.append)
+    page.route("**/api/comparison?*", hold)
     visit(page, server)
     expect(page.get_by_text("Loading …")).to_be_visible()
     page.unroute("**/api/comparison?*")

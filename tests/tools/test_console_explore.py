@@ -265,8 +265,10 @@ def test_filters_apply_to_every_chart(page, server):
 
 def test_empty_view_is_filled_by_the_first_trace(page, server):
     expect(page.get_by_role("heading", name="Waiting for the first trace")).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
     send(server)
     expect(heat(page)).to_be_visible()
+    expect(page.locator("[aria-busy]")).to_have_count(0)
     send(server, 2)
     page.get_by_role("button", name="1 new").click()
     expect(page.get_by_role("table", name="Traces").locator("tbody tr")).to_have_count(2)
@@ -285,6 +287,7 @@ def test_partial_trace_and_eviction_are_told(chromium):
             send(small, number, [span(1, "import", 0, 2000, kind="server"), *many])
         send(small, 1, others)
         page = open_page(f"{small.url}/#/explore")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
         expect(page.get_by_text("root not received yet")).to_be_visible()
         expect(page.get_by_text(re.compile(r"older traces? evicted"))).to_be_visible()
         send(small, 1, [root])
@@ -295,9 +298,13 @@ def test_partial_trace_and_eviction_are_told(chromium):
 def test_view_says_that_it_loads_or_failed(page, server):
     several(server)
     held = []
+
+    def hold(route):
+        held.append(route)
+
     # Otherwise the page loads the view again once it has the stream.
     page.route("**/api/events", lambda route: route.abort())
-    page.route("**/api/explore/heat-map?*", held.append)
+    page.route("**/api/explore/heat-map?*", hold)
     page.reload()
     expect(page.get_by_text("Loading …")).to_be_visible()
     page.unroute("**/api/explore/heat-map?*")
@@ -322,8 +329,8 @@ def test_invalid_filter_in_the_address_is_told(page, server):
 
 def test_hostile_values_stay_text(page, server):
     for number in range(1, 31):
-        fields = {HOSTILE: HOSTILE if number > 20 else "plain", "enduser.id": HOSTILE, "http.route": HOSTILE}
-        one = span(1, HOSTILE, 0, 900 if number > 20 else 5, kind="server", attributes=fields, error=HOSTILE)
+        values = {HOSTILE: HOSTILE if number > 20 else "plain", "enduser.id": HOSTILE, "http.route": HOSTILE}
+        one = span(1, HOSTILE, 0, 900 if number > 20 else 5, kind="server", attributes=values, error=HOSTILE)
         send(server, number, [one], service=HOSTILE)
     page.reload()
     page.get_by_role("button", name="Select the slowest 5 %").wait_for()

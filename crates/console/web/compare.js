@@ -178,7 +178,7 @@ export class CompareView {
       return h("div", { class: `picker side-${which}` }, h("span", { class: "letter", "aria-hidden": "true" }, name),
         h("div", { class: "picked" },
           h("a", { href: href(["trace", id], { tz }), "aria-label": `Trace ${name}: ${title}` }, title),
-          summary && h("span", { class: "under" }, statusChip(summary.status, summary.status_code), h("time", { title: timestamp(summary.start) }, clock(summary.start)), summary.user ?? "",
+          summary && h("span", { class: "under" }, statusChip(summary.status, summary.status_code), h("time", { title: timestamp(summary.start) }, clock(summary.start)), summary.user !== null && h("span", { class: "clipped", title: summary.user }, summary.user),
             summary.state !== "complete" && h("span", { class: "chip state-chip" }, "not all spans received"), h("code", {}, `${summary.id.slice(0, 8)}…${summary.id.slice(-4)}`))),
         summary && h("strong", { class: "num" }, duration(summary.duration)),
         button("close", `Choose another trace ${name}`, () => update({ [which]: null }), { class: "button only-icon small" }));

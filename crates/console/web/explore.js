@@ -98,6 +98,8 @@ export class ExploreView {
   #zone = settings.zone;
   /** @type {AbortController | null} */
   #loading = null;
+  /** Whether to load again after the answer that is on its way. */
+  #stale = false;
   /** @type {AbortController | null} */
   #explaining = null;
   /** @type {GroupsData | null} */
@@ -112,7 +114,8 @@ export class ExploreView {
   #arrived = new Set();
   /** @type {Map<string, Promise<HeatMapData>>} */
   #lit = new Map();
-  #pointed = "";
+  /** At which value the reader points. @type {[string, Operator, string | null] | null} */
+  #pointed = null;
   #timer = 0;
   #stop;
 
@@ -170,7 +173,9 @@ export class ExploreView {
   }
 
   retry() {
-    if (!this.#loading) this.#load();
+    // An answer that is on its way may be older than the stream.
+    if (this.#loading) this.#stale = true;
+    else this.#load();
   }
 
   dispose() {
@@ -296,12 +301,17 @@ export class ExploreView {
       this.#content.removeAttribute("aria-busy");
       this.#draw();
       this.#explain();
+      if (this.#pointed) this.#light(...this.#pointed);
     } catch (error) {
       if (loading.signal.aborted) return;
       this.#loading = null;
       this.#content.hidden = true;
       this.#content.removeAttribute("aria-busy");
       fill(this.#state, failure(error, () => this.#load()));
+    }
+    if (this.#stale) {
+      this.#stale = false;
+      this.#load();
     }
   }
 
@@ -353,7 +363,7 @@ export class ExploreView {
 
   /** @param {Region | null} region */
   #select(region) {
-    this.#pointed = "";
+    this.#pointed = null;
     update({ sel: region && [region.from, region.to, region.low, region.high].map((edge) => edge ?? "").join("-") });
   }
 
@@ -403,19 +413,19 @@ export class ExploreView {
     if (operator === "absent" || value === null) query.set("lit_absent", "true");
     else query.set({ "=": "lit_value", ">": "lit_above", "<": "lit_below" }[operator], value);
     const text = String(query);
-    this.#pointed = text;
+    const pointed = (this.#pointed = /** @type {[string, Operator, string | null]} */ ([key, operator, value]));
     let answer = this.#lit.get(text);
     if (!answer) this.#lit.set(text, (answer = request(`api/explore/heat-map?${text}`)));
     try {
       const heat = await answer;
-      if (this.#pointed === text) this.#map.light(heat);
+      if (this.#pointed === pointed) this.#map.light(heat);
     } catch {
       this.#lit.delete(text);
     }
   }
 
   #dark() {
-    this.#pointed = "";
+    this.#pointed = null;
     this.#map.light(null);
   }
 

@@ -56,13 +56,16 @@ export class HeatMap {
 
   /** @param {HeatMapData} data @param {string} unit */
   update(data, unit) {
+    const same = this.#data !== null && JSON.stringify([this.#data.columns, this.#data.rows]) === JSON.stringify([data.columns, data.rows]);
     this.#data = data;
     this.#unit = unit;
     this.#title.textContent = unit === "span" ? "Durations of spans" : "Durations of requests";
-    this.#chosen = null;
-    this.#cursor.hidden = true;
     this.#draw(data, false);
     this.#drawAxes(data);
+    // What the reader chooses at the moment stays.
+    if (same) return;
+    this.#chosen = null;
+    this.#cursor.hidden = true;
     this.#placeRegion();
     this.#read(null);
   }
@@ -76,7 +79,7 @@ export class HeatMap {
   /** @param {Region | null} region */
   mark(region) {
     this.#region = region;
-    this.#placeRegion();
+    if (!this.#dragging) this.#placeRegion();
   }
 
   focus() {
