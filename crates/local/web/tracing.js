@@ -34,6 +34,7 @@ export class Span {
   /** @type {number | null} */
   #end = null;
   #failed = false;
+  #isSent = false;
 
   /** @param {Tracer} tracer @param {string} name @param {Kind} kind @param {{ trace: string, id: string, parent: string, start: number, attributes: Attributes }} values */
   constructor(tracer, name, kind, { trace, id, parent, start, attributes }) {
@@ -69,9 +70,15 @@ export class Span {
     this.set({ "error.type": type });
   }
 
+  /** Notes the time of the end. Attributes may follow until `end`. */
+  stop() {
+    this.#end ??= Math.max(this.#tracer.now(), this.start);
+  }
+
   end() {
-    if (this.#end !== null) return;
-    this.#end = Math.max(this.#tracer.now(), this.start);
+    if (this.#isSent) return;
+    this.stop();
+    this.#isSent = true;
     this.#tracer.ended(this);
   }
 
@@ -230,9 +237,16 @@ export class WebVitals {
   #windowStart = 0;
   #windowEnd = 0;
   #windowSum = 0;
+  /** @type {() => void} */
+  #painted = () => {};
+  /** Resolves when the first large paint is known. */
+  painted = new Promise((/** @type {(value?: unknown) => void} */ resolve) => (this.#painted = resolve));
 
   constructor() {
-    this.#observe("largest-contentful-paint", {}, (entry) => (this.#lcp = entry.startTime));
+    this.#observe("largest-contentful-paint", {}, (entry) => {
+      this.#lcp = entry.startTime;
+      this.#painted();
+    });
     this.#observe("layout-shift", {}, (entry) => this.#shifted(entry));
     this.#observe("event", { durationThreshold: 40 }, (entry) => this.#interacted(entry));
     this.#observe("first-input", {}, (entry) => this.#interacted(entry));
