@@ -28,6 +28,11 @@ pub fn guard(router: Router, address: SocketAddr, origins: &[String]) -> Router 
     router.layer(middleware::from_fn_with_state(Arc::new(Allowed::new(address, origins)), check))
 }
 
+/// Returns the origins of the server's own pages, and `origins`.
+pub fn origins(address: SocketAddr, origins: &[String]) -> Vec<String> {
+    Allowed::new(address, origins).origins
+}
+
 #[derive(Debug)]
 struct Allowed {
     hosts: Vec<String>,
