@@ -51,6 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
     let now = time.clone();
     let state = AppState {
+        browser_spans: None,
         store: Store::new(client(start), "cruddur"),
         clock: Clock::new(
             move || Timestamp::from_millisecond(now.load(Ordering::Relaxed)).unwrap_or_default(),

@@ -4,6 +4,7 @@ mod activities;
 mod activity_body;
 mod auth;
 mod body;
+mod browser_spans;
 mod cache;
 mod cors;
 mod cursor;
@@ -39,6 +40,7 @@ mod system;
 mod users;
 
 pub use auth::{Identity, Pool, ReadError};
+pub use browser_spans::forwarding::BrowserSpans;
 pub use cors::Origins;
 pub use deadline::Deadline;
 pub use gateway::gateway;

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, LINK, ORIGIN, RETRY_AFTER};
+use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, GetAll, LINK, ORIGIN, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
@@ -41,6 +41,15 @@ impl FromIterator<String> for Origins {
     /// Ignores values that are invalid in a header, because no page has such an origin.
     fn from_iter<I: IntoIterator<Item = String>>(origins: I) -> Self {
         Self(origins.into_iter().filter_map(|origin| HeaderValue::try_from(origin).ok()).collect())
+    }
+}
+
+impl Origins {
+    /// Returns whether a request's `Origin` is allowed. Browsers send one.
+    pub(super) fn allow(&self, origin: GetAll<'_, HeaderValue>) -> bool {
+        let mut values = origin.iter();
+        let (Some(origin), None) = (values.next(), values.next()) else { return false };
+        self.0.contains(origin)
     }
 }
 

@@ -133,6 +133,11 @@ impl Operation {
         Self { request: Some(BodySchema::of::<T>()), codes, parameters, headers, ..self }
     }
 
+    /// Accepts a JSON body without an `Idempotency-Key`.
+    pub(super) const fn reads<T: Described>(self) -> Self {
+        Self { request: Some(BodySchema::of::<T>()), ..self }
+    }
+
     pub(super) const fn returns<T: Described>(self) -> Self {
         Self { response: Some(BodySchema::of::<T>()), ..self }
     }

@@ -3,6 +3,7 @@ use axum::routing::on;
 
 use super::activities::{self, CreateActivityRequest, DeletedResponse};
 use super::activity_body::{ActivityResponse, CreatedResponse, ShowResponse};
+use super::browser_spans::{self, ExportRequest, ExportResponse};
 use super::home;
 use super::message_body::{ConversationResponse, CreateMessageRequest, CreateMessageResponse, MessageResponse};
 use super::messages;
@@ -22,7 +23,7 @@ const LIST_SECONDS: u16 = 1;
 const DESCRIPTION_SECONDS: u16 = 300;
 
 /// All routes. The router and the API's description are made from these rows.
-pub static ROUTES: [Route; 22] = [
+pub static ROUTES: [Route; 23] = [
     Route::get(
         "/api/health-check",
         Access::Public,
@@ -251,6 +252,19 @@ pub static ROUTES: [Route; 22] = [
         .fails(NOT_FOUND_FORBIDDEN_OR_CONFLICT)
         .leads_to(&["messages"], "message_group_uuid", "/message_group_uuid"),
     ),
+    Route::post(
+        "/v1/traces",
+        Access::Public,
+        |m| on(m, browser_spans::receive),
+        Operation::new(
+            "sendSpans",
+            SYSTEM,
+            "Accepts spans of a web page in OTLP's JSON form. Invalid spans and unknown attributes are left out.",
+        )
+        .reads::<ExportRequest>()
+        .returns::<ExportResponse>()
+        .fails(BAD_REQUEST_FORBIDDEN_OR_NOT_FOUND),
+    ),
 ];
 
 const ACTIVITIES: &str = "activities";
@@ -270,6 +284,8 @@ pub(super) const TAGS: [(&str, &str); 5] = [
 ];
 
 const NOT_FOUND: &[StatusCode] = &[StatusCode::NOT_FOUND];
+const BAD_REQUEST_FORBIDDEN_OR_NOT_FOUND: &[StatusCode] =
+    &[StatusCode::BAD_REQUEST, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
 const NOT_FOUND_OR_FORBIDDEN: &[StatusCode] = &[StatusCode::NOT_FOUND, StatusCode::FORBIDDEN];
 const FORBIDDEN_OR_CONFLICT: &[StatusCode] = &[StatusCode::FORBIDDEN, StatusCode::CONFLICT];
 const NOT_FOUND_FORBIDDEN_OR_CONFLICT: &[StatusCode] =

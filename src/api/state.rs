@@ -1,4 +1,7 @@
+use lambda_spans::Spans;
+
 use super::auth::Identity;
+use super::browser_spans::forwarding::BrowserSpans;
 use super::cors::Origins;
 use super::keys::Keys;
 use crate::clock::Clock;
@@ -17,6 +20,8 @@ pub struct AppState {
     pub identity: Identity,
     /// Origins of the web pages that may call the API.
     pub origins: Origins,
+    /// Accepts the spans of web pages, if it is on.
+    pub browser_spans: Option<BrowserSpans>,
     /// The original's contract that responses follow.
     pub compat: Compat,
 }
@@ -30,7 +35,15 @@ impl AppState {
         identity: Identity,
         origins: impl IntoIterator<Item = String>,
     ) -> Self {
-        Self { store, clock, keys, identity, origins: origins.into_iter().collect(), compat: Compat::Later }
+        let (origins, browser_spans, compat) = (origins.into_iter().collect(), None, Compat::Later);
+        Self { store, clock, keys, identity, origins, browser_spans, compat }
+    }
+
+    /// Forwards the spans of the allowed origins' pages to the OTLP destinations of `spans`.
+    #[must_use]
+    pub fn with_browser_spans(self, spans: Option<&Spans>) -> Self {
+        let browser_spans = spans.map(|spans| BrowserSpans::new(spans, self.origins.clone()));
+        Self { browser_spans, ..self }
     }
 }
 

@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), lambda_http::Error> {
-    let Config { table_name, schedule, secret_arn, cognito, origins, spans } = Config::from_env()?;
+    let Config { table_name, schedule, secret_arn, cognito, origins, browser_traces, spans } = Config::from_env()?;
     let spans = Spans::install(spans)?;
     let (aws, clock) = (config::aws(&spans).await, Clock::system());
     let store = Store::new(store::client(&aws), table_name).with_schedule(schedule);
@@ -23,8 +23,8 @@ async fn run() -> Result<(), lambda_http::Error> {
     let identity = Identity::tokens(pool, config::key_set(cognito.jwks_url, &spans));
     let (layout, warm_up) = (store.ensure_layout(clock.now()), identity.warm_up(clock.now()));
     let (secret, layout, ()) = tokio::join!(Secret::read(&aws, &secret_arn), layout, warm_up);
-    layout?;
-    let keys = secret.map(|secret| Keys::new(&secret.current, secret.previous.as_deref()))?;
+    let ((), keys) = (layout?, secret.map(|secret| Keys::new(&secret.current, secret.previous.as_deref()))?);
     spans.sample_by_key(&keys.sampling());
-    spans.run_concurrent(api::gateway(api::router(AppState::new(store, clock, keys, identity, origins)))).await
+    let state = AppState::new(store, clock, keys, identity, origins);
+    spans.run_concurrent(api::gateway(api::router(state.with_browser_spans(browser_traces.then_some(&spans))))).await
 }

@@ -18,6 +18,8 @@ pub struct Config {
     pub cognito: Cognito,
     /// `ALLOWED_ORIGINS`: the origins of web pages that may call the API.
     pub origins: Vec<String>,
+    /// `BROWSER_TRACES`: whether pages of these origins may send spans.
+    pub browser_traces: bool,
     /// The settings of tracing.
     pub spans: Settings,
 }
@@ -56,12 +58,13 @@ impl Config {
             settings.required("SECRET_ARN", "the ARN or name of the Secrets Manager secret with the master key");
         let cognito = Cognito::from_lookup(&mut settings);
         let origins = origins::from_lookup(&mut settings);
+        let browser_traces = browser_traces(&mut settings);
         let spans = settings.spans()?;
         // Unreachable: `spans` fails if a required setting is missing.
         let (Some(table_name), Some(secret_arn), Some(cognito)) = (table_name, secret_arn, cognito) else {
             return Err(ConfigError::default());
         };
-        Ok(Self { table_name, schedule, secret_arn, cognito, origins, spans })
+        Ok(Self { table_name, schedule, secret_arn, cognito, origins, browser_traces, spans })
     }
 }
 
@@ -89,6 +92,19 @@ impl TableConfig {
 
 fn table_name<G: Fn(&str) -> Option<String>>(settings: &mut Lookup<G>) -> Option<String> {
     settings.required("TABLE_NAME", "the name of the DynamoDB table")
+}
+
+/// Reads `BROWSER_TRACES`. If it is unset, pages may not send spans.
+fn browser_traces<G: Fn(&str) -> Option<String>>(settings: &mut Lookup<G>) -> bool {
+    const NAME: &str = "BROWSER_TRACES";
+    match settings.optional(NAME).as_deref() {
+        Some("on") => true,
+        None | Some("off") => false,
+        Some(_) => {
+            settings.fault(NAME, "must be `on` or `off`".to_owned());
+            false
+        }
+    }
 }
 
 /// Reads `HOME_SCHEDULE`. If it is unset, the default schedule applies.

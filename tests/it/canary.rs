@@ -132,7 +132,9 @@ fn all(posts: &[String]) -> Vec<Sent> {
         .to_vec();
         targets.dedup();
         for (path, body) in &targets {
-            let plain = || sent(sample.route(), path);
+            let plain = || {
+                sample.headers.iter().fold(sent(sample.route(), path), |sent, (name, value)| sent.header(name, value))
+            };
             let valid = || sample.query.iter().fold(plain(), |sent, (name, value)| sent.query(name, value));
             if let Some(body) = body {
                 all.extend(with_bodies(valid, &serde_json::from_str(body).unwrap()));
@@ -228,6 +230,8 @@ fn environment(stack: &Stack) -> Vec<(&'static str, String)> {
     let mut environment = stack.environment(stack.otlp.endpoint());
     environment.push(("RUST_LOG", "debug".to_owned()));
     environment.push(("LAMBDA_SPANS_METRICS_NAMESPACE", "Cruddur".to_owned()));
+    environment.push(("ALLOWED_ORIGINS", "http://localhost:3000".to_owned()));
+    environment.push(("BROWSER_TRACES", "on".to_owned()));
     environment.push(("LAMBDA_SPANS_XRAY_ANNOTATIONS", "app.user_id,app.result_length".to_owned()));
     environment
 }

@@ -181,6 +181,14 @@ fn origins_are_a_list_of_exact_origins() {
 }
 
 #[test]
+fn browser_traces_are_off_by_default() {
+    assert!(!with("BROWSER_TRACES", "").unwrap().browser_traces);
+    assert!(!with("BROWSER_TRACES", "off").unwrap().browser_traces);
+    assert!(with("BROWSER_TRACES", "on").unwrap().browser_traces);
+    assert_rejected("BROWSER_TRACES", &["ON", "true", "1", "on,off"]);
+}
+
+#[test]
 fn schedule_is_a_list_of_entries() {
     let schedule = "2027-01-01T00:00:00Z,30,4;2028-01-01T00:00:00Z,7,8";
     assert_eq!(with("HOME_SCHEDULE", schedule).unwrap().schedule, schedule.parse().unwrap());

@@ -17,8 +17,8 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::outage::app_with_failing_dynamodb;
 use crate::support::{
-    ANDREW, ISSUER, TABLE, TestApp, answer, assert_snapshot, at, change_layout, hours, numbered, request, signed_in,
-    texts_in, token, user,
+    ANDREW, ISSUER, ORIGIN, TABLE, TestApp, answer, assert_snapshot, at, change_layout, hours, numbered, request,
+    signed_in, texts_in, token, user,
 };
 
 const CREATE: &str = "/api/activities";
@@ -107,6 +107,14 @@ async fn error_responses_match_the_snapshot() {
     let elsewhere = r#"{"message": "y", "activity_uuid": "z"}"#;
     let to_parent = format!("/api/activities/{parent}/reply");
     responses.add("a reply whose body names another post", router(), as_andrew("POST", &to_parent, elsewhere)).await;
+
+    let spans = |origin: &str| {
+        let request = request("POST", "/v1/traces").header("content-type", "application/json").header("origin", origin);
+        request.header("accept", "application/problem+json").body(Body::from("{}")).unwrap()
+    };
+    responses.add("spans of another page", router(), spans("https://other.example")).await;
+    let without = api::router(AppState { browser_spans: None, ..app.state.clone() });
+    responses.add("spans of a page without the setting", without, spans(ORIGIN)).await;
 
     responses.add("an invalid cursor", router(), get("/api/activities/home?cursor=x")).await;
     for number in 2..4 {

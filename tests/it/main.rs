@@ -4,6 +4,7 @@
 mod authorization;
 mod aws_json;
 mod bad_input;
+mod browser_spans;
 mod cache;
 mod canary;
 mod config;

@@ -4,7 +4,7 @@ use axum::body::Body;
 use cruddur::api::{self, Access, ROUTES};
 use serde_json::{Value, json};
 
-use crate::support::{ANDREW, TestApp, assert_snapshot, request};
+use crate::support::{ANDREW, ORIGIN, TestApp, assert_snapshot, request};
 
 fn operation<'a>(document: &'a Value, method: &str, path: &str) -> &'a Value {
     &document["paths"][path][method.to_ascii_lowercase()]
@@ -143,7 +143,7 @@ async fn openapi_request_examples_are_accepted() {
         };
         let example = &document.pointer(&schema[1..]).unwrap()["examples"][0];
         let path = route.path.replace("{activity_uuid}", &post);
-        let request = request(route.method, &path).header("content-type", "application/json");
+        let request = request(route.method, &path).header("content-type", "application/json").header("origin", ORIGIN);
         let request = crate::support::signed_in(request.body(Body::from(example.to_string())).unwrap(), ANDREW);
         let answer = app.send(request).await;
         assert_eq!(answer.status, 200, "{} {}: {}", route.method, route.path, answer.body);

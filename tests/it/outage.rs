@@ -78,7 +78,8 @@ async fn failed_write_is_503_on_every_route() {
     app.settle().await;
     let before = app.contents().await;
     let broken = TestApp::on(Client::from_conf(app.client.config().to_builder().interceptor(NoWrites).build()));
-    for route in ROUTES.iter().filter(|route| route.method != "GET") {
+    // Spans are not written to the table.
+    for route in ROUTES.iter().filter(|route| route.method != "GET" && route.path != "/v1/traces") {
         let path = route.path.replace("{activity_uuid}", &post.to_string());
         let body = match route.path {
             "/api/activities" => json!({ "message": "y", "ttl": "1-day" }),

@@ -36,7 +36,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderValue, Request, Response};
-use cruddur::api::{self, AppState, Compat, Identity, Keys};
+use cruddur::api::{self, AppState, BrowserSpans, Compat, Identity, Keys};
 use cruddur::clock::Clock;
 use cruddur::domain::{Author, Handle, Id, Message, Post, PostDraft, Profile, Ttl};
 use cruddur::store::{self, Store};
@@ -54,6 +54,10 @@ pub(crate) const SECRET: &[u8] = b"a secret for tests, of 32 bytes or more";
 pub(crate) const ANDREW: &str = "demo-andrewbrown";
 pub(crate) const WORF: &str = "demo-worf";
 pub(crate) const ORIGIN: &str = "https://cruddur.example";
+/// The origin of the sample request that carries spans: the default of the template.
+const PAGE: &str = "http://localhost:3000";
+/// Tracing without destinations.
+static SPANS: LazyLock<Spans> = LazyLock::new(|| Spans::new(&Settings::from_lookup(|_| None)));
 /// The user pool that all apps trust, shared because generating a key is slow.
 pub(crate) static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer::ephemeral().unwrap());
 
@@ -127,6 +131,7 @@ impl TestApp {
             keys: Keys::new(SECRET, None),
             identity: Identity::tokens(Issuer::pool(), async || Ok(ISSUER.key_set().to_string().into_bytes())),
             origins: [ORIGIN.to_owned()].into_iter().collect(),
+            browser_spans: Some(BrowserSpans::new(&SPANS, [ORIGIN, PAGE].map(str::to_owned).into_iter().collect())),
             compat: Compat::Later,
         };
         Self { state, client, database: None, position: None, cached: None, now }

@@ -343,7 +343,10 @@ async fn sample_traces_match_the_snapshot() {
     let others: String = others.map(|path| fs::read_to_string(path).unwrap()).collect();
     let titles = others.lines().filter_map(|line| line.strip_prefix("## ")?.split([',', ':']).next());
     let drawn: BTreeSet<&str> = titles.collect();
-    for sample in SAMPLES.routes.iter().filter(|sample| !drawn.contains(sample.route().as_str())) {
+    // The request that carries spans has no trace over OTLP.
+    let is_traced = |path: &str| path != "/v1/traces";
+    let samples = SAMPLES.routes.iter().filter(|sample| is_traced(&sample.path));
+    for sample in samples.filter(|sample| !drawn.contains(sample.route().as_str())) {
         let request = if sample.anonymous == 401 { sample.signed_in(ANDREW) } else { sample.anonymous() };
         let app = TestApp::with_samples().await;
         tracing.request(&sample.route(), app.router(), request).await;

@@ -76,13 +76,14 @@ def files():
     return {f"{name}.json": json.dumps(event, indent=2) + "\n" for name, event in events.items()}
 
 
-def sample_event(method, path, anonymous, resource=None, body=None, query=None, **_):
+def sample_event(method, path, anonymous, resource=None, body=None, query=None, headers=None, **_):
     """Returns the event of a request in `tests/requests.json`."""
     # A variable of API Gateway is a whole segment, with one name for all routes: `resource`, if the route differs.
     resource = resource or path.replace("@{", "{")
     values = filled(path).split("/")
     variables = {name[1:-1]: value for name, value in zip(resource.split("/"), values, strict=True) if "{" in name}
-    return event(method, resource, anonymous == 401, json.loads(filled(json.dumps(body))), query, **variables)
+    body = json.loads(filled(json.dumps(body)))
+    return event(method, resource, anonymous == 401, body, query, headers=headers, **variables)
 
 
 def filled(text):
@@ -90,7 +91,7 @@ def filled(text):
     return re.sub(r"\{(\w+)\}", lambda parameter: SAMPLES["parameters"][parameter[1]], text)
 
 
-def event(method, resource, signed_in, body=None, query=None, address=EXECUTE_API, **variables):
+def event(method, resource, signed_in, body=None, query=None, address=EXECUTE_API, headers=None, **variables):
     """Returns the event of a request to a resource of API Gateway, given the values of the path variables."""
     path = re.sub(r"\{(\w+)\+?\}", lambda variable: variables[variable[1]], resource)
     # The ids depend on the request only, so another event changes no other file.
@@ -106,6 +107,7 @@ def event(method, resource, signed_in, body=None, query=None, address=EXECUTE_AP
         "X-Forwarded-For": "203.0.113.7",
         "X-Forwarded-Port": "443",
         "X-Forwarded-Proto": "https",
+        **(headers or {}),
     }
     identity = [
         "cognitoIdentityPoolId",

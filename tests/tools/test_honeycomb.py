@@ -20,6 +20,11 @@ EXPORTED = json.loads(Path("docs/traces/data.json").read_text())
 TYPES = {"string": str, "integer": int, "float": float, "boolean": bool}
 # Attributes that no example contains, because they are rare.
 RARE = {
+    "lambda_spans.dropped.otlp.orphaned",
+    "lambda_spans.dropped.otlp.overflowed",
+    "lambda_spans.dropped.otlp.refused",
+    "lambda_spans.dropped.xray.overflowed",
+    "lambda_spans.dropped.xray.unsent",
     "lambda_spans.interrupted",
     "lambda_spans.omitted",
     "lambda_spans.orphan",

@@ -62,6 +62,7 @@ conventional! {
     DB_OPERATION_NAME = "db.operation.name";
     DB_QUERY_TEXT = "db.query.text";
     DB_SYSTEM_NAME = "db.system.name";
+    DEPLOYMENT_ENVIRONMENT_NAME = "deployment.environment.name";
     ERROR_TYPE = "error.type";
     EXCEPTION_MESSAGE = "exception.message";
     EXCEPTION_STACKTRACE = "exception.stacktrace";
@@ -148,6 +149,28 @@ own! {
     LAMBDA_SPANS_CANCELLED = "lambda_spans.cancelled";
     /// Set on a span that was exported while it was open, because its invocation was about to time out.
     LAMBDA_SPANS_INTERRUPTED = "lambda_spans.interrupted";
+    /// How many spans were not exported to a destination since the previous root span that says so, by reason.
+    LAMBDA_SPANS_DROPPED_OTLP_OVERFLOWED = "lambda_spans.dropped.otlp.overflowed";
+    /// See [`LAMBDA_SPANS_DROPPED_OTLP_OVERFLOWED`]. They started outside of every invocation.
+    LAMBDA_SPANS_DROPPED_OTLP_ORPHANED = "lambda_spans.dropped.otlp.orphaned";
+    /// See [`LAMBDA_SPANS_DROPPED_OTLP_OVERFLOWED`]. The receiver rejected them.
+    LAMBDA_SPANS_DROPPED_OTLP_REFUSED = "lambda_spans.dropped.otlp.refused";
+    /// See [`LAMBDA_SPANS_DROPPED_OTLP_OVERFLOWED`].
+    LAMBDA_SPANS_DROPPED_SECOND_OTLP_OVERFLOWED = "lambda_spans.dropped.second_otlp.overflowed";
+    /// See [`LAMBDA_SPANS_DROPPED_OTLP_ORPHANED`].
+    LAMBDA_SPANS_DROPPED_SECOND_OTLP_ORPHANED = "lambda_spans.dropped.second_otlp.orphaned";
+    /// See [`LAMBDA_SPANS_DROPPED_OTLP_REFUSED`].
+    LAMBDA_SPANS_DROPPED_SECOND_OTLP_REFUSED = "lambda_spans.dropped.second_otlp.refused";
+    /// See [`LAMBDA_SPANS_DROPPED_OTLP_OVERFLOWED`].
+    LAMBDA_SPANS_DROPPED_XRAY_OVERFLOWED = "lambda_spans.dropped.xray.overflowed";
+    /// See [`LAMBDA_SPANS_DROPPED_OTLP_ORPHANED`].
+    LAMBDA_SPANS_DROPPED_XRAY_ORPHANED = "lambda_spans.dropped.xray.orphaned";
+    /// See [`LAMBDA_SPANS_DROPPED_OTLP_REFUSED`].
+    LAMBDA_SPANS_DROPPED_XRAY_REFUSED = "lambda_spans.dropped.xray.refused";
+    /// See [`LAMBDA_SPANS_DROPPED_OTLP_OVERFLOWED`]. The UDP socket rejected them.
+    LAMBDA_SPANS_DROPPED_XRAY_UNSENT = "lambda_spans.dropped.xray.unsent";
+    /// Why OTLP did not get a trace, in the root's X-Ray metadata.
+    LAMBDA_SPANS_LEFT_OUT = "lambda_spans.left_out";
     /// The number of spans of a large invocation that were not exported, on its root span.
     LAMBDA_SPANS_OMITTED = "lambda_spans.omitted";
     /// Set on the root of a trace that started outside of every invocation.
@@ -155,6 +178,8 @@ own! {
     /// Set if Lambda initialized the environment before a caller needed it. It is on the span of the first invocation
     /// and on `init`, which is then a separate trace.
     LAMBDA_SPANS_PROACTIVE_INIT = "lambda_spans.proactive_init";
+    /// OTLP gets one in this many traces, in the X-Ray metadata of the root of a trace that it left out.
+    LAMBDA_SPANS_SAMPLE_RATE = "lambda_spans.sample_rate";
     /// Set in the metadata of an X-Ray document, or on a span in OTLP for X-Ray, that does not contain all of its span.
     LAMBDA_SPANS_TRUNCATED = "lambda_spans.truncated";
     /// Sets the kind of a span that has started. The recorder never stores it as an attribute.

@@ -133,7 +133,7 @@ where
                 // The adapter reads HTTP events, so the raw event is not needed any more.
                 drop(invocation.inbound().take_event());
                 request::describe(&context, &request, self.layer.client_address);
-                invocation.inbound().accept_caller(&context, request.headers());
+                invocation.inbound().accept_caller(&context, invocation.trace_id(), request.headers());
             }
             let matched = request.extensions().get::<MatchedPath>();
             if self.layer.redacted_path {

@@ -67,18 +67,20 @@ pub use http::stream::{StreamLayer, StreamService, TracedBody};
 #[cfg(feature = "http")]
 pub use http::{ErrorType, HttpLayer, HttpService};
 pub use propagation::ContextMode;
+pub use propagation::recent::is_recent;
 pub use propagation::traceparent::trace_id_of;
 #[cfg(feature = "http")]
 pub use run::entry::http::{run, run_concurrent, run_streaming, run_streaming_concurrent};
 pub use run::entry::{run_event, run_event_concurrent};
 pub use run::flush::FlushMode;
+pub use run::forward::{ForwardedSpan, Forwarder};
 pub use run::lambda::{LambdaLayer, LambdaService};
 pub use run::settings::Settings;
 pub use run::spans::{InstallError, Spans};
-pub use trace::accounting::{Counts, Dropped, Ledger};
+pub use trace::accounting::{Counts, Dropped, Forwarded, Ledger};
 pub use trace::error_type::{TypedError, register_typed_error};
 pub use trace::hook::EndedSpan;
-pub use trace::lookup::{request_id, trace_id};
+pub use trace::lookup::{exclude_from_otlp, request_id, trace_id};
 pub use triggers::{EventLayer, EventService};
 pub use variables::SettingsWarning;
 pub use {opentelemetry, tracing, tracing_opentelemetry};

@@ -36,8 +36,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{info, warn};
 
 use crate::clock::Moment;
-use crate::trace::accounting::{Account, Accounts, Destination, DropReason};
+use crate::trace::accounting::{Account, Accounts, Destination, DropReason, SpanCount};
+use crate::trace::finished::Source;
 use breaker::{Breaker, Renewal};
+use compression::Compression;
 use encoder::Encoder;
 #[cfg(not(feature = "sigv4"))]
 use {unsigned as signer, unsigned_honeycomb_key as honeycomb_key};
@@ -72,6 +74,9 @@ pub(crate) struct Otlp(Arc<Exporter>);
 #[derive(Debug)]
 struct Exporter {
     encoder: Encoder,
+    compression: Compression,
+    /// The encoder for the program whose spans were forwarded last.
+    forwarding: Mutex<Option<(Arc<Source>, Encoder)>>,
     transport: Transport,
     max_attempt: Duration,
     key: Option<KeyParameter>,
@@ -140,6 +145,8 @@ impl Otlp {
             ),
             stack,
             accounts,
+            compression: settings.compression,
+            forwarding: Mutex::default(),
             encoder: Encoder::new(settings.compression, resource)
                 .inspect_err(|error| {
                     warn!(destination = destination.name(), %error, "spans are not exported by OTLP");
@@ -190,9 +197,28 @@ impl Otlp {
         self.0.encoder.encode(spans).for_each(|request| self.0.queue().push(request));
     }
 
-    /// Encodes `spans` while the sender is busy, within the bounds of the queue.
-    pub(crate) fn enqueue_within_bounds(&self, spans: Vec<SpanData>) {
-        self.enqueue(spans);
+    /// Encodes `spans` of another program for sending.
+    pub(crate) fn enqueue_forwarded(&self, source: &Arc<Source>, spans: Vec<SpanData>) {
+        let exporter = &self.0;
+        let mut forwarding = exporter.forwarding.lock().unwrap_or_else(PoisonError::into_inner);
+        if !forwarding.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, source)) {
+            let encoder = Encoder::new(exporter.compression, &source.resource);
+            *forwarding = encoder.ok().map(|encoder| (source.clone(), encoder));
+        }
+        match &*forwarding {
+            Some((_, encoder)) => {
+                encoder.encode_forwarded(spans).for_each(|request| exporter.queue().push(request));
+            }
+            // As `new`: its fixed settings do not allow this.
+            None => {
+                let spans = SpanCount::new(spans.len(), true);
+                exporter.accounts.dropped(exporter.destination, DropReason::Overflowed, spans);
+            }
+        }
+    }
+
+    /// Drops the oldest requests beyond the bounds of the queue, for spans that are encoded while the sender is busy.
+    pub(crate) fn trim(&self) {
         drop(TrimOnDrop(&self.0));
     }
 
@@ -362,11 +388,11 @@ impl Exporter {
             let body_until = Instant::now() + until.saturating_duration_since(Instant::now()).mul_f64(0.75);
             match self.transport.send(&request, self.max_attempt, body_until).await {
                 ExportOutcome::Accepted { rejected, unfinished } => {
-                    let rejected = usize::try_from(rejected).unwrap_or(spans).min(spans);
+                    let rejected = spans.first(usize::try_from(rejected).unwrap_or(usize::MAX));
                     // If the batch was dropped meanwhile, it is already counted.
                     if self.queue().remove(ticket) {
-                        self.account().exported(spans - rejected);
-                        self.account().dropped(DropReason::Refused, rejected);
+                        self.account().exported(spans.all() - rejected.all());
+                        self.accounts.dropped(self.destination, DropReason::Refused, rejected);
                     }
                     let time = Moment::now().since(start);
                     if let Some(problem) = unfinished {
@@ -413,9 +439,9 @@ impl Exporter {
         }
     }
 
-    fn give_up(&self, ticket: u64, spans: usize) {
+    fn give_up(&self, ticket: u64, spans: SpanCount) {
         if self.queue().remove(ticket) {
-            self.account().dropped(DropReason::Refused, spans);
+            self.accounts.dropped(self.destination, DropReason::Refused, spans);
         }
         self.sender().breaker.refused(Moment::now());
     }
@@ -439,7 +465,7 @@ struct TrimOnDrop<'a>(&'a Exporter);
 impl Drop for TrimOnDrop<'_> {
     fn drop(&mut self) {
         let dropped = self.0.queue().trim();
-        self.0.account().dropped(DropReason::Overflowed, dropped);
+        self.0.accounts.dropped(self.0.destination, DropReason::Overflowed, dropped);
     }
 }
 

@@ -5,6 +5,7 @@ mod behavior;
 mod cleanup;
 pub(crate) mod entry;
 pub(crate) mod flush;
+pub(crate) mod forward;
 pub(crate) mod lambda;
 #[cfg(feature = "http")]
 pub(crate) mod server;

@@ -43,7 +43,7 @@ use opentelemetry_sdk::trace::SpanData;
 use tracing::warn;
 
 use crate::attributes::CLIENT_TRACE_ID;
-use crate::trace::accounting::{Account, Destination, DropReason};
+use crate::trace::accounting::{Account, Destination, Destinations, DropReason};
 use crate::trace::finished::{FinishedSpans, XrayContext};
 use crate::variables::Reader;
 use allowance::Allowances;
@@ -98,6 +98,8 @@ impl XraySettings {
 #[derive(Debug)]
 pub(crate) struct Xray {
     writer: Writer,
+    /// The OTLP receivers, which may leave out a trace that X-Ray gets.
+    receivers: Destinations,
     daemon: Daemon,
     translation: Mutex<Translation>,
     has_omitted: AtomicBool,
@@ -127,10 +129,16 @@ impl Xray {
         };
         Self {
             writer,
+            receivers: Destinations::default(),
             daemon: Daemon::new(settings.daemon),
             translation: Mutex::default(),
             has_omitted: AtomicBool::new(false),
         }
+    }
+
+    /// Records in the root of a trace why none of `receivers` gets it.
+    pub(crate) fn beside(self, receivers: Destinations) -> Self {
+        Self { receivers, ..self }
     }
 
     /// Returns the documents of all spans that X-Ray samples, within its limit for each trace.
@@ -149,9 +157,12 @@ impl Xray {
             let allowance = allowances.of(span.span_context.trace_id());
             let omitted = match &self.writer {
                 Writer::Documents(writer) => {
-                    writer.for_invocation(spans, xray.parent, allowance, buffer, &mut documents)
+                    let about = (xray.parent, finished.left_out(self.receivers));
+                    writer.for_invocation(spans, about, allowance, buffer, &mut documents)
                 }
-                Writer::Otlp(writer) => writer.for_invocation(finished.clone(), allowance, &mut documents),
+                Writer::Otlp(writer) => {
+                    writer.for_invocation(finished.clone(), self.receivers, allowance, &mut documents)
+                }
             };
             buffer.clear();
             buffer.shrink_to(MAX_KEPT_BUFFER);

@@ -10,7 +10,7 @@ use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::middleware::map_response;
 use axum::response::Response;
-use cruddur::api::{self, AppState, Compat, Identity, Keys};
+use cruddur::api::{self, AppState, BrowserSpans, Compat, Identity, Keys};
 use cruddur::clock::Clock;
 use cruddur::domain::{Id, Ttl};
 use cruddur::store::{self, Store, StoreError};
@@ -126,8 +126,11 @@ impl LocalServer {
         };
         let sign_in = sign_in::router(issuer.clone(), clock.clone(), &options.allow_origin);
         let origins = options.allow_origin.iter().cloned().collect();
-        let router = api::router(AppState { store, clock, keys, identity, origins, compat }).merge(sign_in);
         let address = api.local_addr()?;
+        let pages = rebinding::origins(address, &options.allow_origin);
+        let browser_spans = spans.map(|spans| BrowserSpans::new(spans, pages.into_iter().collect()));
+        let state = AppState { store, clock, keys, identity, origins, browser_spans, compat };
+        let router = api::router(state).merge(sign_in);
         let router = rebinding::guard(router, address, &options.allow_origin, rebinding::is_local);
         let router = spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone()));
         // Not traced: the files of the page would hide the requests of the API in the console.

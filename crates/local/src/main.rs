@@ -82,7 +82,7 @@ fn console_options(options: &Options) -> lambda_console::Options {
 /// The console gets spans over the wire, as every destination does.
 fn settings(options: &Options, console: Option<&Console>) -> Settings {
     let settings = Settings::from_env().with_default_service_name("cruddur-local");
-    let settings = settings.with_default_service_version(env!("CARGO_PKG_VERSION"));
+    let settings = settings.with_default_service_version(env!("CARGO_PKG_VERSION")).with_adopted_trace_ids();
     let settings = match console.map(Console::addresses) {
         Some(addresses) => settings.with_viewer(addresses.http, addresses.xray),
         None => settings,

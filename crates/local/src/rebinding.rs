@@ -32,6 +32,11 @@ pub fn is_local(path: &str) -> bool {
     path.starts_with("/local/")
 }
 
+/// Returns the origins of the server's own pages, and `origins`.
+pub fn origins(address: SocketAddr, origins: &[String]) -> Vec<String> {
+    Allowed::new(address, origins).origins
+}
+
 #[derive(Debug)]
 struct Allowed {
     hosts: Vec<String>,

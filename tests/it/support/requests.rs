@@ -27,6 +27,8 @@ pub(crate) struct Sample {
     pub(crate) path: String,
     #[serde(default)]
     pub(crate) query: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
     body: Option<Value>,
     pub(crate) owner: u16,
     pub(crate) other: u16,
@@ -63,6 +65,7 @@ impl Sample {
     /// The request without a token.
     pub(crate) fn anonymous(&self) -> Request<Body> {
         let request = request(&self.method, &self.uri()).header("content-type", "application/json");
+        let request = self.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         request.body(Body::from(self.body_with(&[]).unwrap_or_default())).unwrap()
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 
 use crate::clock::Moment;
-use crate::trace::accounting::{Counts, Destination, Destinations, Ledger};
+use crate::trace::accounting::{Counts, Destination, Destinations, Forwarded, Ledger};
 
 /// CloudWatch's standard resolution.
 const EVERY: Duration = Duration::from_secs(60);
@@ -68,6 +68,13 @@ fn line(
         values.insert(format!("{name}Dropped"), since(|counts| counts.dropped.total()));
         values.insert(format!("{name}Carried"), json!(now.carried));
     }
+    // A process that forwards nothing has no such metrics.
+    if now.forwarded != Forwarded::default() {
+        let since = |of: fn(&Forwarded) -> u64| json!(of(&now.forwarded) - of(&before.forwarded));
+        values.insert("ForwardedAccepted".to_owned(), since(|forwarded| forwarded.accepted));
+        values.insert("ForwardedRejected".to_owned(), since(|forwarded| forwarded.rejected));
+        values.insert("ForwardedDropped".to_owned(), since(|forwarded| forwarded.dropped));
+    }
     let metrics: Vec<Value> = values.keys().map(|name| json!({ "Name": name, "Unit": "Count" })).collect();
     // The reasons are fields of the line for its readers; as metrics they would only add cost.
     for destination in destinations.iter() {
@@ -90,7 +97,7 @@ fn line(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::accounting::{Accounts, DropReason};
+    use crate::trace::accounting::{Accounts, DropReason, SpanCount};
 
     #[test]
     fn line_has_the_changes_since_the_previous_one() {
@@ -143,6 +150,23 @@ mod tests {
             ("OtlpCarried", 6),
         ];
         for (name, value) in expected {
+            assert_eq!(line[name], value, "{name}");
+        }
+    }
+
+    #[test]
+    fn forwarded_spans_have_metrics_if_there_were_any() {
+        let accounts = Accounts::default();
+        accounts.forwarded(5, 2);
+        let before = accounts.ledger();
+        accounts.forwarded(4, 1);
+        accounts.dropped(Destination::Otlp, DropReason::Refused, SpanCount::new(3, true));
+        accounts.dropped(Destination::Otlp, DropReason::Refused, SpanCount::new(7, false));
+        let line = line("n", "s", Destinations::default(), Duration::ZERO, &before, &accounts.ledger());
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len(), 4);
+        for (name, value) in
+            [("SpansCreated", 4), ("ForwardedAccepted", 4), ("ForwardedRejected", 1), ("ForwardedDropped", 3)]
+        {
             assert_eq!(line[name], value, "{name}");
         }
     }

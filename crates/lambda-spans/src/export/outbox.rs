@@ -3,12 +3,14 @@
 use std::mem;
 use std::sync::{Mutex, PoisonError};
 
+use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use crate::trace::accounting::{Accounts, Destinations, DropReason};
-use crate::trace::finished::{FinishedSpans, SpanSink};
+use crate::trace::accounting::{Accounts, Destination, Destinations, DropReason, SpanCount};
+use crate::trace::finished::{FinishedSpans, SpanSink, XrayContext};
 use crate::trace::importance::{is_essential, reduce};
+use crate::trace::sampling::Decisions;
 use crate::trace::size;
 
 /// The maximum number of spans that wait for the next export, and the maximum size of their data in memory.
@@ -84,6 +86,7 @@ impl SpanSink for Outbox {
     fn accept(&self, mut work: FinishedSpans) {
         let (spans, destinations) = (work.spans.len() + work.omitted, work.destinations);
         let reason = if work.orphan { DropReason::Orphaned } else { DropReason::Overflowed };
+        let is_forwarded = work.source.is_some();
         let sizes = work.spans.iter().map(size::in_memory);
         let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = contents.waiting;
@@ -109,9 +112,8 @@ impl SpanSink for Outbox {
         }
         drop(contents);
         for destination in self.configured.intersection(destinations).iter() {
-            let account = self.accounts.account(destination);
-            account.entered(spans);
-            account.dropped(reason, omitted);
+            self.accounts.account(destination).entered(spans);
+            self.accounts.dropped(destination, reason, SpanCount::new(omitted, is_forwarded));
         }
         self.arrived.notify_one();
     }
@@ -124,6 +126,29 @@ impl SpanSink for Outbox {
         }
     }
 
+    fn report_drops(&self, root: &mut SpanData, xray: XrayContext, sampling: &mut Decisions) {
+        if *sampling == Decisions::EXCLUDE || !self.accounts.has_unreported_drops() {
+            return;
+        }
+        let receivers = Destinations::default()
+            .with(Destination::Otlp, self.configured.contains(Destination::Otlp))
+            .with(Destination::SecondOtlp, self.configured.contains(Destination::SecondOtlp));
+        let may_wait = if receivers.is_empty() {
+            if !xray.sampled {
+                return;
+            }
+            false
+        } else {
+            // With another rate, a receiver would multiply the numbers.
+            *sampling != Decisions::KEEP
+        };
+        let drops = self.accounts.report_drops(root.end_time, may_wait);
+        if !drops.is_empty() {
+            root.attributes.extend(drops);
+            *sampling = Decisions::KEEP;
+        }
+    }
+
     fn replacing(&self) -> Destinations {
         self.replacing
     }
@@ -131,13 +156,15 @@ impl SpanSink for Outbox {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use opentelemetry::trace::Status;
-    use opentelemetry_sdk::trace::SpanData;
 
     use super::*;
     use crate::trace::accounting::Destination;
     use crate::trace::finished::tests::finished;
     use crate::trace::importance::omitted_below;
+    use crate::trace::sampling::{Decision, Reason};
     use crate::trace::tree;
 
     fn span(id: u64, failed: bool) -> SpanData {
@@ -171,6 +198,42 @@ mod tests {
         assert_eq!(outbox.take().pop().unwrap().spans.len(), 2);
         outbox.accept(finished(vec![span(1, false), span(2, false)]));
         assert_eq!(outbox.take().pop().unwrap().spans.len(), 2);
+    }
+
+    /// Reports one dropped span on a root that ends at `seconds`. Returns the number of added attributes.
+    fn reported(
+        configured: Destination,
+        sampled: bool,
+        mut sampling: Decisions,
+        seconds: &[u64],
+    ) -> Vec<(usize, Decisions)> {
+        let configured = Destinations::default().with(configured, true).with(Destination::Xray, true);
+        let outbox = Outbox::new(Accounts::default(), configured, Destinations::REPLACING);
+        let before = sampling;
+        let results = seconds.iter().map(|seconds| {
+            outbox.accounts.dropped(Destination::Xray, DropReason::Unsent, SpanCount::new(1, false));
+            let mut root = span(1, false);
+            root.end_time = UNIX_EPOCH + Duration::from_secs(*seconds);
+            sampling = before;
+            outbox.report_drops(&mut root, XrayContext { parent: None, sampled }, &mut sampling);
+            (root.attributes.len(), sampling)
+        });
+        results.collect()
+    }
+
+    #[test]
+    fn root_that_a_destination_gets_reports_drops() {
+        let (keep, keep_one_in) = (Decisions::KEEP, Decision::Keep { rate: 5 });
+        let one_in = Decisions { otlp: keep_one_in, second_otlp: keep_one_in };
+        let left_out = Decision::SampleOut(Reason::Rate(5));
+        let left_out = Decisions { otlp: left_out, second_otlp: left_out };
+        assert_eq!(reported(Destination::Otlp, false, keep, &[1, 2]), [(1, keep), (1, keep)]);
+        // Kept for the report, once a minute.
+        assert_eq!(reported(Destination::Otlp, false, left_out, &[1, 2, 61]), [(1, keep), (0, left_out), (1, keep)]);
+        assert_eq!(reported(Destination::Otlp, false, one_in, &[1, 2]), [(1, keep), (0, one_in)]);
+        assert_eq!(reported(Destination::Otlp, true, Decisions::EXCLUDE, &[1]), [(0, Decisions::EXCLUDE)]);
+        assert_eq!(reported(Destination::Xray, true, keep, &[1, 2]), [(1, keep), (1, keep)]);
+        assert_eq!(reported(Destination::Xray, false, keep, &[1]), [(0, keep)]);
     }
 
     #[test]

@@ -14,9 +14,9 @@ use crate::export::terminal::Terminal;
 use crate::otlp::http_stack::HttpStack;
 use crate::otlp::settings::OtlpSettings;
 use crate::trace::accounting::{Accounts, Destination, Destinations};
-use crate::trace::finished::SpanSink as _;
+use crate::trace::finished::{FinishedSpans, SpanSink};
 use crate::trace::invocation::Invocation;
-use crate::trace::sampling::{Sampler, SamplingSettings};
+use crate::trace::sampling::{Decisions, Sampler, SamplingSettings};
 use crate::variables::Reader;
 use crate::xray::document::Document;
 use crate::xray::{self, Xray, XrayFormat, XraySettings};
@@ -81,6 +81,7 @@ pub(crate) struct Pipeline {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) accounts: Accounts,
     pub(crate) sampler: Arc<Sampler>,
+    pub(crate) resource: ResourceSettings,
     xray: Option<Xray>,
     otlp: Option<Arc<Receiver>>,
     second_otlp: Option<Arc<Receiver>>,
@@ -99,8 +100,13 @@ impl Pipeline {
         http_stack: &HttpStack,
     ) -> Self {
         let (accounts, annotations) = (Accounts::default(), &settings.xray_annotations);
+        // Those that have their own sampling.
+        let receivers = [&settings.otlp, &settings.second_otlp].into_iter().flatten();
+        let receivers = receivers.filter(|otlp| otlp.destination != Destination::Xray);
+        let receivers = receivers.fold(Destinations::default(), |all, otlp| all.with(otlp.destination, true));
         let receiver = |otlp: &Option<OtlpSettings>| {
-            Receiver::new(otlp.as_ref()?, annotations, &resource.resource(), http_stack, &accounts)
+            let receiver = Receiver::new(otlp.as_ref()?, annotations, &resource.resource(), http_stack, &accounts);
+            Some(receiver?.beside(receivers))
         };
         let (otlp, second_otlp) =
             (receiver(&settings.otlp).map(Arc::new), receiver(&settings.second_otlp).map(Arc::new));
@@ -115,7 +121,7 @@ impl Pipeline {
                 XrayFormat::Segments => resource.xray_resource(),
                 XrayFormat::Otlp => resource.resource(),
             };
-            Xray::new(xray, annotations.clone(), &resource)
+            Xray::new(xray, annotations.clone(), &resource).beside(receivers)
         });
         let destinations = destinations.with(Destination::Xray, xray.is_some());
         let replacing = Destinations::default().with(Destination::Xray, xray.as_ref().is_some_and(Xray::replaces));
@@ -124,6 +130,7 @@ impl Pipeline {
             outbox: Arc::new(Outbox::new(accounts.clone(), destinations, replacing)),
             accounts,
             sampler: Arc::new(Sampler::new(sampling)),
+            resource: resource.clone(),
             xray,
             otlp,
             second_otlp,
@@ -229,7 +236,9 @@ impl Pipeline {
     fn distribute(&self) -> Vec<Document> {
         let finished = self.outbox.take();
         if let Some(terminal) = &self.terminal {
-            finished.iter().for_each(|finished| terminal.print(finished));
+            let shown =
+                |finished: &&FinishedSpans| finished.source.is_none() && finished.sampling != Decisions::EXCLUDE;
+            finished.iter().filter(shown).for_each(|finished| terminal.print(finished));
         }
         if let Some(viewer) = &self.viewer {
             finished.iter().for_each(|finished| viewer.outbox.accept(finished.clone()));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use opentelemetry_sdk::Resource;
@@ -12,8 +12,8 @@ use crate::clock::Moment;
 use crate::otlp::http_stack::HttpStack;
 use crate::otlp::settings::OtlpSettings;
 use crate::otlp::{self, Otlp};
-use crate::trace::accounting::{Accounts, Destination};
-use crate::trace::finished::FinishedSpans;
+use crate::trace::accounting::{Accounts, Destination, Destinations};
+use crate::trace::finished::{FinishedSpans, Source};
 use crate::trace::importance;
 use crate::trace::sampling::Decision;
 use crate::xray::otlp::OtlpForm;
@@ -33,6 +33,8 @@ pub(super) struct Receiver {
     otlp: Otlp,
     /// The rules of X-Ray, if the receiver is X-Ray's own endpoint.
     xray: Option<OtlpForm>,
+    /// All other OTLP receivers.
+    others: Destinations,
     /// The maximum length of a string value, in bytes.
     value_length: usize,
     carried: Mutex<CarriedSpans>,
@@ -42,12 +44,25 @@ pub(super) struct Receiver {
 #[derive(Debug, Default)]
 struct CarriedSpans {
     spans: Vec<SpanData>,
+    /// The spans of other programs.
+    forwarded: Vec<(Arc<Source>, Vec<SpanData>)>,
     since: Option<Moment>,
 }
 
 impl CarriedSpans {
+    fn len(&self) -> usize {
+        self.spans.len() + self.forwarded.iter().map(|(_, spans)| spans.len()).sum::<usize>()
+    }
+
+    fn forward(&mut self, source: Arc<Source>, spans: Vec<SpanData>) {
+        match self.forwarded.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &source)) {
+            Some((_, known)) => known.extend(spans),
+            None => self.forwarded.push((source, spans)),
+        }
+    }
+
     fn is_due(&self) -> bool {
-        self.spans.len() >= FULL || self.since.is_some_and(|since| Moment::now().since(since) >= OLD)
+        self.len() >= FULL || self.since.is_some_and(|since| Moment::now().since(since) >= OLD)
     }
 }
 
@@ -65,9 +80,15 @@ impl Receiver {
             destination,
             otlp: Otlp::new(settings.clone(), resource, stack.clone(), accounts.clone())?,
             xray: (destination == Destination::Xray).then(|| OtlpForm::new(annotations.to_vec())),
+            others: Destinations::default(),
             value_length: settings.value_length,
             carried: Mutex::default(),
         })
+    }
+
+    /// X-Ray's endpoint records in the root of a trace why none of `others` gets it.
+    pub(super) fn beside(self, others: Destinations) -> Self {
+        Self { others, ..self }
     }
 
     /// See [`Otlp::prepare`].
@@ -92,23 +113,26 @@ impl Receiver {
             match finished.decision(self.destination) {
                 Decision::Keep { rate } => {
                     let mut finished = finished.into_owned();
+                    let source = finished.source.take();
                     if finished.spans.len() >= LARGE {
                         importance::sort(&mut finished.spans);
                     }
                     let spans = match &self.xray {
-                        Some(form) => form.adapted(finished),
+                        Some(form) => form.adapted(finished, self.others),
                         None => otlp::spans::adapted(finished, rate, self.value_length),
                     };
-                    if carried.spans.is_empty() {
+                    if let Some(source) = source {
+                        carried.forward(source, spans);
+                    } else if carried.spans.is_empty() {
                         carried.spans = spans;
                     } else {
                         carried.spans.extend(spans);
                     }
                 }
-                Decision::SampleOut => accounts.account(self.destination).sampled_out(finished.spans.len()),
+                Decision::SampleOut(_) => accounts.account(self.destination).sampled_out(finished.spans.len()),
             }
         }
-        if carried.since.is_none() && !carried.spans.is_empty() {
+        if carried.since.is_none() && carried.len() > 0 {
             carried.since = Some(Moment::now());
         }
     }
@@ -117,11 +141,12 @@ impl Receiver {
     pub(super) fn is_due(&self) -> bool {
         if self.otlp.is_sending() {
             let mut carried = self.carried();
-            if carried.spans.len() >= LARGE {
+            if carried.len() >= LARGE {
                 // Encoded spans take less memory.
-                let spans = mem::take(&mut *carried).spans;
+                let spans = mem::take(&mut *carried);
                 drop(carried);
-                self.otlp.enqueue_within_bounds(spans);
+                self.enqueue(spans);
+                self.otlp.trim();
             }
             return false;
         }
@@ -131,8 +156,15 @@ impl Receiver {
     /// Sends the carried spans. Takes at most `limit`.
     pub(super) async fn send(&self, limit: Duration) {
         let carried = mem::take(&mut *self.carried());
-        self.otlp.enqueue(carried.spans);
+        self.enqueue(carried);
         self.otlp.send(limit).await;
+    }
+
+    fn enqueue(&self, carried: CarriedSpans) {
+        self.otlp.enqueue(carried.spans);
+        for (source, spans) in carried.forwarded {
+            self.otlp.enqueue_forwarded(&source, spans);
+        }
     }
 
     fn carried(&self) -> MutexGuard<'_, CarriedSpans> {

@@ -6,9 +6,9 @@ use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
 
 use crate::attributes::{
-    AWS_LOG_GROUP_NAMES, AWS_LOG_STREAM_NAMES, CLOUD_PLATFORM, CLOUD_PROVIDER, CLOUD_REGION, FAAS_INSTANCE,
-    FAAS_MAX_MEMORY, FAAS_NAME, FAAS_VERSION, SERVICE_NAME, SERVICE_VERSION, TELEMETRY_SDK_LANGUAGE,
-    TELEMETRY_SDK_NAME, TELEMETRY_SDK_VERSION,
+    AWS_LOG_GROUP_NAMES, AWS_LOG_STREAM_NAMES, CLOUD_PLATFORM, CLOUD_PROVIDER, CLOUD_REGION,
+    DEPLOYMENT_ENVIRONMENT_NAME, FAAS_INSTANCE, FAAS_MAX_MEMORY, FAAS_NAME, FAAS_VERSION, SERVICE_NAME,
+    SERVICE_VERSION, TELEMETRY_SDK_LANGUAGE, TELEMETRY_SDK_NAME, TELEMETRY_SDK_VERSION,
 };
 use crate::otlp::reserved;
 use crate::variables::Reader;
@@ -96,6 +96,14 @@ impl ResourceSettings {
             attributes.extend(optional.into_iter().filter_map(|(key, value)| Some(KeyValue::new(key, value?))));
         }
         attributes.extend(self.attributes.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())));
+        Resource::builder_empty().with_attributes(attributes).build()
+    }
+
+    /// Returns the resource of another program in the same deployment.
+    pub(crate) fn of_other_service(&self, name: &str) -> Resource {
+        let environment = self.attributes.get(DEPLOYMENT_ENVIRONMENT_NAME).cloned();
+        let environment = environment.map(|value| KeyValue::new(DEPLOYMENT_ENVIRONMENT_NAME, value));
+        let attributes = std::iter::once(KeyValue::new(SERVICE_NAME, name.to_owned())).chain(environment);
         Resource::builder_empty().with_attributes(attributes).build()
     }
 

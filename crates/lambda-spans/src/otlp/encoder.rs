@@ -16,6 +16,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use super::compression::{Compression, Compressor};
 use super::gzip;
 use super::queue::{EncodedRequest, RequestBody};
+use crate::trace::accounting::SpanCount;
 use crate::trace::importance::is_essential;
 use crate::trace::size;
 
@@ -59,7 +60,15 @@ impl Encoder {
     pub(super) fn encode(&self, spans: Vec<SpanData>) -> impl Iterator<Item = EncodedRequest> {
         split(spans).into_iter().filter_map(|batch| {
             let (spans, is_essential) = (batch.len(), batch.iter().any(is_essential));
-            Some(EncodedRequest { body: self.body(batch)?, spans, is_essential })
+            Some(EncodedRequest { body: self.body(batch)?, spans: SpanCount::new(spans, false), is_essential })
+        })
+    }
+
+    /// Returns the requests with `spans` of another program. They are dropped before all others.
+    pub(super) fn encode_forwarded(&self, spans: Vec<SpanData>) -> impl Iterator<Item = EncodedRequest> {
+        split(spans).into_iter().filter_map(|batch| {
+            let spans = SpanCount::new(batch.len(), true);
+            Some(EncodedRequest { body: self.body(batch)?, spans, is_essential: false })
         })
     }
 
@@ -162,7 +171,7 @@ mod tests {
                     for _ in 0..200 {
                         let encoded: Vec<_> = encoder.encode(vec![span(id, 0, 1)]).collect();
                         let [request] = &encoded[..] else { panic!("one request") };
-                        assert_eq!((names(&request.body), request.spans), (vec![format!("span {id}")], 1));
+                        assert_eq!((names(&request.body), request.spans.own), (vec![format!("span {id}")], 1));
                     }
                 });
             }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use tracing::warn;
 
-use crate::trace::accounting::Destination;
+use crate::trace::accounting::{Destination, SpanCount};
 
 /// The maximum size of waiting requests: some 10,000 spans without compression, and many more with it.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -24,7 +24,7 @@ pub(super) struct RequestBody {
 #[derive(Debug)]
 pub(super) struct EncodedRequest {
     pub(super) body: RequestBody,
-    pub(super) spans: usize,
+    pub(super) spans: SpanCount,
     /// Whether it contains a root or an error. Other requests are dropped before it.
     pub(super) is_essential: bool,
 }
@@ -58,19 +58,19 @@ impl RequestQueue {
     }
 
     /// Drops the oldest batches above the bound. Returns the number of dropped spans.
-    pub(super) fn trim(&mut self) -> usize {
-        let mut dropped = 0;
+    pub(super) fn trim(&mut self) -> SpanCount {
+        let mut dropped = SpanCount::default();
         // The newest batch stays: one batch never exceeds what a receiver accepts.
         while self.bytes > MAX_BYTES && self.requests.len() > 1 {
             let older = self.requests.iter().take(self.requests.len() - 1);
             let oldest = older.enumerate().find(|(_, (_, batch))| !batch.is_essential).map_or(0, |(oldest, _)| oldest);
             dropped += self.remove_at(oldest);
         }
-        if dropped > 0 && !self.has_overflowed {
+        if dropped.all() > 0 && !self.has_overflowed {
             self.has_overflowed = true;
             warn!(
                 destination = self.destination.name(),
-                spans = dropped,
+                spans = dropped.all(),
                 "spans for OTLP were dropped, because more than 4 MiB wait for the receiver; further drops are \
                  counted, not logged"
             );
@@ -79,7 +79,7 @@ impl RequestQueue {
     }
 
     /// Returns the oldest batch: a ticket for removing it, its body and the number of its spans.
-    pub(super) fn front(&self) -> Option<(u64, RequestBody, usize)> {
+    pub(super) fn front(&self) -> Option<(u64, RequestBody, SpanCount)> {
         self.requests.front().map(|(ticket, batch)| (*ticket, batch.body.clone(), batch.spans))
     }
 
@@ -93,8 +93,8 @@ impl RequestQueue {
         self.requests.is_empty()
     }
 
-    fn remove_at(&mut self, place: usize) -> usize {
-        let Some((_, batch)) = self.requests.remove(place) else { return 0 };
+    fn remove_at(&mut self, place: usize) -> SpanCount {
+        let Some((_, batch)) = self.requests.remove(place) else { return SpanCount::default() };
         self.bytes -= batch.bytes();
         batch.spans
     }
@@ -104,7 +104,18 @@ impl RequestQueue {
 mod tests {
     use super::*;
 
+    #[test]
+    fn forwarded_spans_are_dropped_before_own_errors() {
+        let mut queue = RequestQueue::new(Destination::Otlp);
+        queue.push(batch(2, MAX_BYTES / 2));
+        queue.push(EncodedRequest { spans: SpanCount::new(5, true), is_essential: false, ..batch(0, MAX_BYTES / 2) });
+        queue.push(batch(3, MAX_BYTES / 2));
+        assert_eq!(queue.trim(), SpanCount { own: 2, forwarded: 5 });
+        assert_eq!(queue.front().map(|(_, _, spans)| spans), Some(SpanCount::new(3, false)));
+    }
+
     fn batch(spans: usize, bytes: usize) -> EncodedRequest {
+        let spans = SpanCount::new(spans, false);
         let body = RequestBody { bytes: vec![0; bytes].into(), encoding: None };
         EncodedRequest { body, spans, is_essential: true }
     }
@@ -113,10 +124,10 @@ mod tests {
     fn oldest_batches_are_dropped_above_the_byte_limit() {
         let mut queue = RequestQueue::new(Destination::Otlp);
         queue.push(batch(1, MAX_BYTES));
-        assert_eq!(queue.trim(), 0);
+        assert_eq!(queue.trim().all(), 0);
         queue.push(batch(2, 1));
-        assert_eq!(queue.trim(), 1);
-        assert_eq!(queue.front().map(|(_, _, spans)| spans), Some(2));
+        assert_eq!(queue.trim().all(), 1);
+        assert_eq!(queue.front().map(|(_, _, spans)| spans.all()), Some(2));
     }
 
     #[test]
@@ -125,7 +136,7 @@ mod tests {
         for _ in 0..5_000 {
             queue.push(batch(1, 0));
         }
-        assert_eq!(queue.trim(), 5_000 - MAX_BYTES / REQUEST_OVERHEAD);
+        assert_eq!(queue.trim().all(), 5_000 - MAX_BYTES / REQUEST_OVERHEAD);
     }
 
     #[test]
@@ -134,17 +145,17 @@ mod tests {
         queue.push(batch(1, MAX_BYTES / 3));
         queue.push(EncodedRequest { is_essential: false, ..batch(2, MAX_BYTES / 3) });
         queue.push(EncodedRequest { is_essential: false, ..batch(4, MAX_BYTES / 3) });
-        assert_eq!(queue.trim(), 2);
+        assert_eq!(queue.trim().all(), 2);
         queue.push(batch(8, MAX_BYTES));
-        assert_eq!(queue.trim(), 5);
+        assert_eq!(queue.trim().all(), 5);
     }
 
     #[test]
     fn newest_batch_is_kept_at_any_size() {
         let mut queue = RequestQueue::new(Destination::Otlp);
         queue.push(batch(10, MAX_BYTES + 1));
-        assert_eq!(queue.trim(), 0);
-        assert_eq!(queue.remove_at(0), 10);
+        assert_eq!(queue.trim().all(), 0);
+        assert_eq!(queue.remove_at(0).all(), 10);
         assert_eq!(queue.bytes, 0);
     }
 
@@ -154,7 +165,7 @@ mod tests {
         queue.push(batch(1, MAX_BYTES));
         let (ticket, ..) = queue.front().unwrap();
         queue.push(batch(2, 1));
-        assert_eq!(queue.trim(), 1);
+        assert_eq!(queue.trim().all(), 1);
         assert!(!queue.remove(ticket));
         let (ticket, ..) = queue.front().unwrap();
         assert!(queue.remove(ticket) && queue.is_empty());

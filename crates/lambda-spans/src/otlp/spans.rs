@@ -94,9 +94,9 @@ fn move_continued(spans: &mut [SpanData], continued: &ContinuedSpans) {
     }
 }
 
-/// Moves a span below a span of another process. The span also records X-Ray's id of the trace.
+/// Moves a span below a span of another process. The span also records X-Ray's id of the trace if it is another one.
 fn become_child_of(span: &mut SpanData, trace_id: TraceId, parent: SpanId) {
-    let xray = xray_form(span.span_context.trace_id());
+    let own = span.span_context.trace_id();
     move_to(span, trace_id);
     span.parent_span_id = parent;
     span.parent_span_is_remote = true;
@@ -104,7 +104,9 @@ fn become_child_of(span: &mut SpanData, trace_id: TraceId, parent: SpanId) {
     span.links.links.retain(|link| (link.span_context.trace_id(), link.span_context.span_id()) != (trace_id, parent));
     // The span's own trace id is the caller's.
     span.attributes.retain(|attribute| attribute.key.as_str() != CLIENT_TRACE_ID);
-    span.attributes.push(KeyValue::new(AWS_XRAY_TRACE_ID, xray));
+    if own != trace_id {
+        span.attributes.push(KeyValue::new(AWS_XRAY_TRACE_ID, xray_form(own)));
+    }
 }
 
 fn move_to(span: &mut SpanData, trace_id: TraceId) {

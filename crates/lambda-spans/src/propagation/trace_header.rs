@@ -1,6 +1,11 @@
 //! The value of `X-Amzn-Trace-Id`, as in Lambda's Runtime API and in AWS services.
 
+use std::time::SystemTime;
+
+use http::HeaderMap;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+
+use super::recent::is_recent;
 
 pub(crate) const XRAY_HEADER: &str = "x-amzn-trace-id";
 
@@ -48,6 +53,13 @@ impl<'a> TraceHeader<'a> {
             },
             lineage: lineage.filter(|lineage| is_lineage(lineage)),
         })
+    }
+
+    /// Returns the trace id that API Gateway would adopt from a request: the recent root of its only header.
+    pub(crate) fn adopted_root(headers: &HeaderMap, now: SystemTime) -> Option<TraceId> {
+        let mut values = headers.get_all(XRAY_HEADER).iter();
+        let header = TraceHeader::parse(values.next()?.to_str().ok()?)?;
+        (values.next().is_none() && is_recent(header.root, now)).then_some(header.root)
     }
 
     /// Returns the context of an invocation without a readable header. X-Ray has no segment for it.
@@ -183,6 +195,25 @@ mod tests {
         let header = TraceHeader::parse(ROOT).expect("valid");
         assert_eq!(xray_form(header.root), "1-5759e988-bd862e3fe1be46a994272793");
         assert_eq!(header.format(), format!("{ROOT};Sampled=0"));
+    }
+
+    #[test]
+    fn root_of_the_only_header_is_adopted_if_recent() {
+        let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(0x5759_e988 + 60);
+        let adopted = |values: &[&str]| {
+            let values = values.iter().map(|value| (XRAY_HEADER.parse().unwrap(), value.parse().unwrap()));
+            TraceHeader::adopted_root(&values.collect::<HeaderMap>(), now)
+        };
+        let root = Some(TraceId::from(0x5759e988bd862e3fe1be46a994272793_u128));
+        assert_eq!(adopted(&[ROOT]), root);
+        assert_eq!(adopted(&[&format!("{ROOT};Parent=53995c3f42cd8ad8;Sampled=0")]), root);
+        assert_eq!(adopted(&[]), None);
+        assert_eq!(adopted(&[ROOT, ROOT]), None);
+        for junk in
+            ["", "Root=1-4759e988-bd862e3fe1be46a994272793", "Root=1-6759e988-bd862e3fe1be46a994272793", "Sampled=1"]
+        {
+            assert_eq!(adopted(&[junk]), None, "{junk}");
+        }
     }
 
     proptest! {

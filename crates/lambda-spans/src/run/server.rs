@@ -7,14 +7,16 @@ use std::task::{Context as TaskContext, Poll};
 
 use axum::Router;
 use http::{Request, Response};
-use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::trace::{TraceContextExt as _, TraceId};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::spans::Spans;
+use crate::clock::Moment;
 use crate::export::pipeline::Pipeline;
 use crate::http::HttpLayer;
+use crate::propagation::trace_header::TraceHeader;
 use crate::trace::inbound::Inbound;
 use crate::trace::invocation::{Invocation, new_trace_id};
 use crate::trace::running::InvocationRunning;
@@ -56,8 +58,10 @@ where
             return Box::pin(self.inner.call(request));
         }
         let span = info_span!(parent: None, "request", otel.kind = "server");
+        let adopts = self.spans.adopts_trace_ids;
+        let adopted = adopts.then(|| TraceHeader::adopted_root(request.headers(), Moment::now().wall())).flatten();
         // Created here, because the future may be dropped before it is polled.
-        let open = OpenRequest::new(&self.spans, &span);
+        let open = OpenRequest::new(&self.spans, &span, adopted);
         let handler = span.in_scope(|| self.inner.call(request)).instrument(span);
         Box::pin(async move {
             let response = handler.await;
@@ -100,7 +104,7 @@ impl Spans {
         if !self.enabled {
             return work.await;
         }
-        let open = OpenRequest::new(self, &span);
+        let open = OpenRequest::new(self, &span, None);
         let output = work.instrument(span).await;
         drop(open);
         output
@@ -116,9 +120,9 @@ struct OpenRequest {
 }
 
 impl OpenRequest {
-    /// Makes `span` the root of a new trace.
-    fn new(spans: &Spans, span: &tracing::Span) -> Self {
-        let (trace_id, inbound) = (new_trace_id(), Inbound::new(spans.context));
+    /// Makes `span` the root of this process in an adopted or a new trace.
+    fn new(spans: &Spans, span: &tracing::Span, adopted: Option<TraceId>) -> Self {
+        let (trace_id, inbound) = (adopted.unwrap_or_else(new_trace_id), Inbound::new(spans.context));
         // A server has no request id other than the trace id.
         let invocation = Invocation::root(trace_id, trace_id.to_string(), spans.pipeline.outbox.clone(), inbound);
         // Fails only for a span that is not recorded.
@@ -141,6 +145,25 @@ mod tests {
 
     use super::*;
     use crate::run::settings::Settings;
+
+    #[tokio::test]
+    async fn recent_root_of_a_request_is_adopted_if_set() {
+        let now = Moment::now().wall().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let (recent, old) =
+            (format!("{now:08x}bd862e3fe1be46a994272793"), "5759e988bd862e3fe1be46a994272793".to_owned());
+        for (adopts, sent, adopted) in [(true, &recent, true), (true, &old, false), (false, &recent, false)] {
+            let settings = Settings::from_lookup(|_| None);
+            let spans = Spans::new(&if adopts { settings.with_adopted_trace_ids() } else { settings });
+            let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.tracing_layer()));
+            let trace_id = || async { crate::trace_id().unwrap_or_default() };
+            let router = spans.server(Router::new().route("/", axum::routing::get(trace_id)));
+            let header = format!("Root=1-{}-{}", &sent[..8], &sent[8..]);
+            let request = Request::get("/").header("x-amzn-trace-id", header).body(axum::body::Body::empty()).unwrap();
+            let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+            let body = axum::body::to_bytes(response.into_body(), 100).await.unwrap();
+            assert_eq!((body.len(), body == sent.as_bytes()), (32, adopted), "{adopts} {sent}");
+        }
+    }
 
     #[tokio::test]
     async fn background_work_is_a_separate_trace_each_time() {

@@ -66,6 +66,7 @@ pub struct Settings {
     pub(crate) sampling: SamplingSettings,
     pub(crate) context: ContextMode,
     pub(crate) client_address: bool,
+    pub(crate) adopts_trace_ids: bool,
     pub(crate) exception_messages: ExceptionMessages,
     pub(crate) span_filter: Option<ChosenFilter>,
     pub(crate) limits: SpanLimits,
@@ -144,6 +145,7 @@ impl Settings {
                 .choice(&["LAMBDA_SPANS_CONTEXT"], &[("xray", ContextMode::Xray), ("caller", ContextMode::Caller)])
                 .unwrap_or_default(),
             client_address: false,
+            adopts_trace_ids: false,
             exception_messages: reader.choice(&["LAMBDA_SPANS_EXCEPTION_MESSAGE"], &MESSAGES).unwrap_or(
                 match reader.text("AWS_LAMBDA_RUNTIME_API") {
                     Some(_) => ExceptionMessages::Log,
@@ -199,6 +201,16 @@ impl Settings {
     #[must_use]
     pub fn with_viewer(mut self, otlp: std::net::SocketAddr, xray: Option<std::net::SocketAddr>) -> Self {
         self.export.viewer = Some(Viewer { otlp, xray });
+        self
+    }
+
+    /// Adopts the trace id of a request: the `Root` of its `X-Amzn-Trace-Id`, if it is at most 24 hours old. API Gateway
+    /// does the same. It has an effect only with [`Spans::server`](crate::Spans::server), for a server in the place of API
+    /// Gateway.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn with_adopted_trace_ids(mut self) -> Self {
+        self.adopts_trace_ids = true;
         self
     }
 

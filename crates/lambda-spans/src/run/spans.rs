@@ -102,6 +102,7 @@ pub struct Spans {
     pub(super) budget: Duration,
     pub(super) context: ContextMode,
     pub(super) client_address: bool,
+    pub(super) adopts_trace_ids: bool,
     pub(super) enabled: bool,
     /// Whether this process has handled an invocation.
     pub(super) warm: Arc<AtomicBool>,
@@ -165,6 +166,7 @@ impl Spans {
             budget: settings.budget,
             context: settings.context,
             client_address: settings.client_address,
+            adopts_trace_ids: settings.adopts_trace_ids,
             enabled: settings.enabled,
             warm: Arc::default(),
             filter: settings.span_filter.clone().map(Arc::new),

@@ -1,14 +1,16 @@
 //! Spans that are ready for export, and the interface that receives them.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use opentelemetry::trace::SpanId;
+use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::propagation::Caller;
 use crate::trace::accounting::{Destination, Destinations};
 use crate::trace::continuation::ContinuedSpans;
-use crate::trace::sampling::{Decision, Decisions};
+use crate::trace::sampling::{Decision, Decisions, Reason};
 
 /// What X-Ray already knows about the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,12 @@ pub(crate) struct XrayContext {
     /// The segment above the root span. Without one, the root span is a segment.
     pub(crate) parent: Option<SpanId>,
     pub(crate) sampled: bool,
+}
+
+/// A program whose spans this process only forwards.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) resource: Resource,
 }
 
 /// Ended spans of one unit of work, on their way to the destinations.
@@ -31,6 +39,8 @@ pub(crate) struct FinishedSpans {
     pub(crate) continued: ContinuedSpans,
     /// Whether they started outside of every invocation.
     pub(crate) orphan: bool,
+    /// The program that recorded them, if it is another one.
+    pub(crate) source: Option<Arc<Source>>,
     pub(crate) spans: Vec<SpanData>,
     /// The number of spans that the invocation could not keep.
     pub(crate) omitted: usize,
@@ -41,10 +51,22 @@ impl FinishedSpans {
     pub(crate) fn decision(&self, destination: Destination) -> Decision {
         match destination {
             Destination::Xray if self.xray.sampled => Decision::Keep { rate: 1 },
-            Destination::Xray => Decision::SampleOut,
+            Destination::Xray => Decision::SampleOut(Reason::Elsewhere),
             Destination::Otlp => self.sampling.otlp,
             Destination::SecondOtlp => self.sampling.second_otlp,
         }
+    }
+
+    /// Returns why each of `receivers` leaves the trace out. `None` if one of them gets it, or there are none.
+    pub(crate) fn left_out(&self, receivers: Destinations) -> Option<Reason> {
+        let mut reason = None;
+        for receiver in receivers.iter() {
+            match self.decision(receiver) {
+                Decision::Keep { .. } => return None,
+                Decision::SampleOut(own) => reason = reason.or(Some(own)),
+            }
+        }
+        reason
     }
 }
 
@@ -54,6 +76,10 @@ pub(crate) trait SpanSink: Debug + Send + Sync {
 
     /// Counts a span outside of every invocation that cannot be kept.
     fn reject_orphan(&self);
+
+    /// Adds to a root span the numbers of spans that were dropped since the last report, if a destination gets it. The
+    /// trace may be kept for it.
+    fn report_drops(&self, _root: &mut SpanData, _xray: XrayContext, _sampling: &mut Decisions) {}
 
     /// Returns the destinations in which a finished span replaces the same span in progress. All others store each span
     /// that they receive.
@@ -77,6 +103,7 @@ pub(crate) mod tests {
             caller: None,
             continued: ContinuedSpans::default(),
             orphan: false,
+            source: None,
             omitted: 0,
             spans,
         }

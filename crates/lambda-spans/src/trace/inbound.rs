@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
-use opentelemetry::trace::{SpanContext, TraceContextExt as _};
+use opentelemetry::trace::{SpanContext, TraceContextExt as _, TraceId};
 use opentelemetry::{Context, KeyValue};
 
 use crate::attributes::CLIENT_TRACE_ID;
@@ -68,11 +68,17 @@ impl Inbound {
     }
 
     /// Applies the trace context of an HTTP caller to the invocation's root span: as a link, or as the trace to continue.
-    pub(crate) fn accept_caller(&self, root: &Context, headers: &HeaderMap) {
+    /// `trace_id` is the invocation's own. A caller in the same trace is the parent in every mode.
+    pub(crate) fn accept_caller(&self, root: &Context, trace_id: TraceId, headers: &HeaderMap) {
         let Some(caller) = traceparent::from_headers(headers) else { return };
         let span = root.span();
-        span.set_attribute(KeyValue::new(CLIENT_TRACE_ID, caller.trace_id().to_string()));
+        let is_in_trace = caller.trace_id() == trace_id;
+        if !is_in_trace {
+            span.set_attribute(KeyValue::new(CLIENT_TRACE_ID, caller.trace_id().to_string()));
+        }
         match self.mode {
+            // The span of a caller that is not sampled never arrives.
+            ContextMode::Xray if is_in_trace && caller.is_sampled() => self.continue_trace(&caller),
             ContextMode::Xray => span.add_link(caller, Vec::new()),
             ContextMode::Caller => {
                 let states = headers.get_all(tracestate::HEADER).iter().map(HeaderValue::as_bytes);

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use opentelemetry::trace::{SpanContext, SpanId, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState};
@@ -48,6 +49,8 @@ struct State {
     root: OnceLock<SpanId>,
     /// Whether no invocation was running: the root span is one that the program started on its own.
     is_orphan: bool,
+    /// Whether OTLP does not get the trace unless it fails.
+    is_excluded: AtomicBool,
     /// The invocation that has received these spans. Only the init phase has one.
     successor: OnceLock<Invocation>,
     spans: Mutex<SpanState>,
@@ -162,6 +165,7 @@ impl Invocation {
             inbound,
             root: OnceLock::new(),
             is_orphan,
+            is_excluded: AtomicBool::new(false),
             successor: OnceLock::new(),
             spans: Mutex::default(),
             continuations: Continuations::default(),
@@ -243,6 +247,11 @@ impl Invocation {
         self.0.xray
     }
 
+    /// Excludes the trace from OTLP unless it fails.
+    pub(crate) fn exclude(&self) {
+        self.0.is_excluded.store(true, Ordering::Relaxed);
+    }
+
     /// Returns the inbound context.
     pub(crate) fn inbound(&self) -> &Inbound {
         &self.0.inbound
@@ -313,8 +322,9 @@ impl Invocation {
         if !spans.is_empty() {
             let xray = XrayContext { parent: None, sampled: false };
             let (sampling, destinations) = (Decisions::SAMPLE_OUT, Destinations::ALL);
-            let (caller, continued, orphan) = (None, ContinuedSpans::default(), false);
-            let finished = FinishedSpans { xray, sampling, destinations, caller, continued, orphan, spans, omitted };
+            let (caller, continued, orphan, source) = (None, ContinuedSpans::default(), false, None);
+            let finished =
+                FinishedSpans { xray, sampling, destinations, caller, continued, orphan, source, spans, omitted };
             self.0.sink.accept(finished);
         }
     }
@@ -326,11 +336,13 @@ impl Invocation {
         let id = self.root_span();
         let root = spans.iter_mut().rfind(|span| span.span_context.span_id() == id);
         let mut verdict = root.as_deref().map(|root| sampler.verdict(root)).unwrap_or_default();
+        verdict.slow |= state.interrupted;
+        let is_excluded = self.0.is_excluded.load(Ordering::Relaxed) && !verdict.failed;
+        let mut sampling = if is_excluded { Decisions::EXCLUDE } else { sampler.decide(self.0.trace_id, verdict) };
         if let Some(root) = root {
             importance::add_omitted(root, omitted);
+            self.0.sink.report_drops(root, self.0.xray, &mut sampling);
         }
-        verdict.slow |= state.interrupted;
-        let sampling = sampler.decide(self.0.trace_id, verdict);
         state.closed = Some(sampling);
         let (already_exported, new): (Vec<_>, Vec<_>) =
             spans.into_iter().partition(|span| state.already_exported.contains(&span.span_context.span_id()));
@@ -378,9 +390,13 @@ impl Invocation {
 
     fn send(&self, sampling: Decisions, destinations: Destinations, spans: Vec<SpanData>, omitted: usize) {
         if !destinations.is_empty() && (!spans.is_empty() || omitted > 0) {
-            let (xray, caller) = (self.0.xray, self.0.inbound.caller().cloned());
+            let (mut xray, caller) = (self.0.xray, self.0.inbound.caller().cloned());
+            // In Lambda, X-Ray has the parent of these spans already.
+            xray.sampled &= sampling != Decisions::EXCLUDE || self.0.inbound.is_from_lambda();
             let (continued, orphan) = (self.0.continuations.of(&spans), self.0.is_orphan);
-            let finished = FinishedSpans { xray, sampling, destinations, caller, continued, orphan, spans, omitted };
+            let source = None;
+            let finished =
+                FinishedSpans { xray, sampling, destinations, caller, continued, orphan, source, spans, omitted };
             self.0.sink.accept(finished);
         }
     }

@@ -49,6 +49,16 @@ pub fn request_id() -> Option<String> {
     current().map(|invocation| invocation.request_id().to_owned())
 }
 
+/// Leaves the current invocation or request out of OTLP unless it fails. A [server](crate::Spans::server) also leaves it
+/// out of X-Ray; in Lambda, X-Ray makes its own decision. Has no effect outside of an invocation.
+///
+/// For a request that is about traces itself, such as one that carries the spans of a web page.
+pub fn exclude_from_otlp() {
+    if let Some(invocation) = current() {
+        invocation.exclude();
+    }
+}
+
 /// The entry of a span. It is removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Detached(SpanId);

@@ -27,7 +27,36 @@ pub(crate) enum Decision {
     Keep {
         rate: u64,
     },
-    SampleOut,
+    SampleOut(Reason),
+}
+
+/// Why a destination does not get a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It keeps one in this many traces.
+    Rate(u64),
+    /// The program excludes the trace.
+    Program,
+    /// Another decision applies: Lambda's for X-Ray, or that of a snapshot.
+    Elsewhere,
+}
+
+impl Reason {
+    /// The word in X-Ray's metadata.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rate(_) => "sampled_out",
+            Self::Program => "excluded",
+            Self::Elsewhere => "not_recorded",
+        }
+    }
+
+    pub(crate) fn rate(self) -> Option<i64> {
+        match self {
+            Self::Rate(rate) => Some(i64::try_from(rate).unwrap_or(i64::MAX)),
+            Self::Program | Self::Elsewhere => None,
+        }
+    }
 }
 
 /// The decisions for one trace.
@@ -39,11 +68,19 @@ pub(crate) struct Decisions {
 
 impl Decisions {
     pub(crate) const KEEP: Self = Self { otlp: Decision::Keep { rate: 1 }, second_otlp: Decision::Keep { rate: 1 } };
-    pub(crate) const SAMPLE_OUT: Self = Self { otlp: Decision::SampleOut, second_otlp: Decision::SampleOut };
+    pub(crate) const SAMPLE_OUT: Self = Self::sample_out(Reason::Elsewhere);
+    pub(crate) const EXCLUDE: Self = Self::sample_out(Reason::Program);
+
+    const fn sample_out(reason: Reason) -> Self {
+        Self { otlp: Decision::SampleOut(reason), second_otlp: Decision::SampleOut(reason) }
+    }
 
     /// Keeps the trace in each destination that would leave it out.
     pub(crate) fn or_keep(self) -> Self {
-        let or_keep = |decision| if decision == Decision::SampleOut { Decision::Keep { rate: 1 } } else { decision };
+        let or_keep = |decision| match decision {
+            Decision::SampleOut(_) => Decision::Keep { rate: 1 },
+            Decision::Keep { .. } => decision,
+        };
         Self { otlp: or_keep(self.otlp), second_otlp: or_keep(self.second_otlp) }
     }
 }
@@ -94,7 +131,10 @@ impl Sampler {
         }
         let hash = self.hasher.get_or_init(|| SipHasher13::new_with_keys(0, 0)).hash(&trace.to_bytes());
         // Of two rates, the destination with the higher one gets a part of what the other gets, if one divides the other.
-        let decide = |rate| if hash.is_multiple_of(rate) { Decision::Keep { rate } } else { Decision::SampleOut };
+        let decide = |rate| match hash.is_multiple_of(rate) {
+            true => Decision::Keep { rate },
+            false => Decision::SampleOut(Reason::Rate(rate)),
+        };
         Decisions { otlp: decide(self.one_in), second_otlp: decide(self.second_one_in) }
     }
 }
@@ -114,7 +154,7 @@ mod tests {
     }
 
     fn kept(sampler: &Sampler) -> Vec<u128> {
-        let keeps = |id: &u128| sampler.decide(TraceId::from(*id), Verdict::default()).otlp != Decision::SampleOut;
+        let keeps = |id: &u128| rate(sampler.decide(TraceId::from(*id), Verdict::default()).otlp) > 0;
         (1..=10_000).filter(keeps).collect()
     }
 
@@ -152,7 +192,7 @@ mod tests {
     fn rate(decision: Decision) -> u64 {
         match decision {
             Decision::Keep { rate } => rate,
-            Decision::SampleOut => 0,
+            Decision::SampleOut(_) => 0,
         }
     }
 
@@ -162,7 +202,8 @@ mod tests {
         for verdict in [Verdict { failed: true, slow: false }, Verdict { failed: false, slow: true }] {
             assert_eq!(sampler.decide(TraceId::from(7), verdict), Decisions::KEEP);
         }
-        assert_eq!(sampler.decide(TraceId::from(7), Verdict::default()).otlp, Decision::SampleOut);
+        let sampled_out = Decision::SampleOut(Reason::Rate(u64::MAX));
+        assert_eq!(sampler.decide(TraceId::from(7), Verdict::default()).otlp, sampled_out);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::failure::SpanFailure;
 use super::json::Members;
 use super::limits::{MAX_DATAGRAM, SizeLimits};
 use super::place::Place;
-use super::role::{Form, Role};
+use super::role::{Extent, Form, Role};
 use super::span_attributes::SpanAttributes;
 use super::{aws_block, http_block, metadata, name, sql_block};
 use crate::attributes::{CLOUD_PLATFORM, LAMBDA_SPANS_OMITTED, SERVICE_NAME};
@@ -29,16 +29,6 @@ pub(crate) struct Document {
     pub(super) spans: usize,
     /// Whether it is sent before the documents that wait already.
     pub(super) is_first: bool,
-}
-
-/// Which part of a span a document contains.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Extent {
-    pub(super) form: Form,
-    /// The maximum number of annotations.
-    pub(super) annotations: usize,
-    /// The number of spans of the invocation that are omitted.
-    pub(super) omitted: usize,
 }
 
 /// Writes documents.
@@ -95,12 +85,12 @@ impl Documents {
         }
         failure.write(document, span, &attributes, place.role.is_call(), limits);
         let annotations = self.annotated.write(document, &mut attributes, extent.annotations);
-        let mut omitted = extent.omitted;
+        let mut about = extent;
         if is_root(span) {
             attributes.mark_written(LAMBDA_SPANS_OMITTED);
-            omitted += omitted_below(span);
+            about.omitted += omitted_below(span);
         }
-        metadata::write(document, span, &place, &mut attributes, failure, omitted, limits);
+        metadata::write(document, span, &place, &mut attributes, failure, about, limits);
         annotations
     }
 

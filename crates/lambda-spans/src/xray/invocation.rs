@@ -7,12 +7,13 @@ use opentelemetry::SpanId;
 use opentelemetry_sdk::trace::SpanData;
 
 use super::allowance::Allowance;
-use super::document::{Document, Documents, Extent, HEADER, MAX_OUTERMOST};
+use super::document::{Document, Documents, HEADER, MAX_OUTERMOST};
 use super::limits::MAX_DATAGRAM;
 use super::packing::Packing;
 use super::place;
-use super::role::Form;
+use super::role::{Extent, Form};
 use crate::trace::importance::{by_importance, is_essential};
+use crate::trace::sampling::Reason;
 use crate::trace::tree::{SpanTree, is_root};
 
 /// The bytes of `,"subsegments":[]` and of the comma between two spans.
@@ -44,18 +45,19 @@ struct Fragments<'a> {
 
 impl Documents {
     /// Appends the documents of finished spans. Returns the number of spans that exceed the allowance. `parent` is the
-    /// segment that X-Ray already has for the root span. `buffer` only provides memory.
+    /// segment that X-Ray already has for the root span. `left_out` is why OTLP does not get the trace. `buffer` only
+    /// provides memory.
     pub(super) fn for_invocation(
         &self,
         spans: &[SpanData],
-        parent: Option<SpanId>,
+        (parent, left_out): (Option<SpanId>, Option<Reason>),
         allowance: &mut Allowance,
         buffer: &mut Vec<u8>,
         documents: &mut Vec<Document>,
     ) -> usize {
         buffer.clear();
         let tree = SpanTree::new(spans);
-        let fragments = self.fragments(spans, &tree, parent, allowance, buffer);
+        let fragments = self.fragments(spans, &tree, (parent, left_out), allowance, buffer);
         let kept = fragments.fitting(&tree, allowance);
         let omitted = spans.len() - kept.count;
         let first = documents.len();
@@ -70,7 +72,8 @@ impl Documents {
             let mut datagram = Vec::with_capacity(USUAL);
             datagram.extend_from_slice(HEADER);
             if omitted > 0 {
-                let extent = Extent { form: Form::Finished, annotations: fragments.annotations(top), omitted };
+                let annotations = fragments.annotations(top);
+                let extent = Extent { form: Form::Finished, annotations, omitted, left_out };
                 self.write(&mut datagram, span, parent, extent);
             } else if tree.parent(top).is_none() {
                 datagram.extend_from_slice(fragments.text(top));
@@ -100,7 +103,7 @@ impl Documents {
         let mut documents = Vec::new();
         for span in SpanTree::new(open).order().iter().filter_map(|position| open.get(*position)) {
             let mut datagram = HEADER.to_vec();
-            let extent = Extent { form: Form::Open, annotations, omitted: 0 };
+            let extent = Extent { form: Form::Open, annotations, omitted: 0, left_out: None };
             annotations -= self.write(&mut datagram, span, parent, extent);
             let Some(left) = bytes.checked_sub(datagram.len()) else { break };
             bytes = left;
@@ -113,7 +116,7 @@ impl Documents {
         &self,
         spans: &[SpanData],
         tree: &SpanTree,
-        parent: Option<SpanId>,
+        (parent, left_out): (Option<SpanId>, Option<Reason>),
         allowance: &mut Allowance,
         buffer: &'a mut Vec<u8>,
     ) -> Fragments<'a> {
@@ -131,7 +134,8 @@ impl Documents {
             }
             // A span without a parent is the top of a document.
             let form = if tree.parent(position).is_none() { Form::Finished } else { Form::Inside };
-            let extent = Extent { form, annotations: allowance.annotations, omitted: 0 };
+            let left_out = if is_root(span) { left_out } else { None };
+            let extent = Extent { form, annotations: allowance.annotations, omitted: 0, left_out };
             fragment.annotations = self.write(fragments.buffer, span, parent, extent);
             fragment.range = start..fragments.buffer.len();
             allowance.annotations -= fragment.annotations;

@@ -12,29 +12,37 @@ use super::json::Members;
 use super::limits::{MAX_DATAGRAM, SizeLimits};
 use super::links;
 use super::place::Place;
-use super::role::Role;
+use super::role::{Extent, Role};
 use super::span_attributes::{MAX as MAX_ATTRIBUTES, SpanAttributes};
-use crate::attributes::{ERROR_TYPE, LAMBDA_SPANS_OMITTED, LAMBDA_SPANS_TRUNCATED};
+use crate::attributes::{
+    ERROR_TYPE, LAMBDA_SPANS_LEFT_OUT, LAMBDA_SPANS_OMITTED, LAMBDA_SPANS_SAMPLE_RATE, LAMBDA_SPANS_TRUNCATED,
+};
 
 /// X-Ray's own name for attributes without a namespace.
 const ATTRIBUTES: &str = "default";
 const OWN: &str = "lambda_spans";
 
-/// Writes the metadata and, before it, the links of a segment. `omitted` is the number of spans that are not sent.
+/// Writes the metadata and, before it, the links of a segment. `about` says what the destinations do not get.
 pub(super) fn write(
     document: &mut Members<'_>,
     span: &SpanData,
     place: &Place<'_>,
     attributes: &mut SpanAttributes<'_>,
     failure: SpanFailure,
-    omitted: usize,
+    about: Extent,
     limits: &SizeLimits,
 ) {
     let field = (place.role == Role::Segment).then(|| links::write_field(document, span, limits));
     document.object("metadata", |metadata| {
         metadata.object(ATTRIBUTES, |members| write_attributes(members, attributes, limits));
         metadata.object(OWN, |own| {
-            write_count(own, LAMBDA_SPANS_OMITTED, 0, omitted);
+            write_count(own, LAMBDA_SPANS_OMITTED, 0, about.omitted);
+            if let Some(reason) = about.left_out {
+                own.word(LAMBDA_SPANS_LEFT_OUT, reason.name());
+                if let Some(rate) = reason.rate() {
+                    own.number(LAMBDA_SPANS_SAMPLE_RATE, rate);
+                }
+            }
             if limits.cut {
                 own.bool_true(LAMBDA_SPANS_TRUNCATED);
             }

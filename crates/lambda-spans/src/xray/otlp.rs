@@ -10,9 +10,11 @@ use opentelemetry::{Array, KeyValue, StringValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::annotations::AnnotationKeys;
-use crate::attributes::AWS_XRAY_ANNOTATIONS;
+use crate::attributes::{AWS_XRAY_ANNOTATIONS, LAMBDA_SPANS_LEFT_OUT, LAMBDA_SPANS_SAMPLE_RATE};
+use crate::trace::accounting::Destinations;
 use crate::trace::finished::FinishedSpans;
 use crate::trace::size;
+use crate::trace::tree::is_root;
 
 /// X-Ray's limit for one span at its OTLP endpoint is 200 KB.
 const MAX_SPAN: usize = 190_000;
@@ -33,11 +35,18 @@ impl OtlpForm {
         Self { annotated: AnnotationKeys::new(annotations), max_span: MAX_SPAN }
     }
 
-    /// Returns the spans for X-Ray. Lambda's own segment is the parent of the root, and the trace id is Lambda's.
-    pub(crate) fn adapted(&self, finished: FinishedSpans) -> Vec<SpanData> {
+    /// Returns the spans for X-Ray. Lambda's own segment is the parent of the root, and the trace id is Lambda's. The root
+    /// says why none of the other `receivers` gets the trace.
+    pub(crate) fn adapted(&self, finished: FinishedSpans, receivers: Destinations) -> Vec<SpanData> {
+        let left_out = finished.left_out(receivers);
         let FinishedSpans { xray, mut spans, .. } = finished;
         let mut annotations = MAX_ANNOTATIONS;
         for span in &mut spans {
+            if let Some(reason) = left_out.filter(|_| is_root(span)) {
+                span.attributes.push(KeyValue::new(LAMBDA_SPANS_LEFT_OUT, reason.name()));
+                let rate = reason.rate().map(|rate| KeyValue::new(LAMBDA_SPANS_SAMPLE_RATE, rate));
+                span.attributes.extend(rate);
+            }
             if span.parent_span_is_remote {
                 span.parent_span_id = xray.parent.unwrap_or(SpanId::INVALID);
                 span.parent_span_is_remote = xray.parent.is_some();

@@ -16,9 +16,9 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use serde_json::{Value as Json, json};
 
 use super::{Xray, XrayFormat, XraySettings};
-use crate::trace::accounting::Account;
+use crate::trace::accounting::{Account, Destination, Destinations};
 use crate::trace::finished::{FinishedSpans, XrayContext, tests};
-use crate::trace::sampling::Decisions;
+use crate::trace::sampling::{Decision, Decisions, Reason};
 use crate::trace::tree;
 
 const ROOT_ID: u64 = 0x1111_1111_1111_1111;
@@ -412,4 +412,32 @@ fn unsampled_spans_are_counted_and_not_sent() {
     let finished = in_xray(XrayContext { parent: None, sampled: false }, vec![child("x", vec![])]);
     assert!(xray("127.0.0.1:2000").documents(&[finished], &account).is_empty());
     assert_eq!(account.counts(), crate::Counts { sampled_out: 1, ..Default::default() });
+}
+
+#[test]
+fn root_says_why_otlp_left_the_trace_out() {
+    let receivers = Destinations::default().with(Destination::Otlp, true);
+    let left_out = |sampling, receivers| {
+        let below = SpanData { span_context: tree::tests::span(7, 0, 0).span_context, ..child("y", vec![]) };
+        let finished = FinishedSpans { sampling, ..of_lambda(vec![root("x", vec![]), below]) };
+        let documents = xray("127.0.0.1:2000").beside(receivers).documents(&[finished], &Account::default());
+        let document = read(&documents[0].datagram);
+        assert_eq!(document["subsegments"][0]["metadata"]["lambda_spans"], Json::Null);
+        document["metadata"]["lambda_spans"].clone()
+    };
+    let rate = Decision::SampleOut(Reason::Rate(20));
+    let sampled_out = Decisions { otlp: rate, second_otlp: rate };
+    let expected = json!({ "lambda_spans.left_out": "sampled_out", "lambda_spans.sample_rate": 20 });
+    assert_eq!(left_out(sampled_out, receivers), expected);
+    assert_eq!(left_out(Decisions::EXCLUDE, receivers), json!({ "lambda_spans.left_out": "excluded" }));
+    for (sampling, receivers) in [
+        (Decisions::KEEP, receivers),
+        (
+            Decisions { second_otlp: Decision::Keep { rate: 5 }, ..sampled_out },
+            receivers.with(Destination::SecondOtlp, true),
+        ),
+        (sampled_out, Destinations::default()),
+    ] {
+        assert_eq!(left_out(sampling, receivers), Json::Null, "{sampling:?}");
+    }
 }

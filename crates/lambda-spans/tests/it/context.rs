@@ -79,6 +79,81 @@ async fn trusted_caller_trace_continues_in_otlp_only() {
     assert_eq!(hex(&without.root().trace_id), TRACE_ID);
 }
 
+/// The HTTP event with `traceparent` in Lambda's own trace.
+fn in_own_trace(flags: &str) -> String {
+    let own = HTTP.replace("/items/42", "/inject").replace(CLIENT_TRACE_ID, TRACE_ID);
+    own.replace(&format!("{CLIENT_SPAN_ID}-01"), &format!("{CLIENT_SPAN_ID}-{flags}"))
+}
+
+#[tokio::test]
+async fn caller_in_the_own_trace_is_the_parent_in_every_mode() {
+    for (mode, state) in [("xray", None), ("caller", Some("rojo=1"))] {
+        let mut function = Stack::start("http", &[("LAMBDA_SPANS_CONTEXT", mode.to_owned())]).await;
+        let trace = function.invoke(&in_own_trace("01")).await;
+        let root = trace.root();
+        assert_eq!((hex(&root.parent_span_id).as_str(), links(root)), (CLIENT_SPAN_ID, vec![]), "{mode}");
+        assert!(trace.spans.iter().all(|span| hex(&span.trace_id) == TRACE_ID), "{mode}");
+        let attributes = summary(root).3;
+        assert!(
+            !attributes.keys().any(|key| ["client.trace_id", "aws.xray.trace_id"].contains(&key.as_str())),
+            "{mode}"
+        );
+        let document = trace.root_document();
+        assert_eq!((&document["trace_id"], &document["parent_id"]), (&ROOT.into(), &PARENT.into()), "{mode}");
+        assert_eq!(document["links"], Value::Null, "{mode}");
+        let call = hex(&trace.span("call").span_id);
+        let sent = sent_on(&trace);
+        assert_eq!(sent["traceparent"], format!("00-{TRACE_ID}-{call}-01"), "{mode}");
+        assert_eq!(sent["tracestate"].as_str(), state, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn unsampled_caller_in_the_own_trace_stays_a_link() {
+    let trace = Stack::start("http", &[]).await.invoke(&in_own_trace("00")).await;
+    let root = trace.root();
+    assert_eq!(
+        (root.parent_span_id.as_slice(), links(root)),
+        (&b""[..], vec![(TRACE_ID.to_owned(), CLIENT_SPAN_ID.to_owned())])
+    );
+}
+
+#[tokio::test]
+async fn invalid_caller_in_the_own_trace_is_ignored() {
+    let mut function = Stack::start("http", &[]).await;
+    let good = format!("00-{TRACE_ID}-{CLIENT_SPAN_ID}-01");
+    for value in [
+        good.replace(TRACE_ID, &TRACE_ID.to_uppercase().replace('0', "O")),
+        good.replace(CLIENT_SPAN_ID, "0000000000000000"),
+        good.replace("00-6", "ff-6"),
+        format!("{good}-more"),
+        format!("{good},{good}"),
+        good.replace('-', "_"),
+    ] {
+        let payload = in_own_trace("01").replace(&good, &value);
+        assert!(payload.contains(&value));
+        let trace = function.invoke(&payload).await;
+        let root = trace.root();
+        assert_eq!((root.parent_span_id.as_slice(), links(root)), (&b""[..], vec![]), "{value}");
+    }
+}
+
+/// W3C's sampled flag, and whether it is known that the parent or linked span is remote.
+const LOCAL: u32 = 0x101;
+const REMOTE: u32 = 0x301;
+
+#[tokio::test]
+async fn spans_and_links_have_the_flags_of_the_specification() {
+    let mut function = Stack::start("http", &[]).await;
+    let inject = HTTP.replace("/items/42", "/inject");
+    let trace = function.invoke(&inject).await;
+    assert_eq!((trace.root().flags, trace.span("call").flags, trace.root().links[0].flags), (LOCAL, LOCAL, REMOTE));
+    let unsampled = function.invoke(&inject.replace("02b7-01", "02b7-00")).await;
+    assert_eq!(unsampled.root().links[0].flags, REMOTE & !1);
+    let child = function.invoke(&in_own_trace("01")).await;
+    assert_eq!((child.root().flags, child.span("call").flags), (REMOTE, LOCAL));
+}
+
 #[tokio::test]
 async fn unsampled_trace_is_only_in_otlp() {
     let mut function = Stack::start("http", &[]).await;

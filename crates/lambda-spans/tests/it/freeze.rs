@@ -11,8 +11,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lambda_harness::{DistantEndpoint, Event, InvocationResult, Lambda, OtlpReceiver, OtlpResponse, XrayDaemon};
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
-use lambda_spans::{EventLayer, Ledger, Settings, Spans};
+use lambda_spans::opentelemetry::trace::{SpanId, TraceId};
+use lambda_spans::{EventLayer, ForwardedSpan, Ledger, Settings, Spans};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use prost::Message as _;
 use serde_json::{Value, json};
 use tower::Layer as _;
@@ -66,6 +69,15 @@ async fn handle(spans: Spans, event: Value) -> Result<Value, Error> {
         loop {
             std::thread::park();
         }
+    }
+    if event["exclude"] == true {
+        lambda_spans::exclude_from_otlp();
+    }
+    if event["forward"] == true {
+        let trace_id = TraceId::from_hex("6925a400bd862e3fe1be46a994272793")?;
+        let mut span = ForwardedSpan::new(trace_id, SpanId::from(7), "page load", UNIX_EPOCH, UNIX_EPOCH);
+        span.parent_span_id = Some(SpanId::from(6));
+        spans.forwarder("page").forward(vec![span]);
     }
     if event["hang"] == true {
         std::future::pending::<()>().instrument(info_span!("stuck", app.step = "payment")).await;
@@ -273,6 +285,94 @@ async fn ledger_balances_after_every_invocation() {
         // The current invocation's root span exists already, and so does the init phase in the first.
         assert_eq!(ledger_before["created"], json!(3 * n + 2));
     }
+    lambda.kill().await;
+}
+
+/// The reports of dropped spans on each root, in the order of the invocations.
+fn reports(stage: &Stage) -> Vec<(String, i64)> {
+    let spans = stage.otlp.collected().spans;
+    let attributes = spans.into_iter().flat_map(|(_, span)| {
+        assert!(span.parent_span_id.is_empty() || span.attributes.iter().all(|one| !one.key.contains("dropped")));
+        span.attributes
+    });
+    let reports = attributes.filter(|attribute| attribute.key.starts_with("lambda_spans.dropped."));
+    let value = |attribute: &KeyValue| match attribute.value.as_ref().unwrap().value.as_ref().unwrap() {
+        Any::IntValue(count) => *count,
+        other => panic!("{other:?}"),
+    };
+    reports.map(|attribute| (attribute.key.clone(), value(&attribute))).collect()
+}
+
+#[tokio::test]
+async fn next_root_reports_dropped_spans_in_both_destinations() {
+    let stage = Stage::new().await;
+    stage.otlp.respond_with([OtlpResponse::status(400)]);
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
+    invoke(&mut lambda, 3).await;
+    let key = "lambda_spans.dropped.otlp.refused";
+    assert_eq!(reports(&stage), [(key.to_owned(), 4)]);
+    let documents = stage.xray.take().await;
+    let reports = documents.iter().filter(|document| document["metadata"]["default"][key] == 4);
+    let traces: Vec<_> = reports.map(|document| document["trace_id"].as_str().unwrap()).collect();
+    assert_eq!(traces, [format!("1-6925a400-{:024x}", 2)]);
+    lambda.kill().await;
+}
+
+#[tokio::test]
+async fn trace_that_reports_dropped_spans_is_kept_with_rate_1() {
+    let stage = Stage::new().await;
+    stage.otlp.respond_with([OtlpResponse::status(400)]);
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end"), ("LAMBDA_SPANS_SAMPLE_RATE", "1000000000")]).await;
+    assert!(!lambda.invoke(event(1, &json!({ "fail": true }))).await.success);
+    ledger(&lambda.invoke(ok(2)).await);
+    ledger(&lambda.invoke(ok(3)).await);
+    lambda.wait_until_frozen().await;
+    assert_eq!(reports(&stage), [("lambda_spans.dropped.otlp.refused".to_owned(), 4)]);
+    assert_eq!(stage.traces(), [(format!("6925a400{:024x}", 2), 3)].into());
+    let rates = stage.otlp.collected().spans.into_iter().flat_map(|(_, span)| span.attributes);
+    assert!(rates.into_iter().all(|attribute| attribute.key != "SampleRate"));
+    let documents = stage.xray.take().await;
+    let own = |n: usize| {
+        let trace = format!("1-6925a400-{n:024x}");
+        let is_root = |document: &&Value| document["trace_id"] == *trace && document["parent_id"] == PARENT;
+        documents.iter().find(is_root).unwrap()["metadata"]["lambda_spans"].clone()
+    };
+    let left_out = json!({ "lambda_spans.left_out": "sampled_out", "lambda_spans.sample_rate": 1_000_000_000 });
+    assert_eq!((own(2), own(3)), (Value::Null, left_out));
+    lambda.kill().await;
+}
+
+#[tokio::test]
+async fn excluded_invocation_is_only_in_xray_unless_it_fails() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
+    ledger(&lambda.invoke(event(1, &json!({ "exclude": true }))).await);
+    assert!(!lambda.invoke(event(2, &json!({ "exclude": true, "fail": true }))).await.success);
+    lambda.wait_until_frozen().await;
+    assert_eq!(stage.traces(), [(format!("6925a400{:024x}", 2), 3)].into());
+    let documents = stage.xray.take().await;
+    assert_eq!(documents.len(), 7);
+    let own = documents.iter().filter_map(|document| document["metadata"].get("lambda_spans"));
+    assert_eq!(own.collect::<Vec<_>>(), [&json!({ "lambda_spans.left_out": "excluded" })]);
+    lambda.kill().await;
+}
+
+#[tokio::test]
+async fn forwarded_spans_arrive_after_the_response() {
+    let stage = Stage::new().await;
+    let mut lambda = stage.function(&[("LAMBDA_SPANS_FLUSH", "end")]).await;
+    ledger(&lambda.invoke(event(1, &json!({ "forward": true }))).await);
+    lambda.wait_until_frozen().await;
+    let spans = stage.otlp.collected().spans;
+    let (resource, span) = spans.iter().find(|(_, span)| span.name == "page load").unwrap();
+    assert_eq!(*resource, [("service.name".to_owned(), "page".to_owned())]);
+    assert_eq!((span.parent_span_id.as_slice(), spans.len()), (&[0, 0, 0, 0, 0, 0, 0, 6][..], 5));
+    // The spans of the function have their own request, which is sent first.
+    assert_eq!(stage.otlp.collected().requests.len(), 2);
+    assert_eq!(spans.last().unwrap().1.name, "page load");
+    let counts = ledger(&lambda.invoke(ok(2)).await);
+    assert_eq!((&counts["otlp"], &counts["xray"]), (&json!([5, 0, 0, 0]), &json!([4, 1, 0, 0])));
+    assert_eq!(stage.xray.take().await.iter().filter(|document| document["name"] == "page load").count(), 0);
     lambda.kill().await;
 }
 

@@ -12,6 +12,7 @@ use opentelemetry_sdk::Resource;
 use prost::Message as _;
 
 use super::{AnnotationKeys, OtlpForm};
+use crate::trace::accounting::Destinations;
 use crate::trace::finished::FinishedSpans;
 use crate::trace::importance::{self, is_essential, reduce};
 use crate::trace::size;
@@ -49,10 +50,11 @@ impl OtlpDatagrams {
     pub(in crate::xray) fn for_invocation(
         &self,
         finished: FinishedSpans,
+        receivers: Destinations,
         allowance: &mut Allowance,
         documents: &mut Vec<Document>,
     ) -> usize {
-        let mut spans = self.form.adapted(finished);
+        let mut spans = self.form.adapted(finished, receivers);
         let bytes: usize = spans.iter().map(size::encoded).sum();
         let omitted = if bytes <= allowance.ordinary_bytes() {
             allowance.bytes -= bytes;
