@@ -199,18 +199,19 @@ async function start() {
   applyTheme();
   // Before the settings are known, spans wait.
   const environment = browserEnvironment(null);
-  const early = new Tracer({ ...environment, send: (body) => sender.send(body) });
+  const tracer = new Tracer({ ...environment, send: (body) => sender.send(body) });
   let sender = environment;
-  useTracer(early);
-  const pageLoad = early.start("page load", {}, performance.timeOrigin);
-  observeFaults(early, pageLoad);
+  useTracer(tracer);
+  const pageLoad = tracer.start("page load", {}, performance.timeOrigin);
+  observeFaults(tracer, pageLoad);
   try {
     await loadSettings();
   } catch (error) {
     fill(main, h("h1", { class: "offscreen" }, "Cruddur"), failed(error, () => location.reload()));
     return;
   }
-  sender = browserEnvironment(settings.traces === null ? null : settings.api + settings.traces);
+  if (settings.traces === null) tracer.disable();
+  else sender = browserEnvironment(settings.api + settings.traces);
   restoreSession();
   if (settings.sign_in.kind === "cognito") signInFault = await returnFromSignIn(settings.sign_in);
   if (signInFault) location.hash = "#/sign-in";

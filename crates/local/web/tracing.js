@@ -82,8 +82,13 @@ export class Span {
     this.#tracer.ended(this);
   }
 
-  /** The headers that make the server continue this trace. API Gateway and X-Ray adopt `Root`; they decide about sampling. */
+  /**
+   * The headers that make the server continue this trace. API Gateway and X-Ray adopt `Root`; they decide about sampling.
+   * Without the spans of the page, the server's span would lack its parent, so there are none.
+   * @returns {Record<string, string>}
+   */
   headers() {
+    if (!this.#tracer.sends) return {};
     return {
       traceparent: `00-${this.trace}-${this.id}-01`,
       "x-amzn-trace-id": `Root=1-${this.trace.slice(0, 8)}-${this.trace.slice(8)}`,
@@ -123,6 +128,17 @@ export class Tracer {
     return this.#environment.now();
   }
 
+  /** Whether spans are sent. */
+  get sends() {
+    return this.#failures < MOST_FAILURES;
+  }
+
+  /** Sends nothing from now on. */
+  disable() {
+    this.#failures = MOST_FAILURES;
+    this.#waiting = [];
+  }
+
   spanId() {
     return this.#environment.random(16);
   }
@@ -139,7 +155,7 @@ export class Tracer {
 
   /** @param {Span} span */
   ended(span) {
-    if (this.#failures >= MOST_FAILURES) return;
+    if (!this.sends) return;
     this.#waiting.push(span);
     if (this.#waiting.length > MOST_WAITING) this.#waiting.splice(0, this.#waiting.length - MOST_WAITING);
     if (this.#waiting.length >= MOST_SPANS) this.flush();
@@ -153,8 +169,9 @@ export class Tracer {
     while (this.#waiting.length) {
       const batch = this.#waiting.splice(0, MOST_SPANS);
       const arrived = await this.#send(batch);
+      if (!this.sends) return;
       this.#failures = arrived ? 0 : this.#failures + 1;
-      if (this.#failures >= MOST_FAILURES) this.#waiting = [];
+      if (!this.sends) this.disable();
     }
   }
 
