@@ -40,7 +40,7 @@ mod system;
 mod users;
 
 pub use auth::{Identity, Pool, ReadError};
-pub use browser_spans::BrowserSpans;
+pub use browser_spans::forwarding::BrowserSpans;
 pub use cors::Origins;
 pub use deadline::Deadline;
 pub use gateway::gateway;

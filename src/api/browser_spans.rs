@@ -1,7 +1,8 @@
-//! Spans of web pages, in OTLP's JSON form. The exporter of the function's own spans forwards them, so that no page needs
-//! a key for the receiver.
+//! Spans of web pages, in OTLP's JSON form. The exporter of the function's own spans forwards them, so that no page
+//! needs a key for the receiver.
 
 mod attributes;
+pub(super) mod forwarding;
 mod span;
 
 use std::time::{Duration, UNIX_EPOCH};
@@ -9,34 +10,16 @@ use std::time::{Duration, UNIX_EPOCH};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::ORIGIN;
-use lambda_spans::{Forwarder, Spans};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::AppState;
 use super::body;
-use super::cors::Origins;
 use super::error::ApiError;
 use crate::json::Object;
 
-/// The service name of the pages' spans.
-const SERVICE: &str = "cruddur-web";
 /// The maximum number of spans in a request.
 const MAX_SPANS: usize = 100;
-
-/// Accepts the spans of web pages.
-#[derive(Clone, Debug)]
-pub struct BrowserSpans {
-    forwarder: Forwarder,
-    origins: Origins,
-}
-
-impl BrowserSpans {
-    /// Forwards spans of pages of `origins` to the OTLP destinations of `spans`.
-    pub fn new(spans: &Spans, origins: impl IntoIterator<Item = String>) -> Self {
-        Self { forwarder: spans.forwarder(SERVICE), origins: origins.into_iter().collect() }
-    }
-}
 
 /// An OTLP request. Unknown members are ignored, as OTLP requires.
 #[derive(Default, Deserialize)]
@@ -80,10 +63,10 @@ struct PartialSuccess {
 pub(super) async fn receive(State(state): State<AppState>, request: Request) -> Result<Json<ExportResponse>, ApiError> {
     // A trace of the request would double the number of traces.
     lambda_spans::exclude_from_otlp();
-    let Some(BrowserSpans { forwarder, origins }) = &state.browser_spans else {
+    let Some(browser_spans) = &state.browser_spans else {
         return Err(ApiError::NotFound("This API accepts no spans of web pages."));
     };
-    if !origins.allow(request.headers().get_all(ORIGIN)) {
+    if !browser_spans.origins.allow(request.headers().get_all(ORIGIN)) {
         return Err(ApiError::Forbidden("`Origin` must be an origin that may call this API."));
     }
     let bytes = body::read(request, &state).await?;
@@ -93,8 +76,7 @@ pub(super) async fn receive(State(state): State<AppState>, request: Request) -> 
     let now = UNIX_EPOCH + Duration::from_millis(state.clock.now().as_millisecond().try_into().unwrap_or_default());
     let accepted: Vec<_> = spans.iter().take(MAX_SPANS).filter_map(|span| span::parse(span, now)).collect();
     let rejected = spans.len() - accepted.len();
-    forwarder.reject(rejected);
-    forwarder.forward(accepted);
+    browser_spans.forward(accepted, rejected);
     let partial_success = match rejected {
         0 => PartialSuccess::default(),
         count => PartialSuccess {

@@ -1,5 +1,7 @@
+use lambda_spans::Spans;
+
 use super::auth::Identity;
-use super::browser_spans::BrowserSpans;
+use super::browser_spans::forwarding::BrowserSpans;
 use super::cors::Origins;
 use super::keys::Keys;
 use crate::clock::Clock;
@@ -37,9 +39,10 @@ impl AppState {
         Self { store, clock, keys, identity, origins, browser_spans, compat }
     }
 
-    /// Accepts the spans of web pages.
+    /// Forwards the spans of the allowed origins' pages to the OTLP destinations of `spans`.
     #[must_use]
-    pub fn with_browser_spans(self, browser_spans: Option<BrowserSpans>) -> Self {
+    pub fn with_browser_spans(self, spans: Option<&Spans>) -> Self {
+        let browser_spans = spans.map(|spans| BrowserSpans::new(spans, self.origins.clone()));
         Self { browser_spans, ..self }
     }
 }

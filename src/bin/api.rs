@@ -23,10 +23,8 @@ async fn run() -> Result<(), lambda_http::Error> {
     let identity = Identity::tokens(pool, config::key_set(cognito.jwks_url, &spans));
     let (layout, warm_up) = (store.ensure_layout(clock.now()), identity.warm_up(clock.now()));
     let (secret, layout, ()) = tokio::join!(Secret::read(&aws, &secret_arn), layout, warm_up);
-    layout?;
-    let keys = secret.map(|secret| Keys::new(&secret.current, secret.previous.as_deref()))?;
+    let ((), keys) = (layout?, secret.map(|secret| Keys::new(&secret.current, secret.previous.as_deref()))?);
     spans.sample_by_key(&keys.sampling());
-    let browser_spans = browser_traces.then(|| BrowserSpans::new(&spans, origins.clone()));
-    let state = AppState::new(store, clock, keys, identity, origins).with_browser_spans(browser_spans);
-    spans.run_concurrent(api::gateway(api::router(state))).await
+    let state = AppState::new(store, clock, keys, identity, origins);
+    spans.run_concurrent(api::gateway(api::router(state.with_browser_spans(browser_traces.then_some(&spans))))).await
 }

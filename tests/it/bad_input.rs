@@ -63,7 +63,7 @@ impl World {
             request = request.header("authorization", &self.bearer);
         }
         if route.path == SPANS {
-            request = request.header("origin", ORIGIN);
+            request = request.header("origin", ORIGIN).header("accept", "application/problem+json");
         }
         match body {
             Some(body) => request.header("content-type", "application/json").body(body.into()).unwrap(),

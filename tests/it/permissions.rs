@@ -90,7 +90,8 @@ fn allowed(function: &str) -> Uses {
 #[tokio::test]
 async fn api_role_allows_exactly_what_routes_use() {
     let mut uses = Uses::new();
-    for sample in &SAMPLES.routes {
+    // Spans are not written to the table.
+    for sample in SAMPLES.routes.iter().filter(|sample| sample.path != "/v1/traces") {
         // With an idempotency key, a write is a transaction, and the second request is replayed.
         for keys in [vec![None], vec![Some("k"), Some("k")]] {
             let recorded = Recorded::of(TestApp::with_samples().await).await;

@@ -131,7 +131,7 @@ impl TestApp {
             keys: Keys::new(SECRET, None),
             identity: Identity::tokens(Issuer::pool(), async || Ok(ISSUER.key_set().to_string().into_bytes())),
             origins: [ORIGIN.to_owned()].into_iter().collect(),
-            browser_spans: Some(BrowserSpans::new(&SPANS, [ORIGIN, PAGE].map(str::to_owned))),
+            browser_spans: Some(BrowserSpans::new(&SPANS, [ORIGIN, PAGE].map(str::to_owned).into_iter().collect())),
             compat: Compat::Later,
         };
         Self { state, client, database: None, position: None, cached: None, now }

@@ -47,9 +47,15 @@ class Pool:
         self._challenge = None
         self.state = None
         self.requests = []
+        self.traced = []
 
     def serve(self, page):
         page.route(f"{POOL}/**", self._respond)
+
+    def note(self, request):
+        """Notes requests that continue a trace of the page."""
+        if "traceparent" in request.headers or "/v1/traces" in request.url:
+            self.traced.append(request.url)
 
     def _respond(self, route):
         url = urlsplit(route.request.url)
@@ -75,7 +81,7 @@ class Pool:
 @pytest.fixture(name="hosted")
 def hosted_page(chromium):
     """A page of another origin than the API, its pool, and its URL."""
-    settings = {"sign_in": {"kind": "cognito", "domain": POOL, "client_id": "client"}}
+    settings = {"traces": None, "sign_in": {"kind": "cognito", "domain": POOL, "client_id": "client"}}
     with static_host(settings) as url:
         origin = url.removesuffix("/cruddur/")
         with local_server("--no-console", "--allow-origin", origin) as server, context_of(chromium) as open_page:
@@ -83,6 +89,7 @@ def hosted_page(chromium):
             page = open_page("about:blank")
             pool = Pool(server.token)
             pool.serve(page)
+            page.on("request", pool.note)
             page.goto(url)
             expect(posts(page).first).to_be_visible()
             yield page, pool, url
@@ -118,6 +125,12 @@ def test_sign_in_with_a_foreign_state_is_refused(hosted):
     expect(page.get_by_role("alert")).to_be_visible()
     assert [path for path, _ in pool.requests] == ["/oauth2/authorize"]
     assert page.evaluate("localStorage.getItem('cruddur-session')") is None
+
+
+def test_page_without_a_receiver_begins_no_trace(hosted):
+    page, pool, _ = hosted
+    assert done(page, "page load").locator("code").inner_text() != ""
+    assert pool.traced == []
 
 
 def test_legacy_server_acts_as_its_user(chromium):

@@ -66,6 +66,8 @@ pub use capture::logs::LogLayer;
 pub use http::stream::{StreamLayer, StreamService, TracedBody};
 #[cfg(feature = "http")]
 pub use http::{ErrorType, HttpLayer, HttpService};
+pub use propagation::ContextMode;
+pub use propagation::recent::is_recent;
 pub use propagation::traceparent::trace_id_of;
 pub use propagation::{ContextMode, is_recent};
 #[cfg(feature = "http")]

@@ -3,6 +3,7 @@
 //! A header from the internet is a claim by its sender. Parsers are strict and bounded, and unknown content is never
 //! copied.
 
+pub(crate) mod recent;
 pub(crate) mod trace_header;
 pub(crate) mod traceparent;
 pub(crate) mod tracestate;

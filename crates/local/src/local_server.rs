@@ -128,7 +128,7 @@ impl LocalServer {
         let origins = options.allow_origin.iter().cloned().collect();
         let address = api.local_addr()?;
         let pages = rebinding::origins(address, &options.allow_origin);
-        let browser_spans = spans.map(|spans| BrowserSpans::new(spans, pages));
+        let browser_spans = spans.map(|spans| BrowserSpans::new(spans, pages.into_iter().collect()));
         let state = AppState { store, clock, keys, identity, origins, browser_spans, compat };
         let router = api::router(state).merge(sign_in);
         let router = rebinding::guard(router, address, &options.allow_origin, rebinding::is_local);

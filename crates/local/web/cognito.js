@@ -15,7 +15,7 @@ function redirectUri() {
 /** Leaves the page for the sign-in of the pool. @param {Pool} pool */
 export async function leaveForSignIn(pool) {
   const [state, verifier] = [random(), random()];
-  sessionStorage.setItem(STATE, JSON.stringify({ state, verifier, hash: location.hash }));
+  sessionStorage.setItem(STATE, JSON.stringify({ state, verifier }));
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
   location.assign(address(pool, "oauth2/authorize", {
     response_type: "code",
@@ -36,10 +36,10 @@ export async function returnFromSignIn(pool) {
   const params = new URLSearchParams(location.search);
   const [code, returned] = [params.get("code"), params.get("state")];
   if (!returned || (!code && !params.has("error"))) return null;
-  const { state, verifier, hash } = JSON.parse(sessionStorage.getItem(STATE) ?? "{}");
+  const { state, verifier } = JSON.parse(sessionStorage.getItem(STATE) ?? "{}");
   sessionStorage.removeItem(STATE);
-  // Neither the code nor the state stays in the address.
-  history.replaceState(null, "", location.pathname + (hash ?? ""));
+  // Neither the code nor the state stays in the address. The user was on the view of the sign-in.
+  history.replaceState(null, "", `${location.pathname}#/`);
   if (!code) return "The user pool did not sign you in.";
   if (state !== returned) return "The sign-in belongs to another page. Sign in again.";
   const body = new URLSearchParams({

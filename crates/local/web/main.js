@@ -64,6 +64,9 @@ function signedOut() {
   return { title: "Sign in", element: h("div", {}, h("h1", { class: "offscreen" }, "Sign in"), empty("user", "Sign in first", "This is only for you.", link)), load: async () => {} };
 }
 
+/** A browser that does not measure the paint must not delay the trace for longer. */
+const LONGEST_PAINT = 1000;
+
 let abort = new AbortController();
 /** The user whose count of notifications is known. @type {string | null} */
 let counted = null;
@@ -117,9 +120,11 @@ async function countUnread(action, view) {
 /** Waits for the end of the page load, and adds what the browser measured. @param {Span} span */
 async function measured(span) {
   if (document.readyState !== "complete") await new Promise((resolve) => addEventListener("load", resolve, { once: true }));
-  // The measurements are complete after the event, and the paint of the view is one.
+  span.stop();
+  // The measurements are complete after the event, and those of the paint a few frames later.
+  const paint = document.visibilityState === "visible" ? vitals.painted : Promise.resolve();
+  await Promise.race([paint, new Promise((resolve) => setTimeout(resolve, LONGEST_PAINT))]);
   await new Promise((resolve) => setTimeout(resolve, 0));
-  if (document.visibilityState === "visible") await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 0)));
   span.set({ ...navigationTiming(), ...vitals.attributes() });
 }
 
@@ -194,18 +199,19 @@ async function start() {
   applyTheme();
   // Before the settings are known, spans wait.
   const environment = browserEnvironment(null);
-  const early = new Tracer({ ...environment, send: (body) => sender.send(body) });
+  const tracer = new Tracer({ ...environment, send: (body) => sender.send(body) });
   let sender = environment;
-  useTracer(early);
-  const pageLoad = early.start("page load", {}, performance.timeOrigin);
-  observeFaults(early, pageLoad);
+  useTracer(tracer);
+  const pageLoad = tracer.start("page load", {}, performance.timeOrigin);
+  observeFaults(tracer, pageLoad);
   try {
     await loadSettings();
   } catch (error) {
     fill(main, h("h1", { class: "offscreen" }, "Cruddur"), failed(error, () => location.reload()));
     return;
   }
-  sender = browserEnvironment(settings.traces === null ? null : settings.api + settings.traces);
+  if (settings.traces === null) tracer.disable();
+  else sender = browserEnvironment(settings.api + settings.traces);
   restoreSession();
   if (settings.sign_in.kind === "cognito") signInFault = await returnFromSignIn(settings.sign_in);
   if (signInFault) location.hash = "#/sign-in";

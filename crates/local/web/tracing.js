@@ -34,6 +34,7 @@ export class Span {
   /** @type {number | null} */
   #end = null;
   #failed = false;
+  #isSent = false;
 
   /** @param {Tracer} tracer @param {string} name @param {Kind} kind @param {{ trace: string, id: string, parent: string, start: number, attributes: Attributes }} values */
   constructor(tracer, name, kind, { trace, id, parent, start, attributes }) {
@@ -69,14 +70,25 @@ export class Span {
     this.set({ "error.type": type });
   }
 
+  /** Notes the time of the end. Attributes may follow until `end`. */
+  stop() {
+    this.#end ??= Math.max(this.#tracer.now(), this.start);
+  }
+
   end() {
-    if (this.#end !== null) return;
-    this.#end = Math.max(this.#tracer.now(), this.start);
+    if (this.#isSent) return;
+    this.stop();
+    this.#isSent = true;
     this.#tracer.ended(this);
   }
 
-  /** The headers that make the server continue this trace. API Gateway and X-Ray adopt `Root`; they decide about sampling. */
+  /**
+   * The headers that make the server continue this trace. API Gateway and X-Ray adopt `Root`; they decide about sampling.
+   * Without the spans of the page, the server's span would lack its parent, so there are none.
+   * @returns {Record<string, string>}
+   */
   headers() {
+    if (!this.#tracer.sends) return {};
     return {
       traceparent: `00-${this.trace}-${this.id}-01`,
       "x-amzn-trace-id": `Root=1-${this.trace.slice(0, 8)}-${this.trace.slice(8)}`,
@@ -116,6 +128,17 @@ export class Tracer {
     return this.#environment.now();
   }
 
+  /** Whether spans are sent. */
+  get sends() {
+    return this.#failures < MOST_FAILURES;
+  }
+
+  /** Sends nothing from now on. */
+  disable() {
+    this.#failures = MOST_FAILURES;
+    this.#waiting = [];
+  }
+
   spanId() {
     return this.#environment.random(16);
   }
@@ -132,7 +155,7 @@ export class Tracer {
 
   /** @param {Span} span */
   ended(span) {
-    if (this.#failures >= MOST_FAILURES) return;
+    if (!this.sends) return;
     this.#waiting.push(span);
     if (this.#waiting.length > MOST_WAITING) this.#waiting.splice(0, this.#waiting.length - MOST_WAITING);
     if (this.#waiting.length >= MOST_SPANS) this.flush();
@@ -146,8 +169,9 @@ export class Tracer {
     while (this.#waiting.length) {
       const batch = this.#waiting.splice(0, MOST_SPANS);
       const arrived = await this.#send(batch);
+      if (!this.sends) return;
       this.#failures = arrived ? 0 : this.#failures + 1;
-      if (this.#failures >= MOST_FAILURES) this.#waiting = [];
+      if (!this.sends) this.disable();
     }
   }
 
@@ -230,9 +254,16 @@ export class WebVitals {
   #windowStart = 0;
   #windowEnd = 0;
   #windowSum = 0;
+  /** @type {() => void} */
+  #painted = () => {};
+  /** Resolves when the first large paint is known. */
+  painted = new Promise((/** @type {(value?: unknown) => void} */ resolve) => (this.#painted = resolve));
 
   constructor() {
-    this.#observe("largest-contentful-paint", {}, (entry) => (this.#lcp = entry.startTime));
+    this.#observe("largest-contentful-paint", {}, (entry) => {
+      this.#lcp = entry.startTime;
+      this.#painted();
+    });
     this.#observe("layout-shift", {}, (entry) => this.#shifted(entry));
     this.#observe("event", { durationThreshold: 40 }, (entry) => this.#interacted(entry));
     this.#observe("first-input", {}, (entry) => this.#interacted(entry));

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use http::HeaderMap;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
-use super::is_recent;
+use super::recent::is_recent;
 
 pub(crate) const XRAY_HEADER: &str = "x-amzn-trace-id";
 

@@ -9,7 +9,7 @@ use super::failure::SpanFailure;
 use super::json::Members;
 use super::limits::{MAX_DATAGRAM, SizeLimits};
 use super::place::Place;
-use super::role::{Form, Role};
+use super::role::{Extent, Form, Role};
 use super::span_attributes::SpanAttributes;
 use super::{aws_block, http_block, metadata, name, sql_block};
 use crate::attributes::{CLOUD_PLATFORM, LAMBDA_SPANS_OMITTED, SERVICE_NAME};
@@ -30,18 +30,6 @@ pub(crate) struct Document {
     pub(super) spans: usize,
     /// Whether it is sent before the documents that wait already.
     pub(super) is_first: bool,
-}
-
-/// Which part of a span a document contains.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Extent {
-    pub(super) form: Form,
-    /// The maximum number of annotations.
-    pub(super) annotations: usize,
-    /// The number of spans of the invocation that are omitted.
-    pub(super) omitted: usize,
-    /// Why OTLP does not get the trace, in the root's document.
-    pub(super) left_out: Option<Reason>,
 }
 
 /// Writes documents.

@@ -7,11 +7,11 @@ use opentelemetry::SpanId;
 use opentelemetry_sdk::trace::SpanData;
 
 use super::allowance::Allowance;
-use super::document::{Document, Documents, Extent, HEADER, MAX_OUTERMOST};
+use super::document::{Document, Documents, HEADER, MAX_OUTERMOST};
 use super::limits::MAX_DATAGRAM;
 use super::packing::Packing;
 use super::place;
-use super::role::Form;
+use super::role::{Extent, Form};
 use crate::trace::importance::{by_importance, is_essential};
 use crate::trace::sampling::Reason;
 use crate::trace::tree::{SpanTree, is_root};

@@ -13,7 +13,7 @@ use super::json::Members;
 use super::limits::{MAX_DATAGRAM, SizeLimits};
 use super::links;
 use super::place::Place;
-use super::role::Role;
+use super::role::{Extent, Role};
 use super::span_attributes::{MAX as MAX_ATTRIBUTES, SpanAttributes};
 use crate::attributes::{
     ERROR_TYPE, LAMBDA_SPANS_LEFT_OUT, LAMBDA_SPANS_OMITTED, LAMBDA_SPANS_SAMPLE_RATE, LAMBDA_SPANS_TRUNCATED,

@@ -1,5 +1,7 @@
 //! The role of a span in X-Ray, and the form of its document.
 
+use crate::trace::sampling::Reason;
+
 /// The role of a span in X-Ray.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -39,4 +41,16 @@ pub(super) enum Form {
     Open,
     /// Finished, and nested in the document of its parent.
     Inside,
+}
+
+/// Which part of a span a document contains.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) form: Form,
+    /// The maximum number of annotations.
+    pub(super) annotations: usize,
+    /// The number of spans of the invocation that are omitted.
+    pub(super) omitted: usize,
+    /// Why OTLP does not get the trace, in the root's document.
+    pub(super) left_out: Option<Reason>,
 }

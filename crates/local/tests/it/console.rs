@@ -16,8 +16,13 @@ struct Program {
 
 impl Program {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_cruddur-local"));
+        command.envs(variables.iter().copied());
         command.args(["--port", "0", "--dynamodb-port", "0", "--console-port", "0", "--data-dir"]).arg(folder.path());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut banner = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -122,10 +127,10 @@ fn trace(program: &Program, id: &str) -> Value {
 
 /// The links of all spans of a trace in one direction, as the traces at their other ends.
 fn linked(trace: &Value, direction: &str) -> Vec<String> {
-    let spans = trace["spans"].as_array().unwrap().iter();
-    let links = spans.flat_map(|span| span["links"].as_array().unwrap());
-    let links = links.filter(|link| link["direction"] == direction);
-    links.map(|link| link["trace"].as_str().unwrap().to_owned()).collect()
+    let list = |value: &Value, member: &str| value.get(member).and_then(Value::as_array).cloned().unwrap_or_default();
+    let text = |value: &Value, member: &str| value.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let links = list(trace, "spans").into_iter().flat_map(|span| list(&span, "links"));
+    links.filter(|link| text(link, "direction") == direction).map(|link| text(&link, "trace")).collect()
 }
 
 /// A trace id as a page creates it, which begins with the time.
@@ -134,7 +139,8 @@ fn new_trace_id() -> String {
 }
 
 fn page_headers(trace: &str) -> String {
-    let root = format!("1-{}-{}", &trace[..8], &trace[8..]);
+    let (time, unique) = trace.split_at(8);
+    let root = format!("1-{time}-{unique}");
     format!("traceparent: 00-{trace}-00f067aa0ba902b7-01\r\nX-Amzn-Trace-Id: Root={root}\r\n")
 }
 
@@ -196,4 +202,24 @@ fn page_and_request_are_one_trace_in_both_destinations() {
     };
     let (page, request) = (named("cruddur-web"), named("cruddur-local"));
     assert_eq!((&page["parent"], &request["parent"]), (&Value::Null, &page["index"]));
+}
+
+#[test]
+fn left_out_trace_says_why_in_the_console() {
+    let program = Program::start_with(&[("LAMBDA_SPANS_SAMPLE_RATE", "1000000000000")]);
+    let mut events = get(&program.console, "/api/events", "text/event-stream").lines();
+    assert!(events.next().unwrap().unwrap().starts_with("HTTP/1.1 200"));
+    let mut home = String::new();
+    get(&program.api, "/api/activities/home", "*/*").read_to_string(&mut home).unwrap();
+    let id = home.lines().find_map(|line| line.strip_prefix("x-trace-id: ")).unwrap().to_owned();
+    let mut summaries = events.map(Result::unwrap).filter_map(|line| {
+        let summary: Value = serde_json::from_str(line.strip_prefix("data: ")?).ok()?;
+        Some(summary)
+    });
+    summaries.find(|summary| summary["id"] == *id && summary["xray_spans"] == 4).unwrap();
+    let mut response = String::new();
+    get(&program.console, &format!("/api/traces/{id}/honeycomb"), "*/*").read_to_string(&mut response).unwrap();
+    let view: Value = serde_json::from_str(response.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let left_out = serde_json::json!({ "reason": "sampled_out", "rate": 1_000_000_000_000_i64 });
+    assert_eq!((&view["events"], &view["left_out"]), (&serde_json::json!([]), &left_out));
 }
