@@ -21,6 +21,7 @@ CUSTOM_COMMANDS = {
     ("cloudformation", "deploy"): {"stack-name", "template-file", "capabilities"},
     ("configure", "export-credentials"): {"format"},
     ("configure", "get"): set(),
+    ("cloudformation", "wait"): {"stack-name", "change-set-name"},
     ("dynamodb", "wait"): {"table-name"},
 }
 # Options that have another name in the CLI.
