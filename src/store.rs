@@ -6,6 +6,7 @@ mod conversation_items;
 mod conversations;
 mod deadline;
 mod delete;
+mod delete_user;
 mod display_names;
 mod error;
 mod feed;

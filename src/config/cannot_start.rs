@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::variable;
+use crate::clock::Clock;
 use crate::error_chain::error_chain;
 
 /// Lambda's runtime API is on the same machine.
@@ -17,8 +18,12 @@ const ERROR_TYPE: &str = "Function.CannotStart";
 ///
 /// Only the log contains the cause, because Cognito shows Lambda's error message to users.
 pub fn cannot_start(error: &(dyn Error + 'static)) -> ExitCode {
-    // Tracing may not be installed yet.
-    let line = json!({ "level": "ERROR", "message": format!("cannot start: {}", error_chain(Some(error))) });
+    // Tracing may not be installed yet. Lambda reads the level of a JSON line only if it has a timestamp too.
+    let line = json!({
+        "timestamp": format!("{:.3}", Clock::system().now()),
+        "level": "ERROR",
+        "message": format!("cannot start: {}", error_chain(Some(error))),
+    });
     // If standard error is closed, no other output is left.
     let _ignored = writeln!(io::stderr(), "{line}");
     if let Some(runtime) = variable("AWS_LAMBDA_RUNTIME_API") {

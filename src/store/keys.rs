@@ -207,10 +207,16 @@ pub fn like(sub: &str, post: Id) -> Key {
     Key { pk: likes(sub), sk: time_sk(post) }
 }
 
+/// Returns the partition of a user's reposts.
+#[must_use]
+pub fn reposts(sub: &str) -> String {
+    format!("REPOSTS#{sub}")
+}
+
 /// Returns the key of a user's repost of a post.
 #[must_use]
 pub fn repost(sub: &str, post: Id) -> Key {
-    Key { pk: format!("REPOSTS#{sub}"), sk: time_sk(post) }
+    Key { pk: reposts(sub), sk: time_sk(post) }
 }
 
 /// Returns the key of a user's profile.

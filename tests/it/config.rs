@@ -58,6 +58,10 @@ fn invalid_settings_end_the_binary_with_one_json_line() {
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"".as_slice()));
     let line: Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_eq!(line["level"], "ERROR");
+    // Lambda ignores the level of a line without a timestamp in RFC 3339.
+    let timestamp = line["timestamp"].as_str().unwrap();
+    assert!(timestamp.ends_with('Z') && timestamp.len() == "2026-11-22T12:00:00.250Z".len(), "{timestamp}");
+    timestamp.parse::<jiff::Timestamp>().unwrap();
     assert!(line["message"].as_str().unwrap().contains("SECRET_ARN"), "{line}");
 }
 

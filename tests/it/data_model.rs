@@ -30,7 +30,8 @@ fn documented_access_patterns_match_the_store() {
         .into_iter()
         .filter(|method| matches!(method.vis, syn::Visibility::Public(_)) && method.sig.asyncness.is_some());
     let methods: BTreeSet<_> = methods.map(|method| method.sig.ident.to_string()).collect();
-    let tables = ["Access patterns", "Access patterns of the stream's consumer"].map(rows);
+    let tables =
+        ["Access patterns", "Access patterns of the stream's consumer", "Access patterns of the operator"].map(rows);
     let documented: BTreeSet<_> = tables.iter().flatten().map(|row| row[0].clone()).collect();
     assert_eq!(documented, methods);
 }

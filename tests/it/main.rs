@@ -17,6 +17,7 @@ mod data_model;
 mod dead_letters;
 mod deadline;
 mod delete;
+mod delete_user;
 mod domain;
 mod error_bodies;
 mod errors;

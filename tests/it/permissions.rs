@@ -74,7 +74,8 @@ fn allowed(function: &str) -> Uses {
     for statement in statements {
         let action = &statement["Action"];
         let actions = action.as_array().map_or(std::slice::from_ref(action), Vec::as_slice);
-        let resource = &statement["Resource"];
+        // The last branch is the stack's own table; the other one is a restored table.
+        let resource = statement["Resource"]["Fn::If"].get(2).unwrap_or(&statement["Resource"]);
         let on = match resource["Fn::GetAtt"].as_str().or(resource["Fn::Sub"].as_str()).or(resource.as_str()) {
             Some("Table.Arn") => "table",
             Some("Table.StreamArn") => "stream",

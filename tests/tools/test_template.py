@@ -185,6 +185,18 @@ def test_stack_uses_the_restored_table_everywhere():
     assert template["Outputs"]["TableName"]["Value"] == "restored"
 
 
+def test_adopted_resources_have_the_properties_that_cannot_change(resources):
+    adopted = source("operate/adopt.yaml")["Resources"]
+    kept = {name for name, one in TEMPLATE["Resources"].items() if one.get("DeletionPolicy") == "Retain"}
+    assert adopted.keys() == kept
+    for name, resource in adopted.items():
+        assert resource["DeletionPolicy"] == "Retain"
+        expected = copy.deepcopy(resources[name]["Properties"])
+        for index in expected.get("GlobalSecondaryIndexes", []):
+            del index["OnDemandThroughput"]
+        assert {key: expected.get(key) for key in resource["Properties"]} == resource["Properties"]
+
+
 def test_variants_break_no_rule(variant):
     assert broken_rules(TEMPLATE, VARIANTS[variant]) == []
 
