@@ -3,6 +3,9 @@
 
 mod api;
 mod cli;
+mod costs;
+mod export;
+mod flood;
 mod grpc;
 mod hostile;
 mod otlp_http;
