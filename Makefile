@@ -54,7 +54,7 @@ run: ## start Cruddur on http://127.0.0.1:3000
 
 .PHONY: sam-local
 sam-local: $(native) docker ## start the built functions in Lambda's image on http://127.0.0.1:3001
-	cargo build --locked --package cruddur-local
+	cargo build --locked --package cruddur-local --package lambda-console
 	$(with_tools) .tools/python/bin/python tests/tools/sam_local.py .aws-sam/$(native)
 
 .PHONY: doctor
@@ -189,6 +189,12 @@ console: $(python) $(node) ## use the console in a browser, and send to it with 
 	.tools/node/node_modules/.bin/tsc --project crates/console/web
 	$(build_tests)
 	$(pytest) -n 2 tests/tools/test_console*.py
+	cargo test --locked --package lambda-console --features mcp --test it mcp::
+
+.PHONY: console-load
+console-load: ## send a million spans to a release build of the console, and print spans per second and memory
+	cargo build --locked --release --package lambda-console --bin lambda-console --example flood
+	"$(rust_targets)/release/examples/flood" "$(rust_targets)/release/lambda-console" $(FLOOD)
 
 .PHONY: page
 page: $(python) $(node) ## use Cruddur's page in a browser, and follow its traces into the console (tsc, Playwright, axe)

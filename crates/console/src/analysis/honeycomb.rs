@@ -263,7 +263,12 @@ mod tests {
                 Attribute::new("a", map),
                 Attribute::new("list", Value::Array(Box::new([Value::Int(1), Value::from("y")]))),
             ]),
-            events: Box::new([Event { time: 1_500_000, name: "exception".into(), attributes: Box::new(exception), dropped: 0 }]),
+            events: Box::new([Event {
+                time: 1_500_000,
+                name: "exception".into(),
+                attributes: Box::new(exception),
+                dropped: 0,
+            }]),
             links: Box::new([Link {
                 trace: TraceId::parse("5759e988bd862e3fe1be46a994272793").unwrap(),
                 span: SpanId::parse("00f067aa0ba902b7").unwrap(),
@@ -273,7 +278,12 @@ mod tests {
                 flags: 0,
             }]),
             resource: Arc::new(Resource::new(vec![attribute("service.name", "api")])),
-            scope: Arc::new(Scope { name: "lib".into(), version: "1".into(), attributes: Box::new([]), ..Scope::default() }),
+            scope: Arc::new(Scope {
+                name: "lib".into(),
+                version: "1".into(),
+                attributes: Box::new([]),
+                ..Scope::default()
+            }),
             ..span(2, 1, 1_000_000, 3_500_000)
         }
     }

@@ -14,15 +14,8 @@ const READS: [&str; 7] =
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
 
 /// What AWS bills in addition, and no span says.
-pub(crate) const NOT_COUNTED: [&str; 7] = [
-    "api_gateway",
-    "initialization",
-    "after_response",
-    "logs_and_traces",
-    "storage",
-    "data_transfer",
-    "free_tier",
-];
+pub(crate) const NOT_COUNTED: [&str; 7] =
+    ["api_gateway", "initialization", "after_response", "logs_and_traces", "storage", "data_transfer", "free_tier"];
 
 /// Consumed units and their price. A mean of several traces has fractions of invocations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -254,7 +247,10 @@ mod tests {
         for (span, expected) in [
             (call(&[("db.system.name", "aws.dynamodb".into())]), Some(Missing::CapacityUnits)),
             (call(&[("rpc.method", "DynamoDB/Query".into())]), Some(Missing::CapacityUnits)),
-            (call(&[("rpc.system.name", "aws-api".into()), ("rpc.method", "SQS/SendMessage".into())]), Some(Missing::Price)),
+            (
+                call(&[("rpc.system.name", "aws-api".into()), ("rpc.method", "SQS/SendMessage".into())]),
+                Some(Missing::Price),
+            ),
             (call(&[("db.system.name", "postgresql".into())]), None),
             (with(1, Kind::Server, &[("faas.trigger", "http".into())]), Some(Missing::Memory)),
             (running, Some(Missing::End)),

@@ -3,7 +3,10 @@
 
 mod api;
 mod cli;
+mod costs;
 mod explore;
+mod export;
+mod flood;
 mod grpc;
 mod hostile;
 mod otlp_http;
