@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cruddur::api::{self, AppState, BrowserSpans, Identity, Keys, Pool};
+use cruddur::api::{self, AppState, Identity, Keys, Pool};
 use cruddur::clock::Clock;
 use cruddur::config::{self, Config, Secret};
 use cruddur::store::{self, Store};

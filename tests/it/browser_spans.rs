@@ -81,10 +81,14 @@ fn export(spans: impl IntoIterator<Item = Value>) -> Value {
 }
 
 fn attributes(list: &[opentelemetry_proto::tonic::common::v1::KeyValue]) -> BTreeMap<String, String> {
-    let text = |value: &AnyValue| match value {
-        AnyValue::StringValue(text) => text.clone(),
-        AnyValue::IntValue(number) => number.to_string(),
-        other => format!("{other:?}"),
+    let text = |value: &AnyValue| {
+        if let AnyValue::StringValue(text) = value {
+            text.clone()
+        } else if let AnyValue::IntValue(number) = value {
+            number.to_string()
+        } else {
+            format!("{value:?}")
+        }
     };
     let value = |attribute: &opentelemetry_proto::tonic::common::v1::KeyValue| {
         attribute.value.as_ref().and_then(|value| value.value.as_ref()).map(text).unwrap_or_default()

@@ -69,7 +69,6 @@ pub use http::{ErrorType, HttpLayer, HttpService};
 pub use propagation::ContextMode;
 pub use propagation::recent::is_recent;
 pub use propagation::traceparent::trace_id_of;
-pub use propagation::{ContextMode, is_recent};
 #[cfg(feature = "http")]
 pub use run::entry::http::{run, run_concurrent, run_streaming, run_streaming_concurrent};
 pub use run::entry::{run_event, run_event_concurrent};

@@ -18,11 +18,14 @@ use serde_json::json;
 /// A longer name of a host is not repeated in a problem. DNS allows 253 characters.
 const MAX_SHOWN: usize = 260;
 
+/// Returns whether a path is guarded.
+type IsGuarded = fn(&str) -> bool;
+
 /// Rejects requests of `router` to the paths of `is_guarded` whose `Host` is not a name of the server at `address`, or whose
 /// `Origin` is another one than the server's and `origins`.
 ///
 /// The hosts of `origins` are names of the server too, because a development server that forwards requests keeps `Host`.
-pub fn guard(router: Router, address: SocketAddr, origins: &[String], is_guarded: fn(&str) -> bool) -> Router {
+pub fn guard(router: Router, address: SocketAddr, origins: &[String], is_guarded: IsGuarded) -> Router {
     let allowed = Arc::new(Allowed::new(address, origins));
     router.layer(middleware::from_fn_with_state((allowed, is_guarded), check))
 }
@@ -115,7 +118,7 @@ impl Allowed {
 }
 
 async fn check(
-    State((allowed, is_guarded)): State<(Arc<Allowed>, fn(&str) -> bool)>,
+    State((allowed, is_guarded)): State<(Arc<Allowed>, IsGuarded)>,
     request: Request,
     next: Next,
 ) -> Response {

@@ -14,7 +14,6 @@ use super::span_attributes::SpanAttributes;
 use super::{aws_block, http_block, metadata, name, sql_block};
 use crate::attributes::{CLOUD_PLATFORM, LAMBDA_SPANS_OMITTED, SERVICE_NAME};
 use crate::trace::importance::omitted_below;
-use crate::trace::sampling::Reason;
 use crate::trace::tree::is_root;
 
 /// The header of every datagram.

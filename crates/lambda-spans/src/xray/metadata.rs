@@ -6,7 +6,6 @@
 use opentelemetry::trace::{Event, Status};
 use opentelemetry_sdk::trace::SpanData;
 
-use super::document::Extent;
 use super::failure::SpanFailure;
 use super::inner::{write_count, write_inner};
 use super::json::Members;
