@@ -55,27 +55,31 @@ def main():
                 page.locator(ready).first.wait_for()
                 suffix = "-dark" if theme == "dark" else ""
                 write(FOLDER / f"console-{name}{suffix}.png", page.screenshot(animations="disabled"))
-            write(FOLDER / f"page{'-dark' if theme == 'dark' else ''}.png", page_of(context, api))
             context.close()
+        take_page(chromium, api)
 
 
-def page_of(context, api):
-    """Returns a screenshot of Cruddur's page after some actions."""
+def take_page(chromium, api):
+    """Writes screenshots of Cruddur's page after some actions, in both themes."""
+    context = chromium.new_context(viewport=SIZE, device_scale_factor=2, timezone_id="UTC", locale="en-US")
     page = context.new_page()
     page.goto(api)
     sign_in(page)
-    if not posts(page).filter(has_text="forgotten").count():
-        write_post(page, "This will be forgotten in three hours. #regret", "3-hours")
-        posts(page).nth(1).get_by_role("button", name="Like").click()
-        done(page, "like")
     page.reload()
     done(page, "page load")
-    page.get_by_role("link", name="Notifications").click()
+    write_post(page, "Hello @worf, this will be forgotten in three hours.", "3-hours")
+    posts(page).nth(1).get_by_role("button", name="Like").click()
+    done(page, "like")
+    page.get_by_role("link", name="Notifications").first.click()
     done(page, "open notifications")
-    page.get_by_role("link", name="Home").click()
+    page.get_by_role("link", name="Home").first.click()
     done(page, "open home")
     page.mouse.move(0, 0)
-    return page.screenshot(animations="disabled")
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        suffix = "-dark" if theme == "dark" else ""
+        write(FOLDER / f"page{suffix}.png", page.screenshot(animations="disabled"))
+    context.close()
 
 
 @contextlib.contextmanager
