@@ -15,7 +15,7 @@ fn read(file: &str) -> Value {
 }
 
 /// Changes of every kind: mentions, replies, likes, an unlike, a deleted post, a rename and messages.
-pub(crate) async fn busy() -> (TestApp, Post) {
+async fn busy() -> (TestApp, Post) {
     let app = TestApp::new().await;
     app.state.store.create_profile(&user(3, "demo-londo", "londo", "Londo Mollari")).await.unwrap();
     let kept = app.posted(hours(5), 1, "Cloud fun for @worf and @londo", "1-day").await;
