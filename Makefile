@@ -32,7 +32,7 @@ rust_targets := $${CARGO_TARGET_DIR:-target}
 with_targets := CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target}"
 pytest := $(with_tools) pytest
 # Builds the local server and the test programs. It builds nothing after `make unit`.
-build_tests := cargo test --locked --workspace --no-run
+build_tests := cargo test --locked --workspace --features lambda-console/mcp --no-run
 define build_adopter
 $(with_targets) cargo clippy --locked --manifest-path adopter/Cargo.toml --all-targets -- -D warnings
 $(with_targets) cargo test --locked --manifest-path adopter/Cargo.toml --no-run
@@ -138,7 +138,7 @@ lane-tools:
 
 .PHONY: unit
 unit: ## run cargo test; requires only Rust and a C compiler
-	cargo test --locked --workspace
+	cargo test --locked --workspace --features lambda-console/mcp
 
 .PHONY: adopter
 adopter: ## lint and test a program that uses lambda-spans as its users do
@@ -189,7 +189,6 @@ console: $(python) $(node) ## use the console in a browser, and send to it with 
 	.tools/node/node_modules/.bin/tsc --project crates/console/web
 	$(build_tests)
 	$(pytest) -n 2 tests/tools/test_console*.py
-	cargo test --locked --package lambda-console --features mcp --test it mcp::
 
 .PHONY: console-load
 console-load: ## send a million spans to a release build of the console, and print spans per second and memory

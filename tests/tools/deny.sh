@@ -7,11 +7,11 @@ set -euo pipefail
 deny=${1:?usage: deny.sh PATH_OF_CARGO_DENY}
 databases=.tools/advisory-dbs
 
-"$deny" --workspace --locked check bans licenses sources
+"$deny" --workspace --all-features --locked check bans licenses sources
 
 mkdir -p "$databases"
 if output=$("$deny" --locked fetch db 2>&1); then
-    "$deny" --workspace --locked check --disable-fetch advisories
+    "$deny" --workspace --all-features --locked check --disable-fetch advisories
     exit
 fi
 
@@ -39,5 +39,5 @@ git -C "$database" add .
 git -C "$database" -c user.name=deny -c user.email=deny@localhost commit --quiet --message "None"
 GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="url.file://$database.insteadOf" \
     GIT_CONFIG_VALUE_0=https://github.com/RustSec/advisory-db \
-    "$deny" --workspace --locked check advisories
+    "$deny" --workspace --all-features --locked check advisories
 echo "ADVISORIES NOT CHECKED: RustSec's database cannot be downloaded. No version is yanked."

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use lambda_console::{GRPC_PORT, HTTP_PORT, Options, XRAY_PORT};
 
+/// The address of a console with default options.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:4318";
+
 /// Receives traces over OTLP and the X-Ray daemon's protocol, and shows them in a browser.
 #[derive(Debug, Parser)]
 #[command(name = "lambda-console", version, args_conflicts_with_subcommands = true)]
@@ -54,12 +57,19 @@ pub(crate) enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Offer the traces of a running console to a coding agent (Model Context Protocol on standard input and output)
+    #[cfg(feature = "mcp")]
+    Mcp {
+        /// Address of the running console
+        #[arg(long, value_name = "HOST:PORT", default_value = DEFAULT_ADDRESS)]
+        at: String,
+    },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Target {
     /// Address of the running console
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:4318")]
+    #[arg(long, value_name = "HOST:PORT", default_value = DEFAULT_ADDRESS)]
     pub(crate) at: String,
 
     /// Print the answer of the API

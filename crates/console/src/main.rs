@@ -2,6 +2,8 @@
 
 mod cli;
 mod client;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod terminal;
 
 use std::error::Error as _;
@@ -32,6 +34,9 @@ enum RunError {
     Import { path: PathBuf, source: DecodeError },
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[cfg(feature = "mcp")]
+    #[error(transparent)]
+    Mcp(#[from] mcp::McpError),
 }
 
 #[tokio::main]
@@ -66,6 +71,8 @@ async fn run(arguments: Arguments) -> Result<(), RunError> {
             let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
             show(&target, &format!("/api/traces/{id}"), terminal::tree).await
         }
+        #[cfg(feature = "mcp")]
+        Some(Command::Mcp { at }) => Ok(mcp::serve(at).await?),
     }
 }
 

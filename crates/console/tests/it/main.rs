@@ -9,6 +9,8 @@ mod export;
 mod flood;
 mod grpc;
 mod hostile;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod otlp_http;
 mod otlp_json;
 mod otlp_protobuf;
