@@ -65,9 +65,10 @@ fn id<const N: usize>(value: &Value) -> Option<[u8; N]> {
 
 /// Parses nanoseconds since the epoch. A 64-bit number is a string in OTLP's JSON form; some clients send a number.
 fn time(value: &Value) -> Option<SystemTime> {
-    let nanos = match value {
-        Value::String(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
-        value => value.as_u64()?,
+    let nanos = match value.as_str() {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+        Some(_) => return None,
+        None => value.as_u64()?,
     };
     UNIX_EPOCH.checked_add(Duration::from_nanos(nanos))
 }

@@ -296,9 +296,9 @@ fn reports(stage: &Stage) -> Vec<(String, i64)> {
         span.attributes
     });
     let reports = attributes.filter(|attribute| attribute.key.starts_with("lambda_spans.dropped."));
-    let value = |attribute: &KeyValue| match attribute.value.as_ref().unwrap().value.as_ref().unwrap() {
-        Any::IntValue(count) => *count,
-        other => panic!("{other:?}"),
+    let value = |attribute: &KeyValue| {
+        let Some(Any::IntValue(count)) = attribute.value.as_ref().unwrap().value else { panic!("{attribute:?}") };
+        count
     };
     reports.map(|attribute| (attribute.key.clone(), value(&attribute))).collect()
 }
