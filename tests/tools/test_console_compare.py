@@ -146,7 +146,10 @@ def test_missing_trace_says_why(page, server, code):
 
 
 def test_view_says_that_it_is_empty_loads_or_failed(page, server):
+    # Otherwise the page loads the view again once it has the stream.
+    page.route("**/api/events", lambda route: route.abort())
     page.goto(f"{server.url}/#/compare")
+    page.reload()
     expect(page.get_by_role("heading", name="There is no trace yet")).to_be_visible()
     two(server)
     held = []
@@ -154,8 +157,6 @@ def test_view_says_that_it_is_empty_loads_or_failed(page, server):
     def hold(route):
         held.append(route)
 
-    # Otherwise the page loads the view again once it has the stream.
-    page.route("**/api/events", lambda route: route.abort())
     page.route("**/api/comparison?*", hold)
     visit(page, server)
     expect(page.get_by_text("Loading …")).to_be_visible()
