@@ -18,6 +18,8 @@ SETTINGS = {
     "SECRET_ARN": "local",
     "COGNITO_USER_POOL_ID": "us-east-1_local",
     "COGNITO_CLIENT_ID": "local",
+    "ALLOWED_ORIGINS": "http://localhost:3000",
+    "BROWSER_TRACES": "on",
 }
 
 
