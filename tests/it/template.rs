@@ -231,7 +231,7 @@ fn template_requires_a_token_where_the_router_does() {
     });
     // `ANY` has no authorizer: the router answers preflights, HEAD and unsupported methods.
     let any = ROUTES.iter().map(|route| ("ANY", shape(route.path), None));
-    // Its throttle needs a method of its own.
+    // Its throttle needs a separate method.
     let any = any.chain([("POST", "/v1/traces".to_owned(), None)]);
     let users = ROUTES.iter().filter(|route| route.access == Access::SignedIn);
     let users: BTreeSet<_> = users.map(|route| (route.method, shape(route.path), Some("UserPool"))).collect();

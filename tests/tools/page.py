@@ -1,8 +1,20 @@
 """What the tests of Cruddur's page do in the browser."""
 
+import contextlib
 import re
 
+from local_server import local_server
 from playwright.sync_api import expect
+from processes import free_port
+
+
+@contextlib.contextmanager
+def server_with_console():
+    """Yields a local server whose `console` is the URL of its console."""
+    port = free_port()
+    with local_server("--console-port", str(port)) as server:
+        server.console = f"http://127.0.0.1:{port}"
+        yield server
 
 
 def sign_in(page, name="Andrew Brown"):

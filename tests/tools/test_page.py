@@ -7,9 +7,9 @@ import urllib.request
 import pytest
 from console import DESKTOP, PHONE, context_of, violations
 from local_server import get, local_server
-from page import done, is_as_wide_as_the_window, posts, sign_in, sign_out, tab_to, trace_of, write
+from page import done, is_as_wide_as_the_window, posts, server_with_console, sign_in, sign_out, tab_to, trace_of, write
 from playwright.sync_api import expect
-from processes import free_port, wait_for
+from processes import wait_for
 
 expect.set_options(timeout=60_000)
 
@@ -38,9 +38,7 @@ VIEWS = [
 
 @pytest.fixture(name="server", scope="module")
 def running_server():
-    port = free_port()
-    with local_server("--console-port", str(port)) as server:
-        server.console = f"http://127.0.0.1:{port}"
+    with server_with_console() as server:
         yield server
 
 

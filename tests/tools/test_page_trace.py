@@ -5,10 +5,9 @@ import re
 
 import pytest
 from console import api, context_of
-from local_server import local_server
-from page import done, posts, sign_in, trace_of, write
+from page import done, posts, server_with_console, sign_in, trace_of, write
 from playwright.sync_api import expect
-from processes import free_port, wait_for
+from processes import wait_for
 
 expect.set_options(timeout=60_000)
 
@@ -60,9 +59,7 @@ document.dispatchEvent(new Event("visibilitychange"));
 
 @pytest.fixture(name="server", scope="module")
 def running_server():
-    port = free_port()
-    with local_server("--console-port", str(port)) as server:
-        server.console = f"http://127.0.0.1:{port}"
+    with server_with_console() as server:
         yield server
 
 

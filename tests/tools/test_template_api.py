@@ -160,7 +160,7 @@ def test_stage_throttles_every_method(body, stage):
 def test_access_log_has_ids_and_nothing_private(stage):
     fields = json.loads(stage["AccessLogSetting"]["Format"])
     assert (fields["request_id"], fields["xray_trace_id"]) == ("$context.requestId", "$context.xrayTraceId")
-    # Lambda's own status tells a failed invocation from a failure that the function reports.
+    # Lambda's own status distinguishes a failed invocation from a failure that the function reports.
     statuses = (fields["integration_status"], fields["lambda_status"])
     assert statuses == ("$context.integration.status", "$context.integration.integrationStatus")
     # Paths contain handles, and queries contain search terms.

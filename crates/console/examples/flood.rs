@@ -240,7 +240,7 @@ fn number(key: &str, value: i64) -> KeyValue {
     pair(key, AnyKind::IntValue(value))
 }
 
-/// A console in a process of its own.
+/// A console in a separate process.
 struct Running {
     child: Child,
     address: SocketAddr,

@@ -8,7 +8,7 @@ import { short, timeTicks } from "./heatmap.js";
 
 const WIDTH = 600;
 const HEIGHT = 120;
-// More lines cannot be told apart.
+// More lines are hard to distinguish.
 export const MOST_LINES = 6;
 
 /** A line of a chart. @typedef {{ name: string, tint: string, value: (point: Measures) => number, points: Group["series"] }} Line */

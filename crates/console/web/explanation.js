@@ -13,7 +13,7 @@ import { clock, duration, number, plural, timestamp } from "./format.js";
 const SHOWN = 2;
 
 /**
- * `light` is told at which value the reader points; `filter` adds a filter.
+ * `light` highlights the cells of a value; `filter` adds a filter.
  * @typedef {{ light: (key: string, operator: Operator, value: string | null) => void, dark: () => void, filter: (text: string) => void, zoom: () => void, clear: () => void, slowest: (() => void) | null }} Acts
  */
 
@@ -65,7 +65,7 @@ export class Explanation {
         ? h("ol", { class: "plain explain-list" }, ...data.fields.map((field) => this.#field(field, data, unit)))
         : h("p", { class: "muted explain-none" }, data.selected === 0 ? "Nothing is in this region any more. Newer traces took its place, or a filter leaves it out."
           : data.rest === 0 ? "Everything is selected, so there is nothing to compare with."
-            : "No field differs by more than chance. A larger region may tell more."),
+            : "No field differs by more than chance. Select a larger region."),
       data.examples.length > 0 && h("div", { class: "explain-examples" }, h("h3", {}, data.examples.length < data.selected ? `Slowest ${data.examples.length} of the selection` : "The selection"),
         h("ul", { class: "plain", "aria-label": "Example traces" }, ...data.examples.map((example) => this.#example(example, data.typical)))));
   }

@@ -8,7 +8,7 @@ import { announce, button, copy, fill, h, icon } from "./dom.js";
 import { setUp } from "./empty.js";
 import { Explanation } from "./explanation.js";
 import { failure } from "./fetched.js";
-import { fieldFilter, filterQuery, FILTERS, parseFilter } from "./filters.js";
+import { fieldFilter, filterQuery, FILTER_SYNTAX, FILTERS, parseFilter } from "./filters.js";
 import { clock, duration, number, parseDuration, plural, timestamp } from "./format.js";
 import { HeatMap, short } from "./heatmap.js";
 import { settings } from "./settings.js";
@@ -140,15 +140,7 @@ export class ExploreView {
     { keys: ["y"], label: "Copy the link to this view", act: () => void copy(location.href, "Copied the link") },
   ];
 
-  /** @type {[string, string][]} */
-  syntax = [
-    ["text", "in any name, id, attribute, event or log line"],
-    ["key=value", "a span has this value"],
-    ["key!=value", "no span has this value"],
-    ["key>5, key<5", "compared as numbers"],
-    ["key=*", "a span has the attribute"],
-    ["!key", "no span has the attribute"],
-  ];
+  syntax = FILTER_SYNTAX;
 
   update() {
     const { path, params } = address();

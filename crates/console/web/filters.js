@@ -5,6 +5,16 @@ import { parseDuration } from "./format.js";
 // Names of health checks in the route or the path.
 const HEALTH = ["http.route!=/health", "http.route!=/healthz", "http.route!=/api/health-check", "http.route!=/health-check"];
 
+/** What the search field accepts, for the help. @type {[string, string][]} */
+export const FILTER_SYNTAX = [
+  ["text", "in any name, id, attribute, event or log line"],
+  ["key=value", "a span has this value"],
+  ["key!=value", "no span has this value"],
+  ["key>5, key<5", "compared as numbers"],
+  ["key=*", "a span has the attribute"],
+  ["!key", "no span has the attribute"],
+];
+
 /** The parameters of the address that filter. */
 export const FILTERS = ["q", "filter", "error", "min", "max", "hide"];
 

@@ -5,7 +5,7 @@ import { onStream, Refused, request } from "./api.js";
 import { color } from "./colors.js";
 import { announce, button, fill, h, icon } from "./dom.js";
 import { setUp } from "./empty.js";
-import { filterQuery, FILTERS, parseFilter } from "./filters.js";
+import { filterQuery, FILTER_SYNTAX, FILTERS, parseFilter } from "./filters.js";
 import { clock, day, dollars, duration, isError, number, parseDuration, plural, statusName, timestamp, traceId } from "./format.js";
 import { openDialog } from "./keys.js";
 import { settings } from "./settings.js";
@@ -125,12 +125,7 @@ export class TracesView {
 
   /** @type {[string, string][]} */
   syntax = [
-    ["text", "in any name, id, attribute, event or log line"],
-    ["key=value", "a span has this value"],
-    ["key!=value", "no span has this value"],
-    ["key>5, key<5", "compared as numbers"],
-    ["key=*", "a span has the attribute"],
-    ["!key", "no span has the attribute"],
+    ...FILTER_SYNTAX,
     ["trace id", "opens the trace, in W3C or X-Ray form"],
   ];
 

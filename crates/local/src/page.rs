@@ -83,7 +83,7 @@ impl Page {
     }
 }
 
-/// Returns whether the page may have a file at `path`. It has no folders, so no path of the API is one of its own.
+/// Returns whether the page may have a file at `path`. The page has no folders, so it contains no path of the API.
 pub fn is_page(path: &str) -> bool {
     match path.strip_prefix('/') {
         Some("" | SETTINGS) => true,

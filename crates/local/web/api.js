@@ -5,7 +5,7 @@ import { settings } from "./settings.js";
 
 /** @import { Action } from "./actions.js" */
 
-/** A request that failed, with what the user may be told. */
+/** A request that failed, with a message for the user. */
 export class Failure extends Error {
   /** @param {{ title: string, detail: string, status?: number, codes?: string[], trace?: string | null }} values */
   constructor({ title, detail, status = 0, codes = [], trace = null }) {

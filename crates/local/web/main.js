@@ -71,7 +71,7 @@ let abort = new AbortController();
 /** The user whose count of notifications is known. @type {string | null} */
 let counted = null;
 
-/** Shows the view of the address in an action of its own, or in the page load. @param {Span} [pageLoad] */
+/** Shows the view of the address as a separate action, or as part of the page load. @param {Span} [pageLoad] */
 async function show(pageLoad) {
   abort.abort();
   abort = new AbortController();

@@ -382,7 +382,7 @@ impl<'a> Field<'a> {
             let difference = |value: &RankedValue| (value.selected - value.rest).abs();
             descending(one.score, other.score)
                 .then_with(|| descending(difference(one), difference(other)))
-                // What the selection has is told before what it lacks.
+                // Values of the selection come before values of the rest.
                 .then_with(|| (one.typical_of == Part::Rest).cmp(&(other.typical_of == Part::Rest)))
                 .then_with(|| one.value.cmp(&other.value))
         });
