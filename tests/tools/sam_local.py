@@ -1,7 +1,7 @@
 """Runs the built functions in Lambda's image behind `sam local start-api`, until Ctrl-C.
 
-The functions use the DynamoDB and the user pool of the local server, and send their traces to a console on Docker's
-bridge. While this command runs, `sam local invoke` works in another terminal without options.
+The page of the local server calls this API. The functions use the DynamoDB and the user pool of the local server, and
+send their traces to a console on Docker's bridge. While this command runs, `sam local invoke` works in another terminal without options.
 """
 
 import argparse
@@ -23,6 +23,7 @@ FOLDER = Path(".aws-sam/local")
 TEXT = """
 Cruddur runs in Lambda's image. The users are andrewbrown, altbrown, bayko, londo, worf and garek.
 
+  Page       http://127.0.0.1:{local_port}
   API        http://127.0.0.1:{port}
   Traces     {console}/
   Sign-in    http://127.0.0.1:{local_port}/local/sign-in
@@ -48,7 +49,7 @@ def main():
     with contextlib.suppress(KeyboardInterrupt), docker_engine(), base_image():
         bridge = bridge_address()
         with console(bridge, options.console_port) as url, local_server(options, bridge, url):
-            configure(options.built, {8000: options.dynamodb_port, 4318: url.rpartition(":")[2]})
+            configure(options, {8000: options.dynamodb_port, 4318: url.rpartition(":")[2]})
             run_api(options, url)
 
 
@@ -69,16 +70,20 @@ def arguments():
     return parser.parse_args()
 
 
-def configure(built, ports):
+def configure(options, ports):
     """Writes the built template, with the architecture of the build, and the variables of the functions.
 
     `ports` replaces the ports in the file of variables.
     """
+    built, page = options.built, options.local_port
     template = yaml_parse((built / "template.yaml").read_text())
     template["Parameters"]["Architecture"]["Default"] = built.name
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = str((built / resource["Properties"]["CodeUri"]).absolute())
+    template["Parameters"]["AllowedOrigins"]["Default"] = f"http://localhost:{page},http://127.0.0.1:{page}"
+    # `sam local start-api` does not adopt the trace id of the page, as API Gateway does.
+    template["Globals"]["Function"]["Environment"]["Variables"]["LAMBDA_SPANS_CONTEXT"] = "caller"
     variables = Path("env.local.json").read_text()
     for usual, port in ports.items():
         variables = variables.replace(f":{usual}", f":{port}")
@@ -134,7 +139,10 @@ def local_server(options, bridge, url):
             options.data_dir,
             "--bridge",
             bridge,
-            "--no-console",
+            "--console-url",
+            url,
+            "--page-api",
+            f"http://127.0.0.1:{options.port}",
         ],
         env=os.environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": url},
         stdout=subprocess.DEVNULL,

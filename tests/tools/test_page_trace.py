@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from console import api, context_of
@@ -50,6 +51,9 @@ async (failure) => {
   return requests;
 }
 """
+
+# The type of a column in Honeycomb, and the field of a value in OTLP.
+VALUES = {"string": "stringValue", "integer": "intValue", "float": "doubleValue", "boolean": "boolValue"}
 
 HIDE = """
 Object.defineProperty(document, "visibilityState", { value: "hidden" });
@@ -175,6 +179,15 @@ def test_page_load_has_timing_and_web_vitals(observed):
     assert 0 < found["navigation.ttfb_ms"] <= found["navigation.dom_interactive_ms"] <= found["navigation.load_ms"]
     assert found["web_vitals.lcp_ms"] > 0
     assert 0 <= found["web_vitals.cls"] < 0.1
+
+
+def test_attributes_are_columns_in_honeycomb(observed):
+    _, _, spans = observed
+    columns = json.loads(Path("operate/honeycomb.json").read_text())["columns"]
+    types = {column["name"]: VALUES[column["type"]] for column in columns if "cruddur-web" in column["datasets"]}
+    for span in spans.values():
+        for one in span["attributes"]:
+            assert list(one["value"]) == [types[one["key"]]], one
 
 
 def test_spans_contain_nothing_private(observed):

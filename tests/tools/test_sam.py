@@ -10,10 +10,15 @@ from types import SimpleNamespace
 
 import pytest
 from answers import ANSWERS, HELLO, SHOWN, TRIGGERED, api_events, proxy_response, simplified, trigger_events
-from console import api
+from console import api, context_of
 from engine import bridge_address, containers
 from local_server import access_token, has_demo_data
+from page import posts, sign_in, trace_of, write
+from playwright.sync_api import expect
 from processes import free_port, listens, run, wait_for, wait_until
+
+# Each request starts a container.
+expect.set_options(timeout=120_000)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +54,7 @@ def sam_local(engine, built, tmp_path_factory, show_if_failed):
         yield SimpleNamespace(
             process=process,
             api=f"http://127.0.0.1:{port}",
+            page=local,
             console=f"http://{bridge_address()}:{console_port}",
             token=token,
             output=log_path.read_text,
@@ -117,6 +123,20 @@ def test_local_user_posts_and_sees_the_trace(sam_local):
     assert headers["x-trace-id"] in sam_local.output()
 
 
+def test_page_posts_through_the_functions(sam_local, chromium):
+    with context_of(chromium) as open_page:
+        page = open_page(sam_local.page)
+        sign_in(page)
+        write(page, "Through sam local")
+        trace, link = trace_of(page, "post")
+        assert link.get_attribute("href") == f"{sam_local.console}/#/trace/{trace}"
+        page.reload()
+        expect(posts(page).filter(has_text="Through sam local")).to_be_visible()
+    # The spans of the page and of the function are one trace.
+    wait_for(lambda: services(sam_local.console, trace) == {"cruddur-api", "cruddur-web"})
+    assert services(sam_local.console, trace) == {"cruddur-api", "cruddur-web"}
+
+
 def test_ctrl_c_stops_sam_local_and_its_containers(sam_local, built):
     sam_local.process.send_signal(signal.SIGINT)
     assert sam_local.process.wait(timeout=120) == 0
@@ -126,6 +146,10 @@ def test_ctrl_c_stops_sam_local_and_its_containers(sam_local, built):
 def listed(console):
     """Returns the ids of the newest traces."""
     return [trace["id"] for trace in api(console, "traces?limit=1000")["traces"]]
+
+
+def services(console, trace):
+    return {name for found in api(console, "traces?limit=1000")["traces"] if found["id"] == trace for name in found["services"]}
 
 
 def invoke(function, event):

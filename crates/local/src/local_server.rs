@@ -134,7 +134,7 @@ impl LocalServer {
         let router = rebinding::guard(router, address, &options.allow_origin, rebinding::is_local);
         let router = spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone()));
         // Not traced: the files of the page would hide the requests of the API in the console.
-        let router = Page::new(options.compat, console).add_to(router);
+        let router = Page::new(options.compat, options.page_api.as_deref(), console).add_to(router);
         let router = rebinding::guard(router, address, &options.allow_origin, page::is_page);
         let router = overload::limit(router, overload::running(), overload::WAITING, &options.allow_origin);
         let router = router.layer(map_response(forbid_storing));

@@ -55,12 +55,12 @@ fn main() -> ExitCode {
 
 async fn run(options: Options) -> Result<(), RunError> {
     // Starts before tracing, which sends to its addresses.
-    let console = match options.no_console {
+    let console = match options.no_console || options.console_url.is_some() {
         true => None,
         false => Some(Console::start(console_options(&options)).await?),
     };
     let spans = Spans::install(settings(&options, console.as_ref()))?;
-    let url = console.as_ref().map(Console::url);
+    let url = console.as_ref().map(Console::url).or_else(|| options.console_url.clone());
     let server = LocalServer::start(&options, Clock::system(), Some(&spans), url.as_deref()).await?;
     // Before the text that asks for Ctrl-C.
     let stop_requested = lambda_console::stop_requested().map_err(RunError::Signal)?;

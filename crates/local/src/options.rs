@@ -33,6 +33,14 @@ pub struct Options {
     #[arg(long)]
     pub no_console: bool,
 
+    /// Link the page to this console instead of starting one
+    #[arg(long, value_name = "URL", value_parser = origin, conflicts_with = "console_port")]
+    pub console_url: Option<String>,
+
+    /// API that the page calls instead of this server, such as http://127.0.0.1:3001 of `sam local start-api`
+    #[arg(long, value_name = "URL", value_parser = origin)]
+    pub page_api: Option<String>,
+
     /// Print each trace as a tree instead of one line per request
     #[arg(long)]
     pub trace_tree: bool,
@@ -57,6 +65,8 @@ impl Options {
             bridge: None,
             console_port: 0,
             no_console: true,
+            console_url: None,
+            page_api: None,
             trace_tree: false,
             compat: None,
             allow_origin,

@@ -26,27 +26,27 @@ const INDEX: &str = "index.html";
 /// The page reads its settings from this file, which a static host stores and the local server writes.
 const SETTINGS: &str = "settings.json";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-);
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
 
 /// The page and what it needs to know about this server.
 #[derive(Debug)]
 pub struct Page {
     settings: String,
     links: String,
+    policy: HeaderValue,
     folder: Option<PathBuf>,
 }
 
 impl Page {
-    /// Returns the page of a server for `client`, with links into the console at the URL `console`.
-    pub fn new(client: Option<LegacyClient>, console: Option<&str>) -> Self {
+    /// Returns the page of a server for `client`, with links into the console at the URL `console`. The page calls the API
+    /// of the origin `api`, or that of its server.
+    pub fn new(client: Option<LegacyClient>, api: Option<&str>, console: Option<&str>) -> Self {
         let sign_in = match client {
             Some(LegacyClient::Week2) => json!({ "kind": "fixed", "user": user(&ANDREW) }),
             None => json!({ "kind": "local", "path": sign_in::PATH, "users": USERS.each_ref().map(user) }),
         };
-        let settings = json!({ "api": "", "traces": "/v1/traces", "console": console, "sign_in": sign_in });
+        let settings = json!({ "api": api.unwrap_or(""), "traces": "/v1/traces", "console": console, "sign_in": sign_in });
         let links = json!({
             "page": "/",
             "description": "/api/openapi.json",
@@ -55,8 +55,11 @@ impl Page {
             "sign_in": sign_in::PATH,
             "console": console,
         });
+        let policy = api.map_or_else(|| POLICY.to_owned(), |api| format!("{POLICY} {api}"));
+        // An origin contains only characters that are valid in a header.
+        let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static(POLICY));
         let folder = cfg!(debug_assertions).then(|| PathBuf::from(SOURCE));
-        Self { settings: settings.to_string(), links: links.to_string(), folder }
+        Self { settings: settings.to_string(), links: links.to_string(), policy, folder }
     }
 
     /// Adds the page to `router`, which answers all requests that are not for one of its files.
@@ -98,17 +101,17 @@ async fn serve(State(page): State<Arc<Page>>, request: Request, next: Next) -> R
         _ => None,
     };
     match found {
-        Some((content_type, content)) => response(content_type, content.into_owned()),
+        Some((content_type, content)) => response(content_type, page.policy.clone(), content.into_owned()),
         None => next.run(request).await,
     }
 }
 
-fn response(content_type: HeaderValue, content: Vec<u8>) -> Response {
+fn response(content_type: HeaderValue, policy: HeaderValue, content: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(content));
     let headers = response.headers_mut();
     for (name, value) in [
         (CONTENT_TYPE, content_type),
-        (CONTENT_SECURITY_POLICY, POLICY),
+        (CONTENT_SECURITY_POLICY, policy),
         // Another version may run at the same address tomorrow.
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (VARY, HeaderValue::from_static("accept")),
@@ -159,7 +162,7 @@ mod tests {
     const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
     fn router(console: Option<&str>) -> Router {
-        Page::new(None, console).add_to(Router::new().fallback(async || "the API"))
+        Page::new(None, None, console).add_to(Router::new().fallback(async || "the API"))
     }
 
     async fn send(router: Router, method: &str, path: &str, accept: Option<&str>) -> (HeaderMap, String) {
@@ -236,8 +239,18 @@ mod tests {
         let settings: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&settings["console"], &settings["sign_in"]["kind"]), (&json!(url), &json!("local")));
         assert_eq!(settings["sign_in"]["users"][0], json!({ "handle": "andrewbrown", "display_name": "Andrew Brown" }));
-        let fixed: Value = serde_json::from_str(&Page::new(Some(LegacyClient::Week2), None).settings).unwrap();
+        let fixed: Value = serde_json::from_str(&Page::new(Some(LegacyClient::Week2), None, None).settings).unwrap();
         assert_eq!((&fixed["console"], &fixed["sign_in"]["user"]["handle"]), (&Value::Null, &json!("andrewbrown")));
+    }
+
+    #[tokio::test]
+    async fn page_of_another_api_may_call_it() {
+        let page = Page::new(None, Some("http://127.0.0.1:3001"), None);
+        let (headers, text) = send(page.add_to(Router::new()), "GET", "/settings.json", None).await;
+        let settings: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(settings["api"], "http://127.0.0.1:3001");
+        let policy = headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.ends_with("; connect-src 'self' http://127.0.0.1:3001"), "{policy}");
     }
 
     #[test]
@@ -252,7 +265,7 @@ mod tests {
 
     #[test]
     fn all_files_are_embedded() {
-        let page = Page { folder: None, ..Page::new(None, None) };
+        let page = Page { folder: None, ..Page::new(None, None, None) };
         for name in [INDEX, "main.js", "tracing.js", "style.css", "icon.svg"] {
             assert!(page.read(name).is_some(), "{name}");
         }

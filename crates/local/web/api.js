@@ -48,13 +48,15 @@ const CODES = {
  */
 export async function request(action, method, template, { path = {}, query, body, key, signal } = {}) {
   const filled = template.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(path[name] ?? ""));
-  const url = `${settings.api}${filled}${query?.size ? `?${query}` : ""}`;
+  // The sign-in of the local server is the page's own, whichever API the page calls.
+  const isApi = template.startsWith("/api/");
+  const url = `${isApi ? settings.api : ""}${filled}${query?.size ? `?${query}` : ""}`;
   const span = action.span.child(`${method} ${template}`, "client", {
     "http.request.method": method,
     "url.template": template,
     "server.address": new URL(url, document.baseURI).hostname,
   });
-  const token = template.startsWith("/api/") ? accessToken() : null;
+  const token = isApi ? accessToken() : null;
   const headers = {
     accept: "application/json, application/problem+json",
     ...(body && { "content-type": "application/json" }),

@@ -2,7 +2,7 @@
 
 /** @typedef {{ handle: string, display_name: string }} User */
 /**
- * `local` lists the demo users of the local server, `cognito` has the hosted sign-in of a user pool, and with `fixed`
+ * `local` lists the demo users of the local server that hosts the page, `cognito` has the hosted sign-in of a user pool, and with `fixed`
  * every request acts as one user.
  * @typedef {{ kind: "local", path: string, users: User[] } | { kind: "cognito", domain: string, client_id: string } | { kind: "fixed", user: User }} SignIn
  */
