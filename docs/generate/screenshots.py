@@ -16,11 +16,13 @@ from pathlib import Path
 
 from console import answers, browser
 from local_server import PROGRAM, access_token, get, has_demo_data, is_healthy
-from page import done, posts, sign_in
+from page import done, posts, sign_in, trace_of
 from page import write as write_post
 from processes import free_port, wait_for, wait_until
 
 FOLDER = Path("docs/traces")
+# The end of a file's name.
+THEMES = {"light": "", "dark": "-dark"}
 SIZE = {"width": 1200, "height": 720}
 MOST_BYTES = 400_000
 READS = ["home", "notifications", "@bayko", "search?term=cloud", "@nobody", "home", "home"]
@@ -36,31 +38,36 @@ def main():
         home = newest(kept, lambda one: one["route"] == "/api/activities/home" and one["state"] == "complete")
         post = newest(kept, lambda one: one["method"] == "POST" and one["route"] == "/api/activities") or home
         span = slowest(console, home["id"])
-        for theme in ("light", "dark"):
-            context = chromium.new_context(viewport=SIZE, color_scheme=theme, device_scale_factor=2, timezone_id="UTC")
-            page = context.new_page()
-            # The README shows this one in the theme of its reader.
-            views = [("trace", f"#/trace/{home['id']}?span={span}", ".details")]
-            if theme == "light":
-                views += [
-                    ("post", f"#/trace/{post['id']}", ".row"),
-                    ("xray", f"#/trace/{home['id']}?tab=xray", ".map"),
-                    ("honeycomb", f"#/trace/{home['id']}?tab=honeycomb", ".wide-table"),
-                    ("sides", f"#/trace/{home['id']}?tab=sides", ".sides-table"),
-                    ("explore", f"#/explore?by=http.route&sort=p95&sel=--{median(kept)}-", ".explain-head"),
-                    ("compare", "#/compare?a={}&b={}".format(*fastest_and_slowest(kept)), ".compared"),
-                ]
-            for name, place, ready in views:
-                page.goto(f"{console}/{place}")
-                page.locator(ready).first.wait_for()
-                suffix = "-dark" if theme == "dark" else ""
-                write(FOLDER / f"console-{name}{suffix}.png", page.screenshot(animations="disabled"))
-            context.close()
-        take_page(chromium, api)
+        views = [
+            ("trace", f"#/trace/{home['id']}?span={span}", ".details"),
+            ("post", f"#/trace/{post['id']}", ".row"),
+            ("xray", f"#/trace/{home['id']}?tab=xray", ".map"),
+            ("honeycomb", f"#/trace/{home['id']}?tab=honeycomb", ".wide-table"),
+            ("sides", f"#/trace/{home['id']}?tab=sides", ".sides-table"),
+            ("explore", f"#/explore?by=http.route&sort=p95&sel=--{median(kept)}-", ".explain-head"),
+            ("compare", "#/compare?a={}&b={}".format(*fastest_and_slowest(kept)), ".compared"),
+        ]
+        take_console(chromium, console, views)
+        post = take_page(chromium, api)
+        wait_for(lambda: has_spans_of_page(console, post))
+        # The README shows this one in the theme of its reader.
+        for theme in THEMES:
+            take_console(chromium, console, [("page", f"#/trace/{post}", ".row")], theme)
+
+
+def take_console(chromium, console, views, theme="light"):
+    """Writes screenshots of views, which have a name, a place, and an element that is visible at the end."""
+    context = chromium.new_context(viewport=SIZE, color_scheme=theme, device_scale_factor=2, timezone_id="UTC")
+    page = context.new_page()
+    for name, place, ready in views:
+        page.goto(f"{console}/{place}")
+        page.locator(ready).first.wait_for()
+        write(FOLDER / f"console-{name}{THEMES[theme]}.png", page.screenshot(animations="disabled"))
+    context.close()
 
 
 def take_page(chromium, api):
-    """Writes screenshots of Cruddur's page after some actions, in both themes."""
+    """Writes screenshots of Cruddur's page after some actions, in both themes. Returns the id of the trace of a post."""
     context = chromium.new_context(viewport=SIZE, device_scale_factor=2, timezone_id="UTC", locale="en-US")
     page = context.new_page()
     page.goto(api)
@@ -68,6 +75,7 @@ def take_page(chromium, api):
     page.reload()
     done(page, "page load")
     write_post(page, "Hello @worf, this will be forgotten in three hours.", "3-hours")
+    post, _ = trace_of(page, "post")
     posts(page).nth(1).get_by_role("button", name="Like").click()
     done(page, "like")
     page.get_by_role("link", name="Notifications").first.click()
@@ -75,11 +83,11 @@ def take_page(chromium, api):
     page.get_by_role("link", name="Home").first.click()
     done(page, "open home")
     page.mouse.move(0, 0)
-    for theme in ("light", "dark"):
+    for theme, suffix in THEMES.items():
         page.emulate_media(color_scheme=theme)
-        suffix = "-dark" if theme == "dark" else ""
         write(FOLDER / f"page{suffix}.png", page.screenshot(animations="disabled"))
     context.close()
+    return post
 
 
 @contextlib.contextmanager
@@ -114,6 +122,10 @@ def use(api):
 
 def traces(console):
     return get(f"{console}/api/traces?limit=100")["traces"]
+
+
+def has_spans_of_page(console, trace):
+    return any(one["id"] == trace and "cruddur-web" in one["services"] for one in traces(console))
 
 
 def newest(kept, wanted):
