@@ -11,7 +11,7 @@ from pathlib import Path
 
 import scale
 
-# Prices in US dollars: AWS, us-east-1, entered by hand on 2026-11-22.
+# Prices in US dollars: AWS, us-east-1, entered by hand on 2026-11-22; Cognito and WAF checked on 2026-11-28.
 TRACE = 5.00 / 1e6
 LOG_GIGABYTE = 0.50
 METRIC = 0.30
