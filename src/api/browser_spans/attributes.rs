@@ -3,42 +3,54 @@
 use lambda_spans::opentelemetry::{KeyValue, Value as SpanValue};
 use serde_json::{Map, Value};
 
-/// The maximum number of attributes of a span.
-const MAX: usize = 32;
-/// The maximum length of a key, in bytes.
-const MAX_KEY: usize = 64;
 /// The maximum length of a text, in bytes. Longer ones are cut.
 const MAX_TEXT: usize = 256;
 
-const WORDS: [&str; 15] = [
-    "app.action",
-    "app.outcome",
-    "app.page",
-    "error.type",
-    "exception.type",
-    "http.request.body.size",
-    "http.request.method",
-    "http.request.resend_count",
-    "http.response.body.size",
-    "http.response.status_code",
-    "network.protocol.name",
-    "network.protocol.version",
-    "server.address",
-    "server.port",
-    "url.scheme",
-];
-const PATHS: [&str; 3] = ["http.route", "url.path", "url.template"];
-/// Timings and web vitals, and properties of the browser.
-const PREFIXES: [&str; 3] = ["browser.", "navigation.", "web_vitals."];
-
-/// The form of a text.
+/// The form of a value.
 #[derive(Clone, Copy)]
 enum Form {
     /// Letters, digits and some punctuation.
     Word,
     /// An absolute path, without query and fragment.
     Path,
+    Integer,
+    /// A number that may have a fraction. Clients send one without a fraction as an integer.
+    Number,
 }
+
+/// A list instead of prefixes: each other key would become a column of the receiver, of which it has a limited number.
+const ALLOWED: [(&str, Form); 29] = [
+    ("app.action", Form::Word),
+    ("app.outcome", Form::Word),
+    ("app.page", Form::Word),
+    ("error.type", Form::Word),
+    (EXCEPTION_TYPE, Form::Word),
+    ("http.request.body.size", Form::Integer),
+    ("http.request.method", Form::Word),
+    ("http.request.resend_count", Form::Integer),
+    ("http.response.body.size", Form::Integer),
+    ("http.response.status_code", Form::Integer),
+    ("http.route", Form::Path),
+    ("navigation.dns_ms", Form::Number),
+    ("navigation.dom_content_loaded_ms", Form::Number),
+    ("navigation.dom_interactive_ms", Form::Number),
+    ("navigation.load_ms", Form::Number),
+    ("navigation.response_ms", Form::Number),
+    ("navigation.tcp_ms", Form::Number),
+    ("navigation.ttfb_ms", Form::Number),
+    ("navigation.type", Form::Word),
+    ("network.protocol.name", Form::Word),
+    ("network.protocol.version", Form::Word),
+    ("server.address", Form::Word),
+    ("server.port", Form::Integer),
+    ("url.path", Form::Path),
+    ("url.scheme", Form::Word),
+    ("url.template", Form::Path),
+    ("web_vitals.cls", Form::Number),
+    ("web_vitals.inp_ms", Form::Number),
+    ("web_vitals.lcp_ms", Form::Number),
+];
+pub(super) const EXCEPTION_TYPE: &str = "exception.type";
 
 /// The attributes that are kept, and the number of those that are not.
 #[derive(Default)]
@@ -53,60 +65,56 @@ impl Attributes {
         let mut attributes = Self::default();
         for attribute in list.and_then(Value::as_array).into_iter().flatten() {
             match parse(attribute) {
-                Some(attribute) if attributes.has_room_for(&attribute) => attributes.kept.push(attribute),
+                Some(attribute) if !attributes.contain(&attribute) => attributes.kept.push(attribute),
                 _ => attributes.dropped = attributes.dropped.saturating_add(1),
             }
         }
         attributes
     }
 
-    fn has_room_for(&self, attribute: &KeyValue) -> bool {
-        self.kept.len() < MAX && self.kept.iter().all(|known| known.key != attribute.key)
+    fn contain(&self, attribute: &KeyValue) -> bool {
+        self.kept.iter().any(|known| known.key == attribute.key)
     }
 }
 
 fn parse(attribute: &Value) -> Option<KeyValue> {
     let key = attribute.get("key")?.as_str()?;
-    let value = value(attribute.get("value")?.as_object()?, form(key)?)?;
-    Some(KeyValue::new(key.to_owned(), value))
-}
-
-fn form(key: &str) -> Option<Form> {
-    let is_key = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'.');
-    let is_allowed = || WORDS.contains(&key) || PREFIXES.iter().any(|prefix| key.starts_with(prefix));
-    if PATHS.contains(&key) {
-        Some(Form::Path)
-    } else if key.len() <= MAX_KEY && key.bytes().all(is_key) && is_allowed() {
-        Some(Form::Word)
-    } else {
-        None
-    }
+    let (key, form) = ALLOWED.into_iter().find(|(allowed, _)| *allowed == key)?;
+    Some(KeyValue::new(key, value(attribute.get("value")?.as_object()?, form)?))
 }
 
 fn value(value: &Map<String, Value>, form: Form) -> Option<SpanValue> {
     let (kind, value) = value.iter().next()?;
-    match (kind.as_str(), value) {
-        ("boolValue", Value::Bool(value)) => Some(SpanValue::Bool(*value)),
-        ("intValue", Value::String(digits)) => digits.parse().ok().map(SpanValue::I64),
-        ("intValue", Value::Number(number)) => number.as_i64().map(SpanValue::I64),
-        ("doubleValue", Value::Number(number)) => number.as_f64().map(SpanValue::F64),
-        ("stringValue", Value::String(value)) => text(value, form).map(|text| SpanValue::from(text.to_owned())),
+    match (form, kind.as_str(), value) {
+        (Form::Word, "stringValue", Value::String(text)) => word(text).map(|word| word.to_owned().into()),
+        (Form::Path, "stringValue", Value::String(text)) => path(text).map(|path| path.to_owned().into()),
+        (Form::Integer, "intValue", value) => integer(value).map(SpanValue::I64),
+        (Form::Number, "intValue", value) => number(integer(value)?),
+        (Form::Number, "doubleValue", Value::Number(number)) => number.as_f64().map(SpanValue::F64),
         _ => None,
     }
 }
 
-fn text(value: &str, form: Form) -> Option<&str> {
+/// Parses a 64-bit number, which is a string in OTLP's JSON form. Some clients send a number.
+fn integer(value: &Value) -> Option<i64> {
+    value.as_str().map_or_else(|| value.as_i64(), |digits| digits.parse().ok())
+}
+
+/// Returns the integer as a fraction, unless that would change it.
+fn number(integer: i64) -> Option<SpanValue> {
+    i32::try_from(integer).ok().map(|integer| SpanValue::F64(integer.into()))
+}
+
+fn word(text: &str) -> Option<&str> {
     let is_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '/' | '-' | ' ');
-    match form {
-        Form::Word => {
-            let word = beginning(value, MAX_TEXT);
-            word.chars().all(is_of_word).then_some(word)
-        }
-        Form::Path => {
-            let path = beginning(without_query(value), MAX_TEXT);
-            (path.starts_with('/') && !path.contains(char::is_control)).then_some(path)
-        }
-    }
+    let word = beginning(text, MAX_TEXT);
+    word.chars().all(is_of_word).then_some(word)
+}
+
+/// URLs encode all other characters.
+fn path(text: &str) -> Option<&str> {
+    let path = beginning(without_query(text), MAX_TEXT);
+    (path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())).then_some(path)
 }
 
 /// Returns the text before `?` or `#`.
@@ -134,12 +142,28 @@ mod tests {
     }
 
     #[test]
-    fn listed_keys_are_kept() {
-        let ok = Some("1".to_owned());
-        for key in WORDS.into_iter().chain(["navigation.dns_ms", "web_vitals.lcp_ms", "browser.mobile"]) {
-            assert_eq!(kept(key, &json!({ "intValue": "1" })), ok, "{key}");
+    fn listed_keys_are_kept_with_their_type() {
+        for (key, form) in ALLOWED {
+            let [word, path, integer, number] = [
+                json!({ "stringValue": "1" }),
+                json!({ "stringValue": "/1" }),
+                json!({ "intValue": "1" }),
+                json!({ "doubleValue": 0.5 }),
+            ]
+            .map(|value| kept(key, &value));
+            let one = || Some("1".to_owned());
+            let expected = match form {
+                Form::Word => [one(), Some("/1".to_owned()), None, None],
+                Form::Path => [None, Some("/1".to_owned()), None, None],
+                Form::Integer => [None, None, one(), None],
+                Form::Number => [None, None, one(), Some("0.5".to_owned())],
+            };
+            assert_eq!([word, path, integer, number], expected, "{key}");
         }
-        let long = format!("browser.{}", "x".repeat(57));
+    }
+
+    #[test]
+    fn other_keys_are_left_out() {
         for key in [
             "http.request.header.authorization",
             "url.full",
@@ -150,12 +174,15 @@ mod tests {
             "trace.trace_id",
             "name",
             "exception.message",
-            "browser.Mobile",
-            "browser.a b",
-            &long,
+            "browser.language",
+            "navigation.other",
+            "web_vitals.",
+            "App.page",
             "",
         ] {
-            assert_eq!(kept(key, &json!({ "intValue": "1" })), None, "{key}");
+            for value in [json!({ "intValue": "1" }), json!({ "stringValue": "/1" })] {
+                assert_eq!(kept(key, &value), None, "{key}");
+            }
         }
     }
 
@@ -164,8 +191,8 @@ mod tests {
         let path = |text: &str| kept("url.path", &json!({ "stringValue": text }));
         assert_eq!(path("/a/b?term=secret").as_deref(), Some("/a/b"));
         assert_eq!(path("/#/search/secret").as_deref(), Some("/"));
-        assert_eq!(path(&format!("/{}", "é".repeat(200))).map(|path| path.len()), Some(255));
-        for text in ["", "a/b", "https://x/?y", "/a\u{7}", "?secret"] {
+        assert_eq!(path(&format!("/{}", "x".repeat(400))).map(|path| path.len()), Some(256));
+        for text in ["", "a/b", "https://x/?y", "/a\u{7}", "/a b", "/é", "/a\u{202e}b", "?secret"] {
             assert_eq!(path(text), None, "{text}");
         }
     }
@@ -196,18 +223,15 @@ mod tests {
             json!({ "arrayValue": { "values": [{ "intValue": "1" }] } }),
             json!({ "kvlistValue": { "values": [] } }),
         ] {
-            assert_eq!(kept("app.page", &value), None, "{value}");
+            for key in ["app.page", "url.path", "server.port", "web_vitals.cls"] {
+                assert_eq!(kept(key, &value), None, "{key}: {value}");
+            }
         }
-        assert_eq!(kept("web_vitals.cls", &json!({ "doubleValue": 0.25 })).as_deref(), Some("0.25"));
-        assert_eq!(kept("browser.mobile", &json!({ "boolValue": true })).as_deref(), Some("true"));
+        assert_eq!(kept("web_vitals.cls", &json!({ "intValue": "9007199254740993" })), None);
     }
 
     #[test]
-    fn attributes_are_bounded_and_unique() {
-        let list: Vec<_> =
-            (0..40).map(|n| json!({ "key": format!("browser.k{n}"), "value": { "intValue": n } })).collect();
-        let attributes = Attributes::parse(Some(&json!(list)));
-        assert_eq!((attributes.kept.len(), attributes.dropped), (32, 8));
+    fn attributes_are_unique() {
         let twice = json!({ "key": "app.page", "value": { "stringValue": "x" } });
         let attributes = Attributes::parse(Some(&json!([twice, twice])));
         assert_eq!((attributes.kept.len(), attributes.dropped), (1, 1));

@@ -6,7 +6,7 @@ use lambda_spans::opentelemetry::trace::{Event, SpanId, SpanKind, TraceId};
 use lambda_spans::{ForwardedSpan, is_recent};
 use serde_json::{Map, Value};
 
-use super::attributes::{Attributes, without_query};
+use super::attributes::{Attributes, EXCEPTION_TYPE, without_query};
 
 /// The maximum length of a name, in bytes.
 const MAX_NAME: usize = 128;
@@ -15,11 +15,10 @@ const MAX_AGE: Duration = Duration::from_secs(3600);
 /// The clock of a browser may be this much ahead.
 const MAX_AHEAD: Duration = Duration::from_secs(300);
 const MAX_DURATION: Duration = Duration::from_secs(600);
-/// Receivers bill each event.
-const MAX_EVENTS: usize = 8;
+/// Receivers bill each event. A span that fails has one exception.
+const MAX_EVENTS: usize = 1;
 
 const EXCEPTION: &str = "exception";
-const EXCEPTION_TYPE: &str = "exception.type";
 const CLIENT: u64 = 3;
 const ERROR: u64 = 2;
 
@@ -74,7 +73,8 @@ fn time(value: &Value) -> Option<SystemTime> {
 
 fn name(value: &Value) -> Option<String> {
     let name = without_query(value.as_str()?).trim();
-    let is_valid = (1..=MAX_NAME).contains(&name.len()) && !name.contains(char::is_control);
+    let is_printable = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    let is_valid = (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_printable);
     is_valid.then(|| name.to_owned())
 }
 
@@ -236,6 +236,7 @@ mod tests {
             ("name", json!("")),
             ("name", json!("?secret")),
             ("name", json!("a\u{0}")),
+            ("name", json!("a\u{202e}")),
             ("name", json!("x".repeat(129))),
             ("name", json!({})),
         ] {
@@ -246,7 +247,7 @@ mod tests {
     #[test]
     fn events_are_bounded() {
         let many: Vec<_> = (0..20).map(|_| json!({ "name": "exception", "timeUnixNano": at(-1) })).collect();
-        assert_eq!(parsed(|span| span["events"] = json!(many)).unwrap().events.len(), 8);
+        assert_eq!(parsed(|span| span["events"] = json!(many)).unwrap().events.len(), 1);
     }
 
     proptest! {
