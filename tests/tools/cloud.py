@@ -49,6 +49,8 @@ def cloud(address, port):
                 env={
                     **found.environment,
                     "BIND_HOST": address,
+                    # The host in its URLs. The authorizers of API Gateway fetch the keys of a user pool there.
+                    "MINISTACK_HOST": address,
                     "GATEWAY_PORT": str(port),
                     "TMPDIR": folder,
                     "S3_DATA_DIR": f"{folder}/s3",

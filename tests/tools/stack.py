@@ -63,7 +63,7 @@ class Stack:
         """
         method, route_path = route.split()
         url = urlsplit(self.outputs["ApiUrl"])
-        headers["Host"] = f"{url.hostname.split('.')[0]}.execute-api.localhost"
+        headers["Host"] = f"{url.hostname.split('.')[0]}.execute-api.{self.aws.address}"
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if body is not None:
@@ -73,7 +73,9 @@ class Stack:
             response = connection.getresponse()
             text = response.read()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        self.note(headers.get("x-trace-id"), route, effects)
+        # API Gateway's own errors have this header. The function does not receive such a request.
+        if "x-amzn-errortype" not in headers:
+            self.note(headers.get("x-trace-id"), route, effects)
         return response.status, headers, json.loads(text) if text else None
 
     def note(self, trace_id, route, effects=frozenset()):
