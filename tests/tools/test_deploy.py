@@ -26,7 +26,6 @@ ORIGIN = "https://cruddur.example"
 # ministack does not support these.
 UNSUPPORTED = {
     "AWS::Budgets::Budget",
-    "AWS::WAFv2::WebACL",
     "AWS::WAFv2::WebACLAssociation",
     "AWS::XRay::Group",
     "AWS::XRay::SamplingRule",
