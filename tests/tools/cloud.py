@@ -58,8 +58,7 @@ def cloud(address, port):
                     # Without Docker, ministack runs functions without the Extensions API.
                     "LAMBDA_EXECUTOR": "docker",
                     "LAMBDA_STRICT": "1",
-                    # These would listen on all addresses.
-                    "SFTP_ENABLED": "0",
+                    # This would listen on all addresses.
                     "IOT_MTLS_ENABLED": "0",
                 },
             )
