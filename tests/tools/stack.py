@@ -9,7 +9,6 @@ from processes import run
 from samcli.yamlhelper import yaml_dump
 
 NAME = "cruddur"
-ALIAS = "live"
 
 
 class Stack:
@@ -29,7 +28,6 @@ class Stack:
         overrides = [f"{name}={value}" for name, value in parameters.items()]
         deployed = run("sam deploy --parameter-overrides", *overrides, cwd=self.folder, env=self.aws.environment)
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-        self._restore_aliases()
         return self.refresh()
 
     def refresh(self):
@@ -37,15 +35,6 @@ class Stack:
         (stack,) = self.aws.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         return stack["StackStatus"]
-
-    def _restore_aliases(self):
-        """Creates the aliases again. ministack loses the alias of a function when it changes the function."""
-        functions = self.aws.client("lambda")
-        for function in functions.list_functions()["Functions"]:
-            name = function["FunctionName"]
-            if not functions.list_aliases(FunctionName=name)["Aliases"]:
-                version = functions.list_versions_by_function(FunctionName=name)["Versions"][-1]["Version"]
-                functions.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
 
     def delete(self):
         """Deletes the stack by CloudFormation. `sam delete` needs responses that ministack does not give."""
