@@ -37,12 +37,9 @@ class Stack:
         return stack["StackStatus"]
 
     def delete(self):
-        """Deletes the stack by CloudFormation. `sam delete` needs responses that ministack does not give."""
-        formation = self.aws.client("cloudformation")
-        formation.delete_stack(StackName=NAME)
-        formation.get_waiter("stack_delete_complete").wait(
-            StackName=NAME, WaiterConfig={"Delay": 1, "MaxAttempts": 300}
-        )
+        """Deletes the stack and the files that `sam deploy` uploaded."""
+        deleted = run("sam delete --no-prompts", cwd=self.folder, env=self.aws.environment)
+        assert deleted.returncode == 0, deleted.stdout + deleted.stderr
 
     def request(self, route, *, token=None, body=None, effects=frozenset(), path=None, **headers):
         """Returns status, headers and body of the response to a request of `route`, such as `GET /api/messages`.
