@@ -49,6 +49,8 @@ def cloud(address, port):
                 env={
                     **found.environment,
                     "BIND_HOST": address,
+                    # The host in its URLs. The authorizers of API Gateway fetch the keys of a user pool there.
+                    "MINISTACK_HOST": address,
                     "GATEWAY_PORT": str(port),
                     "TMPDIR": folder,
                     "S3_DATA_DIR": f"{folder}/s3",
@@ -56,8 +58,7 @@ def cloud(address, port):
                     # Without Docker, ministack runs functions without the Extensions API.
                     "LAMBDA_EXECUTOR": "docker",
                     "LAMBDA_STRICT": "1",
-                    # These would listen on all addresses.
-                    "SFTP_ENABLED": "0",
+                    # This would listen on all addresses.
                     "IOT_MTLS_ENABLED": "0",
                 },
             )

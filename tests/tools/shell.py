@@ -7,13 +7,13 @@ from pathlib import Path
 
 _END = "=== end of block "
 _SECONDS = 600
-# Sends requests for API Gateway's host names to the emulator, which listens on the Docker bridge without TLS.
+# Sends requests for API Gateway's host names to the emulator, which uses its own address as domain and has no TLS.
 _PRELUDE = """
 trap 'failed=1; echo "FAILED: $BASH_COMMAND"' ERR
 curl() {{
     local argument arguments=() gateway='^https://([^.]+)\\.execute-api[^/]+'
     for argument; do
-        arguments+=("$(sed -E "s,$gateway,http://\\1.execute-api.localhost," <<< "$argument")")
+        arguments+=("$(sed -E "s,$gateway,http://\\1.execute-api.{address}," <<< "$argument")")
     done
     command curl --silent --connect-to ::{address} "${{arguments[@]}}"
 }}

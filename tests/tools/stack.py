@@ -9,7 +9,6 @@ from processes import run
 from samcli.yamlhelper import yaml_dump
 
 NAME = "cruddur"
-ALIAS = "live"
 
 
 class Stack:
@@ -29,7 +28,6 @@ class Stack:
         overrides = [f"{name}={value}" for name, value in parameters.items()]
         deployed = run("sam deploy --parameter-overrides", *overrides, cwd=self.folder, env=self.aws.environment)
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-        self._restore_aliases()
         return self.refresh()
 
     def refresh(self):
@@ -38,22 +36,10 @@ class Stack:
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         return stack["StackStatus"]
 
-    def _restore_aliases(self):
-        """Creates the aliases again. ministack loses the alias of a function when it changes the function."""
-        functions = self.aws.client("lambda")
-        for function in functions.list_functions()["Functions"]:
-            name = function["FunctionName"]
-            if not functions.list_aliases(FunctionName=name)["Aliases"]:
-                version = functions.list_versions_by_function(FunctionName=name)["Versions"][-1]["Version"]
-                functions.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
-
     def delete(self):
-        """Deletes the stack by CloudFormation. `sam delete` needs responses that ministack does not give."""
-        formation = self.aws.client("cloudformation")
-        formation.delete_stack(StackName=NAME)
-        formation.get_waiter("stack_delete_complete").wait(
-            StackName=NAME, WaiterConfig={"Delay": 1, "MaxAttempts": 300}
-        )
+        """Deletes the stack and the files that `sam deploy` uploaded."""
+        deleted = run("sam delete --no-prompts", cwd=self.folder, env=self.aws.environment)
+        assert deleted.returncode == 0, deleted.stdout + deleted.stderr
 
     def request(self, route, *, token=None, body=None, effects=frozenset(), path=None, **headers):
         """Returns status, headers and body of the response to a request of `route`, such as `GET /api/messages`.
@@ -63,7 +49,7 @@ class Stack:
         """
         method, route_path = route.split()
         url = urlsplit(self.outputs["ApiUrl"])
-        headers["Host"] = f"{url.hostname.split('.')[0]}.execute-api.localhost"
+        headers["Host"] = f"{url.hostname.split('.')[0]}.execute-api.{self.aws.address}"
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if body is not None:
@@ -73,7 +59,9 @@ class Stack:
             response = connection.getresponse()
             text = response.read()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        self.note(headers.get("x-trace-id"), route, effects)
+        # API Gateway's own errors have this header. The function does not receive such a request.
+        if "x-amzn-errortype" not in headers:
+            self.note(headers.get("x-trace-id"), route, effects)
         return response.status, headers, json.loads(text) if text else None
 
     def note(self, trace_id, route, effects=frozenset()):
