@@ -82,8 +82,12 @@ def configure(options, ports):
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = str((built / resource["Properties"]["CodeUri"]).absolute())
     template["Parameters"]["AllowedOrigins"]["Default"] = f"http://localhost:{page},http://127.0.0.1:{page}"
-    # `sam local start-api` does not adopt the trace id of the page, as API Gateway does.
-    template["Globals"]["Function"]["Environment"]["Variables"]["LAMBDA_SPANS_CONTEXT"] = "caller"
+    template["Globals"]["Function"]["Environment"]["Variables"] |= {
+        # `sam local start-api` does not adopt the trace id of the page, as API Gateway does.
+        "LAMBDA_SPANS_CONTEXT": "caller",
+        # The user looks at a trace before the next request would export its last spans.
+        "LAMBDA_SPANS_FLUSH": "end",
+    }
     variables = Path("env.local.json").read_text()
     for usual, port in ports.items():
         variables = variables.replace(f":{usual}", f":{port}")
