@@ -247,10 +247,15 @@ def test_error_links_to_its_trace_and_can_be_retried(page, server):
     expect(alert).to_have_count(0)
 
 
-def test_unreachable_api_is_reported(page):
+def test_unreachable_api_is_reported(page, server):
     page.route("**/api/**", lambda route: route.abort())
     page.reload()
-    expect(page.get_by_role("alert").get_by_role("heading")).to_have_text("The API does not answer")
+    alert = page.get_by_role("alert")
+    expect(alert.get_by_role("heading")).to_have_text("The API does not answer")
+    trace, _ = trace_of(page, "page load")
+    expect(alert.get_by_role("link", name="Trace of the failed request")).to_have_attribute(
+        "href", f"{server.console}/#/trace/{trace}"
+    )
 
 
 def test_rejected_post_keeps_its_text(page):

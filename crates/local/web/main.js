@@ -10,7 +10,7 @@ import { conversation, conversations, newConversation, notifications, profile, s
 import { currentUser, onSession, restoreSession, setUnread, signOut, unreadCount } from "./session.js";
 import { applyTheme, loadSettings, setTheme, settings, theme } from "./settings.js";
 import { empty, failed, traceLink } from "./states.js";
-import { browserEnvironment, navigationTiming, Tracer, WebVitals } from "./tracing.js";
+import { browserEnvironment, navigationTiming, receiver, Tracer, WebVitals } from "./tracing.js";
 
 /** @import { Action } from "./actions.js" */
 /** @import { Icon } from "./dom.js" */
@@ -197,24 +197,21 @@ const vitals = new WebVitals();
 
 async function start() {
   applyTheme();
-  // Before the settings are known, spans wait.
-  const environment = browserEnvironment(null);
-  const tracer = new Tracer({ ...environment, send: (body) => sender.send(body) });
-  let sender = environment;
+  const tracer = new Tracer(browserEnvironment());
   useTracer(tracer);
-  const pageLoad = tracer.start("page load", {}, performance.timeOrigin);
+  const pageLoad = tracer.start("page load", {}, tracer.now() - performance.now());
   observeFaults(tracer, pageLoad);
   try {
-    await loadSettings();
+    await loadSettings(pageLoad);
   } catch (error) {
     fill(main, h("h1", { class: "offscreen" }, "Cruddur"), failed(error, () => location.reload()));
     return;
   }
   if (settings.traces === null) tracer.disable();
-  else sender = browserEnvironment(settings.api + settings.traces);
+  else tracer.sendTo(receiver(settings.api + settings.traces));
   restoreSession();
-  if (settings.sign_in.kind === "cognito") signInFault = await returnFromSignIn(settings.sign_in);
-  if (signInFault) location.hash = "#/sign-in";
+  if (settings.sign_in.kind === "cognito") signInFault = await returnFromSignIn(settings.sign_in, pageLoad);
+  if (signInFault) history.replaceState(null, "", "#/sign-in");
   onActions(drawActions);
   drawActions();
   let user = currentUser()?.handle;
