@@ -5,7 +5,7 @@ import re
 
 from local_server import local_server
 from playwright.sync_api import expect
-from processes import free_port
+from processes import free_port, wait_for
 
 
 @contextlib.contextmanager
@@ -55,6 +55,18 @@ def trace_of(page, action):
     """Returns the trace id and the link of the last action with this name."""
     row = done(page, action)
     return row.get_attribute("data-trace"), row.get_by_role("link")
+
+
+def holding(page, url):
+    """Holds requests to `url`, and returns a function that returns the next one."""
+    held = []
+
+    def next_one():
+        wait_for(lambda: page.evaluate("1") and held)
+        return held.pop(0)
+
+    page.route(url, lambda route: held.append(route))
+    return next_one
 
 
 def is_as_wide_as_the_window(page):

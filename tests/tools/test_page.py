@@ -7,11 +7,22 @@ import urllib.request
 import pytest
 from console import DESKTOP, PHONE, context_of, violations
 from local_server import get, local_server
-from page import done, is_as_wide_as_the_window, posts, server_with_console, sign_in, sign_out, tab_to, trace_of, write
+from page import (
+    done,
+    holding,
+    is_as_wide_as_the_window,
+    posts,
+    server_with_console,
+    sign_in,
+    sign_out,
+    tab_to,
+    trace_of,
+    write,
+)
 from playwright.sync_api import expect
 from processes import wait_for
 
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=8_000)
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script><b>bold</b> javascript:alert(3)"
 PROBLEM = {
@@ -207,6 +218,26 @@ def test_conversation_begins_and_is_continued(page, server):
     expect(page.get_by_role("heading", level=1)).to_have_text("Alt Brown")
 
 
+def test_late_answer_does_not_leave_the_view(page, server):
+    visit(page, server, "sign-in")
+    answer = holding(page, "**/local/sign-in")
+    page.get_by_role("button", name="Garek").click()
+    search = page.get_by_role("navigation").get_by_role("link", name="Search")
+    search.click()
+    answer().continue_()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Search")
+    visit(page, server, "messages/new/worf")
+    answer = holding(page, "**/api/messages")
+    page.get_by_label("Message to @worf").fill("Sent while leaving")
+    page.get_by_role("button", name="Send").click()
+    search.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Search")
+    answer().continue_()
+    expect(done(page, "message")).to_have_class("done")
+    expect(page).to_have_url(f"{server.api}/#/search")
+
+
 def test_notifications_are_counted_and_marked_as_read(page, server):
     create(server, "worf", "A mention of @garek")
     garek = token(server, "garek")
@@ -230,6 +261,10 @@ def test_notifications_are_counted_and_marked_as_read(page, server):
 def fail(route):
     headers = {"content-type": "application/problem+json", "x-trace-id": TRACE}
     route.fulfill(status=503, headers=headers, body=json.dumps(PROBLEM))
+
+
+def reject_token(route):
+    route.fulfill(status=401, json={"title": "Unauthorized", "code": "bad_token"})
 
 
 def test_error_links_to_its_trace_and_can_be_retried(page, server):
@@ -279,7 +314,50 @@ def test_expired_session_asks_to_sign_in(page, server):
     page.goto(f"{server.api}/#/notifications")
     page.reload()
     expect(page.locator("main").get_by_role("link", name="Sign in")).to_be_visible()
-    assert page.evaluate("localStorage.getItem('cruddur-session')") is None
+    expect(page.locator("#to-sign-in")).to_be_visible()
+    expect(page.locator("#toast")).to_have_text("Your session has expired.")
+    page.reload()
+    expect(page.locator("#to-sign-in")).to_be_visible()
+
+
+def test_expired_session_keeps_the_text(page):
+    sign_in(page)
+    area, alert = page.get_by_label("New post"), page.get_by_role("alert")
+    area.fill("Written before the session expired")
+    page.route("**/api/activities", reject_token)
+    page.get_by_role("button", name="Post", exact=True).click()
+    expect(page.locator("#to-sign-in")).to_be_visible()
+    expect(area).to_have_value("Written before the session expired")
+    page.unroute("**/api/activities")
+    with page.expect_popup() as opened:
+        alert.get_by_role("link", name="Sign in").click()
+    opened.value.get_by_role("button", name="Andrew Brown").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    page.get_by_role("button", name="Post", exact=True).click()
+    expect(posts(page).filter(has_text="Written before the session expired")).to_be_visible()
+
+
+def test_sign_out_reaches_other_tabs(page, server):
+    sign_in(page)
+    other = page.context.new_page()
+    other.goto(f"{server.api}/#/messages")
+    expect(other.get_by_label("Handle of the user to write to")).to_be_visible()
+    sign_out(page)
+    expect(other.locator("#to-sign-in")).to_be_visible()
+    expect(other.get_by_label("Handle of the user to write to")).to_have_count(0)
+
+
+def test_late_rejection_keeps_the_next_session(page):
+    sign_in(page)
+    post = holding(page, "**/api/activities")
+    page.get_by_label("New post").fill("Rejected after the next sign-in")
+    page.get_by_role("button", name="Post", exact=True).click()
+    late = post()
+    sign_out(page)
+    sign_in(page, "Worf")
+    reject_token(late)
+    expect(done(page, "post")).to_have_class("failed")
+    expect(page.locator(".me-name")).to_contain_text("@worf")
 
 
 def test_views_of_a_user_ask_to_sign_in(page, server):

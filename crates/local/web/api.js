@@ -1,6 +1,6 @@
 // Requests to the API. Each is a client span of the action that sends it.
 
-import { accessToken, signOut } from "./session.js";
+import { accessToken, expire } from "./session.js";
 import { settings } from "./settings.js";
 import { fetchTraced } from "./tracing.js";
 
@@ -73,15 +73,15 @@ export async function request(action, method, template, { path = {}, query, body
   const trace = response.headers.get("x-trace-id");
   if (trace) action.answered(trace);
   if (!response.ok) {
-    const found = failure(response, text, token !== null);
+    const found = failure(response, text, token);
     found.trace ??= trace ?? begun();
     throw found;
   }
   return { data: text ? JSON.parse(text) : null, next: nextPage(response.headers), headers: response.headers };
 }
 
-/** @param {Response} response @param {string} text @param {boolean} signedIn */
-function failure(response, text, signedIn) {
+/** @param {Response} response @param {string} text @param {string | null} token */
+function failure(response, text, token) {
   /** @type {any} */
   let problem = {};
   try {
@@ -91,15 +91,15 @@ function failure(response, text, signedIn) {
   }
   const { status } = response;
   const values = { status, trace: problem.trace_id ?? ofGateway(problem.xray_trace_id) };
-  if (status === 401 && signedIn) {
-    signOut();
-    return new Failure({ ...values, title: "You are signed out", detail: "Your session has expired. Sign in again." });
+  if (status === 401) {
+    if (token) expire(token);
+    return new Failure({ ...values, title: "Sign in first", detail: token ? "Your session has expired." : "You are not signed in." });
   }
   const codes = Array.isArray(problem.codes) ? problem.codes : [];
   if (codes.length) {
     return new Failure({ ...values, codes, title: "This was not accepted", detail: codes.map((/** @type {string} */ code) => CODES[code] ?? code).join(" ") });
   }
-  const title = { 401: "Sign in first", 403: "This is not allowed", 404: "This does not exist", 503: "The server is busy" }[status];
+  const title = { 403: "This is not allowed", 404: "This does not exist", 503: "The server is busy" }[status];
   return new Failure({ ...values, title: title ?? problem.title ?? `Status ${status}`, detail: problem.detail ?? "The server sent no reason. Try again." });
 }
 

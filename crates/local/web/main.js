@@ -68,6 +68,8 @@ function signedOut() {
 const LONGEST_PAINT = 1000;
 
 let abort = new AbortController();
+/** The user for whom the view was created. @type {string | undefined} */
+let viewer;
 /** The user whose count of notifications is known. @type {string | null} */
 let counted = null;
 
@@ -77,6 +79,7 @@ async function show(pageLoad) {
   abort = new AbortController();
   const { signal } = abort;
   const { name, create } = route();
+  viewer = currentUser()?.handle;
   let view = create();
   if (view.signedIn && !currentUser()) view = signedOut();
   document.title = `${view.title} · Cruddur`;
@@ -214,15 +217,13 @@ async function start() {
   if (signInFault) history.replaceState(null, "", "#/sign-in");
   onActions(drawActions);
   drawActions();
-  let user = currentUser()?.handle;
-  onSession(() => {
+  onSession((change) => {
     drawSide();
-    const next = currentUser()?.handle;
-    if (next === user) return;
-    user = next;
-    counted = null;
-    // The sign-in goes home itself.
-    if (next === undefined) show();
+    const user = currentUser()?.handle;
+    if (!user) counted = null;
+    // The view stays, because the user may have written a text.
+    if (change === "expired") announce("Your session has expired.");
+    if (change === "user" || (change === "other tab" && user !== viewer)) show();
   });
   addEventListener("hashchange", () => show());
   document.getElementById("skip")?.addEventListener("click", () => main.focus());

@@ -222,7 +222,7 @@ export function newConversation(handle) {
     id: "new-message", label: `Message to @${handle}`, hint: `Message to @${handle}`, most: 1024, submit: "Send",
     async send(message, _ttl, key) {
       const { data } = await act({ name: "message", label: "Message" }, (action) => request(action, "POST", "/api/messages", { body: { message, handle }, key }));
-      location.replace(`#/messages/${data.message_group_uuid}`);
+      if (write.isConnected) location.replace(`#/messages/${data.message_group_uuid}`);
     },
   });
   return {
@@ -252,12 +252,11 @@ export function signInView(fault) {
   /** @param {string} path @param {User} user */
   async function choose(path, user) {
     try {
-      await act({ name: "sign in", label: "Sign in" }, async (action) => {
-        const { data } = await request(action, "POST", path, { body: { handle: user.handle } });
-        signIn(data.access_token, data.expires_in, user);
-      });
+      const { data } = await act({ name: "sign in", label: "Sign in" }, (action) => request(action, "POST", path, { body: { handle: user.handle } }));
+      // The new session shows the view of the address.
+      if (faults.isConnected) history.pushState(null, "", "#/");
+      signIn(data.access_token, data.expires_in, user);
       announce(`Signed in as ${user.display_name}.`);
-      location.hash = "#/";
     } catch (error) {
       fill(faults, failedLine(error));
     }

@@ -41,10 +41,12 @@ export function failed(error, retry) {
       trace && traceLink(trace, "Trace of the failed request")));
 }
 
-/** The same on one line, next to the control that failed. @param {unknown} error */
+/** The same on one line, next to the control that failed. The sign-in is in a new tab, so that the user's text stays. @param {unknown} error */
 export function failedLine(error) {
-  const { title, detail, trace } = described(error);
-  return h("p", { class: "failed-line", role: "alert" }, icon("alert"), h("span", {}, h("strong", {}, title), ": ", detail), trace && traceLink(trace, "Trace of the failed request"));
+  const { title, detail, trace, status } = described(error);
+  return h("p", { class: "failed-line", role: "alert" }, icon("alert"), h("span", {}, h("strong", {}, title), ": ", detail),
+    status === 401 && h("a", { href: "#/sign-in", target: "_blank" }, "Sign in (new tab)"),
+    trace && traceLink(trace, "Trace of the failed request"));
 }
 
 /**
