@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import urllib.request
 
 import pytest
@@ -169,6 +170,16 @@ def test_own_post_is_deleted_after_a_question(page):
     page.reload()
     expect(posts(page).first).to_be_visible()
     expect(posts(page).filter(has_text="Deleted in a moment")).to_have_count(0)
+
+
+def test_deletion_of_an_open_post_closes_its_replies(page, server):
+    sign_in(page)
+    visit(page, server, f"post/{create(server, 'andrewbrown', 'Deleted while it is open')}")
+    page.get_by_role("button", name="Delete this post").click()
+    page.get_by_role("button", name="Delete for good?").click()
+    expect(page.get_by_role("heading", name="You have deleted this post")).to_be_focused()
+    expect(page.get_by_role("textbox")).to_have_count(0)
+    expect(page.get_by_text("expired")).to_have_count(0)
 
 
 def test_profile_is_edited(page, server):
@@ -417,7 +428,7 @@ def test_post_expires_while_the_page_is_open(chromium, server):
         expect(posts(page).nth(1).locator(".left")).to_be_visible()
 
 
-def test_open_thread_is_forgotten_with_its_post(chromium, server):
+def test_open_thread_expires_with_its_post(chromium, server):
     uuid = create(server, "worf", "A thread for an hour", "1-hour")
     get(f"{server.api}/api/activities/{uuid}/reply", token(server, "garek"), {"message": "A reply for an hour"})
     with context_of(chromium) as open_page:
@@ -427,10 +438,61 @@ def test_open_thread_is_forgotten_with_its_post(chromium, server):
         sign_in(page)
         visit(page, server, f"post/{uuid}")
         expect(page.get_by_text("A reply for an hour")).to_be_visible()
+        page.get_by_label("Reply to Worf").fill("Too late")
         page.clock.fast_forward("01:00:01")
-        expect(page.get_by_role("heading", name="This post is forgotten")).to_be_visible()
+        expect(page.get_by_role("heading", name="This post has expired")).to_be_focused()
+        expect(page.locator("#toast")).to_have_text("This post has expired.")
         expect(page.get_by_text("A reply for an hour")).to_have_count(0)
         expect(page.get_by_role("textbox")).to_have_count(0)
+
+
+def test_post_that_expires_before_its_view_is_reported(page, server):
+    uuid = create(server, "worf", "Expires on the way")
+
+    def expire(route):
+        response = route.fetch()
+        thread = response.json()
+        thread["activity"]["expires_at"] = thread["activity"]["created_at"]
+        route.fulfill(response=response, json=thread)
+
+    page.route(f"**/api/activities/{uuid}", expire)
+    visit(page, server, f"post/{uuid}?reply")
+    expect(page.get_by_role("heading", name="This post has expired")).to_be_visible()
+    expect(posts(page)).to_have_count(0)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_expiry_follows_the_clock_of_the_server(chromium, server):
+    uuid = create(server, "worf", "An hour by the server's clock", "1-hour")
+    with context_of(chromium) as open_page:
+        page = open_page("about:blank")
+        page.clock.install(time=time.time() + 7200)
+        page.goto(server.api)
+        expect(page.locator(f"[data-id='{uuid}'] .left")).to_contain_text("59 min left")
+        visit(page, server, f"post/{uuid}")
+        expect(page.locator(".subject .left")).to_contain_text("59 min left")
+        page.clock.fast_forward("01:00:01")
+        expect(page.get_by_role("heading", name="This post has expired")).to_be_visible()
+
+
+def test_notification_expires_with_its_post(chromium, server):
+    uuid = create(server, "londo", "A post for an hour", "1-hour")
+    get(f"{server.api}/api/activities/{uuid}/reply", token(server, "garek"), {"message": "Seen for an hour"})
+    londo = token(server, "londo")
+    wait_for(lambda: any(one["kind"] == "reply" for one in get(f"{server.api}/api/activities/notifications", londo)))
+    with context_of(chromium) as open_page:
+        page = open_page("about:blank")
+        page.clock.install()
+        page.goto(server.api)
+        sign_in(page, "Londo")
+        visit(page, server, "notifications")
+        row = page.locator("main article").first
+        expect(row).to_contain_text("Seen for an hour")
+        row.locator(".permalink").focus()
+        page.clock.fast_forward("01:00:01")
+        expect(page.get_by_text("Seen for an hour")).to_have_count(0)
+        expect(row).to_be_focused()
+        expect(row.get_by_role("link")).to_have_count(0)
 
 
 # Safety

@@ -1,5 +1,6 @@
 // Requests to the API. Each is a client span of the action that sends it.
 
+import { synchronize } from "./clock.js";
 import { accessToken, expire } from "./session.js";
 import { settings } from "./settings.js";
 import { fetchTraced } from "./tracing.js";
@@ -70,6 +71,7 @@ export async function request(action, method, template, { path = {}, query, body
     if (signal?.aborted) throw error;
     throw new Failure({ title: "The API does not answer", detail: "Check the connection, and that the server runs. Then try again.", trace: begun() });
   }
+  synchronize(response.headers.get("date"));
   const trace = response.headers.get("x-trace-id");
   if (trace) action.answered(trace);
   if (!response.ok) {

@@ -2,11 +2,11 @@
 
 import { act } from "./actions.js";
 import { request } from "./api.js";
-import { age } from "./clock.js";
+import { age, whenPast } from "./clock.js";
 import { leaveForSignIn } from "./cognito.js";
 import { announce, avatar, button, fill, h, icon, linked } from "./dom.js";
 import { heading, smallButton } from "./home.js";
-import { composer, postCard } from "./post.js";
+import { composer, postCard, replaceByLine } from "./post.js";
 import { currentUser, rename, setUnread, signIn } from "./session.js";
 import { settings } from "./settings.js";
 import { empty, failedLine, List, loading, traceLink } from "./states.js";
@@ -128,13 +128,18 @@ export function notifications() {
 function notification(it) {
   const [name, did] = KINDS[it.kind];
   const target = it.kind === "conversation" && it.message_group_uuid ? `#/messages/${it.message_group_uuid}` : `#/post/${it.uuid}`;
-  return h("article", { class: `notification ${it.kind}${it.unread ? " unread" : ""}`, tabindex: "-1", "aria-label": `${it.display_name} ${did}` },
+  const element = h("article", { class: `notification ${it.kind}${it.unread ? " unread" : ""}`, tabindex: "-1", "aria-label": `${it.display_name} ${did}` },
     icon(name), avatar(it, "small"),
     h("div", { class: "post-body" },
       h("p", {}, it.unread && h("span", { class: "unread-mark" }, h("span", { class: "offscreen" }, "Unread: ")),
         h("a", { class: "permalink", href: target }, h("strong", {}, it.display_name), ` ${did}`), " ", h("span", { class: "muted" }, age(it.created_at))),
       it.message && h("p", { class: "text muted excerpt", dir: "auto" }, it.message)),
     it.trace_id && traceLink(it.trace_id, `Trace of the request: ${it.display_name} ${did}`));
+  whenPast(element, it.expires_at, () => {
+    element.classList.remove("unread");
+    replaceByLine(element, "clock", "This notification has expired.");
+  });
+  return element;
 }
 
 /** @returns {View} */

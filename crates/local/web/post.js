@@ -2,7 +2,7 @@
 
 import { act } from "./actions.js";
 import { request } from "./api.js";
-import { age, eachSecond, fullDate, inWords, short, urgency } from "./clock.js";
+import { age, eachSecond, fullDate, inWords, short, urgency, whenPast } from "./clock.js";
 import { announce, avatar, fill, h, icon, linked, s } from "./dom.js";
 import { currentUser } from "./session.js";
 import { described, failedLine } from "./states.js";
@@ -12,10 +12,16 @@ import { described, failedLine } from "./states.js";
 
 const CIRCUMFERENCE = 2 * Math.PI * 7;
 
+/** Why a post is gone. @typedef {"expired" | "deleted"} Reason */
+
+/** @type {Record<Reason, [Icon, string]>} */
+const GONE = { expired: ["clock", "This post has expired."], deleted: ["trash", "You have deleted this post."] };
+
 /**
- * `expires_at` is that of the parent for a reply. `heading` makes the post the subject of its view.
+ * `expires_at` is that of the parent for a reply. `heading` makes the post the subject of its view. `onGone` replaces the
+ * post by something other than a line.
  * @param {Post} post
- * @param {{ expires_at?: string, heading?: boolean, onGone?: () => void }} [options]
+ * @param {{ expires_at?: string, heading?: boolean, onGone?: (reason: Reason) => void }} [options]
  */
 export function postCard(post, { expires_at = post.expires_at, heading = false, onGone } = {}) {
   const who = h("a", { class: "who", href: `#/@${post.handle}` }, h("strong", {}, post.display_name), " ", h("span", { class: "muted" }, `@${post.handle}`));
@@ -30,27 +36,23 @@ export function postCard(post, { expires_at = post.expires_at, heading = false, 
         h("a", { class: "act", href: `#/post/${post.uuid}?reply` }, icon("reply"), h("span", { class: "offscreen" }, "Reply "), h("span", {}, count(post.replies_count))),
         reaction(post, faults, { kind: "repost", path: "repost", name: "Repost", icon: "repeat", pressed: false, number: (reactions) => [reactions.reposted, reactions.reposts_count], count: post.reposts_count }),
         reaction(post, faults, { kind: "like", path: "like", name: "Like", icon: "heart", pressed: post.liked ?? false, number: (reactions) => [reactions.liked, reactions.likes_count], count: post.likes_count }),
-        post.handle === currentUser()?.handle && deleteButton(post, faults, () => gone("trash", "You have deleted this post.")),
+        post.handle === currentUser()?.handle && deleteButton(post, faults, () => gone("deleted")),
       ),
       faults,
     ));
-
-  /** @param {Icon} name @param {string} text */
-  const gone = (name, text) => {
-    const hadFocus = card.contains(document.activeElement);
-    fill(card, h("p", {}, icon(name), h("span", {}, text)));
-    card.classList.add("gone");
-    card.setAttribute("aria-label", text);
-    if (hadFocus) card.focus();
-    onGone?.();
-  };
-  if (expires_at) {
-    const end = Date.parse(expires_at);
-    eachSecond(card, (time) => {
-      if (time >= end && !card.classList.contains("gone")) gone("clock", "This post has expired.");
-    });
-  }
+  const gone = onGone ?? ((/** @type {Reason} */ reason) => replaceByLine(card, ...GONE[reason]));
+  if (expires_at) whenPast(card, expires_at, () => gone("expired"));
   return card;
+}
+
+/** Replaces the content of a card that is gone, and keeps the focus. @param {HTMLElement} card @param {Icon} name @param {string} text */
+export function replaceByLine(card, name, text) {
+  if (card.classList.contains("gone")) return;
+  const hadFocus = card.contains(document.activeElement);
+  fill(card, h("p", {}, icon(name), h("span", {}, text)));
+  card.classList.add("gone");
+  card.setAttribute("aria-label", text);
+  if (hadFocus) card.focus();
 }
 
 /** A ring that empties, and the time in its largest unit. @param {string} from @param {string} to */
