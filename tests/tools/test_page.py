@@ -318,6 +318,67 @@ def test_rejected_post_keeps_its_text(page):
     expect(area).to_have_attribute("aria-invalid", "true")
 
 
+def time_out(route):
+    """Passes the request on, and loses the response."""
+    route.fetch()
+    route.fulfill(status=504, json={"title": "Gateway Timeout", "detail": "Retry."})
+
+
+def test_retry_after_a_timeout_posts_once(page):
+    sign_in(page)
+    area, send = page.get_by_label("New post"), page.get_by_role("button", name="Post", exact=True)
+    area.fill("Posted once")
+    # A rejected retry does not prove that the first request has failed.
+    throttle = {"status": 429, "json": {"title": "Too Many Requests", "detail": "Retry."}}
+    for answer in [time_out, lambda route: route.fulfill(**throttle)]:
+        page.route("**/api/activities", answer, times=1)
+        send.click()
+        expect(done(page, "post")).to_have_class("failed")
+        expect(page.get_by_role("alert")).to_be_visible()
+    send.click()
+    expect(area).to_have_value("")
+    page.reload()
+    expect(posts(page).filter(has_text="Posted once")).to_have_count(1)
+
+
+def test_text_that_is_changed_after_a_timeout_is_sent_on_request(page):
+    sign_in(page)
+    area, send = page.get_by_label("New post"), page.get_by_role("button", name="Post", exact=True)
+    page.route("**/api/activities", time_out, times=1)
+    area.fill("Sent, but not answered")
+    send.click()
+    expect(page.get_by_role("alert")).to_contain_text("Gateway Timeout")
+    area.fill("Sent after a change")
+    send.click()
+    # The API has the first text.
+    expect(page.get_by_role("alert")).not_to_contain_text("Gateway Timeout")
+    expect(page.get_by_role("alert")).not_to_contain_text("Idempotency")
+    expect(area).to_have_value("Sent after a change")
+    send.click()
+    expect(area).to_have_value("")
+    page.reload()
+    expect(posts(page).filter(has_text="Sent, but not answered")).to_have_count(1)
+    expect(posts(page).filter(has_text="Sent after a change")).to_have_count(1)
+
+
+def test_text_is_locked_while_it_is_sent(page):
+    sign_in(page)
+    area, search = page.get_by_label("New post"), page.locator("#to-search")
+    post = holding(page, "**/api/activities")
+    for focused in [search, area]:
+        area.fill("Sent slowly")
+        page.keyboard.press("Control+Enter")
+        held = post()
+        expect(area).not_to_be_editable()
+        area.press_sequentially("!")
+        focused.focus()
+        held.continue_()
+        expect(area).to_be_editable()
+        expect(area).to_have_value("")
+        expect(focused).to_be_focused()
+    expect(posts(page).filter(has_text="Sent slowly!")).to_have_count(0)
+
+
 def test_expired_session_asks_to_sign_in(page, server):
     sign_in(page)
     session = {"token": "expired", "user": {"handle": "worf", "display_name": "Worf"}, "expires_at": 4e12}

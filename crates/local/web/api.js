@@ -19,7 +19,7 @@ export class Failure extends Error {
   }
 }
 
-/** What a user can do about a broken rule. Codes without a text are shown as they are. @type {Record<string, string>} */
+/** What a user can do about a broken rule or a code. Rules without a text are shown as they are. @type {Record<string, string>} */
 const CODES = {
   message_blank: "Write something first.",
   message_exceed_max_chars: "A post has at most 280 characters.",
@@ -35,6 +35,7 @@ const CODES = {
   bio_control_chars: "The bio contains invisible control characters. Remove them.",
   user_reciever_handle_blank: "Name the user who gets the message.",
   user_receiver_is_sender: "You cannot send a message to yourself.",
+  idempotency_key_reused: "An earlier version of this text was sent, although its response was lost. Send again to send this version, too.",
 };
 
 /**
@@ -97,7 +98,7 @@ function failure(response, text, token) {
     if (token) expire(token);
     return new Failure({ ...values, title: "Sign in first", detail: token ? "Your session has expired." : "You are not signed in." });
   }
-  const codes = Array.isArray(problem.codes) ? problem.codes : [];
+  const codes = Array.isArray(problem.codes) ? problem.codes : problem.code in CODES ? [problem.code] : [];
   if (codes.length) {
     return new Failure({ ...values, codes, title: "This was not accepted", detail: codes.map((/** @type {string} */ code) => CODES[code] ?? code).join(" ") });
   }

@@ -66,13 +66,15 @@ export function profile(handle) {
     name.focus();
 
     function close() {
+      const hadFocus = form.contains(document.activeElement);
       draw();
-      document.getElementById("edit-profile")?.focus();
+      if (hadFocus) document.getElementById("edit-profile")?.focus();
     }
 
     /** @param {SubmitEvent} event */
     async function save(event) {
       event.preventDefault();
+      name.readOnly = bio.readOnly = true;
       try {
         const { data } = await act({ name: "update profile", label: "Update profile" }, (action) =>
           request(action, "PUT", "/api/profile/update", { body: { display_name: name.value, bio: bio.value } }));
@@ -81,6 +83,7 @@ export function profile(handle) {
         close();
         announce("Saved.");
       } catch (error) {
+        name.readOnly = bio.readOnly = false;
         fill(faults, failedLine(error));
       }
     }

@@ -1,11 +1,11 @@
 // A post: its text, the time that it has left, and what the user can do with it.
 
 import { act } from "./actions.js";
-import { request } from "./api.js";
+import { Failure, request } from "./api.js";
 import { age, eachSecond, fullDate, inWords, short, urgency, whenPast } from "./clock.js";
 import { announce, avatar, fill, h, icon, linked, s } from "./dom.js";
 import { currentUser } from "./session.js";
-import { described, failedLine } from "./states.js";
+import { failedLine } from "./states.js";
 
 /** @import { Post, Reactions } from "./types.js" */
 /** @import { Icon } from "./dom.js" */
@@ -199,8 +199,7 @@ export function composer({ label, hint, most, submit, lifetime = false, rows = 2
   async function submitted(event) {
     event.preventDefault();
     if (busy) return;
-    busy = true;
-    ready.disabled = true;
+    setBusy(true);
     fill(faults);
     area.removeAttribute("aria-invalid");
     try {
@@ -208,15 +207,21 @@ export function composer({ label, hint, most, submit, lifetime = false, rows = 2
       area.value = "";
       key = crypto.randomUUID();
     } catch (error) {
-      // A rejected text is another request when it is corrected; an unanswered one may have arrived.
-      if (described(error).status) key = crypto.randomUUID();
+      // A failed request may have arrived, and its retry needs the same key. Nothing else is stored under it.
+      if (error instanceof Failure && error.codes.includes("idempotency_key_reused")) key = crypto.randomUUID();
       fill(faults, failedLine(error));
       area.setAttribute("aria-invalid", "true");
     } finally {
-      busy = false;
-      ready.disabled = false;
+      setBusy(false);
       changed();
-      area.focus();
+      if (form.contains(document.activeElement)) area.focus();
     }
+  }
+
+  /** Locks the form. A disabled button would lose the focus. @param {boolean} next */
+  function setBusy(next) {
+    busy = next;
+    area.readOnly = next;
+    ready.setAttribute("aria-disabled", String(next));
   }
 }
