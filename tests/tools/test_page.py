@@ -150,6 +150,29 @@ def test_like_and_repost_survive_a_reload(page, server):
     expect(like).to_have_text("Like ")
 
 
+def test_reaction_outside_home_begins_unknown(page, server):
+    uuid = create(server, "garek", "Liked before the thread is opened")
+    sign_in(page)
+    liked = page.locator(f"[data-id='{uuid}']").get_by_role("button", name="Like")
+    liked.click()
+    expect(done(page, "like")).to_have_class("done")
+    visit(page, server, f"post/{uuid}")
+    like, repost = page.get_by_role("button", name="Like"), page.get_by_role("button", name="Repost")
+    expect(like).to_have_text("Like 1")
+    assert like.get_attribute("aria-pressed") is None
+    # Without reposts, the user has not reposted it.
+    expect(repost).to_have_attribute("aria-pressed", "false")
+    answer = holding(page, "**/like")
+    like.click()
+    request = answer()
+    assert request.request.method == "PUT"
+    expect(like).to_have_text("Like 1")
+    request.continue_()
+    expect(like).to_have_attribute("aria-pressed", "true")
+    done(page, "like")
+    expect(like).to_have_text("Like 1")
+
+
 def test_failed_like_is_taken_back(page, server):
     uuid = create(server, "garek", "Like this in vain")
     sign_in(page)
@@ -227,6 +250,25 @@ def test_conversation_begins_and_is_continued(page, server):
     page.locator("main article").filter(has_text="Second message").get_by_role("link").click()
     expect(log.locator("li")).to_have_count(2)
     expect(page.get_by_role("heading", level=1)).to_have_text("Alt Brown")
+
+
+def test_older_messages_load_once(page, server):
+    worf = token(server, "worf")
+    for number in range(21):
+        get(f"{server.api}/api/messages", worf, {"message": f"Message {number}", "handle": "londo"})
+    group = get(f"{server.api}/api/message_groups", worf)[0]["uuid"]
+    sign_in(page, "Worf")
+    visit(page, server, f"messages/{group}")
+    log, older = page.get_by_role("log"), page.get_by_role("button", name="Older messages")
+    expect(log.locator("li")).to_have_count(20)
+    answer = holding(page, "**/api/messages/*")
+    older.click()
+    request = answer()
+    expect(older).to_have_count(0)
+    request.continue_()
+    expect(log.locator("li")).to_have_count(21)
+    expect(log.locator("li").first).to_be_focused()
+    expect(log).to_have_attribute("aria-busy", "false")
 
 
 def test_late_answer_does_not_leave_the_view(page, server):

@@ -4,7 +4,7 @@ import { act } from "./actions.js";
 import { request } from "./api.js";
 import { age, whenPast } from "./clock.js";
 import { leaveForSignIn } from "./cognito.js";
-import { announce, avatar, button, fill, h, icon, linked } from "./dom.js";
+import { announce, avatar, button, fill, focusIfLost, h, icon, linked } from "./dom.js";
 import { heading, smallButton } from "./home.js";
 import { composer, postCard, replaceByLine } from "./post.js";
 import { currentUser, rename, setUnread, signIn } from "./session.js";
@@ -208,10 +208,16 @@ export function conversation(group) {
 
   /** @param {URLSearchParams} query */
   async function more(query) {
+    fill(older, h("span", { class: "muted", role: "status" }, "Loading …"));
     try {
       const { data, next } = await act({ name: "show more", label: "Older messages" }, (action) => request(action, "GET", "/api/messages/{message_group_uuid}", { path, query }));
-      items.prepend(...data.map(bubble));
+      const added = data.map(bubble);
+      // A screen reader reads out what is added to a log, unless it is busy.
+      log.setAttribute("aria-busy", "true");
+      items.prepend(...added);
       follow(next);
+      focusIfLost(added[0]);
+      requestAnimationFrame(() => log.setAttribute("aria-busy", "false"));
     } catch (error) {
       fill(older, failedLine(error), button(null, "Try again", () => more(query)));
     }
@@ -221,7 +227,7 @@ export function conversation(group) {
 /** @param {Message} it */
 function bubble(it) {
   const isOwn = it.handle === currentUser()?.handle;
-  return h("li", { class: isOwn ? "bubble own" : "bubble" }, h("span", { class: "offscreen" }, `${it.display_name}: `), h("p", { class: "text", dir: "auto" }, ...linked(it.message)), h("span", { class: "muted" }, age(it.created_at)));
+  return h("li", { class: isOwn ? "bubble own" : "bubble", tabindex: "-1" }, h("span", { class: "offscreen" }, `${it.display_name}: `), h("p", { class: "text", dir: "auto" }, ...linked(it.message)), h("span", { class: "muted" }, age(it.created_at)));
 }
 
 /** @param {string} handle @returns {View} */

@@ -34,8 +34,8 @@ export function postCard(post, { expires_at = post.expires_at, heading = false, 
       h("p", { class: "text", dir: "auto" }, ...linked(post.message)),
       h("footer", {},
         h("a", { class: "act", href: `#/post/${post.uuid}?reply` }, icon("reply"), h("span", { class: "offscreen" }, "Reply "), h("span", {}, count(post.replies_count))),
-        reaction(post, faults, { kind: "repost", path: "repost", name: "Repost", icon: "repeat", pressed: false, number: (reactions) => [reactions.reposted, reactions.reposts_count], count: post.reposts_count }),
-        reaction(post, faults, { kind: "like", path: "like", name: "Like", icon: "heart", pressed: post.liked ?? false, number: (reactions) => [reactions.liked, reactions.likes_count], count: post.likes_count }),
+        reaction(post, faults, { kind: "repost", path: "repost", name: "Repost", icon: "repeat", number: (reactions) => [reactions.reposted, reactions.reposts_count], count: post.reposts_count }),
+        reaction(post, faults, { kind: "like", path: "like", name: "Like", icon: "heart", pressed: post.liked, number: (reactions) => [reactions.liked, reactions.likes_count], count: post.likes_count }),
         post.handle === currentUser()?.handle && deleteButton(post, faults, () => gone("deleted")),
       ),
       faults,
@@ -83,20 +83,24 @@ function count(value) {
 }
 
 /**
- * A button that is pressed or not. It changes at once, and back if the request fails.
+ * A button that is pressed or not. It changes at once, and back if the request fails. If the response did not say whether it
+ * is pressed, the first press sets it, and only the answer changes the count.
  * @param {Post} post @param {HTMLElement} faults
- * @param {{ kind: string, path: string, name: string, icon: Icon, pressed: boolean, count: number, number: (reactions: Reactions) => [boolean, number] }} options
+ * @param {{ kind: string, path: string, name: string, icon: Icon, pressed?: boolean | null, count: number, number: (reactions: Reactions) => [boolean, number] }} options
  */
 function reaction(post, faults, options) {
   const number = h("span", {});
   const element = h("button", { type: "button", class: `act ${options.kind}`, on: { click: toggle } }, icon(options.icon), h("span", { class: "offscreen" }, `${options.name} `), number);
-  let { pressed, count: value } = options;
+  let value = options.count;
+  /** Whether it is pressed, if known. @type {boolean | null} */
+  let pressed = value === 0 ? false : options.pressed ?? null;
   let busy = false;
-  /** @param {boolean} next @param {number} total */
+  /** @param {boolean | null} next @param {number} total */
   const draw = (next, total) => {
     pressed = next;
     value = total;
-    element.setAttribute("aria-pressed", String(pressed));
+    if (pressed === null) element.removeAttribute("aria-pressed");
+    else element.setAttribute("aria-pressed", String(pressed));
     number.textContent = count(value);
   };
   draw(pressed, value);
@@ -112,7 +116,8 @@ function reaction(post, faults, options) {
     const before = /** @type {const} */ ([pressed, value]);
     const method = pressed ? "DELETE" : "PUT";
     const label = pressed ? `Undo ${options.kind}` : options.name;
-    draw(!pressed, Math.max(0, value + (pressed ? -1 : 1)));
+    const change = pressed === null ? 0 : pressed ? -1 : 1;
+    draw(!pressed, Math.max(0, value + change));
     fill(faults);
     try {
       const { data } = await act({ name: label.toLowerCase(), label }, (action) =>

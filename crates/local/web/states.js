@@ -1,6 +1,6 @@
 // What a view shows while it loads, if it has nothing, and if it fails.
 
-import { button, fill, h, icon } from "./dom.js";
+import { button, fill, focusIfLost, h, icon } from "./dom.js";
 import { act, errorType } from "./actions.js";
 import { Failure } from "./api.js";
 import { traceAddress } from "./settings.js";
@@ -103,7 +103,7 @@ export class List {
       const added = data.map(this.options.render);
       this.items.append(...added);
       this.#follow(next);
-      added[0]?.focus();
+      focusIfLost(added[0]);
     } catch (error) {
       fill(this.#foot, failedLine(error), button(null, "Try again", () => this.#more(query)));
     }
