@@ -1,4 +1,4 @@
-"""What the tests of Cruddur's page do in the browser."""
+"""Steps in the browser that the tests of Cruddur's page share."""
 
 import contextlib
 import re
@@ -61,11 +61,14 @@ def holding(page, url):
     """Holds requests to `url`, and returns a function that returns the next one."""
     held = []
 
+    def hold(route):
+        held.append(route)
+
     def next_one():
         wait_for(lambda: page.evaluate("1") and held)
         return held.pop(0)
 
-    page.route(url, lambda route: held.append(route))
+    page.route(url, hold)
     return next_one
 
 

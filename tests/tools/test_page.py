@@ -23,7 +23,7 @@ from page import (
 from playwright.sync_api import expect
 from processes import wait_for
 
-expect.set_options(timeout=8_000)
+expect.set_options(timeout=60_000)
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script><b>bold</b> javascript:alert(3)"
 PROBLEM = {

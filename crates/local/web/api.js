@@ -19,7 +19,7 @@ export class Failure extends Error {
   }
 }
 
-/** What a user can do about a broken rule or a code. Rules without a text are shown as they are. @type {Record<string, string>} */
+/** Texts for the codes of broken rules and of a reused key. Other rules are shown by their code. @type {Record<string, string>} */
 const CODES = {
   message_blank: "Write something first.",
   message_exceed_max_chars: "A post has at most 280 characters.",
@@ -33,7 +33,7 @@ const CODES = {
   display_name_control_chars: "The display name contains invisible control characters. Remove them.",
   bio_exceed_max_chars: "A bio has at most 500 characters.",
   bio_control_chars: "The bio contains invisible control characters. Remove them.",
-  user_reciever_handle_blank: "Name the user who gets the message.",
+  user_reciever_handle_blank: "Enter the handle of the receiver.",
   user_receiver_is_sender: "You cannot send a message to yourself.",
   idempotency_key_reused: "An earlier version of this text was sent, although its response was lost. Send again to send this version, too.",
 };

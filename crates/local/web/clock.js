@@ -1,4 +1,4 @@
-// The time, and what changes with it: the time that a post has left.
+// The server's time, and the texts that change with it.
 
 import { h } from "./dom.js";
 

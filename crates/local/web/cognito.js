@@ -32,7 +32,7 @@ export async function leaveForSignIn(pool) {
 }
 
 /**
- * Exchanges the code in the address for tokens, if the pool has sent the user back. Returns what went wrong, or null.
+ * Exchanges the code in the address for tokens, if the pool has sent the user back. Returns a message for the user, or null.
  * @param {Pool} pool @param {Span} pageLoad @returns {Promise<string | null>}
  */
 export async function returnFromSignIn(pool, pageLoad) {
@@ -41,7 +41,7 @@ export async function returnFromSignIn(pool, pageLoad) {
   if (!returned || (!code && !params.has("error"))) return null;
   const { state, verifier } = JSON.parse(sessionStorage.getItem(STATE) ?? "{}");
   sessionStorage.removeItem(STATE);
-  // Neither the code nor the state stays in the address. The user was on the view of the sign-in.
+  // Remove the code and the state from the address. The user was on the view of the sign-in.
   history.replaceState(null, "", `${location.pathname}#/`);
   if (!code) return "The user pool did not sign you in.";
   if (state !== returned) return "The sign-in belongs to another page. Sign in again.";

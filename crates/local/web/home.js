@@ -25,7 +25,7 @@ export function home() {
     empty: () => empty("home", "No posts", "All posts have expired. Write the first one."),
   });
   const write = currentUser() ? composer({
-    id: "new-post", label: "New post", hint: "What will you regret?", most: 280, submit: "Post", lifetime: true,
+    id: "new-post", label: "New post", hint: "Write a post", most: 280, submit: "Post", lifetime: true,
     async send(message, ttl, key) {
       const { data } = await act({ name: "post", label: "Post" }, (action) => request(action, "POST", "/api/activities", { body: { message, ttl }, key }));
       known(data);
@@ -33,7 +33,7 @@ export function home() {
       announce("Posted.");
     },
   }) : h("div", { class: "welcome" },
-    h("p", {}, h("strong", {}, "Posts that expire."), " Say it, regret it, and it is forgotten."),
+    h("p", {}, h("strong", {}, "Every post expires,"), " at the latest after 30 days."),
     h("a", { class: "button primary", href: "#/sign-in" }, "Sign in to post"));
   return { title: "Home", element: h("div", {}, heading("Home"), write, list.element), load: (action, signal) => list.load(action, signal) };
 }

@@ -61,7 +61,7 @@ function unknown() {
 /** @returns {View} */
 function signedOut() {
   const link = h("a", { class: "button primary", href: "#/sign-in" }, "Sign in");
-  return { title: "Sign in", element: h("div", {}, h("h1", { class: "offscreen" }, "Sign in"), empty("user", "Sign in first", "This is only for you.", link)), load: async () => {} };
+  return { title: "Sign in", element: h("div", {}, h("h1", { class: "offscreen" }, "Sign in"), empty("user", "Sign in first", "Only signed-in users see this page.", link)), load: async () => {} };
 }
 
 /** A browser that does not measure the paint must not delay the trace for longer. */
@@ -120,7 +120,7 @@ async function countUnread(action, view) {
   }
 }
 
-/** Waits for the end of the page load, and adds what the browser measured. @param {Span} span */
+/** Waits for the end of the page load, and adds the measurements of the browser. @param {Span} span */
 async function measured(span) {
   if (document.readyState !== "complete") await new Promise((resolve) => addEventListener("load", resolve, { once: true }));
   span.stop();

@@ -212,7 +212,7 @@ export function conversation(group) {
     try {
       const { data, next } = await act({ name: "show more", label: "Older messages" }, (action) => request(action, "GET", "/api/messages/{message_group_uuid}", { path, query }));
       const added = data.map(bubble);
-      // A screen reader reads out what is added to a log, unless it is busy.
+      // A screen reader announces items that are added to a log, unless it is busy.
       log.setAttribute("aria-busy", "true");
       items.prepend(...added);
       follow(next);

@@ -1,4 +1,4 @@
-// A post: its text, the time that it has left, and what the user can do with it.
+// Posts, with the time that they have left, their actions and the form for texts.
 
 import { act } from "./actions.js";
 import { Failure, request } from "./api.js";

@@ -69,6 +69,6 @@ export function store(name, value) {
     if (value === null) localStorage.removeItem(name);
     else localStorage.setItem(name, value);
   } catch {
-    // A browser that stores nothing forgets it on reload.
+    // Without storage, the value is lost on reload.
   }
 }

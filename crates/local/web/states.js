@@ -1,4 +1,4 @@
-// What a view shows while it loads, if it has nothing, and if it fails.
+// The states of a view: loading, empty and failed. Also the list that loads page by page.
 
 import { button, fill, focusIfLost, h, icon } from "./dom.js";
 import { act, errorType } from "./actions.js";

@@ -12,7 +12,7 @@ const ERROR = 2;
 const MOST_SPANS = 32;
 /** Spans that wait until the receiver is known. Older ones are lost. */
 const MOST_WAITING = 128;
-/** After this number of failures in a row, for example where the API does not receive spans, nothing is sent. */
+/** After this number of failures in a row, for example if the API does not receive spans, the tracer stops. */
 const MOST_FAILURES = 3;
 const DELAY = 1000;
 
@@ -87,7 +87,7 @@ export class Span {
 
   /**
    * The headers that make the server continue this trace. API Gateway and X-Ray adopt `Root`; they decide about sampling.
-   * Without the spans of the page, the server's span would lack its parent, so there are none.
+   * They are empty if the tracer has stopped, because the server's span would lack its parent.
    * @returns {Record<string, string>}
    */
   headers() {
@@ -144,7 +144,7 @@ export class Tracer {
     return this.flush();
   }
 
-  /** Sends nothing from now on. */
+  /** Stops sending spans and headers. */
   disable() {
     this.#failures = MOST_FAILURES;
     this.#waiting = [];
@@ -276,7 +276,7 @@ export async function fetchTraced(parent, template, url, options, continues = fa
   }
 }
 
-/** What the browser measured of the page load, in milliseconds from its start. @returns {Attributes} */
+/** The navigation timing of the page load, in milliseconds from its start. @returns {Attributes} */
 export function navigationTiming() {
   const [entry] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
   if (!entry) return {};
