@@ -78,7 +78,7 @@ def is_as_wide_as_the_window(page):
 
 def tab_to(page, selector):
     """Presses Tab until an element that matches has the focus."""
-    for _ in range(60):
+    for _ in range(200):
         page.keyboard.press("Tab")
         if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
             return
