@@ -61,7 +61,7 @@ export async function request(action, method, template, { path = {}, query, body
     ...(token && { authorization: `Bearer ${token}` }),
     ...(key && { "idempotency-key": key }),
   };
-  // The trace that this page has begun, if it is sent. A failure in front of the API has no other one.
+  // A request that fails before it reaches the API has only the page's own trace.
   const begun = () => (action.span.sends ? action.trace : null);
   let response, text;
   try {

@@ -29,7 +29,7 @@ export function isPast(time) {
 }
 
 /**
- * Calls `run` once, within a second after `time`, if `element` is in the document. It never calls it at once.
+ * Calls `run` once, within a second after `time`, if `element` is in the document then. Never calls `run` synchronously.
  * @param {Element} element @param {string} time @param {() => void} run
  */
 export function whenPast(element, time, run) {
