@@ -1,11 +1,11 @@
-"""What the tests of Cruddur's page do in the browser."""
+"""Steps in the browser that the tests of Cruddur's page share."""
 
 import contextlib
 import re
 
 from local_server import local_server
 from playwright.sync_api import expect
-from processes import free_port
+from processes import free_port, wait_for
 
 
 @contextlib.contextmanager
@@ -57,13 +57,28 @@ def trace_of(page, action):
     return row.get_attribute("data-trace"), row.get_by_role("link")
 
 
+def holding(page, url):
+    """Holds requests to `url`, and returns a function that returns the next one."""
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    def next_one():
+        wait_for(lambda: page.evaluate("1") and held)
+        return held.pop(0)
+
+    page.route(url, hold)
+    return next_one
+
+
 def is_as_wide_as_the_window(page):
     return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def tab_to(page, selector):
     """Presses Tab until an element that matches has the focus."""
-    for _ in range(60):
+    for _ in range(200):
         page.keyboard.press("Tab")
         if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
             return

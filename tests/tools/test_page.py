@@ -2,12 +2,24 @@
 
 import json
 import re
+import time
 import urllib.request
 
 import pytest
 from console import DESKTOP, PHONE, context_of, violations
 from local_server import get, local_server
-from page import done, is_as_wide_as_the_window, posts, server_with_console, sign_in, sign_out, tab_to, trace_of, write
+from page import (
+    done,
+    holding,
+    is_as_wide_as_the_window,
+    posts,
+    server_with_console,
+    sign_in,
+    sign_out,
+    tab_to,
+    trace_of,
+    write,
+)
 from playwright.sync_api import expect
 from processes import wait_for
 
@@ -138,6 +150,29 @@ def test_like_and_repost_survive_a_reload(page, server):
     expect(like).to_have_text("Like ")
 
 
+def test_reaction_outside_home_begins_unknown(page, server):
+    uuid = create(server, "garek", "Liked before the thread is opened")
+    sign_in(page)
+    liked = page.locator(f"[data-id='{uuid}']").get_by_role("button", name="Like")
+    liked.click()
+    expect(done(page, "like")).to_have_class("done")
+    visit(page, server, f"post/{uuid}")
+    like, repost = page.get_by_role("button", name="Like"), page.get_by_role("button", name="Repost")
+    expect(like).to_have_text("Like 1")
+    assert like.get_attribute("aria-pressed") is None
+    # Without reposts, the user has not reposted it.
+    expect(repost).to_have_attribute("aria-pressed", "false")
+    answer = holding(page, "**/like")
+    like.click()
+    request = answer()
+    assert request.request.method == "PUT"
+    expect(like).to_have_text("Like 1")
+    request.continue_()
+    expect(like).to_have_attribute("aria-pressed", "true")
+    done(page, "like")
+    expect(like).to_have_text("Like 1")
+
+
 def test_failed_like_is_taken_back(page, server):
     uuid = create(server, "garek", "Like this in vain")
     sign_in(page)
@@ -158,6 +193,16 @@ def test_own_post_is_deleted_after_a_question(page):
     page.reload()
     expect(posts(page).first).to_be_visible()
     expect(posts(page).filter(has_text="Deleted in a moment")).to_have_count(0)
+
+
+def test_deletion_of_an_open_post_closes_its_replies(page, server):
+    sign_in(page)
+    visit(page, server, f"post/{create(server, 'andrewbrown', 'Deleted while it is open')}")
+    page.get_by_role("button", name="Delete this post").click()
+    page.get_by_role("button", name="Delete for good?").click()
+    expect(page.get_by_role("heading", name="You have deleted this post")).to_be_focused()
+    expect(page.get_by_role("textbox")).to_have_count(0)
+    expect(page.get_by_text("expired")).to_have_count(0)
 
 
 def test_profile_is_edited(page, server):
@@ -207,6 +252,45 @@ def test_conversation_begins_and_is_continued(page, server):
     expect(page.get_by_role("heading", level=1)).to_have_text("Alt Brown")
 
 
+def test_older_messages_load_once(page, server):
+    worf = token(server, "worf")
+    for number in range(21):
+        get(f"{server.api}/api/messages", worf, {"message": f"Message {number}", "handle": "londo"})
+    group = get(f"{server.api}/api/message_groups", worf)[0]["uuid"]
+    sign_in(page, "Worf")
+    visit(page, server, f"messages/{group}")
+    log, older = page.get_by_role("log"), page.get_by_role("button", name="Older messages")
+    expect(log.locator("li")).to_have_count(20)
+    answer = holding(page, "**/api/messages/*")
+    older.click()
+    request = answer()
+    expect(older).to_have_count(0)
+    request.continue_()
+    expect(log.locator("li")).to_have_count(21)
+    expect(log.locator("li").first).to_be_focused()
+    expect(log).to_have_attribute("aria-busy", "false")
+
+
+def test_late_answer_does_not_leave_the_view(page, server):
+    visit(page, server, "sign-in")
+    answer = holding(page, "**/local/sign-in")
+    page.get_by_role("button", name="Garek").click()
+    search = page.get_by_role("navigation").get_by_role("link", name="Search")
+    search.click()
+    answer().continue_()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Search")
+    visit(page, server, "messages/new/worf")
+    answer = holding(page, "**/api/messages")
+    page.get_by_label("Message to @worf").fill("Sent while leaving")
+    page.get_by_role("button", name="Send").click()
+    search.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Search")
+    answer().continue_()
+    expect(done(page, "message")).to_have_class("done")
+    expect(page).to_have_url(f"{server.api}/#/search")
+
+
 def test_notifications_are_counted_and_marked_as_read(page, server):
     create(server, "worf", "A mention of @garek")
     garek = token(server, "garek")
@@ -232,6 +316,10 @@ def fail(route):
     route.fulfill(status=503, headers=headers, body=json.dumps(PROBLEM))
 
 
+def reject_token(route):
+    route.fulfill(status=401, json={"title": "Unauthorized", "code": "bad_token"})
+
+
 def test_error_links_to_its_trace_and_can_be_retried(page, server):
     page.route("**/api/activities/home", fail)
     page.reload()
@@ -247,10 +335,15 @@ def test_error_links_to_its_trace_and_can_be_retried(page, server):
     expect(alert).to_have_count(0)
 
 
-def test_unreachable_api_is_reported(page):
+def test_unreachable_api_is_reported(page, server):
     page.route("**/api/**", lambda route: route.abort())
     page.reload()
-    expect(page.get_by_role("alert").get_by_role("heading")).to_have_text("The API does not answer")
+    alert = page.get_by_role("alert")
+    expect(alert.get_by_role("heading")).to_have_text("The API does not answer")
+    trace, _ = trace_of(page, "page load")
+    expect(alert.get_by_role("link", name="Trace of the failed request")).to_have_attribute(
+        "href", f"{server.console}/#/trace/{trace}"
+    )
 
 
 def test_rejected_post_keeps_its_text(page):
@@ -267,6 +360,67 @@ def test_rejected_post_keeps_its_text(page):
     expect(area).to_have_attribute("aria-invalid", "true")
 
 
+def time_out(route):
+    """Passes the request on, and loses the response."""
+    route.fetch()
+    route.fulfill(status=504, json={"title": "Gateway Timeout", "detail": "Retry."})
+
+
+def test_retry_after_a_timeout_posts_once(page):
+    sign_in(page)
+    area, send = page.get_by_label("New post"), page.get_by_role("button", name="Post", exact=True)
+    area.fill("Posted once")
+    # A rejected retry does not prove that the first request has failed.
+    throttle = {"status": 429, "json": {"title": "Too Many Requests", "detail": "Retry."}}
+    for answer in [time_out, lambda route: route.fulfill(**throttle)]:
+        page.route("**/api/activities", answer, times=1)
+        send.click()
+        expect(done(page, "post")).to_have_class("failed")
+        expect(page.get_by_role("alert")).to_be_visible()
+    send.click()
+    expect(area).to_have_value("")
+    page.reload()
+    expect(posts(page).filter(has_text="Posted once")).to_have_count(1)
+
+
+def test_text_that_is_changed_after_a_timeout_is_sent_on_request(page):
+    sign_in(page)
+    area, send = page.get_by_label("New post"), page.get_by_role("button", name="Post", exact=True)
+    page.route("**/api/activities", time_out, times=1)
+    area.fill("Sent, but not answered")
+    send.click()
+    expect(page.get_by_role("alert")).to_contain_text("Gateway Timeout")
+    area.fill("Sent after a change")
+    send.click()
+    # The API has the first text.
+    expect(page.get_by_role("alert")).not_to_contain_text("Gateway Timeout")
+    expect(page.get_by_role("alert")).not_to_contain_text("Idempotency")
+    expect(area).to_have_value("Sent after a change")
+    send.click()
+    expect(area).to_have_value("")
+    page.reload()
+    expect(posts(page).filter(has_text="Sent, but not answered")).to_have_count(1)
+    expect(posts(page).filter(has_text="Sent after a change")).to_have_count(1)
+
+
+def test_text_is_locked_while_it_is_sent(page):
+    sign_in(page)
+    area, search = page.get_by_label("New post"), page.locator("#to-search")
+    post = holding(page, "**/api/activities")
+    for focused in [search, area]:
+        area.fill("Sent slowly")
+        page.keyboard.press("Control+Enter")
+        held = post()
+        expect(area).not_to_be_editable()
+        area.press_sequentially("!")
+        focused.focus()
+        held.continue_()
+        expect(area).to_be_editable()
+        expect(area).to_have_value("")
+        expect(focused).to_be_focused()
+    expect(posts(page).filter(has_text="Sent slowly!")).to_have_count(0)
+
+
 def test_expired_session_asks_to_sign_in(page, server):
     sign_in(page)
     session = {"token": "expired", "user": {"handle": "worf", "display_name": "Worf"}, "expires_at": 4e12}
@@ -274,7 +428,50 @@ def test_expired_session_asks_to_sign_in(page, server):
     page.goto(f"{server.api}/#/notifications")
     page.reload()
     expect(page.locator("main").get_by_role("link", name="Sign in")).to_be_visible()
-    assert page.evaluate("localStorage.getItem('cruddur-session')") is None
+    expect(page.locator("#to-sign-in")).to_be_visible()
+    expect(page.locator("#toast")).to_have_text("Your session has expired.")
+    page.reload()
+    expect(page.locator("#to-sign-in")).to_be_visible()
+
+
+def test_expired_session_keeps_the_text(page):
+    sign_in(page)
+    area, alert = page.get_by_label("New post"), page.get_by_role("alert")
+    area.fill("Written before the session expired")
+    page.route("**/api/activities", reject_token)
+    page.get_by_role("button", name="Post", exact=True).click()
+    expect(page.locator("#to-sign-in")).to_be_visible()
+    expect(area).to_have_value("Written before the session expired")
+    page.unroute("**/api/activities")
+    with page.expect_popup() as opened:
+        alert.get_by_role("link", name="Sign in").click()
+    opened.value.get_by_role("button", name="Andrew Brown").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    page.get_by_role("button", name="Post", exact=True).click()
+    expect(posts(page).filter(has_text="Written before the session expired")).to_be_visible()
+
+
+def test_sign_out_reaches_other_tabs(page, server):
+    sign_in(page)
+    other = page.context.new_page()
+    other.goto(f"{server.api}/#/messages")
+    expect(other.get_by_label("Handle of the user to write to")).to_be_visible()
+    sign_out(page)
+    expect(other.locator("#to-sign-in")).to_be_visible()
+    expect(other.get_by_label("Handle of the user to write to")).to_have_count(0)
+
+
+def test_late_rejection_keeps_the_next_session(page):
+    sign_in(page)
+    post = holding(page, "**/api/activities")
+    page.get_by_label("New post").fill("Rejected after the next sign-in")
+    page.get_by_role("button", name="Post", exact=True).click()
+    late = post()
+    sign_out(page)
+    sign_in(page, "Worf")
+    reject_token(late)
+    expect(done(page, "post")).to_have_class("failed")
+    expect(page.locator(".me-name")).to_contain_text("@worf")
 
 
 def test_views_of_a_user_ask_to_sign_in(page, server):
@@ -334,7 +531,7 @@ def test_post_expires_while_the_page_is_open(chromium, server):
         expect(posts(page).nth(1).locator(".left")).to_be_visible()
 
 
-def test_open_thread_is_forgotten_with_its_post(chromium, server):
+def test_open_thread_expires_with_its_post(chromium, server):
     uuid = create(server, "worf", "A thread for an hour", "1-hour")
     get(f"{server.api}/api/activities/{uuid}/reply", token(server, "garek"), {"message": "A reply for an hour"})
     with context_of(chromium) as open_page:
@@ -344,10 +541,61 @@ def test_open_thread_is_forgotten_with_its_post(chromium, server):
         sign_in(page)
         visit(page, server, f"post/{uuid}")
         expect(page.get_by_text("A reply for an hour")).to_be_visible()
+        page.get_by_label("Reply to Worf").fill("Too late")
         page.clock.fast_forward("01:00:01")
-        expect(page.get_by_role("heading", name="This post is forgotten")).to_be_visible()
+        expect(page.get_by_role("heading", name="This post has expired")).to_be_focused()
+        expect(page.locator("#toast")).to_have_text("This post has expired.")
         expect(page.get_by_text("A reply for an hour")).to_have_count(0)
         expect(page.get_by_role("textbox")).to_have_count(0)
+
+
+def test_post_that_expires_before_its_view_is_reported(page, server):
+    uuid = create(server, "worf", "Expires on the way")
+
+    def expire(route):
+        response = route.fetch()
+        thread = response.json()
+        thread["activity"]["expires_at"] = thread["activity"]["created_at"]
+        route.fulfill(response=response, json=thread)
+
+    page.route(f"**/api/activities/{uuid}", expire)
+    visit(page, server, f"post/{uuid}?reply")
+    expect(page.get_by_role("heading", name="This post has expired")).to_be_visible()
+    expect(posts(page)).to_have_count(0)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_expiry_follows_the_clock_of_the_server(chromium, server):
+    uuid = create(server, "worf", "An hour by the server's clock", "1-hour")
+    with context_of(chromium) as open_page:
+        page = open_page("about:blank")
+        page.clock.install(time=time.time() + 7200)
+        page.goto(server.api)
+        expect(page.locator(f"[data-id='{uuid}'] .left")).to_contain_text("59 min left")
+        visit(page, server, f"post/{uuid}")
+        expect(page.locator(".subject .left")).to_contain_text("59 min left")
+        page.clock.fast_forward("01:00:01")
+        expect(page.get_by_role("heading", name="This post has expired")).to_be_visible()
+
+
+def test_notification_expires_with_its_post(chromium, server):
+    uuid = create(server, "londo", "A post for an hour", "1-hour")
+    get(f"{server.api}/api/activities/{uuid}/reply", token(server, "garek"), {"message": "Seen for an hour"})
+    londo = token(server, "londo")
+    wait_for(lambda: any(one["kind"] == "reply" for one in get(f"{server.api}/api/activities/notifications", londo)))
+    with context_of(chromium) as open_page:
+        page = open_page("about:blank")
+        page.clock.install()
+        page.goto(server.api)
+        sign_in(page, "Londo")
+        visit(page, server, "notifications")
+        row = page.locator("main article").first
+        expect(row).to_contain_text("Seen for an hour")
+        row.locator(".permalink").focus()
+        page.clock.fast_forward("01:00:01")
+        expect(page.get_by_text("Seen for an hour")).to_have_count(0)
+        expect(row).to_be_focused()
+        expect(row.get_by_role("link")).to_have_count(0)
 
 
 # Safety

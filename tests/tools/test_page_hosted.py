@@ -127,10 +127,35 @@ def test_sign_in_with_a_foreign_state_is_refused(hosted):
     assert page.evaluate("localStorage.getItem('cruddur-session')") is None
 
 
+def test_failed_token_request_is_reported(hosted):
+    page, pool, _ = hosted
+    page.route(f"{POOL}/oauth2/token", lambda route: route.abort())
+    page.get_by_role("link", name="Sign in", exact=True).first.click()
+    page.get_by_role("button", name="Continue to sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_role("button", name="Continue to sign in")).to_be_visible()
+    expect(done(page, "page load")).to_have_class("done")
+    assert [path for path, _ in pool.requests] == ["/oauth2/authorize"]
+
+
 def test_page_without_a_receiver_begins_no_trace(hosted):
     page, pool, _ = hosted
     assert done(page, "page load").locator("code").inner_text() != ""
     assert pool.traced == []
+
+
+def test_error_of_the_gateway_shows_its_trace(hosted):
+    page, _, _ = hosted
+    problem = {"title": "Gateway Timeout", "detail": "Retry.", "xray_trace_id": "1-6925a400-bd862e3fe1be46a994272793"}
+    cors = {"access-control-allow-origin": "*"}
+    page.route("**/api/activities/home", lambda route: route.fulfill(status=504, json=problem, headers=cors))
+    page.reload()
+    expect(page.get_by_role("alert").locator("code")).to_have_text("6925a400bd862e3fe1be46a994272793")
+    # Only the gateway knows the trace.
+    page.route("**/api/activities/home", lambda route: route.abort())
+    page.reload()
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_role("alert").locator("code")).to_have_count(0)
 
 
 def test_legacy_server_acts_as_its_user(chromium):

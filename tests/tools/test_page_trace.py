@@ -20,7 +20,8 @@ async () => {
   let time = 1764332400123.4567, ids = 0;
   const random = (digits) => String(++ids).padStart(digits, "0");
   const send = async (body) => { sent.push(JSON.parse(body)); return true; };
-  const tracer = new Tracer({ now: () => time, random, send });
+  const tracer = new Tracer({ now: () => time, random });
+  tracer.sendTo(send);
   const root = tracer.start("post");
   const call = root.child("POST /api/activities", "client", { "http.response.status_code": 503, "navigation.dns_ms": 2, gone: null });
   const headers = call.headers();
@@ -36,19 +37,49 @@ async () => {
 # A receiver that fails gets three requests, and each of its failures is ignored.
 FAILING = """
 async (failure) => {
-  const { Tracer } = await import("/tracing.js");
+  const { receiver, Tracer } = await import("/tracing.js");
+  const receive = receiver("/v1/traces");
   let requests = 0;
-  const send = async () => {
+  const send = async (body) => {
     requests++;
     if (failure === "throws") throw new Error("lost");
-    return false;
+    return receive(body);
   };
-  const tracer = new Tracer({ now: () => 1764332400000, random: (digits) => "1".repeat(digits), send });
+  const tracer = new Tracer({ now: () => 1764332400000, random: (digits) => "1".repeat(digits) });
+  tracer.sendTo(send);
   for (let index = 0; index < 10; index++) {
     tracer.start("post").end();
     await tracer.flush();
   }
-  return requests;
+  return { requests, headers: tracer.start("post").headers() };
+}
+"""
+# Ends more spans than a batch has before the receiver is known.
+EARLY = """
+async () => {
+  const { browserEnvironment, Tracer } = await import("/tracing.js");
+  const tracer = new Tracer(browserEnvironment());
+  for (let index = 0; index < 33; index++) tracer.start("post").end();
+  await tracer.flush();
+  const sizes = [];
+  await tracer.sendTo(async (body) => sizes.push(JSON.parse(body).resourceSpans[0].scopeSpans[0].spans.length));
+  return { sizes, sends: tracer.sends };
+}
+"""
+# The computer sleeps for two hours while one span is open: the monotonic clock stands still.
+SLEEP = """
+async () => {
+  const { browserEnvironment, Tracer } = await import("/tracing.js");
+  const tracer = new Tracer(browserEnvironment());
+  const open = tracer.start("post");
+  const real = Date.now;
+  Date.now = () => real() + 7_200_000;
+  const child = open.child("POST /api/activities", "client");
+  const next = tracer.start("like");
+  for (const span of [child, open, next]) span.end();
+  const error = next.start - Date.now();
+  Date.now = real;
+  return { error, epoch: next.trace.slice(0, 8), open: [open.start, open.duration], child: [child.start, child.duration] };
 }
 """
 
@@ -142,9 +173,31 @@ def test_span_is_encoded_as_otlp_json(page):
     assert found["duration"] == 12.5
 
 
-@pytest.mark.parametrize("failure", ["throws", "rejects"])
-def test_failing_receiver_is_left_alone(page, failure):
-    assert page.evaluate(FAILING, failure) == 3
+@pytest.mark.parametrize(
+    ("failure", "answer"),
+    [
+        ("throws", {}),
+        ("rejects", {"status": 404}),
+        ("rejects a span", {"json": {"partialSuccess": {"rejectedSpans": "1"}}}),
+    ],
+)
+def test_failing_receiver_is_left_alone(page, failure, answer):
+    page.route("**/v1/traces", lambda route: route.fulfill(**answer))
+    assert page.evaluate(FAILING, failure) == {"requests": 3, "headers": {}}
+
+
+def test_spans_wait_for_their_receiver(page):
+    assert page.evaluate(EARLY) == {"sizes": [32, 1], "sends": True}
+
+
+def test_spans_have_the_right_time_after_a_sleep(page):
+    found = page.evaluate(SLEEP)
+    assert abs(found["error"]) < 1000
+    start, duration = found["open"]
+    assert int(found["epoch"], 16) - start / 1000 > 7199
+    assert duration > 7_199_000
+    inner, took = found["child"]
+    assert start < inner <= inner + took <= start + duration
 
 
 def test_lost_spans_do_not_disturb_the_page(chromium, server):
@@ -179,6 +232,9 @@ def test_page_load_has_timing_and_web_vitals(observed):
     assert 0 < found["navigation.ttfb_ms"] <= found["navigation.dom_interactive_ms"] <= found["navigation.load_ms"]
     assert found["web_vitals.lcp_ms"] > 0
     assert 0 <= found["web_vitals.cls"] < 0.1
+    (settings,) = [span for span in spans.values() if span["name"] == "GET /settings.json"]
+    assert (settings["parentSpanId"], settings["traceId"], settings["kind"]) == (load["spanId"], load["traceId"], 3)
+    assert attributes(settings)["http.response.status_code"] == "200"
 
 
 def test_attributes_are_columns_in_honeycomb(observed):

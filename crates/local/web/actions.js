@@ -1,4 +1,4 @@
-// What the user did: each action is one trace, and the page lists the last ones.
+// The actions of the user. Each action is one trace, and the page lists the latest.
 
 import { Failure } from "./api.js";
 
@@ -52,7 +52,7 @@ export function onActions(listener) {
 }
 
 /**
- * Runs what the user asked for in a trace. `name` is the same for all users; `label` is shown.
+ * Runs an action of the user as one trace. `name` is the same for all users; `label` is shown.
  * @template T
  * @param {{ name: string, label: string, attributes?: Attributes, span?: Span, signal?: AbortSignal }} what
  * @param {(action: Action) => Promise<T>} run

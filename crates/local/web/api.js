@@ -1,7 +1,9 @@
 // Requests to the API. Each is a client span of the action that sends it.
 
-import { accessToken, signOut } from "./session.js";
+import { synchronize } from "./clock.js";
+import { accessToken, expire } from "./session.js";
 import { settings } from "./settings.js";
+import { fetchTraced } from "./tracing.js";
 
 /** @import { Action } from "./actions.js" */
 
@@ -17,7 +19,7 @@ export class Failure extends Error {
   }
 }
 
-/** What a user can do about a broken rule. Codes without a text are shown as they are. @type {Record<string, string>} */
+/** Texts for the codes of broken rules and of a reused key. Other rules are shown by their code. @type {Record<string, string>} */
 const CODES = {
   message_blank: "Write something first.",
   message_exceed_max_chars: "A post has at most 280 characters.",
@@ -31,8 +33,9 @@ const CODES = {
   display_name_control_chars: "The display name contains invisible control characters. Remove them.",
   bio_exceed_max_chars: "A bio has at most 500 characters.",
   bio_control_chars: "The bio contains invisible control characters. Remove them.",
-  user_reciever_handle_blank: "Name the user who gets the message.",
+  user_reciever_handle_blank: "Enter the handle of the receiver.",
   user_receiver_is_sender: "You cannot send a message to yourself.",
+  idempotency_key_reused: "An earlier version of this text was sent, although its response was lost. Send again to send this version, too.",
 };
 
 /**
@@ -51,48 +54,37 @@ export async function request(action, method, template, { path = {}, query, body
   // The sign-in of the local server is the page's own, whichever API the page calls.
   const isApi = template.startsWith("/api/");
   const url = `${isApi ? settings.api : ""}${filled}${query?.size ? `?${query}` : ""}`;
-  const span = action.span.child(`${method} ${template}`, "client", {
-    "http.request.method": method,
-    "url.template": template,
-    "server.address": new URL(url, document.baseURI).hostname,
-  });
   const token = isApi ? accessToken() : null;
   const headers = {
     accept: "application/json, application/problem+json",
     ...(body && { "content-type": "application/json" }),
     ...(token && { authorization: `Bearer ${token}` }),
     ...(key && { "idempotency-key": key }),
-    ...span.headers(),
   };
+  // A request that fails before it reaches the API has only the page's own trace.
+  const begun = () => (action.span.sends ? action.trace : null);
+  let response, text;
   try {
-    let response, text;
-    try {
-      // A cached response would belong to the trace of an earlier request.
-      response = await fetch(url, { method, headers, body: body && JSON.stringify(body), signal, cache: "no-store", credentials: "omit" });
-      text = await response.text();
-    } catch (error) {
-      if (signal?.aborted) throw error;
-      span.fail("network");
-      throw new Failure({ title: "The API does not answer", detail: "Check the connection, and that the server runs. Then try again." });
-    }
-    const trace = response.headers.get("x-trace-id");
-    if (trace) action.answered(trace);
-    span.set({ "http.response.status_code": response.status });
-    if (!response.ok) {
-      span.fail(String(response.status));
-      throw failure(response, text, trace, token !== null);
-    }
-    return { data: text ? JSON.parse(text) : null, next: nextPage(response.headers), headers: response.headers };
+    // A cached response would belong to the trace of an earlier request.
+    const options = /** @type {const} */ ({ method, headers, body: body && JSON.stringify(body), signal, cache: "no-store", credentials: "omit" });
+    ({ response, text } = await fetchTraced(action.span, template, url, options, true));
   } catch (error) {
-    if (signal?.aborted) span.fail("canceled");
-    throw error;
-  } finally {
-    span.end();
+    if (signal?.aborted) throw error;
+    throw new Failure({ title: "The API does not answer", detail: "Check the connection, and that the server runs. Then try again.", trace: begun() });
   }
+  synchronize(response.headers.get("date"));
+  const trace = response.headers.get("x-trace-id");
+  if (trace) action.answered(trace);
+  if (!response.ok) {
+    const found = failure(response, text, token);
+    found.trace ??= trace ?? begun();
+    throw found;
+  }
+  return { data: text ? JSON.parse(text) : null, next: nextPage(response.headers), headers: response.headers };
 }
 
-/** @param {Response} response @param {string} text @param {string | null} trace @param {boolean} signedIn */
-function failure(response, text, trace, signedIn) {
+/** @param {Response} response @param {string} text @param {string | null} token */
+function failure(response, text, token) {
   /** @type {any} */
   let problem = {};
   try {
@@ -101,17 +93,22 @@ function failure(response, text, trace, signedIn) {
     // Not of the API: a proxy in between, for example.
   }
   const { status } = response;
-  const values = { status, trace: trace ?? problem.trace_id ?? null };
-  if (status === 401 && signedIn) {
-    signOut();
-    return new Failure({ ...values, title: "You are signed out", detail: "Your session has expired. Sign in again." });
+  const values = { status, trace: problem.trace_id ?? ofGateway(problem.xray_trace_id) };
+  if (status === 401) {
+    if (token) expire(token);
+    return new Failure({ ...values, title: "Sign in first", detail: token ? "Your session has expired." : "You are not signed in." });
   }
-  const codes = Array.isArray(problem.codes) ? problem.codes : [];
+  const codes = Array.isArray(problem.codes) ? problem.codes : problem.code in CODES ? [problem.code] : [];
   if (codes.length) {
     return new Failure({ ...values, codes, title: "This was not accepted", detail: codes.map((/** @type {string} */ code) => CODES[code] ?? code).join(" ") });
   }
-  const title = { 401: "Sign in first", 403: "This is not allowed", 404: "This does not exist", 503: "The server is busy" }[status];
+  const title = { 403: "This is not allowed", 404: "This does not exist", 503: "The server is busy" }[status];
   return new Failure({ ...values, title: title ?? problem.title ?? `Status ${status}`, detail: problem.detail ?? "The server sent no reason. Try again." });
+}
+
+/** The trace id of an error of the gateway, which writes it in X-Ray's form. @param {unknown} id @returns {string | null} */
+function ofGateway(id) {
+  return typeof id === "string" && /^1-[0-9a-f]{8}-[0-9a-f]{24}$/.test(id) ? id.slice(2).replace("-", "") : null;
 }
 
 /** @param {Headers} headers */

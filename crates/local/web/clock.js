@@ -1,4 +1,4 @@
-// The time, and what changes with it: the time that a post has left.
+// The server's time, and the texts that change with it.
 
 import { h } from "./dom.js";
 
@@ -7,8 +7,43 @@ import { h } from "./dom.js";
 /** @type {Set<Entry>} */
 const entries = new Set();
 
-export function now() {
-  return Date.now();
+/** Below this difference, the clocks agree: `Date` has whole seconds, and the response takes its time. */
+const PRECISION = 5000;
+/** The time by which this browser's clock is behind the server's. */
+let behind = 0;
+
+/** The server's time, by which posts expire. */
+function now() {
+  return Date.now() + behind;
+}
+
+/** Notes the time of a response. @param {string | null} date its header `Date`, if the page may read that */
+export function synchronize(date) {
+  const difference = Date.parse(date ?? "") - Date.now();
+  if (!Number.isNaN(difference)) behind = Math.abs(difference) < PRECISION ? 0 : difference;
+}
+
+/** @param {string} time */
+export function isPast(time) {
+  return now() >= Date.parse(time);
+}
+
+/**
+ * Calls `run` once, within a second after `time`, if `element` is in the document then. Never calls `run` synchronously.
+ * @param {Element} element @param {string} time @param {() => void} run
+ */
+export function whenPast(element, time, run) {
+  /** @type {Entry} */
+  const entry = {
+    element,
+    shown: false,
+    update() {
+      if (!isPast(time)) return;
+      entries.delete(entry);
+      run();
+    },
+  };
+  entries.add(entry);
 }
 
 /**

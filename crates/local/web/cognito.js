@@ -1,6 +1,9 @@
 // Sign-in with Cognito's hosted pages: the authorization code flow with PKCE, which needs no secret in the page.
 
 import { signIn } from "./session.js";
+import { fetchTraced } from "./tracing.js";
+
+/** @import { Span } from "./tracing.js" */
 
 /** @typedef {{ domain: string, client_id: string }} Pool */
 
@@ -29,29 +32,33 @@ export async function leaveForSignIn(pool) {
 }
 
 /**
- * Exchanges the code in the address for tokens, if the pool has sent the user back. Returns what went wrong, or null.
- * @param {Pool} pool @returns {Promise<string | null>}
+ * Exchanges the code in the address for tokens, if the pool has sent the user back. Returns a message for the user, or null.
+ * @param {Pool} pool @param {Span} pageLoad @returns {Promise<string | null>}
  */
-export async function returnFromSignIn(pool) {
+export async function returnFromSignIn(pool, pageLoad) {
   const params = new URLSearchParams(location.search);
   const [code, returned] = [params.get("code"), params.get("state")];
   if (!returned || (!code && !params.has("error"))) return null;
   const { state, verifier } = JSON.parse(sessionStorage.getItem(STATE) ?? "{}");
   sessionStorage.removeItem(STATE);
-  // Neither the code nor the state stays in the address. The user was on the view of the sign-in.
+  // Remove the code and the state from the address. The user was on the view of the sign-in.
   history.replaceState(null, "", `${location.pathname}#/`);
   if (!code) return "The user pool did not sign you in.";
   if (state !== returned) return "The sign-in belongs to another page. Sign in again.";
   const body = new URLSearchParams({
     grant_type: "authorization_code", client_id: pool.client_id, redirect_uri: redirectUri(), code, code_verifier: verifier,
   });
-  const response = await fetch(address(pool, "oauth2/token"), { method: "POST", body });
-  if (!response.ok) return "The user pool rejected the sign-in. Sign in again.";
-  const { access_token, id_token, expires_in } = await response.json();
-  const claims = JSON.parse(new TextDecoder().decode(fromBase64url(id_token.split(".")[1])));
-  const handle = claims.preferred_username ?? "";
-  signIn(access_token, expires_in, { handle, display_name: claims.name ?? handle });
-  return null;
+  try {
+    const { response, text } = await fetchTraced(pageLoad, "/oauth2/token", address(pool, "oauth2/token"), { method: "POST", body });
+    if (!response.ok) return "The user pool rejected the sign-in. Sign in again.";
+    const { access_token, id_token, expires_in } = JSON.parse(text);
+    const claims = JSON.parse(new TextDecoder().decode(fromBase64url(id_token.split(".")[1])));
+    const handle = claims.preferred_username ?? "";
+    signIn(access_token, expires_in, { handle, display_name: claims.name ?? handle });
+    return null;
+  } catch {
+    return "The user pool does not answer. Sign in again.";
+  }
 }
 
 /** Ends the session of the pool's pages. @param {Pool} pool */

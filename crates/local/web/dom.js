@@ -97,6 +97,11 @@ export function button(name, label, act, properties = {}) {
   return h("button", { type: "button", class: "button", ...properties, on: { click: act } }, name && icon(name), h("span", {}, label));
 }
 
+/** Focuses `element` if the focus was lost with a removed element. @param {HTMLElement | undefined} element */
+export function focusIfLost(element) {
+  if (document.activeElement === document.body) element?.focus();
+}
+
 let timer = 0;
 
 /** Shows a short message, and reads it out. @param {string} text */

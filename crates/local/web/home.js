@@ -2,12 +2,15 @@
 
 import { act } from "./actions.js";
 import { request } from "./api.js";
+import { isPast } from "./clock.js";
 import { announce, button, fill, h, icon } from "./dom.js";
 import { composer, postCard } from "./post.js";
 import { currentUser, rename } from "./session.js";
 import { empty, List, loading } from "./states.js";
 
+/** @import { Icon } from "./dom.js" */
 /** @import { View } from "./main.js" */
+/** @import { Reason } from "./post.js" */
 /** @import { Post, Thread } from "./types.js" */
 
 const NO_COUNTS = { replies_count: 0, reposts_count: 0, likes_count: 0 };
@@ -22,7 +25,7 @@ export function home() {
     empty: () => empty("home", "No posts", "All posts have expired. Write the first one."),
   });
   const write = currentUser() ? composer({
-    id: "new-post", label: "New post", hint: "What will you regret?", most: 280, submit: "Post", lifetime: true,
+    id: "new-post", label: "New post", hint: "Write a post", most: 280, submit: "Post", lifetime: true,
     async send(message, ttl, key) {
       const { data } = await act({ name: "post", label: "Post" }, (action) => request(action, "POST", "/api/activities", { body: { message, ttl }, key }));
       known(data);
@@ -30,7 +33,7 @@ export function home() {
       announce("Posted.");
     },
   }) : h("div", { class: "welcome" },
-    h("p", {}, h("strong", {}, "Posts that expire."), " Say it, regret it, and it is forgotten."),
+    h("p", {}, h("strong", {}, "Every post expires,"), " at the latest after 30 days."),
     h("a", { class: "button primary", href: "#/sign-in" }, "Sign in to post"));
   return { title: "Home", element: h("div", {}, heading("Home"), write, list.element), load: (action, signal) => list.load(action, signal) };
 }
@@ -59,6 +62,10 @@ export function thread(uuid, wantsReply) {
     async load(action, signal) {
       await list.load(action, signal);
       const shown = /** @type {Post} */ (/** @type {unknown} */ (post));
+      if (shown.expires_at && isPast(shown.expires_at)) {
+        close("expired");
+        return;
+      }
       const write = currentUser() && composer({
         id: "new-reply", label: `Reply to ${shown.display_name}`, hint: "Write a reply", most: 1024, submit: "Reply",
         async send(message, _ttl, key) {
@@ -72,16 +79,28 @@ export function thread(uuid, wantsReply) {
         },
       });
       const parent = shown.reply_to_activity_uuid && h("a", { class: "parent", href: `#/post/${shown.reply_to_activity_uuid}` }, icon("reply"), "Show the post that this replies to");
-      const card = postCard(shown, { heading: true, onGone: () => fill(body, card, expired()) });
-      fill(body, parent, card, write, list.element);
+      fill(body, parent, postCard(shown, { heading: true, onGone: close }), write, list.element);
       if (wantsReply) body.querySelector("textarea")?.focus();
     },
   };
+
+  /** Replaces the post with its replies and the form. @param {Reason} reason */
+  function close(reason) {
+    const hadFocus = body.contains(document.activeElement);
+    const [name, title, text] = CLOSED[reason];
+    fill(body, empty(name, title, text, h("a", { class: "button", href: "#/" }, "Show all posts")));
+    const head = /** @type {HTMLElement} */ (body.querySelector("h2"));
+    head.tabIndex = -1;
+    if (hadFocus) head.focus();
+    announce(`${title}.`);
+  }
 }
 
-function expired() {
-  return empty("clock", "This post is forgotten", "It has expired, and its replies with it.", h("a", { class: "button", href: "#/" }, "Back to all posts"));
-}
+/** @type {Record<Reason, [Icon, string, string]>} */
+const CLOSED = {
+  expired: ["clock", "This post has expired", "Its replies have expired with it."],
+  deleted: ["trash", "You have deleted this post", "Its replies are deleted with it."],
+};
 
 /** @param {string} term @returns {View} */
 export function search(term) {

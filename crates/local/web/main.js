@@ -10,7 +10,7 @@ import { conversation, conversations, newConversation, notifications, profile, s
 import { currentUser, onSession, restoreSession, setUnread, signOut, unreadCount } from "./session.js";
 import { applyTheme, loadSettings, setTheme, settings, theme } from "./settings.js";
 import { empty, failed, traceLink } from "./states.js";
-import { browserEnvironment, navigationTiming, Tracer, WebVitals } from "./tracing.js";
+import { browserEnvironment, navigationTiming, receiver, Tracer, WebVitals } from "./tracing.js";
 
 /** @import { Action } from "./actions.js" */
 /** @import { Icon } from "./dom.js" */
@@ -61,13 +61,15 @@ function unknown() {
 /** @returns {View} */
 function signedOut() {
   const link = h("a", { class: "button primary", href: "#/sign-in" }, "Sign in");
-  return { title: "Sign in", element: h("div", {}, h("h1", { class: "offscreen" }, "Sign in"), empty("user", "Sign in first", "This is only for you.", link)), load: async () => {} };
+  return { title: "Sign in", element: h("div", {}, h("h1", { class: "offscreen" }, "Sign in"), empty("user", "Sign in first", "Only signed-in users see this page.", link)), load: async () => {} };
 }
 
 /** A browser that does not measure the paint must not delay the trace for longer. */
 const LONGEST_PAINT = 1000;
 
 let abort = new AbortController();
+/** The user for whom the view was created. @type {string | undefined} */
+let viewer;
 /** The user whose count of notifications is known. @type {string | null} */
 let counted = null;
 
@@ -77,6 +79,7 @@ async function show(pageLoad) {
   abort = new AbortController();
   const { signal } = abort;
   const { name, create } = route();
+  viewer = currentUser()?.handle;
   let view = create();
   if (view.signedIn && !currentUser()) view = signedOut();
   document.title = `${view.title} · Cruddur`;
@@ -117,7 +120,7 @@ async function countUnread(action, view) {
   }
 }
 
-/** Waits for the end of the page load, and adds what the browser measured. @param {Span} span */
+/** Waits for the end of the page load, and adds the measurements of the browser. @param {Span} span */
 async function measured(span) {
   if (document.readyState !== "complete") await new Promise((resolve) => addEventListener("load", resolve, { once: true }));
   span.stop();
@@ -197,35 +200,30 @@ const vitals = new WebVitals();
 
 async function start() {
   applyTheme();
-  // Before the settings are known, spans wait.
-  const environment = browserEnvironment(null);
-  const tracer = new Tracer({ ...environment, send: (body) => sender.send(body) });
-  let sender = environment;
+  const tracer = new Tracer(browserEnvironment());
   useTracer(tracer);
-  const pageLoad = tracer.start("page load", {}, performance.timeOrigin);
+  const pageLoad = tracer.start("page load", {}, tracer.now() - performance.now());
   observeFaults(tracer, pageLoad);
   try {
-    await loadSettings();
+    await loadSettings(pageLoad);
   } catch (error) {
     fill(main, h("h1", { class: "offscreen" }, "Cruddur"), failed(error, () => location.reload()));
     return;
   }
   if (settings.traces === null) tracer.disable();
-  else sender = browserEnvironment(settings.api + settings.traces);
+  else tracer.sendTo(receiver(settings.api + settings.traces));
   restoreSession();
-  if (settings.sign_in.kind === "cognito") signInFault = await returnFromSignIn(settings.sign_in);
-  if (signInFault) location.hash = "#/sign-in";
+  if (settings.sign_in.kind === "cognito") signInFault = await returnFromSignIn(settings.sign_in, pageLoad);
+  if (signInFault) history.replaceState(null, "", "#/sign-in");
   onActions(drawActions);
   drawActions();
-  let user = currentUser()?.handle;
-  onSession(() => {
+  onSession((change) => {
     drawSide();
-    const next = currentUser()?.handle;
-    if (next === user) return;
-    user = next;
-    counted = null;
-    // The sign-in goes home itself.
-    if (next === undefined) show();
+    const user = currentUser()?.handle;
+    if (!user) counted = null;
+    // The view stays, because the user may have written a text.
+    if (change === "expired") announce("Your session has expired.");
+    if (change === "user" || (change === "other tab" && user !== viewer)) show();
   });
   addEventListener("hashchange", () => show());
   document.getElementById("skip")?.addEventListener("click", () => main.focus());

@@ -2,11 +2,11 @@
 
 import { act } from "./actions.js";
 import { request } from "./api.js";
-import { age } from "./clock.js";
+import { age, whenPast } from "./clock.js";
 import { leaveForSignIn } from "./cognito.js";
-import { announce, avatar, button, fill, h, icon, linked } from "./dom.js";
+import { announce, avatar, button, fill, focusIfLost, h, icon, linked } from "./dom.js";
 import { heading, smallButton } from "./home.js";
-import { composer, postCard } from "./post.js";
+import { composer, postCard, replaceByLine } from "./post.js";
 import { currentUser, rename, setUnread, signIn } from "./session.js";
 import { settings } from "./settings.js";
 import { empty, failedLine, List, loading, traceLink } from "./states.js";
@@ -66,13 +66,15 @@ export function profile(handle) {
     name.focus();
 
     function close() {
+      const hadFocus = form.contains(document.activeElement);
       draw();
-      document.getElementById("edit-profile")?.focus();
+      if (hadFocus) document.getElementById("edit-profile")?.focus();
     }
 
     /** @param {SubmitEvent} event */
     async function save(event) {
       event.preventDefault();
+      name.readOnly = bio.readOnly = true;
       try {
         const { data } = await act({ name: "update profile", label: "Update profile" }, (action) =>
           request(action, "PUT", "/api/profile/update", { body: { display_name: name.value, bio: bio.value } }));
@@ -81,6 +83,7 @@ export function profile(handle) {
         close();
         announce("Saved.");
       } catch (error) {
+        name.readOnly = bio.readOnly = false;
         fill(faults, failedLine(error));
       }
     }
@@ -128,13 +131,18 @@ export function notifications() {
 function notification(it) {
   const [name, did] = KINDS[it.kind];
   const target = it.kind === "conversation" && it.message_group_uuid ? `#/messages/${it.message_group_uuid}` : `#/post/${it.uuid}`;
-  return h("article", { class: `notification ${it.kind}${it.unread ? " unread" : ""}`, tabindex: "-1", "aria-label": `${it.display_name} ${did}` },
+  const element = h("article", { class: `notification ${it.kind}${it.unread ? " unread" : ""}`, tabindex: "-1", "aria-label": `${it.display_name} ${did}` },
     icon(name), avatar(it, "small"),
     h("div", { class: "post-body" },
       h("p", {}, it.unread && h("span", { class: "unread-mark" }, h("span", { class: "offscreen" }, "Unread: ")),
         h("a", { class: "permalink", href: target }, h("strong", {}, it.display_name), ` ${did}`), " ", h("span", { class: "muted" }, age(it.created_at))),
       it.message && h("p", { class: "text muted excerpt", dir: "auto" }, it.message)),
     it.trace_id && traceLink(it.trace_id, `Trace of the request: ${it.display_name} ${did}`));
+  whenPast(element, it.expires_at, () => {
+    element.classList.remove("unread");
+    replaceByLine(element, "clock", "This notification has expired.");
+  });
+  return element;
 }
 
 /** @returns {View} */
@@ -200,10 +208,16 @@ export function conversation(group) {
 
   /** @param {URLSearchParams} query */
   async function more(query) {
+    fill(older, h("span", { class: "muted", role: "status" }, "Loading …"));
     try {
       const { data, next } = await act({ name: "show more", label: "Older messages" }, (action) => request(action, "GET", "/api/messages/{message_group_uuid}", { path, query }));
-      items.prepend(...data.map(bubble));
+      const added = data.map(bubble);
+      // A screen reader announces items that are added to a log, unless it is busy.
+      log.setAttribute("aria-busy", "true");
+      items.prepend(...added);
       follow(next);
+      focusIfLost(added[0]);
+      requestAnimationFrame(() => log.setAttribute("aria-busy", "false"));
     } catch (error) {
       fill(older, failedLine(error), button(null, "Try again", () => more(query)));
     }
@@ -213,7 +227,7 @@ export function conversation(group) {
 /** @param {Message} it */
 function bubble(it) {
   const isOwn = it.handle === currentUser()?.handle;
-  return h("li", { class: isOwn ? "bubble own" : "bubble" }, h("span", { class: "offscreen" }, `${it.display_name}: `), h("p", { class: "text", dir: "auto" }, ...linked(it.message)), h("span", { class: "muted" }, age(it.created_at)));
+  return h("li", { class: isOwn ? "bubble own" : "bubble", tabindex: "-1" }, h("span", { class: "offscreen" }, `${it.display_name}: `), h("p", { class: "text", dir: "auto" }, ...linked(it.message)), h("span", { class: "muted" }, age(it.created_at)));
 }
 
 /** @param {string} handle @returns {View} */
@@ -222,7 +236,7 @@ export function newConversation(handle) {
     id: "new-message", label: `Message to @${handle}`, hint: `Message to @${handle}`, most: 1024, submit: "Send",
     async send(message, _ttl, key) {
       const { data } = await act({ name: "message", label: "Message" }, (action) => request(action, "POST", "/api/messages", { body: { message, handle }, key }));
-      location.replace(`#/messages/${data.message_group_uuid}`);
+      if (write.isConnected) location.replace(`#/messages/${data.message_group_uuid}`);
     },
   });
   return {
@@ -252,12 +266,11 @@ export function signInView(fault) {
   /** @param {string} path @param {User} user */
   async function choose(path, user) {
     try {
-      await act({ name: "sign in", label: "Sign in" }, async (action) => {
-        const { data } = await request(action, "POST", path, { body: { handle: user.handle } });
-        signIn(data.access_token, data.expires_in, user);
-      });
+      const { data } = await act({ name: "sign in", label: "Sign in" }, (action) => request(action, "POST", path, { body: { handle: user.handle } }));
+      // The new session shows the view of the address.
+      if (faults.isConnected) history.pushState(null, "", "#/");
+      signIn(data.access_token, data.expires_in, user);
       announce(`Signed in as ${user.display_name}.`);
-      location.hash = "#/";
     } catch (error) {
       fill(faults, failedLine(error));
     }

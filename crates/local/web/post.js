@@ -1,21 +1,27 @@
-// A post: its text, the time that it has left, and what the user can do with it.
+// Posts, with the time that they have left, their actions and the form for texts.
 
 import { act } from "./actions.js";
-import { request } from "./api.js";
-import { age, eachSecond, fullDate, inWords, short, urgency } from "./clock.js";
+import { Failure, request } from "./api.js";
+import { age, eachSecond, fullDate, inWords, short, urgency, whenPast } from "./clock.js";
 import { announce, avatar, fill, h, icon, linked, s } from "./dom.js";
 import { currentUser } from "./session.js";
-import { described, failedLine } from "./states.js";
+import { failedLine } from "./states.js";
 
 /** @import { Post, Reactions } from "./types.js" */
 /** @import { Icon } from "./dom.js" */
 
 const CIRCUMFERENCE = 2 * Math.PI * 7;
 
+/** Why a post is gone. @typedef {"expired" | "deleted"} Reason */
+
+/** @type {Record<Reason, [Icon, string]>} */
+const GONE = { expired: ["clock", "This post has expired."], deleted: ["trash", "You have deleted this post."] };
+
 /**
- * `expires_at` is that of the parent for a reply. `heading` makes the post the subject of its view.
+ * `expires_at` is that of the parent for a reply. `heading` makes the post the subject of its view. `onGone` replaces the
+ * post by something other than a line.
  * @param {Post} post
- * @param {{ expires_at?: string, heading?: boolean, onGone?: () => void }} [options]
+ * @param {{ expires_at?: string, heading?: boolean, onGone?: (reason: Reason) => void }} [options]
  */
 export function postCard(post, { expires_at = post.expires_at, heading = false, onGone } = {}) {
   const who = h("a", { class: "who", href: `#/@${post.handle}` }, h("strong", {}, post.display_name), " ", h("span", { class: "muted" }, `@${post.handle}`));
@@ -28,29 +34,25 @@ export function postCard(post, { expires_at = post.expires_at, heading = false, 
       h("p", { class: "text", dir: "auto" }, ...linked(post.message)),
       h("footer", {},
         h("a", { class: "act", href: `#/post/${post.uuid}?reply` }, icon("reply"), h("span", { class: "offscreen" }, "Reply "), h("span", {}, count(post.replies_count))),
-        reaction(post, faults, { kind: "repost", path: "repost", name: "Repost", icon: "repeat", pressed: false, number: (reactions) => [reactions.reposted, reactions.reposts_count], count: post.reposts_count }),
-        reaction(post, faults, { kind: "like", path: "like", name: "Like", icon: "heart", pressed: post.liked ?? false, number: (reactions) => [reactions.liked, reactions.likes_count], count: post.likes_count }),
-        post.handle === currentUser()?.handle && deleteButton(post, faults, () => gone("trash", "You have deleted this post.")),
+        reaction(post, faults, { kind: "repost", path: "repost", name: "Repost", icon: "repeat", number: (reactions) => [reactions.reposted, reactions.reposts_count], count: post.reposts_count }),
+        reaction(post, faults, { kind: "like", path: "like", name: "Like", icon: "heart", pressed: post.liked, number: (reactions) => [reactions.liked, reactions.likes_count], count: post.likes_count }),
+        post.handle === currentUser()?.handle && deleteButton(post, faults, () => gone("deleted")),
       ),
       faults,
     ));
-
-  /** @param {Icon} name @param {string} text */
-  const gone = (name, text) => {
-    const hadFocus = card.contains(document.activeElement);
-    fill(card, h("p", {}, icon(name), h("span", {}, text)));
-    card.classList.add("gone");
-    card.setAttribute("aria-label", text);
-    if (hadFocus) card.focus();
-    onGone?.();
-  };
-  if (expires_at) {
-    const end = Date.parse(expires_at);
-    eachSecond(card, (time) => {
-      if (time >= end && !card.classList.contains("gone")) gone("clock", "This post has expired.");
-    });
-  }
+  const gone = onGone ?? ((/** @type {Reason} */ reason) => replaceByLine(card, ...GONE[reason]));
+  if (expires_at) whenPast(card, expires_at, () => gone("expired"));
   return card;
+}
+
+/** Replaces the content of a card that is gone, and keeps the focus. @param {HTMLElement} card @param {Icon} name @param {string} text */
+export function replaceByLine(card, name, text) {
+  if (card.classList.contains("gone")) return;
+  const hadFocus = card.contains(document.activeElement);
+  fill(card, h("p", {}, icon(name), h("span", {}, text)));
+  card.classList.add("gone");
+  card.setAttribute("aria-label", text);
+  if (hadFocus) card.focus();
 }
 
 /** A ring that empties, and the time in its largest unit. @param {string} from @param {string} to */
@@ -81,20 +83,24 @@ function count(value) {
 }
 
 /**
- * A button that is pressed or not. It changes at once, and back if the request fails.
+ * A button that is pressed or not. It changes at once, and back if the request fails. If the response did not say whether it
+ * is pressed, the first press sets it, and only the answer changes the count.
  * @param {Post} post @param {HTMLElement} faults
- * @param {{ kind: string, path: string, name: string, icon: Icon, pressed: boolean, count: number, number: (reactions: Reactions) => [boolean, number] }} options
+ * @param {{ kind: string, path: string, name: string, icon: Icon, pressed?: boolean | null, count: number, number: (reactions: Reactions) => [boolean, number] }} options
  */
 function reaction(post, faults, options) {
   const number = h("span", {});
   const element = h("button", { type: "button", class: `act ${options.kind}`, on: { click: toggle } }, icon(options.icon), h("span", { class: "offscreen" }, `${options.name} `), number);
-  let { pressed, count: value } = options;
+  let value = options.count;
+  /** Whether it is pressed, if known. @type {boolean | null} */
+  let pressed = value === 0 ? false : options.pressed ?? null;
   let busy = false;
-  /** @param {boolean} next @param {number} total */
+  /** @param {boolean | null} next @param {number} total */
   const draw = (next, total) => {
     pressed = next;
     value = total;
-    element.setAttribute("aria-pressed", String(pressed));
+    if (pressed === null) element.removeAttribute("aria-pressed");
+    else element.setAttribute("aria-pressed", String(pressed));
     number.textContent = count(value);
   };
   draw(pressed, value);
@@ -110,7 +116,8 @@ function reaction(post, faults, options) {
     const before = /** @type {const} */ ([pressed, value]);
     const method = pressed ? "DELETE" : "PUT";
     const label = pressed ? `Undo ${options.kind}` : options.name;
-    draw(!pressed, Math.max(0, value + (pressed ? -1 : 1)));
+    const change = pressed === null ? 0 : pressed ? -1 : 1;
+    draw(!pressed, Math.max(0, value + change));
     fill(faults);
     try {
       const { data } = await act({ name: label.toLowerCase(), label }, (action) =>
@@ -197,8 +204,7 @@ export function composer({ label, hint, most, submit, lifetime = false, rows = 2
   async function submitted(event) {
     event.preventDefault();
     if (busy) return;
-    busy = true;
-    ready.disabled = true;
+    setBusy(true);
     fill(faults);
     area.removeAttribute("aria-invalid");
     try {
@@ -206,15 +212,21 @@ export function composer({ label, hint, most, submit, lifetime = false, rows = 2
       area.value = "";
       key = crypto.randomUUID();
     } catch (error) {
-      // A rejected text is another request when it is corrected; an unanswered one may have arrived.
-      if (described(error).status) key = crypto.randomUUID();
+      // A failed request may have arrived, and its retry needs the same key. Nothing else is stored under it.
+      if (error instanceof Failure && error.codes.includes("idempotency_key_reused")) key = crypto.randomUUID();
       fill(faults, failedLine(error));
       area.setAttribute("aria-invalid", "true");
     } finally {
-      busy = false;
-      ready.disabled = false;
+      setBusy(false);
       changed();
-      area.focus();
+      if (form.contains(document.activeElement)) area.focus();
     }
+  }
+
+  /** Locks the form. A disabled button would lose the focus. @param {boolean} next */
+  function setBusy(next) {
+    busy = next;
+    area.readOnly = next;
+    ready.setAttribute("aria-disabled", String(next));
   }
 }

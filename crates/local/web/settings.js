@@ -1,4 +1,8 @@
-// What the page's host says in settings.json, and what this browser remembers.
+// The settings of the page's host, in settings.json, and the values that this browser stores.
+
+import { fetchTraced } from "./tracing.js";
+
+/** @import { Span } from "./tracing.js" */
 
 /** @typedef {{ handle: string, display_name: string }} User */
 /**
@@ -15,10 +19,11 @@
 /** @type {Settings} */
 export let settings = { api: "", traces: null, console: null, sign_in: { kind: "local", path: "/local/sign-in", users: [] } };
 
-export async function loadSettings() {
-  const response = await fetch(new URL("settings.json", document.baseURI));
+/** @param {Span} pageLoad */
+export async function loadSettings(pageLoad) {
+  const { response, text } = await fetchTraced(pageLoad, "/settings.json", new URL("settings.json", document.baseURI).href, { method: "GET" });
   if (!response.ok) throw new Error(`settings.json: status ${response.status}`);
-  settings = { ...settings, ...(await response.json()) };
+  settings = { ...settings, ...JSON.parse(text) };
   settings.api = settings.api.replace(/\/$/, "");
 }
 
@@ -64,6 +69,6 @@ export function store(name, value) {
     if (value === null) localStorage.removeItem(name);
     else localStorage.setItem(name, value);
   } catch {
-    // A browser that stores nothing forgets it on reload.
+    // Without storage, the value is lost on reload.
   }
 }

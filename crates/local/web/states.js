@@ -1,6 +1,6 @@
-// What a view shows while it loads, if it has nothing, and if it fails.
+// The states of a view: loading, empty and failed. Also the list that loads page by page.
 
-import { button, fill, h, icon } from "./dom.js";
+import { button, fill, focusIfLost, h, icon } from "./dom.js";
 import { act, errorType } from "./actions.js";
 import { Failure } from "./api.js";
 import { traceAddress } from "./settings.js";
@@ -41,10 +41,12 @@ export function failed(error, retry) {
       trace && traceLink(trace, "Trace of the failed request")));
 }
 
-/** The same on one line, next to the control that failed. @param {unknown} error */
+/** The same on one line, next to the control that failed. The sign-in is in a new tab, so that the user's text stays. @param {unknown} error */
 export function failedLine(error) {
-  const { title, detail, trace } = described(error);
-  return h("p", { class: "failed-line", role: "alert" }, icon("alert"), h("span", {}, h("strong", {}, title), ": ", detail), trace && traceLink(trace, "Trace of the failed request"));
+  const { title, detail, trace, status } = described(error);
+  return h("p", { class: "failed-line", role: "alert" }, icon("alert"), h("span", {}, h("strong", {}, title), ": ", detail),
+    status === 401 && h("a", { href: "#/sign-in", target: "_blank" }, "Sign in (new tab)"),
+    trace && traceLink(trace, "Trace of the failed request"));
 }
 
 /**
@@ -101,7 +103,7 @@ export class List {
       const added = data.map(this.options.render);
       this.items.append(...added);
       this.#follow(next);
-      added[0]?.focus();
+      focusIfLost(added[0]);
     } catch (error) {
       fill(this.#foot, failedLine(error), button(null, "Try again", () => this.#more(query)));
     }

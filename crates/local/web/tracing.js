@@ -1,28 +1,26 @@
-// Traces what the user does: one trace for each action, from the browser to the table.
+// Traces the user's actions: one trace for each action, from the browser to the table.
 //
-// The root span is the page load or a click, and each request is a client span below it. Spans leave in batches, and a
-// failure to send them is ignored: telemetry never disturbs the page. Names and attributes contain nothing private: no
-// text, search term, id or token.
+// The root span is the page load or a click, and each request is a client span below it. Spans leave in batches. A batch
+// that fails is lost: telemetry never disturbs the page. Names and attributes contain nothing private: no text, search
+// term, id or token.
 
-/** The server writes this name itself. */
+/** The API replaces the service name of the request by this name. */
 const SERVICE = "cruddur-web";
 const KINDS = /** @type {const} */ ({ internal: 1, client: 3 });
 const ERROR = 2;
 /** A batch stays below the 64 KiB that browsers allow for requests which outlive the page. */
 const MOST_SPANS = 32;
-/** Spans that wait while requests fail. Older ones are lost. */
+/** Spans that wait until the receiver is known. Older ones are lost. */
 const MOST_WAITING = 128;
-/** After this number of failures in a row, for example where the API does not receive spans, nothing is sent. */
+/** After this number of failures in a row, for example if the API does not receive spans, the tracer stops. */
 const MOST_FAILURES = 3;
 const DELAY = 1000;
 
 /** @typedef {string | number | boolean | null | undefined} Value */
 /** @typedef {Record<string, Value>} Attributes */
 /** @typedef {keyof typeof KINDS} Kind */
-/**
- * `now` returns milliseconds since 1970, and `random` hexadecimal digits. `send` resolves to whether the spans arrived.
- * @typedef {{ now: () => number, random: (digits: number) => string, send: (body: string) => Promise<boolean> }} Environment
- */
+/** `now` returns milliseconds since 1970, and `random` hexadecimal digits. @typedef {{ now: () => number, random: (digits: number) => string }} Environment */
+/** Resolves to whether all spans were accepted. @typedef {(body: string) => Promise<boolean>} Send */
 
 /** Numbers of these attributes are doubles even if they have no fraction. */
 const DOUBLES = /^(navigation|web_vitals)\./;
@@ -51,6 +49,11 @@ export class Span {
   /** The duration in milliseconds, or null before the end. */
   get duration() {
     return this.#end === null ? null : this.#end - this.start;
+  }
+
+  /** Whether the tracer sends spans. */
+  get sends() {
+    return this.#tracer.sends;
   }
 
   /** @param {string} name @param {Kind} kind @param {Attributes} [attributes] @returns {Span} */
@@ -84,11 +87,11 @@ export class Span {
 
   /**
    * The headers that make the server continue this trace. API Gateway and X-Ray adopt `Root`; they decide about sampling.
-   * Without the spans of the page, the server's span would lack its parent, so there are none.
+   * They are empty if the tracer has stopped, because the server's span would lack its parent.
    * @returns {Record<string, string>}
    */
   headers() {
-    if (!this.#tracer.sends) return {};
+    if (!this.sends) return {};
     return {
       traceparent: `00-${this.trace}-${this.id}-01`,
       "x-amzn-trace-id": `Root=1-${this.trace.slice(0, 8)}-${this.trace.slice(8)}`,
@@ -118,6 +121,8 @@ export class Tracer {
   #timer = null;
   #failures = 0;
   #environment;
+  /** @type {Send | null} */
+  #send = null;
 
   /** @param {Environment} environment */
   constructor(environment) {
@@ -133,7 +138,13 @@ export class Tracer {
     return this.#failures < MOST_FAILURES;
   }
 
-  /** Sends nothing from now on. */
+  /** Sends the ended spans, which have waited for the receiver, and all later ones. @param {Send} send */
+  sendTo(send) {
+    this.#send = send;
+    return this.flush();
+  }
+
+  /** Stops sending spans and headers. */
   disable() {
     this.#failures = MOST_FAILURES;
     this.#waiting = [];
@@ -166,25 +177,20 @@ export class Tracer {
   async flush() {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    while (this.#waiting.length) {
-      const batch = this.#waiting.splice(0, MOST_SPANS);
-      const arrived = await this.#send(batch);
+    while (this.#send && this.#waiting.length) {
+      const accepted = await this.#send(body(this.#waiting.splice(0, MOST_SPANS))).catch(() => false);
       if (!this.sends) return;
-      this.#failures = arrived ? 0 : this.#failures + 1;
+      this.#failures = accepted ? 0 : this.#failures + 1;
       if (!this.sends) this.disable();
     }
   }
+}
 
-  /** @param {Span[]} batch */
-  async #send(batch) {
-    try {
-      const scope = { scope: { name: SERVICE }, spans: batch.map((span) => span.encoded()) };
-      const resource = { attributes: encoded({ "service.name": SERVICE }) };
-      return await this.#environment.send(JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [scope] }] }));
-    } catch {
-      return false;
-    }
-  }
+/** @param {Span[]} batch */
+function body(batch) {
+  const scope = { scope: { name: SERVICE }, spans: batch.map((span) => span.encoded()) };
+  const resource = { attributes: encoded({ "service.name": SERVICE }) };
+  return JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [scope] }] });
 }
 
 /** Whole microseconds, because a double cannot hold nanoseconds. @param {number} milliseconds */
@@ -208,25 +214,69 @@ function typed(key, value) {
   return Number.isInteger(value) && !DOUBLES.test(key) ? { intValue: String(value) } : { doubleValue: value };
 }
 
-/** The environment of a page. @param {string | null} url of the receiver @returns {Environment} */
-export function browserEnvironment(url) {
+/** A difference of the clocks above which the computer has slept, or the user has set the time. */
+const LARGEST_DRIFT = 1000;
+
+/** @returns {Environment} */
+export function browserEnvironment() {
+  let origin = performance.timeOrigin;
   return {
-    now: () => performance.timeOrigin + performance.now(),
+    // The monotonic clock is precise, but stands still while the computer sleeps. A span that is open then includes the sleep.
+    now() {
+      const [wall, monotonic] = [Date.now(), performance.now()];
+      if (Math.abs(wall - origin - monotonic) > LARGEST_DRIFT) origin = wall - monotonic;
+      return origin + monotonic;
+    },
     random(digits) {
       const bytes = crypto.getRandomValues(new Uint8Array(digits / 2));
       return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
     },
-    async send(body) {
-      if (url === null) return false;
-      const headers = { "content-type": "application/json" };
-      // It outlives the page.
-      const response = await fetch(url, { method: "POST", headers, body, keepalive: true, credentials: "omit", cache: "no-store" });
-      return response.ok;
-    },
   };
 }
 
-/** What the browser measured of the page load, in milliseconds from its start. @returns {Attributes} */
+/**
+ * Returns a function that sends spans to `url`. A receiver that rejects spans, for example because the clock of the
+ * browser is wrong, counts as failed: the server's spans would lack their parents.
+ * @param {string} url @returns {Send}
+ */
+export function receiver(url) {
+  return async (body) => {
+    const headers = { "content-type": "application/json" };
+    // It outlives the page.
+    const response = await fetch(url, { method: "POST", headers, body, keepalive: true, credentials: "omit", cache: "no-store" });
+    const { partialSuccess } = JSON.parse((await response.text()) || "{}");
+    return response.ok && !(Number(partialSuccess?.rejectedSpans) > 0);
+  };
+}
+
+/**
+ * Sends a request as a client span of `parent`, and returns the response with its text. `continues` is whether the server
+ * continues the trace.
+ * @param {Span} parent @param {string} template the path, with names instead of values @param {string} url
+ * @param {RequestInit & { method: string, headers?: Record<string, string> }} options @param {boolean} [continues]
+ */
+export async function fetchTraced(parent, template, url, options, continues = false) {
+  const span = parent.child(`${options.method} ${template}`, "client", {
+    "http.request.method": options.method,
+    "url.template": template,
+    "server.address": new URL(url, document.baseURI).hostname,
+  });
+  try {
+    const headers = { ...options.headers, ...(continues && span.headers()) };
+    const response = await fetch(url, { ...options, headers });
+    const text = await response.text();
+    span.set({ "http.response.status_code": response.status });
+    if (!response.ok) span.fail(String(response.status));
+    return { response, text };
+  } catch (error) {
+    span.fail(options.signal?.aborted ? "canceled" : "network");
+    throw error;
+  } finally {
+    span.end();
+  }
+}
+
+/** The navigation timing of the page load, in milliseconds from its start. @returns {Attributes} */
 export function navigationTiming() {
   const [entry] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
   if (!entry) return {};

@@ -35,6 +35,7 @@ export interface Profile {
 }
 
 export interface Notification extends Post {
+  expires_at: string;
   kind: "reply" | "like" | "mention" | "conversation";
   unread: boolean;
   trace_id: string | null;
