@@ -124,6 +124,8 @@ def test_local_user_posts_and_sees_the_trace(sam_local):
 
 
 def test_page_posts_through_the_functions(sam_local, chromium):
+    # The container starts before the page loads: a new network interface makes Chromium cancel its requests.
+    request(sam_local.api, "GET", "/api/health-check")
     with context_of(chromium) as open_page:
         page = open_page(sam_local.page)
         sign_in(page)
@@ -149,7 +151,12 @@ def listed(console):
 
 
 def services(console, trace):
-    return {name for found in api(console, "traces?limit=1000")["traces"] if found["id"] == trace for name in found["services"]}
+    return {
+        name
+        for found in api(console, "traces?limit=1000")["traces"]
+        if found["id"] == trace
+        for name in found["services"]
+    }
 
 
 def invoke(function, event):
