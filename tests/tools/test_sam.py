@@ -149,7 +149,12 @@ def listed(console):
 
 
 def services(console, trace):
-    return {name for found in api(console, "traces?limit=1000")["traces"] if found["id"] == trace for name in found["services"]}
+    return {
+        name
+        for found in api(console, "traces?limit=1000")["traces"]
+        if found["id"] == trace
+        for name in found["services"]
+    }
 
 
 def invoke(function, event):
