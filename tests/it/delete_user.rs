@@ -100,7 +100,7 @@ async fn repeated_deletion_keeps_the_claim_of_another_user() {
     app.state.store.create_profile(&other).await.unwrap();
     while app.state.store.delete_user(WORF, app.now()).await.unwrap() > 0 {}
     let found = app.state.store.user(&other.author.handle).await.unwrap();
-    assert_eq!(found.map(|user| user.sub), Some(other.sub));
+    assert_eq!(found.map(|owner| owner.sub), Some(other.sub));
 }
 
 #[tokio::test]
