@@ -279,7 +279,7 @@ class XRay:
 
     def __init__(self, since):
         self.since = since
-        # With Transaction Search, X-Ray writes spans to CloudWatch Logs, and BatchGetTraces finds none of them.
+        # With Transaction Search, X-Ray writes spans to CloudWatch Logs, which BatchGetTraces does not read.
         self.writes_logs = aws("xray", "get-trace-segment-destination")["Destination"] == "CloudWatchLogs"
 
     def traces(self, ids):
@@ -362,11 +362,14 @@ def xray_fault(documents, name):
         return f"parents are missing of {', '.join(missing)}"
     if unfinished := [node["name"] for _, node in nodes.values() if node.get("in_progress")]:
         return f"in progress: {', '.join(unfinished)}"
-    # Names in X-Ray have no braces: a route's `{id}` is `:id`.
-    name = name.replace("{", ":").replace("}", "")
-    if name not in {node["name"] for _, node in nodes.values()}:
-        return f"the span {name} is missing"
+    if xray_name(name) not in {xray_name(node["name"]) for _, node in nodes.values()}:
+        return f"the span {xray_name(name)} is missing"
     return None
+
+
+def xray_name(name):
+    """Returns the name as X-Ray has it: documents have no braces, and a route's `{id}` is `:id`. OTLP may keep braces."""
+    return name.replace("{", ":").replace("}", "")
 
 
 def check_honeycomb(stack, requests, report, wait):
