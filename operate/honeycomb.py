@@ -5,7 +5,7 @@ A second run changes only differences. It reports triggers and SLOs that the pla
 fail because of them: the free plan allows two triggers and no SLO.
 
 usage: honeycomb.py                              apply everything
-       honeycomb.py --email ADDRESS              and notify this address of new triggers
+       honeycomb.py --email ADDRESS              and notify this address of the triggers that this run creates
        honeycomb.py marker MESSAGE [--url URL]   add a deployment marker to all graphs
 
 HONEYCOMB_CONFIGURATION_KEY is a configuration key of the environment. For Honeycomb in the EU, set
@@ -24,16 +24,25 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-US = "https://api.honeycomb.io"
+US, EU = "https://api.honeycomb.io", "https://api.eu1.honeycomb.io"
 DESIRED = Path(__file__).with_suffix(".json")
 # All datasets of the environment at once.
 ALL = "__all__"
 # The suffix of descriptions. This program changes and deletes only queries that have it.
 OWNED = " (operate/honeycomb.json)"
 # Permissions as named by /1/auth and by Honeycomb's settings page.
-PERMISSIONS = {"columns": "Manage Queries and Columns", "boards": "Manage Public Boards", "markers": "Manage Markers"}
-# Without these permissions, the command applies everything else.
-OPTIONAL_PERMISSIONS = {"triggers": "Manage Triggers", "slos": "Manage SLOs"}
+PERMISSIONS = {
+    "columns": "Manage Queries and Columns",
+    "boards": "Manage Public Boards",
+    "markers": "Manage Markers",
+    # For --email.
+    "recipients": "Manage Recipients",
+    # For operate/verify.py.
+    "queries": "Run Queries",
+    # Without these two, the command applies everything else.
+    "triggers": "Manage Triggers",
+    "slos": "Manage SLOs",
+}
 ATTEMPTS = 5
 # In seconds. The program fails if Honeycomb asks for a longer wait.
 MAX_WAIT = 60
@@ -52,7 +61,7 @@ def main():
             target, _ = authorize(api, ["markers"])
             create_marker(api, arguments.message, arguments.url)
         else:
-            target, access = authorize(api, ["columns", "boards"])
+            target, access = authorize(api, ["columns", "boards", *(["recipients"] if arguments.email else [])])
             desired = json.loads(DESIRED.read_text())
             apply(api, desired)
             apply_alerts(api, desired, access, arguments.email)
@@ -130,7 +139,7 @@ def apply_columns(api, dataset, columns, *, required):
 def apply_queries(api, queries):
     """Returns the panels of the board and the obsolete saved queries.
 
-    Honeycomb can neither change queries nor list unnamed ones, so this function finds queries by their annotations.
+    Honeycomb cannot change queries and lists only named ones, so this function finds queries by their annotations.
     """
     saved = [
         annotation
@@ -225,7 +234,7 @@ def apply_alerts(api, desired, access, email):
 def allowed(access, permission):
     if access.get(permission):
         return True
-    print(f"skipped {permission}: the key lacks the permission {OPTIONAL_PERMISSIONS[permission]}")
+    print(f"skipped {permission}: the key lacks the permission {PERMISSIONS[permission]}")
     return False
 
 
@@ -254,7 +263,7 @@ def apply_trigger(api, trigger, email):
     what = f"trigger {trigger['name']!r}"
     named = [one for one in api.get(path) if one["name"] == trigger["name"]]
     if not named:
-        recipients = {"recipients": [{"type": "email", "target": email}]} if email else {}
+        recipients = {"recipients": [{"id": recipient(api, email)}]} if email else {}
         api.post(path, {**body, **recipients}, what, optional=True)
         return
     (there, *_) = named
@@ -267,6 +276,13 @@ def apply_trigger(api, trigger, email):
         # An update without recipients would remove those that were added by hand. `disabled` keeps its value.
         recipients = [{"id": one["id"]} for one in there.get("recipients", [])]
         api.put(f"{path}/{there['id']}", {**body, "recipients": recipients}, what)
+
+
+def recipient(api, email):
+    """Returns the id of the recipient with that address. Recipients belong to the team."""
+    wanted = {"type": "email", "details": {"email_address": email}}
+    there = next((one for one in api.get("/1/recipients") if fits(wanted, one)), None)
+    return (there or api.post("/1/recipients", wanted, f"recipient {email}"))["id"]
 
 
 def apply_slo(api, slo):

@@ -4,7 +4,8 @@
 It signs two test users up, sends about 20 requests of all kinds, and checks what arrived: each request is one complete
 trace with one root in X-Ray and in Honeycomb, the traces of the stream consumer are linked to the requests, and no span
 was dropped. It sends one small trace to X-Ray in each format, and prints which of them arrived. It also prints what it
-could not check. The users and their posts are deleted at the end.
+could not check. At the end, it deletes the posts, and the users from the user pool. The rest of their data remains in the
+table; it prints the commands that delete it.
 
 usage: verify.sh STACK [--wait SECONDS]
 
@@ -16,20 +17,29 @@ import argparse
 import json
 import os
 import secrets
+import shlex
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 
-from honeycomb import US, Api, NotFound, UserError
+from honeycomb import EU, US, Api, NotFound, UserError
 
 # SES accepts mail for these addresses and delivers it nowhere.
 MAILBOX = "success+cruddur-{}@simulator.amazonses.com"
 FUNCTIONS = ["ApiFunction", "SignupFunction", "StreamFunction"]
+# In the names of metrics. Spans for X-Ray's OTLP endpoint are those of SecondOtlp.
+DESTINATIONS = ["XRay", "Otlp", "SecondOtlp"]
 # The most ids of one BatchGetTraces.
 MAX_TRACES = 5
+# In seconds. Each function reports its counts of spans at most once in this time.
+REPORT_INTERVAL = 60
 PAUSE = 10
+# The tolerated difference between the clocks of this machine and of AWS, in seconds.
+CLOCK_DIFFERENCE = 5
+# How often and how long, in seconds, it asks for a result that X-Ray or Honeycomb prepares.
+TRIES, TRY_PAUSE = 30, 1
 SCOPE = "operate/verify.py"
 
 
@@ -38,31 +48,45 @@ def main():
     report = Report()
     try:
         stack = Stack(arguments.stack)
-        users = [User(stack, name) for name in ("a", "b")]
-        try:
-            requests = send_requests(stack, users, report)
-        finally:
-            for user in users:
-                user.delete()
-        check_xray(stack, requests, report, arguments.wait)
-        check_honeycomb(stack, requests, report, arguments.wait)
-        check_drops(stack, report)
-        compare_formats(stack, report, arguments.wait)
+        verify(stack, report, arguments.wait)
     except UserError as error:
         sys.exit(f"verify.py: {error}")
     sys.exit(report.end())
 
 
+def verify(stack, report, wait):
+    users = []
+    try:
+        for name in ("a", "b"):
+            users.append(User(stack, name))
+            users[-1].confirm()
+            users[-1].sign_in()
+        requests = send_requests(stack, users, report)
+        sent = time.monotonic()
+        for what, check in (
+            ("traces in X-Ray", lambda: check_xray(stack, requests, report, wait)),
+            ("traces and links in Honeycomb", lambda: check_honeycomb(stack, requests, report, wait)),
+            ("dropped spans", lambda: check_drops(stack, users[0], sent, report, wait)),
+            ("formats of X-Ray", lambda: compare_formats(stack, report, wait)),
+        ):
+            try:
+                check()
+            except (NotFound, UserError) as error:
+                report.unchecked(what, str(error))
+    finally:
+        delete_users(stack, users, report)
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stack", help="name of the CloudFormation stack")
-    parser.add_argument("--wait", type=int, default=300, help="longest wait for traces, in seconds")
+    parser.add_argument("--wait", type=int, default=300, help="longest wait of each check, in seconds")
     return parser.parse_args()
 
 
 class Report:
     def __init__(self):
-        self.failures = 0
+        self.failures = self.skipped = 0
 
     def check(self, holds, what, problem=""):
         if not holds:
@@ -70,13 +94,15 @@ class Report:
         print(f"{'ok     ' if holds else 'FAILED '} {what}{'' if holds or not problem else f': {problem}'}", flush=True)
 
     def unchecked(self, what, why):
+        self.skipped += 1
         print(f"skipped {what}: {why}", flush=True)
 
     def note(self, text):
         print(f"note    {text}", flush=True)
 
     def end(self):
-        print(f"{self.failures} checks failed" if self.failures else "All checks passed.")
+        skipped = f", and {self.skipped} were skipped" if self.skipped else ""
+        print(f"{self.failures or 'No'} checks failed{skipped}.")
         return 1 if self.failures else 0
 
 
@@ -110,30 +136,55 @@ class Stack:
         self.api = self.outputs["ApiUrl"]
         resources = aws("cloudformation", "describe-stack-resources", "--stack-name", name)["StackResources"]
         self.resources = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources}
-        self.began = int(time.time())
+        self.began = int(time.time()) - CLOCK_DIFFERENCE
 
 
 class User:
-    """A test user, signed up and signed in."""
+    """A test user, signed up."""
 
     def __init__(self, stack, name):
-        self.pool, client = stack.outputs["UserPoolId"], stack.outputs["UserPoolClientId"]
+        self.pool, self.client = stack.outputs["UserPoolId"], stack.outputs["UserPoolClientId"]
         self.handle = f"verify{secrets.token_hex(4)}{name}"
-        self.email, password = MAILBOX.format(self.handle), f"Aa1!{secrets.token_urlsafe(24)}"
+        self.email, self.password = MAILBOX.format(self.handle), f"Aa1!{secrets.token_urlsafe(24)}"
         attributes = {"email": self.email, "name": "Verify", "preferred_username": self.handle}
-        user = ["--client-id", client, "--username", self.email]
+        user = ["--client-id", self.client, "--username", self.email]
         names = json.dumps([{"Name": key, "Value": value} for key, value in attributes.items()])
         sign_up = [*user, "--user-attributes", names, "--password", "file:///dev/stdin"]
-        aws("cognito-idp", "sign-up", *sign_up, secret=password)
+        self.sub = aws("cognito-idp", "sign-up", *sign_up, secret=self.password)["UserSub"]
+
+    def confirm(self):
         aws("cognito-idp", "admin-confirm-sign-up", "--user-pool-id", self.pool, "--username", self.email)
-        flow = ["--user-pool-id", self.pool, "--client-id", client, "--auth-flow", "ADMIN_USER_PASSWORD_AUTH"]
-        parameters = json.dumps({"USERNAME": self.email, "PASSWORD": password})
+
+    def sign_in(self):
+        flow = ["--user-pool-id", self.pool, "--client-id", self.client, "--auth-flow", "ADMIN_USER_PASSWORD_AUTH"]
+        parameters = json.dumps({"USERNAME": self.email, "PASSWORD": self.password})
         sign_in = [*flow, "--auth-parameters", "file:///dev/stdin"]
         answer = aws("cognito-idp", "admin-initiate-auth", *sign_in, secret=parameters)
         self.token = answer["AuthenticationResult"]["AccessToken"]
 
     def delete(self):
         aws("cognito-idp", "admin-delete-user", "--user-pool-id", self.pool, "--username", self.email)
+
+
+def delete_users(stack, users, report):
+    for user in users:
+        try:
+            user.delete()
+        except UserError as error:
+            report.check(False, f"deletion of {user.email} from the user pool", str(error))
+    if users:
+        report.note(
+            "the table keeps the users' profiles, handles, conversation and notifications. To delete them, export"
+        )
+        report.note("the credentials with `aws configure export-credentials --format env`, and run for each user:")
+    names = {
+        "TABLE_NAME": stack.outputs["TableName"],
+        "HOME_SCHEDULE": stack.parameters["HomeSchedule"],
+        "AWS_REGION": stack.region,
+    }
+    variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in names.items())
+    for user in users:
+        report.note(f"{variables} cargo run --locked --release --example delete_user -- {user.sub}")
 
 
 class Sent:
@@ -223,15 +274,61 @@ def until(wait, found, complete):
         time.sleep(PAUSE)
 
 
+class XRay:
+    """Reads traces from where X-Ray stores them."""
+
+    def __init__(self, since):
+        self.since = since
+        # With Transaction Search, X-Ray writes spans to CloudWatch Logs, which BatchGetTraces does not read.
+        self.writes_logs = aws("xray", "get-trace-segment-destination")["Destination"] == "CloudWatchLogs"
+
+    def traces(self, ids):
+        """Returns the documents of the traces that X-Ray has, by id."""
+        found = self.retrieved(ids) if self.writes_logs else self.stored(ids)
+        return {trace_id: [json.loads(one["Document"]) for one in documents] for trace_id, documents in found}
+
+    @staticmethod
+    def stored(ids):
+        for at in range(0, len(ids), MAX_TRACES):
+            for trace in aws("xray", "batch-get-traces", "--trace-ids", *ids[at : at + MAX_TRACES])["Traces"]:
+                yield trace["Id"], trace["Segments"]
+
+    def retrieved(self, ids):
+        times = ["--start-time", str(self.since), "--end-time", str(int(time.time()) + 1)]
+        token = aws("xray", "start-trace-retrieval", "--trace-ids", *ids, *times)["RetrievalToken"]
+        page = ["--retrieval-token", token, "--trace-format", "XRAY", "--no-paginate"]
+        for _ in range(TRIES):
+            answer = aws("xray", "list-retrieved-traces", *page)
+            if answer["RetrievalStatus"] not in ("SCHEDULED", "RUNNING"):
+                break
+            time.sleep(TRY_PAUSE)
+        while True:
+            if answer["RetrievalStatus"] != "COMPLETE":
+                raise UserError(f"X-Ray's retrieval of traces has the status {answer['RetrievalStatus']}")
+            yield from ((trace["Id"], trace["Spans"]) for trace in answer["Traces"])
+            if not answer.get("NextToken"):
+                return
+            answer = aws("xray", "list-retrieved-traces", *page, "--next-token", answer["NextToken"])
+
+
 def check_xray(stack, requests, report, wait):
-    ids = {one.xray_id(): one for one in requests}
+    ids, xray = {one.xray_id(): one for one in requests}, XRay(stack.began)
 
     def faults():
-        traces = get_traces(list(ids))
+        traces = xray.traces(list(ids))
         return {trace_id: xray_fault(traces.get(trace_id), one.name) for trace_id, one in ids.items()}
 
     for trace_id, fault in until(wait, faults, lambda found: not any(found.values())).items():
         report.check(not fault, f"X-Ray: {ids[trace_id].name}", f"{fault} ({trace_id})")
+    if xray.writes_logs:
+        report.unchecked("summaries in X-Ray", "Transaction Search indexes only a part of the traces")
+        return
+    missing = until(wait, lambda: ids.keys() - summarized(stack), lambda missing: not missing)
+    report.check(not missing, "X-Ray: all traces can be found by the stage", f"{len(missing)} are missing")
+
+
+def summarized(stack):
+    """Returns the ids of the traces that X-Ray finds by the API's stage."""
     stage = f"{stack.name}/{stack.parameters['Stage']}"
     found = aws(
         "xray",
@@ -239,22 +336,7 @@ def check_xray(stack, requests, report, wait):
         *("--start-time", str(stack.began), "--end-time", str(int(time.time()) + 1)),
         *("--filter-expression", f'service(id(name: "{stage}", type: "AWS::ApiGateway::Stage"))'),
     )
-    listed = {one["Id"] for one in found["TraceSummaries"]}
-    missing = len(ids.keys() - listed)
-    if stack.parameters.get("XrayOtlp") == "true" and missing:
-        report.unchecked("summaries in X-Ray", "Transaction Search indexes only a part of the traces")
-    else:
-        report.check(missing == 0, "X-Ray: all traces can be found by the stage", f"{missing} are missing")
-
-
-def get_traces(ids):
-    """Returns the documents of the traces that X-Ray has, by id."""
-    found = {}
-    for at in range(0, len(ids), MAX_TRACES):
-        answer = aws("xray", "batch-get-traces", "--trace-ids", *ids[at : at + MAX_TRACES])
-        for trace in answer["Traces"]:
-            found[trace["Id"]] = [json.loads(segment["Document"]) for segment in trace["Segments"]]
-    return found
+    return {one["Id"] for one in found["TraceSummaries"]}
 
 
 def xray_fault(documents, name):
@@ -280,35 +362,40 @@ def xray_fault(documents, name):
         return f"parents are missing of {', '.join(missing)}"
     if unfinished := [node["name"] for _, node in nodes.values() if node.get("in_progress")]:
         return f"in progress: {', '.join(unfinished)}"
-    if name not in {node["name"] for _, node in nodes.values()}:
-        return f"the span {name} is missing"
+    if xray_name(name) not in {xray_name(node["name"]) for _, node in nodes.values()}:
+        return f"the span {xray_name(name)} is missing"
     return None
 
 
+def xray_name(name):
+    """Returns the name as X-Ray has it: documents have no braces, and a route's `{id}` is `:id`. OTLP may keep braces."""
+    return name.replace("{", ":").replace("}", "")
+
+
 def check_honeycomb(stack, requests, report, wait):
-    key = os.environ.get("HONEYCOMB_CONFIGURATION_KEY", "")
+    what, key = "traces and links in Honeycomb", os.environ.get("HONEYCOMB_CONFIGURATION_KEY", "")
+    endpoint, receiver = os.environ.get("HONEYCOMB_API_ENDPOINT", ""), stack.parameters["OtlpEndpoint"]
     if not key:
-        report.unchecked("traces and links in Honeycomb", "HONEYCOMB_CONFIGURATION_KEY is not set")
+        report.unchecked(what, "HONEYCOMB_CONFIGURATION_KEY is not set")
         return
-    if stack.parameters.get("SampleRate", "1") != "1":
-        report.unchecked("traces and links in Honeycomb", "SampleRate is not 1, so that some traces were sampled out")
+    if not receiver or (receiver in (US, EU) and not stack.parameters["HoneycombApiKeyParameter"]):
+        report.unchecked(what, "the stack sends no traces to Honeycomb")
         return
-    api = Api(os.environ.get("HONEYCOMB_API_ENDPOINT") or stack.parameters.get("OtlpEndpoint") or US, key)
-    ids = {one.trace_id: one for one in requests}
-    try:
-        found = until(
-            wait,
-            lambda: honeycomb_faults(api, ids),
-            lambda faults: not any(faults.values()),
-        )
-        for trace_id, fault in found.items():
-            report.check(not fault, f"Honeycomb: {ids[trace_id].name}", f"{fault} ({trace_id})")
-        # Requests whose changes always have side effects.
-        effects = {one.trace_id for one in requests if one.status == 200 and one.name == "POST /api/activities"}
-        linked = until(wait, lambda: linked_traces(api, effects), lambda found: effects <= found)
-        report.check(effects <= linked, "Honeycomb: the stream consumer is linked to posts", "no link")
-    except (NotFound, UserError) as error:
-        report.unchecked("traces and links in Honeycomb", str(error))
+    # The key is for Honeycomb only, so it is never sent to another receiver of the stack.
+    if not endpoint and receiver not in (US, EU):
+        report.unchecked(what, "OtlpEndpoint is not Honeycomb. If it forwards to Honeycomb, set HONEYCOMB_API_ENDPOINT")
+        return
+    if stack.parameters["SampleRate"] != "1":
+        report.unchecked(what, "SampleRate is not 1, so that some traces were sampled out")
+        return
+    api, ids = Api(endpoint or receiver, key), {one.trace_id: one for one in requests}
+    found = until(wait, lambda: honeycomb_faults(api, ids), lambda faults: not any(faults.values()))
+    for trace_id, fault in found.items():
+        report.check(not fault, f"Honeycomb: {ids[trace_id].name}", f"{fault} ({trace_id})")
+    # Requests whose changes always have side effects.
+    effects = {one.trace_id for one in requests if one.status == 200 and one.name == "POST /api/activities"}
+    linked = until(wait, lambda: linked_traces(api, effects), lambda found: effects <= found)
+    report.check(effects <= linked, "Honeycomb: the stream consumer is linked to posts", "no link")
 
 
 def honeycomb_faults(api, ids):
@@ -359,31 +446,56 @@ def query(api, breakdowns, filters):
     }
     query_id = api.post("/1/queries/__all__", spec)["id"]
     result = api.post("/1/query_results/__all__", {"query_id": query_id, "disable_series": True})
-    for _ in range(30):
+    for _ in range(TRIES):
         if result["complete"]:
             return [row["data"] for row in result["data"]["results"]]
-        time.sleep(1)
+        time.sleep(TRY_PAUSE)
         result = api.get(f"/1/query_results/__all__/{result['id']}")
     raise UserError("Honeycomb did not finish the query")
 
 
-def check_drops(stack, report):
+def check_drops(stack, user, sent, report, wait):
+    # A function reports at the end of an invocation, at most once a minute. Only an invocation after that time reports
+    # the spans of all requests.
+    time.sleep(max(0, min(sent + REPORT_INTERVAL + PAUSE - time.monotonic(), wait)))
+    last = int(time.time()) - CLOCK_DIFFERENCE
+    invoke_again(stack, user)
     for function in FUNCTIONS:
-        # The ledger is one line a minute, in the function's own log.
-        found = aws(
-            "logs",
-            "filter-log-events",
-            *("--log-group-name", stack.resources[f"{function}LogGroup"], "--start-time", str(stack.began * 1000)),
-            *("--filter-pattern", "{ $.OtlpDropped > 0 || $.XRayDropped > 0 }"),
-        )
-        report.check(
-            not found["events"], f"no dropped spans of {function}", f"{len(found['events'])} lines report drops"
-        )
+        check_drops_of(stack, function, last, report, wait)
+
+
+def check_drops_of(stack, function, last, report, wait):
+    def is_complete(lines):
+        return any(at >= last * 1000 for at, _ in lines)
+
+    what, lines = f"no dropped spans of {function}", until(wait, lambda: reports(stack, function), is_complete)
+    drops = [one for _, one in lines if any(one.get(f"{name}Dropped") for name in DESTINATIONS)]
+    if drops or is_complete(lines):
+        report.check(not drops, what, f"{len(drops)} lines report drops")
+    else:
+        report.unchecked(what, "its log has no counts after the last request")
+
+
+def invoke_again(stack, user):
+    """Invokes each function: SignupFunction by the sign-in, StreamFunction by the changed name."""
+    user.sign_in()
+    request(stack, "PUT", "/api/profile/update", user, {"display_name": "Verified again", "bio": ""})
+
+
+def reports(stack, function):
+    """Returns time and content of the lines in which the function has reported its counts of spans."""
+    found = aws(
+        "logs",
+        "filter-log-events",
+        *("--log-group-name", stack.resources[f"{function}LogGroup"], "--start-time", str(stack.began * 1000)),
+        *("--filter-pattern", "{ $.SpansCreated >= 0 }"),
+    )
+    return [(event["timestamp"], json.loads(event["message"])) for event in found["events"]]
 
 
 def compare_formats(stack, report, wait):
     """Sends one trace of three spans in each format, and prints what X-Ray has of each."""
-    sent = {}
+    sent, xray = {}, XRay(stack.began)
     for name, send in (("segments", send_segments), ("arrays of siblings", send_arrays), ("otlp", send_otlp)):
         seconds = int(time.time())
         trace_id = f"1-{seconds:08x}-{secrets.token_hex(12)}"
@@ -392,13 +504,17 @@ def compare_formats(stack, report, wait):
             sent[trace_id] = name
         except UserError as error:
             report.unchecked(f"format {name}", str(error))
-    if not sent:
-        return
-    found = until(wait, lambda: get_traces(list(sent)), lambda traces: traces.keys() == sent.keys())
-    for trace_id, name in sent.items():
-        text = json.dumps(found.get(trace_id, []))
-        arrived = sum(f'"verify-{part}"' in text for part in ("root", "one", "two"))
-        report.note(f"format {name}: {arrived} of 3 spans arrived in X-Ray")
+
+    def arrived():
+        texts = {trace_id: json.dumps(found) for trace_id, found in xray.traces(list(sent)).items()}
+        return {
+            trace_id: sum(f'"verify-{part}"' in texts.get(trace_id, "") for part in ("root", "one", "two"))
+            for trace_id in sent
+        }
+
+    counts = until(wait, arrived, lambda counts: all(count == 3 for count in counts.values())) if sent else {}
+    for trace_id, count in counts.items():
+        report.note(f"format {sent[trace_id]}: {count} of 3 spans arrived in X-Ray")
 
 
 def documents_of(trace_id, seconds):

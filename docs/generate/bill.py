@@ -31,7 +31,7 @@ LOG_BYTES = 1_500
 # Metrics of the three functions: nine each.
 METRICS = 27
 # Metrics that the alarms of template.yaml watch, with those of a canary in prod.
-ALARMS = 25
+ALARMS = 28
 # API Gateway, the user pool's trigger and the stream each begin traces: X-Ray samples one a second of each.
 XRAY_ENTRIES = 3
 

@@ -3,8 +3,8 @@ use jiff::Timestamp;
 
 use super::batch::delete_request;
 use super::conversation_items::{CONVERSATION, OTHER_SUB};
-use super::items::{self, AUTHOR_SUB, Item, ItemReader, string};
-use super::keys::{self, Key, LIST, LISTS, MEMBERSHIP, PK, post_entity};
+use super::items::{self, AUTHOR_SUB, Item, ItemReader, SUB, string};
+use super::keys::{self, HANDLE, Key, LIST, LISTS, MEMBERSHIP, PK, post_entity};
 use super::{Store, StoreError};
 use crate::domain::{Profile, Reaction};
 
@@ -36,8 +36,7 @@ impl Store {
         }
         deleted += self.delete_partition(&keys::notifications(sub)).await?;
         if let Some(profile) = &profile {
-            let claim = keys::handle(&profile.author.handle);
-            deleted += self.delete_all(vec![items::key_item(claim)]).await?;
+            deleted += self.delete_claim(profile).await?;
         }
         Ok(deleted + self.delete_partition(&keys::profile(sub).pk).await?)
     }
@@ -133,6 +132,22 @@ impl Store {
     async fn delete_partition(&self, pk: &str) -> Result<usize, StoreError> {
         let found = self.every_item(None, pk).await?;
         self.delete_all(found).await
+    }
+
+    /// Deletes the handle claim. After an earlier call that failed, the claim may belong to another user.
+    async fn delete_claim(&self, profile: &Profile) -> Result<usize, StoreError> {
+        let deletion = self.transaction().delete(HANDLE, |delete| {
+            delete
+                .set_key(Some(items::key_item(keys::handle(&profile.author.handle))))
+                .condition_expression("#sub = :sub")
+                .expression_attribute_names("#sub", SUB)
+                .expression_attribute_values(":sub", string(&profile.sub))
+        })?;
+        match self.commit(&deletion).await {
+            Ok(()) => Ok(1),
+            Err(error) if error.is_conflict_on(HANDLE) => Ok(0),
+            Err(error) => Err(error),
+        }
     }
 
     async fn delete_all(&self, found: Vec<Item>) -> Result<usize, StoreError> {

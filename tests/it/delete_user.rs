@@ -5,7 +5,7 @@ use cruddur::store::keys;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::support::{ANDREW, TestApp, WORF, andrew, hours, worf};
+use crate::support::{ANDREW, TestApp, WORF, andrew, hours, user, worf};
 
 /// Two users who post, reply, react and write to each other. Returns the id of a post of each.
 async fn busy() -> (TestApp, [String; 2]) {
@@ -89,6 +89,18 @@ async fn deleted_user_cannot_write_with_an_old_token() {
     let answer = app.post_as(WORF, "/api/activities", &json!({ "message": "still here", "ttl": "1-day" })).await;
     assert!((400..500).contains(&answer.status), "{}", answer.status);
     assert_eq!(left(&app, &worf()).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn repeated_deletion_keeps_the_claim_of_another_user() {
+    let app = TestApp::new().await;
+    // An earlier call failed after it had deleted the claim. Then another user claimed the handle.
+    app.delete_item(keys::handle(&worf().author.handle)).await;
+    let other = user(3, "sub-of-another", "worf", "Another Worf");
+    app.state.store.create_profile(&other).await.unwrap();
+    while app.state.store.delete_user(WORF, app.now()).await.unwrap() > 0 {}
+    let found = app.state.store.user(&other.author.handle).await.unwrap();
+    assert_eq!(found.map(|owner| owner.sub), Some(other.sub));
 }
 
 #[tokio::test]

@@ -2,11 +2,13 @@
 
 The AWS CLI parses its responses by the service descriptions of AWS, so their shapes are the documented ones. Each request
 to the API creates the segments that API Gateway, Lambda and the function send to X-Ray, and the events of Honeycomb.
+Each invocation may add a line with counts of spans to the log of its function.
 """
 
 import contextlib
 import json
 import re
+import time
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
@@ -14,6 +16,10 @@ from processes import http_server
 
 KEY = "hcxlk-fake-0123456789abcdef"
 UUID = "01a202e9-b47a-7000-8000-000000000009"
+# The characters that X-Ray allows in names.
+XRAY_NAME = re.compile(r"[\w .:/%&#=+@-]+")
+# The most traces on a page of ListRetrievedTraces.
+PAGE = 5
 # Paths of the API, and the routes in the names of spans. The first match counts.
 ROUTES = [
     (r"/api/activities/home", "/api/activities/home"),
@@ -28,13 +34,23 @@ ROUTES = [
 
 
 class FakeAccount:
-    def __init__(self):
+    def __init__(self, clock=time):
+        self.clock = clock
         self.traces, self.events, self.links = {}, [], []
         self.users, self.queries, self.deleted = {}, {}, False
-        self.parameters = {"Stage": "dev", "SampleRate": "1", "XrayOtlp": "false", "OtlpEndpoint": ""}
-        # Faults: changes of the documents of a trace, log lines with drops, and what X-Ray does not accept.
+        self.parameters = {
+            "Stage": "dev",
+            "SampleRate": "1",
+            "OtlpEndpoint": "https://api.honeycomb.io",
+            "HoneycombApiKeyParameter": "/cruddur/honeycomb-key",
+            "HomeSchedule": "",
+        }
+        self.logs = {name: Log(clock) for name in ("Api", "Signup", "Stream")}
+        # `CloudWatchLogs` is Transaction Search.
+        self.destination, self.retrievals, self.honeycomb_requests = "XRay", {}, 0
+        # Faults: changes of the documents of a trace, failing operations, and what X-Ray does not accept.
         self.change = lambda name, documents: documents
-        self.drops, self.arrays, self.otlp, self.linked, self.query_api = [], True, True, True, True
+        self.failing, self.arrays, self.linked, self.query_api = set(), True, True, True
 
     def answer(self, method, path, headers, body):
         target = headers.get("X-Amz-Target", "").rpartition(".")[2]
@@ -44,19 +60,30 @@ class FakeAccount:
             return self.api(method, path.removeprefix("/dev").partition("?")[0], headers, body)
         if headers.get("X-Honeycomb-Team"):
             assert headers["X-Honeycomb-Team"] == KEY
+            self.honeycomb_requests += 1
             return self.honeycomb(method, path, json.loads(body) if body else None)
         match method, path:
             case "POST", "/":
                 return self.cloudformation(parse_qs(body.decode()))
             case "POST", "/Traces":
-                found = [one for one in json.loads(body)["TraceIds"] if one in self.traces]
+                ids = json.loads(body)["TraceIds"]
+                assert len(ids) <= 5
+                # With Transaction Search, this operation finds no traces.
+                found = [one for one in ids if one in self.traces] if self.destination == "XRay" else []
                 traces = [{"Id": one, "Duration": 0.1, "Segments": segments(self.traces[one])} for one in found]
                 return 200, {"Traces": traces, "UnprocessedTraceIds": []}
+            case "POST", "/GetTraceSegmentDestination":
+                return 200, {"Destination": self.destination, "Status": "ACTIVE"}
+            case "POST", "/StartTraceRetrieval":
+                return 200, {"RetrievalToken": self.start_retrieval(json.loads(body))}
+            case "POST", "/ListRetrievedTraces":
+                return 200, self.retrieved(json.loads(body))
             case "POST", "/TraceSummaries":
                 assert json.loads(body)["FilterExpression"] == (
                     'service(id(name: "cruddur/dev", type: "AWS::ApiGateway::Stage"))'
                 )
-                return 200, {"TraceSummaries": [{"Id": one} for one in self.traces], "TracesProcessedCount": 1}
+                listed = [{"Id": one} for one in self.traces] if self.destination == "XRay" else []
+                return 200, {"TraceSummaries": listed, "TracesProcessedCount": 1}
             case "POST", "/TraceSegments":
                 return 200, {"UnprocessedTraceSegments": self.put_segments(json.loads(body)["TraceSegmentDocuments"])}
             case "POST", "/v1/traces":
@@ -65,7 +92,12 @@ class FakeAccount:
         raise AssertionError(f"unknown request: {method} {path}")
 
     def cloudformation(self, form):
-        outputs = {"ApiUrl": f"{self.url}/dev", "UserPoolId": "us-east-1_a", "UserPoolClientId": "client"}
+        outputs = {
+            "ApiUrl": f"{self.url}/dev",
+            "UserPoolId": "us-east-1_a",
+            "UserPoolClientId": "client",
+            "TableName": "cruddur-Table-A",
+        }
         resources = {f"{name}FunctionLogGroup": f"{name}-logs" for name in ("Api", "Signup", "Stream")}
         match form["Action"]:
             case ["DescribeStacks"]:
@@ -81,22 +113,27 @@ class FakeAccount:
         raise AssertionError(form)
 
     def json_service(self, target, given):
+        if target in self.failing:
+            return 400, {"__type": "InternalErrorException", "message": "failed"}
         match target:
             case "SignUp":
                 assert given["Username"].endswith("@simulator.amazonses.com")
                 self.users[given["Username"]] = given["Password"]
-                return 200, {"UserConfirmed": False, "UserSub": UUID}
+                return 200, {"UserConfirmed": False, "UserSub": f"sub{len(self.users)}"}
             case "AdminConfirmSignUp":
+                self.logs["Signup"].invoked()
                 return 200, {}
             case "AdminInitiateAuth":
                 assert given["AuthParameters"]["PASSWORD"] == self.users[given["AuthParameters"]["USERNAME"]]
+                self.logs["Signup"].invoked()
                 return 200, {"AuthenticationResult": {"AccessToken": "token", "ExpiresIn": 3600, "TokenType": "Bearer"}}
             case "AdminDeleteUser":
                 del self.users[given["Username"]]
                 return 200, {}
             case "FilterLogEvents":
-                lines = self.drops if given["logGroupName"] == "Stream-logs" else []
-                return 200, {"events": [{"message": line} for line in lines]}
+                assert given["filterPattern"] == "{ $.SpansCreated >= 0 }"
+                lines = self.logs[given["logGroupName"].removesuffix("-logs")].lines
+                return 200, {"events": [line for line in lines if line["timestamp"] >= given["startTime"]]}
         raise AssertionError(target)
 
     def api(self, method, path, headers, body):
@@ -114,6 +151,9 @@ class FakeAccount:
         trace_id = xray_id.replace("-", "")[1:]
         name = f"{method} {route}"
         self.record(xray_id, trace_id, name)
+        self.logs["Api"].invoked()
+        if method != "GET":
+            self.logs["Stream"].invoked()
         if name == "POST /api/activities" and status == 200 and self.linked:
             self.links.append({"trace.link.trace_id": trace_id})
         answer = {"uuid": UUID, "message_group_uuid": UUID}
@@ -128,9 +168,12 @@ class FakeAccount:
                 "name": "api",
                 "parent_id": "000000000000000b",
                 "origin": "AWS::Lambda::Function",
-                "subsegments": [{"id": "000000000000000d", "name": name}],
+                "subsegments": [{"id": "000000000000000d", "name": name.replace("{", ":").replace("}", "")}],
             },
         ]
+        assert all(
+            XRAY_NAME.fullmatch(one["name"]) for document in documents for one in [document, *subsegments(document)]
+        )
         self.traces[xray_id] = self.change(name, documents)
         if not self.traces[xray_id]:
             del self.traces[xray_id]
@@ -150,12 +193,32 @@ class FakeAccount:
         return unprocessed
 
     def put_otlp(self, given):
-        if not self.otlp:
-            return 400, {"message": "Transaction Search is off."}
+        if self.destination != "CloudWatchLogs":
+            return 400, {"message": "The OTLP API is supported with CloudWatch Logs as a Trace Segment Destination."}
         for span in given["resourceSpans"][0]["scopeSpans"][0]["spans"]:
             trace_id = f"1-{span['traceId'][:8]}-{span['traceId'][8:]}"
             self.traces.setdefault(trace_id, []).append({"id": span["spanId"], "name": span["name"]})
         return 200, {}
+
+    def start_retrieval(self, given):
+        assert len(given["TraceIds"]) <= 100
+        assert given["StartTime"] < given["EndTime"]
+        token = f"token{len(self.retrievals)}"
+        ids = [one for one in given["TraceIds"] if one in self.traces]
+        self.retrievals[token] = {"statuses": ["SCHEDULED", "RUNNING", "COMPLETE"], "ids": ids}
+        return token
+
+    def retrieved(self, given):
+        retrieval = self.retrievals[given["RetrievalToken"]]
+        statuses, ids, at = retrieval["statuses"], retrieval["ids"], int(given.get("NextToken", 0))
+        status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
+        answer = {"RetrievalStatus": status, "TraceFormat": given["TraceFormat"], "Traces": []}
+        if status == "COMPLETE":
+            assert given["TraceFormat"] == "XRAY"
+            shown = ids[at : at + PAGE]
+            answer["Traces"] = [{"Id": one, "Duration": 0.1, "Spans": segments(self.traces[one])} for one in shown]
+            answer |= {"NextToken": str(at + PAGE)} if ids[at + PAGE :] else {}
+        return answer
 
     def honeycomb(self, method, path, given):
         match method, *path.strip("/").split("/"):
@@ -175,6 +238,30 @@ class FakeAccount:
                 found = [{"data": {**row, "COUNT": 1}} for row in rows if row[column] in wanted]
                 return 200, {"id": query_id, "complete": True, "data": {"results": found, "series": []}}
         raise AssertionError(path)
+
+
+class Log:
+    """The lines in which a function reports its counts of spans: at most one a minute, at the end of an invocation."""
+
+    def __init__(self, clock):
+        self.clock, self.lines, self.created, self.dropped, self.last = clock, [], 0, {}, None
+        # Counts of drops that happen in the second invocation, by name.
+        self.drops = {}
+
+    def invoked(self):
+        self.created += 4
+        if self.last is not None:
+            self.dropped, self.drops = self.dropped | self.drops, {}
+        now = self.clock.time()
+        if self.last is None or now - self.last >= 60:
+            line = {"SpansCreated": self.created, "XRayDropped": 0, "OtlpDropped": 0, **self.dropped}
+            self.lines.append({"timestamp": int(now * 1000), "message": json.dumps(line)})
+            self.created, self.dropped, self.last = 0, {}, now
+
+
+def subsegments(document):
+    for one in document.get("subsegments", []):
+        yield from [one, *subsegments(one)]
 
 
 def segments(documents):

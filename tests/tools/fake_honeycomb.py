@@ -97,7 +97,13 @@ TRIGGER = shape(
     threshold=shape("op!:string value!:number exceeded_limit:integer", op=words("> >= < <=")),
     frequency={"minimum": 60, "maximum": 86_400, "multipleOf": 60},
     alert_type=words("on_change on_true"),
-    recipients={"items": shape("id:string type:string target:string details:object")},
+    # Recipients by type and target are deprecated.
+    recipients={"items": shape("id!:string details:object")},
+)
+RECIPIENT = shape(
+    "type!:string details!:object",
+    type=words("email pagerduty slack webhook msteams msteams_workflow"),
+    details=shape("email_address!:string"),
 )
 DERIVED_COLUMN = shape(
     "alias!:string expression!:string description:string", alias={"maxLength": 255}, description={"maxLength": 255}
@@ -123,11 +129,12 @@ class FakeHoneycomb:
     """One environment of Honeycomb. Each of `faults` replaces the response to one of the next requests."""
 
     def __init__(self, datasets):
-        self.access = dict.fromkeys(["events", "markers", "boards", "columns", "queries", "triggers", "slos"], True)
+        names = "events markers boards columns queries triggers slos recipients"
+        self.access = dict.fromkeys(names.split(), True)
         self.kind, self.environment = "configuration", "production"
         self.columns = {dataset: {} for dataset in datasets}
         self.queries, self.annotations, self.boards, self.markers = {}, {}, {}, {}
-        self.derived_columns, self.triggers, self.slos = {}, {}, {}
+        self.derived_columns, self.triggers, self.slos, self.recipients = {}, {}, {}, {}
         # The limits of the plan.
         self.max_triggers, self.has_slos = 100, True
         self.requests, self.faults, self.created = [], [], 0
@@ -234,18 +241,22 @@ class FakeHoneycomb:
                 self.check_derived_column(dataset, body)
                 by_id(self.derived_columns, one_id)
                 return 200, stored(self.derived_columns, one_id, body)
+            case "GET", "1", "recipients":
+                return 200, list(self.recipients.values())
+            case "POST", "1", "recipients":
+                check(body, RECIPIENT)
+                return 201, stored(self.recipients, self.new_id(), body)
             case "GET", "1", "triggers", dataset:
-                self.dataset(dataset)
-                return 200, list(self.triggers.values())
+                return 200, list(self.triggers_of(dataset).values())
             case "POST", "1", "triggers", dataset:
                 self.check_trigger(dataset, body)
                 if len(self.triggers) >= self.max_triggers:
                     raise Rejected(403, "trigger limit reached")
-                return 201, self.trigger(self.new_id(), body)
+                return 201, self.trigger(self.new_id(), dataset, body)
             case "PUT", "1", "triggers", dataset, one_id:
                 self.check_trigger(dataset, body)
-                there = by_id(self.triggers, one_id)
-                return 200, self.trigger(one_id, {"disabled": there["disabled"], **body})
+                there = by_id(self.triggers_of(dataset), one_id)
+                return 200, self.trigger(one_id, dataset, {"disabled": there["disabled"], **body})
             case (("GET" | "POST"), "1", "slos", _) if not self.has_slos:
                 raise Rejected(403, "SLOs are not available")
             case "GET", "1", "slos", dataset:
@@ -287,18 +298,26 @@ class FakeHoneycomb:
         if unknown := set(re.findall(r"\$([a-z_.]+)", body["expression"])) - BUILT_IN.union(self.dataset(dataset)):
             raise Rejected(422, f"unknown columns {unknown}")
 
+    def triggers_of(self, dataset):
+        """The triggers of a dataset, or of the environment, whose slug is `all` in responses."""
+        if dataset != "__all__":
+            self.dataset(dataset)
+        slug = slug_of(dataset)
+        return {one_id: one for one_id, one in self.triggers.items() if one["dataset_slug"] == slug}
+
     def check_trigger(self, dataset, body):
-        self.dataset(dataset)
+        self.triggers_of(dataset)
         check(body, TRIGGER)
         if "disabled" not in body and body["query"]["time_range"] > 4 * body["frequency"]:
             raise Rejected(422, "time_range is greater than 4 times the frequency")
         self.check_columns(body["query"])
 
-    def trigger(self, trigger_id, body):
-        recipients = [{"id": one.get("id") or self.new_id(), **one} for one in body.get("recipients", [])]
+    def trigger(self, trigger_id, dataset, body):
+        # Recipients that a test has added are not in `self.recipients`.
+        recipients = [self.recipients.get(one["id"], one) for one in body.get("recipients", [])]
         query = {key: value for key, value in body["query"].items() if (key, value) != ("filter_combination", "AND")}
         there = {"disabled": False, "triggered": False, **body, "query": query, "recipients": recipients}
-        return stored(self.triggers, trigger_id, there)
+        return stored(self.triggers, trigger_id, {**there, "dataset_slug": slug_of(dataset)})
 
     def check_slo(self, dataset, body):
         self.dataset(dataset)
@@ -323,6 +342,10 @@ class FakeHoneycomb:
         url = f"https://ui.honeycomb.io/cruddur/environments/production/board/{board_id}"
         self.boards[board_id] = {**board, "id": board_id, "links": {"board_url": url}}
         return self.boards[board_id]
+
+
+def slug_of(dataset):
+    return "all" if dataset == "__all__" else dataset
 
 
 def stored(things, one_id, body):

@@ -18,13 +18,13 @@ QUERIES = [query["name"] for query in DESIRED["queries"]]
 COLUMNS = {column["name"]: column for column in DESIRED["columns"]}
 EXPORTED = json.loads(Path("docs/traces/data.json").read_text())
 TYPES = {"string": str, "integer": int, "float": float, "boolean": bool}
+# The counts of dropped spans that a root span may have.
+DROPPED = set(
+    re.findall(r'"(lambda_spans\.dropped\.[a-z_.]+)"', Path("crates/lambda-spans/src/attributes.rs").read_text())
+)
 # Attributes that no example contains, because they are rare.
 RARE = {
-    "lambda_spans.dropped.otlp.orphaned",
-    "lambda_spans.dropped.otlp.overflowed",
-    "lambda_spans.dropped.otlp.refused",
-    "lambda_spans.dropped.xray.overflowed",
-    "lambda_spans.dropped.xray.unsent",
+    *DROPPED,
     "lambda_spans.interrupted",
     "lambda_spans.omitted",
     "lambda_spans.orphan",
@@ -83,7 +83,8 @@ def test_first_run_creates_everything(fake):
         [
             "POST /1/boards",
             "POST /1/slos/cruddur-api",
-            *["POST /1/triggers/cruddur-api"] * 3,
+            *["POST /1/triggers/cruddur-api"] * 2,
+            "POST /1/triggers/__all__",
             *["POST /1/derived_columns/cruddur-api"] * 2,
             *["POST /1/queries/__all__", "POST /1/query_annotations/__all__"] * len(QUERIES),
             *[f"POST /1/columns/{dataset}" for column in DESIRED["columns"] for dataset in column["datasets"]],
@@ -150,8 +151,9 @@ def test_changed_slo_and_calculated_field_are_restored(applied):
 
 def test_new_triggers_notify_the_given_address(fake):
     assert honeycomb(fake, "--email", "ops@example.org")[0] == 0
-    recipients = [[(one["type"], one["target"]) for one in trigger["recipients"]] for trigger in fake.triggers.values()]
-    assert recipients == [[("email", "ops@example.org")]] * 3
+    (recipient,) = fake.recipients.values()
+    assert recipient["details"] == {"email_address": "ops@example.org"}
+    assert [trigger["recipients"] for trigger in fake.triggers.values()] == [[recipient]] * 3
 
 
 def test_limits_of_the_free_plan_are_reported(fake):
@@ -171,6 +173,20 @@ def test_missing_optional_permissions_are_reported(fake):
     assert [line.split(":")[0] for line in lines if line.startswith("skipped")] == ["skipped triggers", "skipped slos"]
 
 
+def test_email_needs_the_permission_for_recipients(fake):
+    fake.access["recipients"] = False
+    code, lines = honeycomb(fake, "--email", "ops@example.org")
+    assert (code, fake.writes()) == (1, [])
+    assert "Manage Recipients" in lines[-1]
+
+
+def test_missing_key_names_every_permission(fake):
+    code, lines = honeycomb(fake, key="")
+    assert code == 1
+    for permission in ("Manage Queries and Columns", "Run Queries", "Manage Triggers", "Manage SLOs"):
+        assert permission in lines[-1]
+
+
 def test_key_without_a_type_is_accepted(fake):
     fake.kind = None
     assert honeycomb(fake)[0] == 0
@@ -178,9 +194,11 @@ def test_key_without_a_type_is_accepted(fake):
 
 def test_lost_telemetry_trigger_counts_every_kind_of_drop():
     (trigger,) = [one for one in DESIRED["triggers"] if one["name"] == "Cruddur: lost telemetry"]
-    assert {one["column"] for one in trigger["query"]["filters"]} == {
-        name for name in COLUMNS if name.startswith("lambda_spans.dropped.")
-    }
+    assert len(DROPPED) == 10
+    assert {one["column"] for one in trigger["query"]["filters"]} == DROPPED
+    assert {name for name in COLUMNS if name.startswith("lambda_spans.dropped.")} == DROPPED
+    # Each function drops spans in its own dataset.
+    assert trigger["dataset"] == "__all__"
     assert trigger["query"]["filter_combination"] == "OR"
 
 

@@ -2,20 +2,22 @@
 
 import json
 import os
+import re
 from urllib.parse import parse_qs, urlsplit
 
 from processes import http_server, run
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function"
 TABLES = ["cruddur-Table-OLD", "cruddur-Table-NEW", "cruddur2-Table-X", "other"]
-POOLS = {"us-east-1_old": "cruddur-SignupFunction-A", "us-east-1_new": "cruddur-SignupFunction-B", "us-east-1_x": "x"}
+# Each pool is a page of the list.
+POOLS = {"us-east-1_x": "x", "us-east-1_old": "cruddur-SignupFunction-A", "us-east-1_new": "cruddur-SignupFunction-B"}
 LOG_GROUPS = ["cruddur-ApiFunctionLogGroup-NEW", "/aws/lambda/cruddur-ApiFunction-A"]
 MAPPINGS = {"uuid-old": "cruddur-StreamFunction-A", "uuid-new": "cruddur-StreamFunction-B", "uuid-x": "other"}
 MANAGED = ["cruddur-Table-NEW", "us-east-1_new", "cruddur-ApiFunctionLogGroup-NEW", "uuid-new"]
 
 
 def orphans(managed):
-    """Returns the exit code, the kinds and ids that are listed, and the requests. `managed` is None without a stack."""
+    """Returns the commands by kind and id, and the requests. `managed` is None without a stack."""
     requests = []
 
     def respond(method, path, headers, body):
@@ -26,7 +28,10 @@ def orphans(managed):
             case "ListTables":
                 answer = {"TableNames": TABLES}
             case "ListUserPools":
-                answer = {"UserPools": [{"Id": pool, "Name": "UserPool"} for pool in POOLS]}
+                assert 1 <= given["MaxResults"] <= 60
+                pools, at = list(POOLS), int(given.get("NextToken", 0))
+                answer = {"UserPools": [{"Id": pools[at], "Name": "UserPool"}]}
+                answer |= {"NextToken": str(at + 1)} if pools[at + 1 :] else {}
             case "DescribeUserPool":
                 trigger = f"{FUNCTION}:{POOLS[given['UserPoolId']]}:live"
                 answer = {"UserPool": {"Id": given["UserPoolId"], "LambdaConfig": {"PostConfirmation": trigger}}}
@@ -52,9 +57,10 @@ def orphans(managed):
             "AWS_DEFAULT_REGION": "us-east-1",
         }
         done = run("operate/orphans.py cruddur", env=environment)
-    lines = [line for line in done.stdout.splitlines()[:-1] if not line.startswith(" ")]
     assert done.returncode == 0, done.stderr
-    return lines, requests
+    resources = [block.split("\n    ") for block in re.split(r"\n(?! )", done.stdout)[:-2]]
+    commands = {resource: commands for resource, *commands in resources}
+    return commands, requests
 
 
 def described(managed):
@@ -71,18 +77,27 @@ def described(managed):
 
 
 def test_resources_outside_of_the_stack_are_listed():
-    lines, _ = orphans(MANAGED)
-    assert lines == [
-        "table cruddur-Table-OLD",
-        "user pool us-east-1_old",
-        "log group /aws/lambda/cruddur-ApiFunction-A",
-        "event source mapping uuid-old",
-    ]
+    commands, _ = orphans(MANAGED)
+    # Table and user pool have deletion protection.
+    assert commands == {
+        "table cruddur-Table-OLD": [
+            "aws dynamodb update-table --table-name cruddur-Table-OLD --no-deletion-protection-enabled",
+            "aws dynamodb delete-table --table-name cruddur-Table-OLD",
+        ],
+        "user pool us-east-1_old": [
+            "aws cognito-idp update-user-pool --user-pool-id us-east-1_old --deletion-protection INACTIVE",
+            "aws cognito-idp delete-user-pool --user-pool-id us-east-1_old",
+        ],
+        "log group /aws/lambda/cruddur-ApiFunction-A": [
+            "aws logs delete-log-group --log-group-name /aws/lambda/cruddur-ApiFunction-A"
+        ],
+        "event source mapping uuid-old": ["aws lambda delete-event-source-mapping --uuid uuid-old"],
+    }
 
 
 def test_everything_is_listed_after_a_deletion():
-    lines, _ = orphans(None)
-    assert len(lines) == 8
+    commands, _ = orphans(None)
+    assert len(commands) == 8
 
 
 def test_listing_changes_nothing():

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from transformed import VARIANTS, broken_rules, source, transformed
 
 TEMPLATE = source()
@@ -185,16 +186,37 @@ def test_stack_uses_the_restored_table_everywhere():
     assert template["Outputs"]["TableName"]["Value"] == "restored"
 
 
-def test_adopted_resources_have_the_properties_that_cannot_change(resources):
+def test_adopted_resources_are_those_of_the_template(resources):
     adopted = source("operate/adopt.yaml")["Resources"]
     kept = {name for name, one in TEMPLATE["Resources"].items() if one.get("DeletionPolicy") == "Retain"}
     assert adopted.keys() == kept
     for name, resource in adopted.items():
         assert resource["DeletionPolicy"] == "Retain"
-        expected = copy.deepcopy(resources[name]["Properties"])
-        for index in expected.get("GlobalSecondaryIndexes", []):
-            del index["OnDemandThroughput"]
+        expected = resources[name]["Properties"]
         assert {key: expected.get(key) for key in resource["Properties"]} == resource["Properties"]
+    # An import does not read the table. CloudFormation would set what the import leaves out again.
+    assert adopted["Table"]["Properties"].keys() == resources["Table"]["Properties"].keys()
+
+
+def test_named_resources_need_no_replacement():
+    """CloudFormation creates the replacement first, which fails if its name is taken."""
+    for name, resource in TEMPLATE["Resources"].items():
+        if resource["Type"].startswith("AWS::Serverless::"):
+            continue
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource["Type"]).schema
+        fixed = {
+            path: value
+            for path in schema.get("createOnlyProperties", [])
+            if (value := at_path(resource.get("Properties", {}), path)) is not None
+        }
+        if any(path.endswith("Name") for path in fixed):
+            assert parameters_in(list(fixed.values())) == set(), name
+
+
+def at_path(properties, path):
+    for key in path.removeprefix("/properties/").split("/"):
+        properties = properties.get(key) if isinstance(properties, dict) else None
+    return properties
 
 
 def test_variants_break_no_rule(variant):

@@ -8,9 +8,13 @@ import pytest
 
 # A unit test of `lambda-spans` compares the metrics in its log line with the same list.
 DESTINATION_METRICS = ["Exported", "SampledOut", "Dropped", "Carried"]
-SPAN_METRICS = ["SpansCreated", *(f"{to}{metric}" for to in ("XRay", "Otlp") for metric in DESTINATION_METRICS)]
+# SecondOtlp is X-Ray's OTLP endpoint, if XrayOtlp is true.
+DESTINATIONS = ["XRay", "Otlp", "SecondOtlp"]
+SPAN_METRICS = ["SpansCreated", *(f"{to}{metric}" for to in DESTINATIONS for metric in DESTINATION_METRICS)]
 # A gauge for debugging, which the dashboard does not show.
-NOT_SHOWN = {"XRayCarried", "OtlpCarried"}
+NOT_SHOWN = {f"{to}Carried" for to in DESTINATIONS}
+# CloudWatch's limit for the metrics of one alarm.
+MAX_METRICS = 10
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +100,10 @@ def test_stages_have_separate_metrics(variant, of_type):
 
 def test_alarms_are_described(alarms):
     assert all(alarm["AlarmDescription"] for alarm in alarms.values())
+
+
+def test_alarms_keep_the_limit_of_metrics(alarms):
+    assert max(len(alarm.get("Metrics", ())) for alarm in alarms.values()) <= MAX_METRICS
 
 
 def test_alarm_expression_uses_each_of_its_metrics(alarms):
