@@ -81,7 +81,7 @@ def configure(options, ports):
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = str((built / resource["Properties"]["CodeUri"]).absolute())
-    template["Parameters"]["AllowedOrigins"]["Default"] = f"http://localhost:{page},http://127.0.0.1:{page}"
+    template["Parameters"]["AllowedOrigins"]["Default"] += f",http://127.0.0.1:{page}"
     template["Globals"]["Function"]["Environment"]["Variables"] |= {
         # `sam local start-api` does not adopt the trace id of the page, as API Gateway does.
         "LAMBDA_SPANS_CONTEXT": "caller",
