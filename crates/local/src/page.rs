@@ -46,7 +46,8 @@ impl Page {
             Some(LegacyClient::Week2) => json!({ "kind": "fixed", "user": user(&ANDREW) }),
             None => json!({ "kind": "local", "path": sign_in::PATH, "users": USERS.each_ref().map(user) }),
         };
-        let settings = json!({ "api": api.unwrap_or(""), "traces": "/v1/traces", "console": console, "sign_in": sign_in });
+        let settings =
+            json!({ "api": api.unwrap_or(""), "traces": "/v1/traces", "console": console, "sign_in": sign_in });
         let links = json!({
             "page": "/",
             "description": "/api/openapi.json",
