@@ -228,7 +228,7 @@ deployed: x86_64 docker ## deploy to an AWS emulator and use the deployed API
 ##@ Measure
 
 .PHONY: bench
-bench: ## measure the cost of tracing into benches/RESULTS.md (20 minutes to build, 6 to run)
+bench: ## measure the cost of tracing into benches/RESULTS.md (20 minutes to build, 15 to run)
 	cargo run --release --locked --manifest-path benches/Cargo.toml --bin bench -- --write benches/RESULTS.md
 
 .PHONY: load
