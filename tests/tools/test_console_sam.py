@@ -2,10 +2,12 @@
 
 import json
 import socket
+from types import SimpleNamespace
 
 import sam_local
 from console import api, console
 from processes import free_port
+from samcli.yamlhelper import yaml_parse
 
 LOOPBACK = "127.0.0.1"
 
@@ -34,14 +36,25 @@ def test_port_of_another_program_is_replaced():
 
 def test_variables_of_functions_name_the_selected_ports(tmp_path, monkeypatch):
     template = {
-        "Parameters": {"Architecture": {"Default": "arm64"}},
+        "Parameters": {
+            "AllowedOrigins": {"Default": "http://localhost:3000"},
+            "Architecture": {"Default": "arm64"},
+        },
+        "Globals": {"Function": {"Environment": {"Variables": {"LOG_LEVEL": "info"}}}},
         "Resources": {"ApiFunction": {"Type": "AWS::Serverless::Function", "Properties": {"CodeUri": "ApiFunction"}}},
     }
     built = tmp_path / "x86_64"
     built.mkdir()
     (built / "template.yaml").write_text(json.dumps(template))
     monkeypatch.setattr(sam_local, "FOLDER", tmp_path / "local")
-    sam_local.configure(built, {8000: 18000, 4318: 14318})
+    sam_local.configure(SimpleNamespace(built=built, local_port=13000), {8000: 18000, 4318: 14318})
+    configured = yaml_parse((tmp_path / "local/template.yaml").read_text())
+    assert configured["Parameters"]["AllowedOrigins"]["Default"] == "http://localhost:3000,http://127.0.0.1:13000"
+    assert configured["Globals"]["Function"]["Environment"]["Variables"] == {
+        "LOG_LEVEL": "info",
+        "LAMBDA_SPANS_CONTEXT": "caller",
+        "LAMBDA_SPANS_FLUSH": "end",
+    }
     variables = json.loads((tmp_path / "local/env.json").read_text())
     assert len(variables) == 3
     for function in variables.values():
