@@ -17,7 +17,7 @@ from page import posts, sign_in, trace_of, write
 from playwright.sync_api import expect
 from processes import free_port, listens, run, wait_for, wait_until
 
-# Each request starts a container.
+# The first request starts a container.
 expect.set_options(timeout=120_000)
 
 
