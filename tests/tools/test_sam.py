@@ -17,7 +17,7 @@ from page import posts, sign_in, trace_of, write
 from playwright.sync_api import expect
 from processes import free_port, listens, run, wait_for, wait_until
 
-# The first request starts a container.
+# Containers are slow to start on a loaded machine.
 expect.set_options(timeout=120_000)
 
 
@@ -124,7 +124,7 @@ def test_local_user_posts_and_sees_the_trace(sam_local):
 
 
 def test_page_posts_through_the_functions(sam_local, chromium):
-    # The container starts before the page loads: a new network interface makes Chromium cancel its requests.
+    # Waits until the container runs: a new network interface makes Chromium cancel its requests.
     request(sam_local.api, "GET", "/api/health-check")
     with context_of(chromium) as open_page:
         page = open_page(sam_local.page)
