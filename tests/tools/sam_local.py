@@ -1,7 +1,8 @@
 """Runs the built functions in Lambda's image behind `sam local start-api`, until Ctrl-C.
 
 The page of the local server calls this API. The functions use the DynamoDB and the user pool of the local server, and
-send their traces to a console on Docker's bridge. While this command runs, `sam local invoke` works in another terminal without options.
+send their traces to a console on Docker's bridge. While this command runs, `sam local invoke` works in another
+terminal without options.
 """
 
 import argparse

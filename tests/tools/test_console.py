@@ -1032,7 +1032,7 @@ def test_failed_costs_can_be_loaded_again(page, server):
     page.evaluate(FAILING_COSTS)
     page.goto(f"{server.url}/#/costs")
     expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
-    # At once, because the view may load by itself and remove the button.
+    # In one step: the view also reloads when its event stream reconnects, and then removes the button.
     page.get_by_role("button", name="Try again").evaluate("(button) => { repair(); button.click(); }")
     expect(page.get_by_role("heading", name="Waiting for the first trace")).to_be_visible()
 

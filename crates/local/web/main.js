@@ -68,7 +68,7 @@ function signedOut() {
 const LONGEST_PAINT = 1000;
 
 let abort = new AbortController();
-/** The user for whom the view was created. @type {string | undefined} */
+/** The signed-in user when the view was created. @type {string | undefined} */
 let viewer;
 /** The user whose count of notifications is known. @type {string | null} */
 let counted = null;
