@@ -6,7 +6,9 @@ use std::{env, fs, io};
 
 #[expect(clippy::disallowed_methods, reason = "Cargo's interface to build scripts")]
 fn main() -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+    // Read at run time: a target folder shared by two checkouts keeps this program compiled in the other one.
+    let package = env::var_os("CARGO_MANIFEST_DIR").ok_or(io::ErrorKind::NotFound)?;
+    let folder = Path::new(&package).join("web");
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut names: Vec<String> = fs::read_dir(&folder)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
