@@ -9,6 +9,7 @@ mod durable;
 mod dynamodb;
 mod event;
 mod eventbridge;
+mod http_event;
 mod json_scan;
 mod kafka;
 mod kinesis;

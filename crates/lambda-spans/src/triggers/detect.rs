@@ -1,15 +1,11 @@
 //! Detects which service an event comes from, by several of its members: a function's own events may share one.
 
-use std::collections::HashMap;
-
-use serde::de::IgnoredAny;
-
 use super::event::{self, EventFields, RecordFields};
+use super::http_event::Request;
 use super::trigger::Trigger;
 use super::{
     activemq, cognito, documentdb, durable, dynamodb, eventbridge, json_scan, kafka, kinesis, rabbitmq, s3, sns, sqs,
 };
-use crate::attributes::AWS_API_GATEWAY_ROUTE_KEY;
 
 /// Each of these names occurs in a kind of event. Other events are not parsed.
 const IDENTIFYING: [&[u8]; 7] = [
@@ -27,22 +23,25 @@ pub(super) fn trigger(event: &[u8]) -> Trigger {
     known_trigger(event).unwrap_or_else(|| Trigger::faas("other"))
 }
 
-fn known_trigger(event: &[u8]) -> Option<Trigger> {
-    if let Some(first) = event.trim_ascii_start().strip_prefix(b"[") {
+fn known_trigger(text: &[u8]) -> Option<Trigger> {
+    if let Some(first) = text.trim_ascii_start().strip_prefix(b"[") {
         // EventBridge Pipes sends records without an envelope.
-        let is_record = json_scan::has_member(first, |name| name == b"eventSource");
-        return if is_record { of_records(&event::records(serde_json::from_slice(event).ok()?)?) } else { None };
+        json_scan::first_member(first, &[b"eventSource"])?;
+        return of_records(&event::records(serde_json::from_slice(text).ok()?)?);
     }
-    if !json_scan::has_member(event, |name| IDENTIFYING.contains(&name)) {
-        return None;
+    if matches!(json_scan::first_member(text, &IDENTIFYING)?, b"requestContext" | b"raw_path") {
+        let request = Request::of(text);
+        if let Some(trigger) = request.trigger().filter(|_| !request.has_other()) {
+            return Some(trigger);
+        }
     }
-    let event: EventFields<'_> = serde_json::from_slice(event).ok()?;
+    let event: EventFields<'_> = serde_json::from_slice(text).ok()?;
     if let Some(records) = event::present(event.records) {
         let records = event::records(records)?;
         return if records.is_empty() { empty_window(&event) } else { of_records(&records) };
     }
     of_brokers(&event)
-        .or_else(|| http(&event))
+        .or_else(|| Request::of(text).trigger())
         .or_else(|| eventbridge::trigger(&event))
         .or_else(|| cognito::trigger(&event))
         .or_else(|| durable::trigger(&event))
@@ -87,40 +86,4 @@ fn empty_window(event: &EventFields<'_>) -> Option<Trigger> {
         "dynamodb" => Some(dynamodb::trigger(&event.source_arn, &[])),
         _ => None,
     }
-}
-
-/// Returns the trigger of an event that requires an HTTP response. Authorizers and records of failed invocations have a
-/// `requestContext` too, but no response to a client.
-fn http(event: &EventFields<'_>) -> Option<Trigger> {
-    let is_set = |member: &Option<_>| event::present(*member).is_some();
-    if [event.method_arn, event.route_arn].iter().any(is_set) {
-        return None;
-    }
-    let context: HashMap<String, IgnoredAny> = event::part(event.request_context).unwrap_or_default();
-    let has = |members: &[&str]| members.iter().any(|member| context.contains_key(*member));
-    if has(&["connectionId"]) && has(&["eventType", "routeKey"]) {
-        return Some(web_socket(event));
-    }
-    let are_set = |members: &[_]| members.iter().all(is_set);
-    // A REST API or a load balancer; an HTTP API or a function URL; VPC Lattice in the versions 2.0 and 1.0.
-    let is_request = are_set(&[event.http_method, event.path]) && has(&["apiId", "resourceId", "resourcePath", "elb"])
-        || are_set(&[event.raw_path]) && has(&["http"])
-        || are_set(&[event.method, event.path]) && has(&["serviceNetworkArn", "serviceArn", "targetGroupArn"])
-        || are_set(&[event.method, event.raw_path, event.headers]) && !is_set(&event.request_context);
-    is_request.then(|| Trigger::faas("http"))
-}
-
-/// Names the span of a WebSocket API's event after its route.
-fn web_socket(event: &EventFields<'_>) -> Trigger {
-    let mut trigger = Trigger::faas("http");
-    if let Some(route) = web_socket_route(event) {
-        trigger.set(AWS_API_GATEWAY_ROUTE_KEY, route.clone());
-        trigger.name = Some(route);
-    }
-    trigger
-}
-
-fn web_socket_route(event: &EventFields<'_>) -> Option<String> {
-    let context: event::WebSocketFields<'_> = serde_json::from_str(event.request_context?.get()).ok()?;
-    event::text(context.route_key)
 }

@@ -119,19 +119,6 @@ fields! {
         user_pool: Option<&'a RawValue> = "userPoolId";
         /// Present in an event of Cognito.
         request: Option<&'a RawValue> = "request";
-        request_context: Option<&'a RawValue> = "requestContext";
-        /// The method of a REST API's or a load balancer's request.
-        http_method: Option<&'a RawValue> = "httpMethod";
-        /// The method of a request of VPC Lattice.
-        method: Option<&'a RawValue> = "method";
-        path: Option<&'a RawValue> = "path";
-        /// The path of a request in version 2.0 of API Gateway's payload, or in version 1.0 of VPC Lattice's.
-        raw_path: Option<&'a RawValue> = "rawPath" | "raw_path";
-        headers: Option<&'a RawValue> = "headers";
-        /// Present in the event of a REST API's authorizer.
-        method_arn: Option<&'a RawValue> = "methodArn";
-        /// Present in the event of an HTTP API's authorizer.
-        route_arn: Option<&'a RawValue> = "routeArn";
         durable_execution: Option<&'a RawValue> = "DurableExecutionArn";
         /// Present in the event of a durable execution.
         checkpoint: Option<&'a RawValue> = "CheckpointToken";

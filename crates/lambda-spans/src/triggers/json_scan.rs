@@ -1,28 +1,71 @@
-//! Finds the member names of a JSON object without parsing the values: one name identifies most events.
+//! Reads the members of a JSON object without parsing the values: their names identify most events.
+
+use std::borrow::Cow;
 
 use memchr::memchr2;
 
-/// Returns whether the text is an object with a member name that `known` accepts. Malformed JSON is reported by the later
-/// parser.
-pub(super) fn has_member(object: &[u8], known: impl Fn(&[u8]) -> bool) -> bool {
-    find(object, known).is_some()
-}
-
-fn find(object: &[u8], known: impl Fn(&[u8]) -> bool) -> Option<()> {
-    let mut rest = object.trim_ascii_start().strip_prefix(b"{")?;
+/// Returns the first member name that `known` contains. Malformed JSON is reported by the later parser.
+pub(super) fn first_member(object: &[u8], known: &[&'static [u8]]) -> Option<&'static [u8]> {
+    let mut members = Members::of(object)?;
     loop {
-        let (name, after) = text(rest.trim_ascii_start())?;
-        if known(name) || unescaped(name).is_some_and(|name| known(name.as_bytes())) {
-            return Some(());
+        let (name, _) = members.next()??;
+        if let Some(name) = known.iter().find(|known| ***known == *name) {
+            return Some(name);
         }
-        let value = after.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
-        rest = after_value(value)?.trim_ascii_start().strip_prefix(b",")?;
     }
 }
 
-/// Returns a name that contains escaped characters.
-fn unescaped(name: &[u8]) -> Option<String> {
-    name.contains(&b'\\').then(|| serde_json::from_slice(&[b"\"", name, b"\""].concat()).ok())?
+/// Passes the name and the value of each member to `visit`, or returns `None` if the text is no object.
+pub(super) fn each_member<'a>(object: &'a [u8], mut visit: impl FnMut(&[u8], &'a [u8])) -> Option<()> {
+    for member in Members::of(object)? {
+        let (name, value) = member?;
+        visit(&name, value);
+    }
+    Some(())
+}
+
+/// The members of an object. Where it is malformed, the last item is `None`.
+struct Members<'a> {
+    /// The text from the next name on; `None` at the end.
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Members<'a> {
+    fn of(object: &'a [u8]) -> Option<Self> {
+        let rest = object.trim_ascii_start().strip_prefix(b"{")?.trim_ascii_start();
+        Some(Self { rest: (rest.first() != Some(&b'}')).then_some(rest) })
+    }
+
+    /// Returns the member at the beginning of `rest`.
+    fn member(&mut self, rest: &'a [u8]) -> Option<(Cow<'a, [u8]>, &'a [u8])> {
+        let (name, after) = text(rest)?;
+        let value = after.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+        let (value, after) = value.split_at_checked(value_length(value)?)?;
+        self.rest = match after.split_first()? {
+            (b',', rest) => Some(rest.trim_ascii_start()),
+            (b'}', _) => None,
+            _ => return None,
+        };
+        Some((unescaped(name)?, value.trim_ascii_end()))
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Option<(Cow<'a, [u8]>, &'a [u8])>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest.take()?;
+        Some(self.member(rest))
+    }
+}
+
+/// Returns the name without escaped characters.
+fn unescaped(name: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if memchr::memchr(b'\\', name).is_none() {
+        return Some(Cow::Borrowed(name));
+    }
+    let name: String = serde_json::from_slice(&[b"\"", name, b"\""].concat()).ok()?;
+    Some(Cow::Owned(name.into_bytes()))
 }
 
 /// Returns the text between the quotes, and the rest.
@@ -39,21 +82,22 @@ fn text(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-fn after_value(mut rest: &[u8]) -> Option<&[u8]> {
-    let mut depth = 0_usize;
+/// Returns the number of bytes to the comma or bracket after a value.
+fn value_length(value: &[u8]) -> Option<usize> {
+    let (mut depth, mut at) = (0_usize, 0);
     loop {
-        match rest.first()? {
-            b'"' => rest = text(rest)?.1,
+        match value.get(at)? {
+            b'"' => at = value.len() - text(value.get(at..)?)?.1.len(),
             b'{' | b'[' => {
                 depth += 1;
-                rest = rest.get(1..)?;
+                at += 1;
             }
-            b'}' | b']' | b',' if depth == 0 => return Some(rest),
+            b'}' | b']' | b',' if depth == 0 => return Some(at),
             b'}' | b']' => {
                 depth -= 1;
-                rest = rest.get(1..)?;
+                at += 1;
             }
-            _ => rest = rest.get(1..)?,
+            _ => at += 1,
         }
     }
 }
@@ -66,14 +110,38 @@ mod tests {
     use super::*;
 
     fn found(object: &str) -> bool {
-        has_member(object.as_bytes(), |name| name == b"wanted")
+        first_member(object.as_bytes(), &[b"wanted"]).is_some()
+    }
+
+    fn members(object: &str) -> Option<Vec<(String, String)>> {
+        let mut members = Vec::new();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        each_member(object.as_bytes(), |name, value| members.push((text(name), text(value))))?;
+        Some(members)
+    }
+
+    #[test]
+    fn value_is_the_text_without_surrounding_blanks() {
+        let object = r#" { "a" : 1 , "b\u0063":[ {"d": "]\""} ],"e":"" } "#;
+        let expected = [("a", "1"), ("bc", r#"[ {"d": "]\""} ]"#), ("e", r#""""#)];
+        assert_eq!(members(object), Some(expected.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()));
+        assert_eq!(members("{ }"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn incomplete_object_has_no_members() {
+        for text in
+            ["", "[1]", "{", r#"{"a""#, r#"{"a":"#, r#"{"a":1"#, r#"{"a":1,"#, r#"{"a":1]"#, r#"{"a":[1}"#, "{1:1}"]
+        {
+            assert_eq!(members(text), None, "{text}");
+        }
     }
 
     #[test]
     fn name_is_found_after_any_values() {
         let before = r#"{ "a" : "}\"\\", "wante\u0063": 1, "b":{"wanted":[{"c":"]"}, null]},"d" : -1.5e3, "#;
-        assert!(found(&format!(r#"{before}"wanted":"#)));
-        assert!(found(&format!(r#"{before}"wante\u0064":"#)));
+        assert!(found(&format!(r#"{before}"wanted":1}}"#)));
+        assert!(found(&format!(r#"{before}"wante\u0064":1, "cut"#)));
         assert!(!found(&format!(r#"{before}"e": true}}"#)));
     }
 
@@ -92,6 +160,11 @@ mod tests {
             let text = format!("{{{}}}", members.join(", "));
             let parsed: Value = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(found(&text), parsed.get("wanted").is_some());
+            let scanned = self::members(&text).unwrap();
+            prop_assert_eq!(scanned.iter().map(|(name, _)| name).collect::<Vec<_>>(), names.iter().collect::<Vec<_>>());
+            for (_, value) in scanned {
+                prop_assert_eq!(&serde_json::from_str::<Value>(&value).unwrap(), &nested);
+            }
         }
     }
 }

@@ -34,8 +34,8 @@ impl<'a> Members<'a> {
             self.out.push(b',');
         }
         self.empty = false;
-        // Most keys are our own: letters, underscores, dots.
-        if key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')) {
+        // Most keys need no escapes.
+        if key.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
             self.out.push(b'"');
             self.out.extend_from_slice(key.as_bytes());
             self.out.extend_from_slice(b"\":");
