@@ -198,6 +198,44 @@ async fn malformed_key_does_not_discard_the_others() {
 }
 
 #[tokio::test]
+async fn key_without_an_id_is_ignored() {
+    let mut app = TestApp::unreachable();
+    app.state.identity = Identity::tokens(Issuer::pool(), || async {
+        let mut keys = ISSUER.key_set();
+        keys["keys"][0].as_object_mut().unwrap().remove("kid");
+        Ok(keys.to_string().into_bytes())
+    });
+    post_with(&app, &token(ANDREW)).await.assert_error(503, "no_key_set");
+}
+
+#[tokio::test]
+async fn last_of_two_keys_with_one_id_counts() {
+    for (position, status) in [(0, 422), (1, 401)] {
+        let mut app = TestApp::unreachable();
+        let mut keys = ISSUER.key_set();
+        let mut other = keys["keys"][0].clone();
+        other["n"] = Issuer::ephemeral().unwrap().key_set()["keys"][0]["n"].clone();
+        keys["keys"].as_array_mut().unwrap().insert(position, other);
+        let text = keys.to_string();
+        app.state.identity = Identity::tokens(Issuer::pool(), move || {
+            let text = text.clone();
+            async { Ok(text.into_bytes()) }
+        });
+        assert_eq!(post_with(&app, &token(ANDREW)).await.status, status, "{position}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_key_during_an_outage_is_503() {
+    let keys = KeyServer::new();
+    let app = app(&keys);
+    app.state.identity.warm_up(app.now()).await;
+    keys.set_up(false);
+    app.pass(SignedDuration::from_secs(5));
+    post_with(&app, &of_kid("new")).await.assert_error(503, "no_key_set");
+}
+
+#[tokio::test]
 async fn keys_for_other_uses_are_ignored() {
     for (name, value) in [("use", "enc"), ("alg", "RS512"), ("kty", "oct"), ("n", "***")] {
         let mut app = TestApp::unreachable();

@@ -13,7 +13,8 @@ pub(in crate::api) struct Challenge {
     /// The error code of RFC 6750, as in `WWW-Authenticate`, if the request has a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<TokenError>,
-    /// Why the request is not authenticated. Refresh a token that has expired.
+    /// Why the request is not authenticated. Refresh a token that has expired. API Gateway, which checks tokens before it
+    /// calls the function, reports only `missing_or_invalid`.
     reason: Reason,
 }
 
@@ -40,6 +41,10 @@ enum Reason {
     NotForUs,
     Expired,
     NotYetValid,
+    // The API description lists it, because clients of a deployed API receive it.
+    #[cfg(feature = "openapi")]
+    #[expect(dead_code, reason = "only API Gateway sends it, as `template.yaml` configures")]
+    MissingOrInvalid,
 }
 
 impl Challenge {

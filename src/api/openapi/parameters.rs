@@ -99,7 +99,7 @@ pub(super) fn headers() -> Value {
     let text = |about: &str| json!({ "description": about, "schema": { "type": "string" } });
     json!({
         "TraceId": {
-            "description": "The trace id of the request.",
+            "description": "The trace id of the request. API Gateway's own errors have it in their body, as `xray_trace_id`.",
             "required": true,
             "schema": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
         },
