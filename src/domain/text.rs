@@ -1,11 +1,31 @@
 //! Normalizes texts, and distinguishes visible from other characters.
 
-use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, Script};
+use icu_properties::script::ScriptWithExtensions;
 use icu_properties::{CodePointMapData, CodePointSetData};
 
 /// Characters without a glyph that Unicode does not define as ignorable: the Braille pattern without dots, the musical
 /// notehead without a head, and the marks of interlinear annotations.
 const EMPTY: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{fff9}', '\u{fffa}', '\u{fffb}'];
+
+/// The scripts without spaces between words, and Korean, which joins particles to nouns.
+const RUN_SCRIPTS: [Script; 15] = [
+    Script::Han,
+    Script::Hiragana,
+    Script::Katakana,
+    Script::Hangul,
+    Script::Bopomofo,
+    Script::Yi,
+    Script::Thai,
+    Script::Lao,
+    Script::Khmer,
+    Script::Myanmar,
+    Script::TaiLe,
+    Script::NewTaiLue,
+    Script::TaiTham,
+    Script::TaiViet,
+    Script::Ahom,
+];
 
 /// Returns `text` without white space at both ends, with line feeds for other line ends and spaces for tabs.
 pub(super) fn normalize(text: &str) -> String {
@@ -44,4 +64,11 @@ pub(super) fn is_invisible(c: char) -> bool {
 /// Returns whether `c` combines with the character before it.
 pub(super) fn is_mark(c: char) -> bool {
     GeneralCategoryGroup::Mark.contains(CodePointMapData::<GeneralCategory>::new().get(c))
+}
+
+/// Returns whether `c` belongs to a script in which a word can begin or end within a run of letters.
+pub(super) fn is_of_run_script(c: char) -> bool {
+    // ー belongs to two scripts.
+    let scripts = ScriptWithExtensions::new();
+    RUN_SCRIPTS.iter().any(|script| scripts.has_script(c, *script))
 }
