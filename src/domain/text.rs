@@ -29,7 +29,7 @@ const RUN_SCRIPTS: [Script; 15] = [
 
 /// Returns `text` without white space at both ends, with line feeds for other line ends and spaces for tabs.
 pub(super) fn normalize(text: &str) -> String {
-    text.trim().replace("\r\n", "\n").replace('\r', "\n").replace('\t', " ")
+    text.trim().replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}'], "\n").replace('\t', " ")
 }
 
 /// Returns whether a reader can see nothing of `text`. Control characters do not count as blank, because they are invalid
