@@ -4,10 +4,6 @@ use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCateg
 use icu_properties::script::ScriptWithExtensions;
 use icu_properties::{CodePointMapData, CodePointSetData};
 
-/// Characters without a glyph that Unicode does not define as ignorable: the Braille pattern without dots, the musical
-/// notehead without a head, and the marks of interlinear annotations.
-const EMPTY: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{fff9}', '\u{fffa}', '\u{fffb}'];
-
 /// The scripts without spaces between words, and Korean, which joins particles to nouns.
 const RUN_SCRIPTS: [Script; 15] = [
     Script::Han,
@@ -35,7 +31,7 @@ pub(super) fn normalize(text: &str) -> String {
 /// Returns whether a reader can see nothing of `text`. Control characters do not count as blank, because they are invalid
 /// by another rule.
 pub(super) fn is_blank(text: &str) -> bool {
-    text.chars().all(|c| c.is_whitespace() || is_invisible(c) || is_mark(c) || EMPTY.contains(&c))
+    text.chars().all(|c| c.is_whitespace() || is_invisible(c) || is_mark(c) || is_empty(c))
 }
 
 /// Returns whether a text of several lines must not contain `c`: a control character other than a line feed, or a character
@@ -59,6 +55,12 @@ fn is_bidi_mark(c: char) -> bool {
 /// White space and control characters are not included.
 pub(super) fn is_invisible(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
+/// Returns whether `c` has no glyph, although Unicode does not define it as ignorable: the Braille pattern without dots,
+/// marks of interlinear annotations, format controls and blanks of hieroglyphs, and the musical notehead without a head.
+fn is_empty(c: char) -> bool {
+    matches!(c, '\u{2800}' | '\u{fff9}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}' | '\u{13441}' | '\u{13442}' | '\u{1d159}')
 }
 
 /// Returns whether `c` combines with the character before it.

@@ -54,7 +54,7 @@ fn line_ends_and_tabs_are_normalized() {
 }
 
 /// Texts without a visible character.
-const INVISIBLE: [&str; 22] = [
+const INVISIBLE: [&str; 25] = [
     " \u{a0}\u{3000}\t\r\n",
     "\u{ad}",
     "\u{34f}",
@@ -74,6 +74,9 @@ const INVISIBLE: [&str; 22] = [
     "\u{feff}",
     "\u{ffa0}",
     "\u{fffb}",
+    "\u{13430}\u{1343f}",
+    "\u{13441}",
+    "\u{13442}",
     "\u{1d159}",
     "\u{1d173}",
     "\u{e0001}\u{e0061}\u{e007f}",
@@ -116,6 +119,7 @@ fn text_with_a_visible_character_is_accepted() {
         "漢\u{e0100}",
         "‑",
         "\u{600}",
+        "\u{13000}",
         ".",
     ] {
         assert_eq!(Message::post(text).unwrap().as_str(), text, "{text:?}");
