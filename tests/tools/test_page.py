@@ -231,6 +231,18 @@ def test_profile_is_edited(page, server):
     expect(page.get_by_role("heading", level=1)).to_have_text("@garek")
 
 
+def test_handle_in_another_case_is_shown_as_chosen(page, server):
+    sign_in(page)
+    title = page.get_by_role("heading", level=1)
+    visit(page, server, "@WORF")
+    expect(title).to_have_text("@worf")
+    expect(page).to_have_title("@worf · Cruddur")
+    visit(page, server, "messages/new/WORF")
+    expect(page.get_by_label("Message to @worf", exact=True)).to_be_focused()
+    expect(title).to_have_text("Message to @worf")
+    expect(page).to_have_title("Message to @worf · Cruddur")
+
+
 def test_search_finds_posts(page, server):
     uuid = create(server, "bayko", "Quadrotriticale is a grain")
     found = f"{server.api}/api/activities/search?term=quadrotriticale"
