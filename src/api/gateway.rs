@@ -57,7 +57,10 @@ fn path_of<'a>(resource: &str, value: impl Fn(&str) -> Option<&'a str>) -> Optio
             None => segment.to_owned(),
             Some(name) => match name.strip_suffix('+') {
                 None => encoded(value(name)?),
-                Some(name) => value(name)?.split('/').map(encoded).collect::<Vec<_>>().join("/"),
+                // In events of `sam local generate-event`, the value begins with a slash.
+                Some(name) => {
+                    value(name)?.trim_start_matches('/').split('/').map(encoded).collect::<Vec<_>>().join("/")
+                }
             },
         };
         Some(format!("{path}/{segment}"))

@@ -128,6 +128,10 @@ impl SearchTerm {
         if text.chars().count() > Self::MAX {
             return Err(Invalid::new(Code::SearchTermExceedMaxChars));
         }
+        // Some letters are invisible.
+        if text::is_blank(&text) {
+            return Err(Invalid::new(Code::SearchTermBlank));
+        }
         let mut tokens = tokens::tokens(&text);
         let last = tokens.pop().ok_or_else(|| Invalid::new(Code::SearchTermBlank))?;
         let mut tokens = distinct(tokens);

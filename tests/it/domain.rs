@@ -33,6 +33,9 @@ fn line_ends_and_tabs_are_normalized() {
         ("a\rb", "a\nb"),
         ("a\r\r\nb", "a\n\nb"),
         ("a\n\rb", "a\n\nb"),
+        ("a\u{2028}b", "a\nb"),
+        ("a\u{2029}b", "a\nb"),
+        ("a\u{2028}\u{2029}b\u{2028}", "a\n\nb"),
         ("a\tb", "a b"),
         ("\t a\t\tb \r\n", "a  b"),
     ] {
@@ -40,7 +43,10 @@ fn line_ends_and_tabs_are_normalized() {
         assert_eq!(ProfileEdit::parse("x", text).unwrap().bio, expected, "{text:?}");
     }
     assert_eq!(ProfileEdit::parse("a\tb\r\n", "").unwrap().display_name, "a b");
-    assert_eq!(ProfileEdit::parse("a\r\nb", "").unwrap_err().codes(), [Code::DisplayNameControlChars]);
+    for line_end in ["\r\n", "\u{2028}", "\u{2029}"] {
+        let name = format!("a{line_end}b");
+        assert_eq!(ProfileEdit::parse(&name, "").unwrap_err().codes(), [Code::DisplayNameControlChars], "{name:?}");
+    }
     assert_eq!(codes(Message::post(&format!("a{}b", "\r\n".repeat(278)))), []);
     assert_eq!(codes(Message::post(&format!("a{}b", "\r\n".repeat(279)))), [Code::MessageExceedMaxChars]);
     assert!(ProfileEdit::parse("x", &format!("a{}b", "\r\n".repeat(498))).is_ok());
@@ -48,7 +54,7 @@ fn line_ends_and_tabs_are_normalized() {
 }
 
 /// Texts without a visible character.
-const INVISIBLE: [&str; 22] = [
+const INVISIBLE: [&str; 25] = [
     " \u{a0}\u{3000}\t\r\n",
     "\u{ad}",
     "\u{34f}",
@@ -68,6 +74,9 @@ const INVISIBLE: [&str; 22] = [
     "\u{feff}",
     "\u{ffa0}",
     "\u{fffb}",
+    "\u{13430}\u{1343f}",
+    "\u{13441}",
+    "\u{13442}",
     "\u{1d159}",
     "\u{1d173}",
     "\u{e0001}\u{e0061}\u{e007f}",
@@ -110,6 +119,7 @@ fn text_with_a_visible_character_is_accepted() {
         "漢\u{e0100}",
         "‑",
         "\u{600}",
+        "\u{13000}",
         ".",
     ] {
         assert_eq!(Message::post(text).unwrap().as_str(), text, "{text:?}");

@@ -76,8 +76,10 @@ async fn request_is_routed_by_its_resource_at_every_address() {
         assert_eq!((status, &body["handle"]), (200, &json!("worf")), "{path} in {stage}");
         let event = event_for("/api/health-check", json!(null), "/v1/api/health-check", stage, "/v1/api/health-check");
         assert_eq!(invoke(&app, &event, Context::default()).await.0, 200, "{stage}");
-        let greedy = event_for("/{proxy+}", json!({ "proxy": "api/users/@worf/short" }), path, stage, sent);
-        assert_eq!(invoke(&app, &greedy, Context::default()).await.0, 200, "{path} in {stage}, greedy");
+        for proxy in ["api/users/@worf/short", "/api/users/@worf/short"] {
+            let greedy = event_for("/{proxy+}", json!({ "proxy": proxy }), path, stage, sent);
+            assert_eq!(invoke(&app, &greedy, Context::default()).await.0, 200, "{path} in {stage}, greedy {proxy}");
+        }
     }
 }
 

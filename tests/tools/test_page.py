@@ -4,6 +4,7 @@ import json
 import re
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 from console import DESKTOP, PHONE, context_of, violations
@@ -33,6 +34,15 @@ PROBLEM = {
     "detail": "Retry.",
     "code": "overloaded",
 }
+MENTIONS = json.loads((Path(__file__).parents[1] / "mentions.json").read_text(encoding="utf-8"))
+LINKS = """async (texts) => {
+  const { h, linked } = await import("/dom.js");
+  return texts.map((text) => {
+    const element = h("p", {}, ...linked(text));
+    const links = [...element.querySelectorAll("a")];
+    return [element.textContent, links.map((link) => [link.getAttribute("href"), link.textContent])];
+  });
+}"""
 TRACE = "6925a400bd862e3fe1be46a994272793"
 VIEWS = [
     "",
@@ -219,6 +229,18 @@ def test_profile_is_edited(page, server):
     expect(page.locator(".me-name")).to_contain_text("Londo of the Republic")
     page.locator(".profile").get_by_role("link", name="@garek").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("@garek")
+
+
+def test_handle_in_another_case_is_shown_as_chosen(page, server):
+    sign_in(page)
+    title = page.get_by_role("heading", level=1)
+    visit(page, server, "@WORF")
+    expect(title).to_have_text("@worf")
+    expect(page).to_have_title("@worf · Cruddur")
+    visit(page, server, "messages/new/WORF")
+    expect(page.get_by_label("Message to @worf", exact=True)).to_be_focused()
+    expect(title).to_have_text("Message to @worf")
+    expect(page).to_have_title("Message to @worf · Cruddur")
 
 
 def test_search_finds_posts(page, server):
@@ -596,6 +618,22 @@ def test_notification_expires_with_its_post(chromium, server):
         expect(page.get_by_text("Seen for an hour")).to_have_count(0)
         expect(row).to_be_focused()
         expect(row.get_by_role("link")).to_have_count(0)
+
+
+# Mentions
+
+
+@pytest.mark.parametrize("topic", MENTIONS)
+def test_page_links_the_mentions_of_the_api(page, topic):
+    cases = MENTIONS[topic]
+    for case, (text, links) in zip(cases, page.evaluate(LINKS, [case["text"] for case in cases]), strict=True):
+        assert text == case["text"]
+        assert all(href == f"#/@{shown[1:]}" and shown[0] in "@\uff20" for href, shown in links), text
+        # The API lists a user once, and the page links each mention.
+        handles = {}
+        for href, _ in links:
+            handles.setdefault(href.lower(), href.removeprefix("#/@"))
+        assert list(handles.values()) == case["mentions"], text
 
 
 # Safety

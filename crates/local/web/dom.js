@@ -1,5 +1,7 @@
 // Builds elements. Text of users only becomes text nodes and attribute values, never markup.
 
+import { mentions } from "./mentions.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** @typedef {Node | string | number | null | false | undefined} Child */
@@ -126,10 +128,10 @@ export function linked(text) {
   /** @type {Node[]} */
   const parts = [];
   let end = 0;
-  for (const match of text.matchAll(/(?<![\w@])@([A-Za-z0-9_]{1,30})(?!\w)/g)) {
-    parts.push(document.createTextNode(text.slice(end, match.index)));
-    parts.push(h("a", { href: `#/@${match[1]}` }, match[0]));
-    end = match.index + match[0].length;
+  for (const mention of mentions(text)) {
+    parts.push(document.createTextNode(text.slice(end, mention.start)));
+    parts.push(h("a", { href: `#/@${mention.handle}` }, text.slice(mention.start, mention.end)));
+    end = mention.end;
   }
   parts.push(document.createTextNode(text.slice(end)));
   return parts;

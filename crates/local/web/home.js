@@ -142,6 +142,11 @@ export function heading(title, back = false, ...more) {
     h("h1", {}, title), h("span", { class: "space" }), ...more);
 }
 
+/** Changes the text of a heading. @param {HTMLElement} element @param {string} title */
+export function setHeading(element, title) {
+  fill(/** @type {Element} */ (element.querySelector("h1")), title);
+}
+
 /** The API knows the names of the user. @param {{ handle: string, display_name: string }} author */
 function known(author) {
   const user = currentUser();

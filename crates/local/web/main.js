@@ -96,6 +96,8 @@ async function show(pageLoad) {
   try {
     await act(what, async (action) => {
       await Promise.all([view.load(action, signal), countUnread(action, name)]);
+      // The title may have a name that was loaded.
+      if (!signal.aborted) document.title = `${view.title} · Cruddur`;
       if (pageLoad) await measured(pageLoad);
     });
   } catch (error) {

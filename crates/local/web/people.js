@@ -5,7 +5,7 @@ import { request } from "./api.js";
 import { age, whenPast } from "./clock.js";
 import { leaveForSignIn } from "./cognito.js";
 import { announce, avatar, button, fill, focusIfLost, h, icon, linked } from "./dom.js";
-import { heading, smallButton } from "./home.js";
+import { heading, setHeading, smallButton } from "./home.js";
 import { composer, postCard, replaceByLine } from "./post.js";
 import { currentUser, rename, setUnread, signIn } from "./session.js";
 import { settings } from "./settings.js";
@@ -18,6 +18,7 @@ import { empty, failedLine, List, loading, traceLink } from "./states.js";
 
 /** @param {string} handle @returns {View} */
 export function profile(handle) {
+  const top = heading(`@${handle}`, true);
   const body = h("div", {}, loading());
   const head = h("div", { class: "profile" });
   /** @type {Profile | null} */
@@ -31,17 +32,23 @@ export function profile(handle) {
     },
     /** @param {Post} post */
     render: (post) => postCard(post),
-    empty: () => empty("home", "No posts", `@${handle} has no posts that are still visible.`),
+    empty: () => empty("home", "No posts", `${title()} has no posts that are still visible.`),
   });
   return {
-    title: `@${handle}`,
-    element: h("div", {}, heading(`@${handle}`, true), body),
+    get title() { return title(); },
+    element: h("div", {}, top, body),
     async load(action, signal) {
       await list.load(action, signal);
+      setHeading(top, title());
       fill(body, head, list.element);
       draw();
     },
   };
+
+  /** The handle as the user chose it. The address may have another case. */
+  function title() {
+    return `@${shown?.handle ?? handle}`;
+  }
 
   function draw() {
     const found = /** @type {Profile} */ (shown);
@@ -186,7 +193,7 @@ export function conversation(group) {
     async load(action, signal) {
       const { data, next } = await request(action, "GET", "/api/messages/{message_group_uuid}", { path, signal });
       const other = data.find((/** @type {Message} */ one) => one.handle !== currentUser()?.handle);
-      if (other) fill(/** @type {Element} */ (title.querySelector("h1")), other.display_name);
+      if (other) setHeading(title, other.display_name);
       fill(items, ...data.map(bubble));
       follow(next);
       fill(body, older, log, composer({
@@ -232,19 +239,25 @@ function bubble(it) {
 
 /** @param {string} handle @returns {View} */
 export function newConversation(handle) {
-  const write = composer({
-    id: "new-message", label: `Message to @${handle}`, hint: `Message to @${handle}`, most: 1024, submit: "Send",
-    async send(message, _ttl, key) {
-      const { data } = await act({ name: "message", label: "Message" }, (action) => request(action, "POST", "/api/messages", { body: { message, handle }, key }));
-      if (write.isConnected) location.replace(`#/messages/${data.message_group_uuid}`);
-    },
-  });
+  let title = `Message to @${handle}`;
+  const head = heading(title, true);
+  const body = h("div", {}, loading());
   return {
-    title: `Message to @${handle}`,
+    get title() { return title; },
     signedIn: true,
-    element: h("div", {}, heading(`Message to @${handle}`, true), write),
+    element: h("div", {}, head, body),
     async load(action, signal) {
-      await request(action, "GET", "/api/users/@{handle}/short", { path: { handle }, signal });
+      const { data: receiver } = await request(action, "GET", "/api/users/@{handle}/short", { path: { handle }, signal });
+      title = `Message to @${receiver.handle}`;
+      setHeading(head, title);
+      const write = composer({
+        id: "new-message", label: title, hint: title, most: 1024, submit: "Send",
+        async send(message, _ttl, key) {
+          const { data } = await act({ name: "message", label: "Message" }, (each) => request(each, "POST", "/api/messages", { body: { message, handle: receiver.handle }, key }));
+          if (write.isConnected) location.replace(`#/messages/${data.message_group_uuid}`);
+        },
+      });
+      fill(body, write);
       write.querySelector("textarea")?.focus();
     },
   };

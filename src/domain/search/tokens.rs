@@ -1,12 +1,11 @@
 //! Splits a text into what can be searched.
 
 use icu_properties::props::{ExtendedPictographic, GeneralCategory, GeneralCategoryGroup, RegionalIndicator, Script};
-use icu_properties::script::ScriptWithExtensions;
 use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::normalize::normalize;
-use crate::domain::text::is_mark;
+use crate::domain::text::{is_mark, is_of_run_script};
 
 /// Joins the parts of an emoji, such as 👩 and 💻.
 const JOINER: char = '\u{200d}';
@@ -27,25 +26,6 @@ pub(super) enum Token {
     /// An emoji, without skin tone.
     Emoji(String),
 }
-
-/// The scripts of [`Token::Run`]: those without spaces between words, and Korean, which joins particles to nouns.
-const RUN_SCRIPTS: [Script; 15] = [
-    Script::Han,
-    Script::Hiragana,
-    Script::Katakana,
-    Script::Hangul,
-    Script::Bopomofo,
-    Script::Yi,
-    Script::Thai,
-    Script::Lao,
-    Script::Khmer,
-    Script::Myanmar,
-    Script::TaiLe,
-    Script::NewTaiLue,
-    Script::TaiTham,
-    Script::TaiViet,
-    Script::Ahom,
-];
 
 /// Returns the tokens of a text in their order, with duplicates.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
@@ -170,7 +150,5 @@ fn is_alphanumeric(c: char) -> bool {
 
 /// Returns whether this letter belongs to a [`Token::Run`]. Digits are words in all scripts.
 fn is_of_run(c: char) -> bool {
-    // ー belongs to two scripts.
-    let scripts = ScriptWithExtensions::new();
-    !is_digit(c) && RUN_SCRIPTS.iter().any(|script| scripts.has_script(c, *script))
+    !is_digit(c) && is_of_run_script(c)
 }
