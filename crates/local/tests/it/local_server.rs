@@ -244,13 +244,16 @@ async fn damaged_database_is_reported_and_kept() {
     for damage in [
         (|bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2)) as fn(&mut Vec<u8>),
         |bytes| bytes[8_192..].fill(0xA5),
+        // The last occurrence is in the index of the table's primary key.
+        |bytes| {
+            let key = bytes.windows(14).rposition(|window| window == b"schema_version").unwrap();
+            bytes[key] ^= 1;
+        },
         |bytes| *bytes = b"not a database".repeat(100),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("dynamodb.sqlite");
-        let written = rusqlite::Connection::open(&file).unwrap();
-        written.execute_batch("CREATE TABLE t AS SELECT randomblob(100000) AS bytes").unwrap();
-        drop(written);
+        drop(dynoxide::Database::new(file.to_str().unwrap()).unwrap());
         let mut bytes = std::fs::read(&file).unwrap();
         damage(&mut bytes);
         std::fs::write(&file, &bytes).unwrap();
@@ -265,6 +268,17 @@ async fn damaged_database_is_reported_and_kept() {
         assert_eq!(home(&again).await, demo_posts());
         again.stop().await;
     }
+}
+
+#[tokio::test]
+async fn database_of_another_program_is_reported_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dynamodb.sqlite");
+    rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE mynotes (a)").unwrap();
+    let written = std::fs::read(&file).unwrap();
+    let error = start(folder.path()).await.unwrap_err();
+    assert!(matches!(error, StartError::Database(DatabaseError::Unusable { .. })), "{error}");
+    assert!(std::fs::read(&file).unwrap() == written);
 }
 
 #[test]
