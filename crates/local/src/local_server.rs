@@ -102,6 +102,7 @@ impl LocalServer {
         let secret = MasterSecret::read_or_create(&data_dir.secret_file())?;
         DynamoDb::check(&data_dir.database_file())?;
         layout::set_aside(&data_dir)?;
+        data_dir.prepare_for_new_database()?;
         let database = DynamoDb::start(&data_dir.database_file(), clock.clone())?;
         let issuer = Issuer::read_or_create(&data_dir.signing_key_file())?;
         let aws = endpoint::router(database.address(), secret.clone(), issuer.clone());
