@@ -111,7 +111,8 @@ impl LocalServer {
 
         let client = aws::database_client(&database);
         let store = Store::new(client.clone(), TABLE);
-        let prepared = prepare(&client, &store, &clock);
+        let unfinished_seed = data_dir.unfinished_seed_file();
+        let prepared = prepare(&client, &store, &clock, &unfinished_seed);
         let post = match spans {
             // One trace instead of one for each call of the database.
             Some(spans) => spans.trace(info_span!(parent: None, "prepare database"), prepared).await?,
@@ -206,12 +207,12 @@ async fn forbid_storing(mut response: Response) -> Response {
     response
 }
 
-/// Creates the table and the demo data if they are missing, and returns a visible post.
-async fn prepare(client: &Client, store: &Store, clock: &Clock) -> Result<Id, StartError> {
+/// Creates the table and the demo data if they are missing or incomplete, and returns a visible post.
+async fn prepare(client: &Client, store: &Store, clock: &Clock, unfinished_seed: &Path) -> Result<Id, StartError> {
     store::create_table(client, TABLE).await.map_err(StartError::Table)?;
     // The demo posts are older than the table.
     store.ensure_layout(clock.now() - Ttl::MAX).await.map_err(StartError::Table)?;
-    Ok(seed::seed(store, clock).await?)
+    Ok(seed::seed(store, clock, unfinished_seed).await?)
 }
 
 /// Verifies tokens with the same code as in AWS, and the local user pool's keys.

@@ -77,6 +77,19 @@ async fn second_database_gets_the_next_number() {
 }
 
 #[tokio::test]
+async fn table_of_an_interrupted_first_start_is_not_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = DynamoDb::start(&folder.path().join("dynamodb.sqlite"), Clock::system()).unwrap();
+    let client = aws_sdk_dynamodb::Client::new(&aws::sdk_config(database.address()));
+    cruddur::store::create_table(&client, TABLE).await.unwrap();
+    database.stop().await;
+    let server = start(folder.path()).await;
+    assert_eq!(posts(&server).await, 3);
+    assert_eq!(names(folder.path()), ["dynamodb.sqlite"]);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn new_database_starts_at_the_beginning_of_its_stream() {
     let folder = tempfile::tempdir().unwrap();
     let first = start(folder.path()).await;
