@@ -240,6 +240,35 @@ async fn sign_in_of_a_rebound_host_or_foreign_page_is_rejected() {
 }
 
 #[tokio::test]
+async fn rebound_host_is_rejected_on_every_path_of_week2() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_with(folder.path(), &["--compat", "week2"]).await.unwrap();
+    let own = server.api().to_string();
+    for path in ["/api/activities/home", "/api/message_groups", "/api/activities/notifications"] {
+        for (host, origin, expected) in [
+            (own.as_str(), None, 200),
+            (own.as_str(), Some("http://localhost:3000"), 200),
+            (own.as_str(), Some("http://attacker.example"), 403),
+            ("attacker.example", None, 421),
+            ("attacker.example", Some("http://attacker.example"), 421),
+        ] {
+            let mut request = Request::get(format!("http://{own}{path}")).header("host", host);
+            if let Some(origin) = origin {
+                request = request.header("origin", origin);
+            }
+            let (status, body) = send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(status, expected, "{path} {host} {origin:?} {body}");
+        }
+    }
+    let message = json!({ "message": "pwned", "user_receiver_handle": "bayko" }).to_string();
+    let request = Request::post(format!("http://{own}/api/messages")).header("host", "attacker.example");
+    let request = request.header("content-type", "application/json").body(Body::from(message)).unwrap();
+    assert_eq!(send(request).await.0, 421);
+    assert_eq!(read(&server, "/api/message_groups").await, json!([]));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn damaged_database_is_reported_and_kept() {
     for damage in [
         (|bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2)) as fn(&mut Vec<u8>),
