@@ -47,6 +47,7 @@ pub use gateway::gateway;
 pub use keys::Keys;
 #[cfg(feature = "openapi")]
 pub use openapi::openapi;
+pub use problem::expects_array;
 pub use route::{Access, Route};
 pub use router::router;
 pub use routes::ROUTES;
