@@ -41,7 +41,7 @@ mod users;
 
 pub use auth::{Identity, Pool, ReadError};
 pub use browser_spans::forwarding::BrowserSpans;
-pub use cors::Origins;
+pub use cors::{Origins, allow_pages};
 pub use deadline::Deadline;
 pub use gateway::gateway;
 pub use keys::Keys;
