@@ -70,11 +70,11 @@ async fn seed_until_write(fixture: &Fixture, issuer: &Issuer, table: &str, numbe
     let listener = listen::on_loopback(0, "--dynamodb-port").await.unwrap();
     let server = HttpServer::start(listener, router.layer(middleware::from_fn(hold))).unwrap();
     let held_store = Store::new(store::client(&aws::sdk_config(server.address())), table);
-    let file = unfinished(fixture);
+    let (clock, file) = (clock(now()), unfinished(fixture));
     let is_stopped = tokio::select! {
         biased;
         () = held.notified() => true,
-        seeded = seed(&held_store, &clock(now()), &file) => {
+        seeded = seed(&held_store, &clock, &file) => {
             seeded.unwrap();
             false
         }
