@@ -41,12 +41,13 @@ mod users;
 
 pub use auth::{Identity, Pool, ReadError};
 pub use browser_spans::forwarding::BrowserSpans;
-pub use cors::Origins;
+pub use cors::{Origins, allow_pages};
 pub use deadline::Deadline;
 pub use gateway::gateway;
 pub use keys::Keys;
 #[cfg(feature = "openapi")]
 pub use openapi::openapi;
+pub use problem::expects_array;
 pub use route::{Access, Route};
 pub use router::router;
 pub use routes::ROUTES;

@@ -1,9 +1,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, GetAll, LINK, ORIGIN, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Method};
+use axum::middleware::map_request;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 /// Request headers that pages may set, in addition to those that CORS always allows.
@@ -53,11 +55,20 @@ impl Origins {
     }
 }
 
-/// Returns a layer that handles preflight requests, and allows pages of `origins` to read responses. It does not allow
-/// credentials: clients send the access token in a header.
+/// Handles preflight requests to `router`, and allows pages of `origins` to send requests with these methods, the API's
+/// headers and known tracing headers, and to read the responses.
+pub fn allow_pages<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    origins: &Origins,
+    methods: impl Iterator<Item = &'static str>,
+) -> Router<S> {
+    router.layer(layer(origins, methods)).layer(map_request(name_allowed_headers))
+}
+
+/// Does not allow credentials: clients send the access token in a header.
 ///
 /// The layer allows all headers that a preflight request names, so it requires [`name_allowed_headers`] around it.
-pub(super) fn layer(origins: &Origins, methods: impl Iterator<Item = &'static str>) -> CorsLayer {
+fn layer(origins: &Origins, methods: impl Iterator<Item = &'static str>) -> CorsLayer {
     let methods: BTreeSet<&str> = methods.collect();
     let methods = methods.into_iter().filter_map(|method| Method::from_bytes(method.as_bytes()).ok());
     CorsLayer::new()
@@ -71,7 +82,7 @@ pub(super) fn layer(origins: &Origins, methods: impl Iterator<Item = &'static st
 }
 
 /// Replaces the headers that a preflight request names by the allowed ones.
-pub(super) async fn name_allowed_headers(mut request: Request) -> Request {
+async fn name_allowed_headers(mut request: Request) -> Request {
     if request.method() == Method::OPTIONS {
         let values = request.headers().get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
         let names: Vec<_> =

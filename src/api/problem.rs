@@ -67,12 +67,18 @@ enum Form {
 
 impl Form {
     fn of(request: &HeaderMap) -> Self {
-        match (accepts_problem(request), request.contains_key(ORIGIN)) {
+        match (accepts_problem(request), expects_array(request)) {
             (true, _) => Self::Problem,
             (false, true) => Self::Array,
             (false, false) => Self::CodesOrProblem,
         }
     }
+}
+
+/// Returns whether a request gets every error as a JSON array: a web page sent it, and does not accept problems.
+#[must_use]
+pub fn expects_array(request: &HeaderMap) -> bool {
+    request.contains_key(ORIGIN) && !accepts_problem(request)
 }
 
 /// Returns the elements of the array: codes for which the original's pages have texts of their own, and otherwise the text

@@ -3,7 +3,7 @@ use std::any::Any;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
-use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use axum::{Extension, Router};
@@ -29,9 +29,8 @@ pub fn router(state: AppState) -> Router {
         .layer(Extension(KeptHome::default()))
         .layer(DefaultBodyLimit::max(body::MAX_BYTES))
         .layer(from_fn_with_state(state.clone(), deadline::enforce))
-        .layer(CatchPanicLayer::custom(handle_panic))
-        .layer(cors::layer(&state.origins, ROUTES.iter().map(|route| route.method)))
-        .layer(map_request(cors::name_allowed_headers))
+        .layer(CatchPanicLayer::custom(handle_panic));
+    let router = cors::allow_pages(router, &state.origins, ROUTES.iter().map(|route| route.method))
         .layer(map_response(cache::complete))
         .layer(from_fn(problem::write_problem))
         // Inside the outer router: here the matched route is known.

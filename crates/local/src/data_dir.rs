@@ -77,6 +77,26 @@ impl DataDir {
         self.path.join("stream")
     }
 
+    /// Returns the path of the file that exists while the demo data is incomplete.
+    pub fn unfinished_seed_file(&self) -> PathBuf {
+        self.path.join("seed")
+    }
+
+    /// Deletes the files that belong to the database, if the database was moved away. Otherwise the stream of a new database
+    /// would be skipped up to the position in the old one.
+    ///
+    /// # Errors
+    /// If they cannot be deleted.
+    pub fn prepare_for_new_database(&self) -> Result<(), DataError> {
+        if fs::metadata(self.database_file()).is_ok_and(|file| file.len() > 0) {
+            return Ok(());
+        }
+        for file in [self.checkpoint_file(), self.unfinished_seed_file()] {
+            remove_if_exists(&file).map_err(|source| DataError::Unusable { dir: self.path.clone(), source })?;
+        }
+        Ok(())
+    }
+
     /// Returns the path of the master secret.
     pub fn secret_file(&self) -> PathBuf {
         self.path.join("secret")
@@ -94,6 +114,13 @@ pub(crate) fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
     writer.write_all(content)?;
     writer.sync_all()?;
     fs::rename(temporary, file)
+}
+
+pub(crate) fn remove_if_exists(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn create_private(dir: &Path) -> io::Result<()> {

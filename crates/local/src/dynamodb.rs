@@ -34,7 +34,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 /// The embedded database cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// The file is damaged, read-only or not a database.
+    /// The check of the file failed.
     #[error("the database {} {problem}; {}", file.display(), problem.advice())]
     Unusable {
         /// The path of the database.
@@ -42,8 +42,11 @@ pub enum DatabaseError {
         /// The reason.
         problem: FileError,
     },
-    /// The file was written by another program or by a newer version.
-    #[error("the database {} cannot be opened; move the file away to create a new database", file.display())]
+    /// The file was written by a newer version of dynoxide, or another program has locked it since its check.
+    #[error(
+        "the database {} cannot be opened; fix the cause, or set another directory with `--data-dir`",
+        file.display()
+    )]
     Open {
         /// The path of the database.
         file: PathBuf,
@@ -51,7 +54,10 @@ pub enum DatabaseError {
         source: dynoxide::DynoxideError,
     },
     /// The file cannot be prepared.
-    #[error("the database {} cannot be prepared; move the file away to create a new database", file.display())]
+    #[error(
+        "the database {} cannot be prepared; fix the cause, or set another directory with `--data-dir`",
+        file.display()
+    )]
     Prepare {
         /// The path of the database.
         file: PathBuf,

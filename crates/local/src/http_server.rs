@@ -1,19 +1,23 @@
 //! An HTTP server with bounded waits and a bounded graceful shutdown.
 //!
-//! `axum::serve` waits without limit for the head of a request, and for open connections when it stops.
+//! `axum::serve` waits without limit for the head of a request, for clients that do not read, and for open connections when
+//! it stops.
 
+use std::future::{self, Ready};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum_server::accept::NoDelayAcceptor;
+use axum_server::accept::Accept;
 use axum_server::{Handle, Server};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time;
 use tower_http::timeout::RequestBodyTimeoutLayer;
+
+use crate::write_timeout::WriteTimeout;
 
 /// The time limits of a server. `docs/local.md` lists the defaults.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +28,8 @@ pub struct Timeouts {
     pub next_request: Duration,
     /// Between two parts of a request's body.
     pub body: Duration,
+    /// Between two parts of a response that the client reads.
+    pub write: Duration,
     /// From the start of the shutdown until pending requests are aborted.
     pub shutdown: Duration,
 }
@@ -34,6 +40,7 @@ impl Default for Timeouts {
             first_request: Duration::from_secs(10),
             next_request: Duration::from_secs(60),
             body: Duration::from_secs(10),
+            write: Duration::from_secs(60),
             shutdown: Duration::from_secs(2),
         }
     }
@@ -64,10 +71,9 @@ impl HttpServer {
     pub fn start_with(listener: TcpListener, router: Router, timeouts: Timeouts) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (handle, warned) = (Handle::new(), AtomicBool::new(false));
-        // Without TCP_NODELAY, the second part of a response may wait 40 ms for the client's delayed ACK of the first.
         let mut server = Server::<SocketAddr>::from_listener(listener)
             .http1_only()
-            .acceptor(NoDelayAcceptor::new())
+            .acceptor(Acceptor { write: timeouts.write })
             .handle(handle.clone())
             .first_request_timeout(timeouts.first_request)
             .accept_error_handler(move |_, error| {
@@ -108,6 +114,24 @@ impl HttpServer {
     }
 }
 
+/// Prepares an accepted connection.
+#[derive(Clone, Copy, Debug)]
+struct Acceptor {
+    write: Duration,
+}
+
+impl<S> Accept<TcpStream, S> for Acceptor {
+    type Stream = WriteTimeout<TcpStream>;
+    type Service = S;
+    type Future = Ready<io::Result<(Self::Stream, Self::Service)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        // Without TCP_NODELAY, the second part of a response may wait 40 ms for the client's delayed ACK of the first.
+        let prepared = stream.set_nodelay(true).map(|()| (WriteTimeout::new(stream, self.write), service));
+        future::ready(prepared)
+    }
+}
+
 impl Drop for HttpServer {
     fn drop(&mut self) {
         self.handle.shutdown();
@@ -124,7 +148,6 @@ mod tests {
     use hyper_util::client::legacy::Client;
     use hyper_util::rt::TokioExecutor;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
     use tokio::sync::Notify;
 
     use super::*;
@@ -133,7 +156,8 @@ mod tests {
     /// Longer than any test.
     const LONG: Duration = Duration::from_secs(600);
     const SHORT: Duration = Duration::from_millis(20);
-    const UNLIMITED: Timeouts = Timeouts { first_request: LONG, next_request: LONG, body: LONG, shutdown: LONG };
+    const UNLIMITED: Timeouts =
+        Timeouts { first_request: LONG, next_request: LONG, body: LONG, write: LONG, shutdown: LONG };
     const COMPLETE_HEAD: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
     const INCOMPLETE_HEAD: &str = "GET / HTTP/1.1\r\nhost: loc";
     const INCOMPLETE_BODY: &str = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nhalf";
@@ -242,6 +266,26 @@ mod tests {
         let mut connection = connect(&server, INCOMPLETE_BODY).await;
         let response = read_to_end(&mut connection).await;
         assert!(response.starts_with("HTTP/1.1 400"), "{response}");
+        assert!(server.stop().await);
+    }
+
+    #[tokio::test]
+    async fn connection_of_a_client_that_never_reads_is_closed() {
+        /// Larger than the buffers of both sockets.
+        const LARGE: usize = 64 * 1024 * 1024;
+        let started = Arc::new(Notify::new());
+        let handler = {
+            let started = Arc::clone(&started);
+            || async move {
+                started.notify_one();
+                vec![0_u8; LARGE]
+            }
+        };
+        let timeouts = Timeouts { write: SHORT, shutdown: Duration::from_secs(20), ..UNLIMITED };
+        let server = start(Router::new().route("/", get(handler)), timeouts).await;
+        let _unread = connect(&server, COMPLETE_HEAD).await;
+        started.notified().await;
+        // The shutdown waits for the response, which the client does not read.
         assert!(server.stop().await);
     }
 

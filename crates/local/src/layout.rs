@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use cruddur::store::{LAYOUT_VERSION, keys};
 use dynoxide::Database;
 use dynoxide::actions::get_item::GetItemRequest;
+use dynoxide::actions::scan::ScanRequest;
 use serde_json::{Value, json};
 
 use crate::data_dir::DataDir;
@@ -25,7 +26,7 @@ pub struct LayoutError {
     source: io::Error,
 }
 
-/// Renames the database and the stream's checkpoint, and says so on standard output, if the table exists and does not have
+/// Renames the database and the stream's checkpoint, and prints a message, if the table contains items and does not have
 /// the layout of this version. The server then creates a new database.
 ///
 /// # Errors
@@ -46,15 +47,25 @@ pub fn set_aside(data_dir: &DataDir) -> Result<(), LayoutError> {
     Ok(())
 }
 
-/// Returns whether the table exists without the layout of this version. A file that is not a database is left to the
-/// error of its opening.
+/// Returns whether the table contains items without the layout of this version. A file that is not a database is left to
+/// the error of its opening.
 fn has_other_layout(file: &Path) -> bool {
     let key = keys::layout();
     let request = json!({ "TableName": TABLE, "Key": { "pk": { "S": key.pk }, "sk": { "S": key.sk } } });
     let Ok(request) = serde_json::from_value::<GetItemRequest>(request) else { return false };
-    let found = Database::new(&file.to_string_lossy()).and_then(|database| database.get_item(request));
-    let Ok(found) = found.map(|found| serde_json::to_value(found).unwrap_or_default()) else { return false };
-    found.pointer("/Item/version/N").and_then(Value::as_str) != Some(&LAYOUT_VERSION.to_string())
+    let Ok(database) = Database::new(&file.to_string_lossy()) else { return false };
+    let Ok(found) = database.get_item(request) else { return false };
+    let found = serde_json::to_value(found).unwrap_or_default();
+    match found.pointer("/Item/version/N").and_then(Value::as_str) {
+        Some(version) => version != LAYOUT_VERSION.to_string(),
+        // The first start may have been interrupted between the creation of the table and of its layout.
+        None => has_items(&database),
+    }
+}
+
+fn has_items(database: &Database) -> bool {
+    let request = ScanRequest { table_name: TABLE.to_owned(), limit: Some(1), ..ScanRequest::default() };
+    database.scan(request).is_ok_and(|found| found.count > 0)
 }
 
 /// Renames all files of the database and returns its new path, with the first number that is free.

@@ -2,8 +2,8 @@
 //!
 //! [`local_server::LocalServer::start`] wires the parts together:
 //!
-//! - the API, served over HTTP ([`http_server`]) with limits under load ([`overload`]) and a check of host names
-//!   ([`rebinding`])
+//! - the API, served over HTTP ([`http_server`], [`write_timeout`]) with limits under load ([`overload`]) and a check of
+//!   host names ([`rebinding`])
 //! - the SDK's client of the database, which calls it [`in_process`]
 //! - an AWS [`endpoint`] for DynamoDB ([`dynamodb`], [`sqlite`], [`shard_ids`]), Secrets Manager ([`secrets_manager`]) and the user pool's key set
 //! - a local user pool ([`issuer`], [`sign_in`])
@@ -35,3 +35,4 @@ pub mod shard_ids;
 pub mod sign_in;
 pub mod sqlite;
 pub mod stream;
+pub mod write_timeout;

@@ -102,6 +102,7 @@ impl LocalServer {
         let secret = MasterSecret::read_or_create(&data_dir.secret_file())?;
         DynamoDb::check(&data_dir.database_file())?;
         layout::set_aside(&data_dir)?;
+        data_dir.prepare_for_new_database()?;
         let database = DynamoDb::start(&data_dir.database_file(), clock.clone())?;
         let issuer = Issuer::read_or_create(&data_dir.signing_key_file())?;
         let aws = endpoint::router(database.address(), secret.clone(), issuer.clone());
@@ -110,7 +111,8 @@ impl LocalServer {
 
         let client = aws::database_client(&database);
         let store = Store::new(client.clone(), TABLE);
-        let prepared = prepare(&client, &store, &clock);
+        let unfinished_seed = data_dir.unfinished_seed_file();
+        let prepared = prepare(&client, &store, &clock, &unfinished_seed);
         let post = match spans {
             // One trace instead of one for each call of the database.
             Some(spans) => spans.trace(info_span!(parent: None, "prepare database"), prepared).await?,
@@ -131,7 +133,11 @@ impl LocalServer {
         let browser_spans = spans.map(|spans| BrowserSpans::new(spans, pages.into_iter().collect()));
         let state = AppState { store, clock, keys, identity, origins, browser_spans, compat };
         let router = api::router(state).merge(sign_in);
-        let router = rebinding::guard(router, address, &options.allow_origin, rebinding::is_local);
+        let is_guarded = match options.compat {
+            Some(LegacyClient::Week2) => rebinding::is_any as fn(&str) -> bool,
+            None => rebinding::is_local,
+        };
+        let router = rebinding::guard(router, address, &options.allow_origin, is_guarded);
         let router = spans.map_or_else(|| router.clone(), |spans| spans.server(router.clone()));
         // Not traced: the files of the page would hide the requests of the API in the console.
         let router = Page::new(options.compat, options.page_api.as_deref(), console).add_to(router);
@@ -205,12 +211,12 @@ async fn forbid_storing(mut response: Response) -> Response {
     response
 }
 
-/// Creates the table and the demo data if they are missing, and returns a visible post.
-async fn prepare(client: &Client, store: &Store, clock: &Clock) -> Result<Id, StartError> {
+/// Creates the table and the demo data if they are missing or incomplete, and returns a visible post.
+async fn prepare(client: &Client, store: &Store, clock: &Clock, unfinished_seed: &Path) -> Result<Id, StartError> {
     store::create_table(client, TABLE).await.map_err(StartError::Table)?;
     // The demo posts are older than the table.
     store.ensure_layout(clock.now() - Ttl::MAX).await.map_err(StartError::Table)?;
-    Ok(seed::seed(store, clock).await?)
+    Ok(seed::seed(store, clock, unfinished_seed).await?)
 }
 
 /// Verifies tokens with the same code as in AWS, and the local user pool's keys.

@@ -9,10 +9,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use cruddur::api::expects_array;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
@@ -26,6 +27,7 @@ pub const WAITING: usize = 56;
 
 /// This route answers even under overload, so that monitoring can distinguish overload from a crash.
 const HEALTH_CHECK: &str = "/api/health-check";
+const DETAIL: &str = "The server is overloaded. Retry.";
 
 /// Returns the number of requests that run at once on this machine.
 #[must_use]
@@ -35,8 +37,8 @@ pub fn running() -> usize {
 
 /// Limits `router` to `running` requests at once and `waiting` requests in a queue.
 ///
-/// Further requests are answered at once with 503, `Retry-After: 1` and a problem (RFC 9457) that pages of `origins` may
-/// read. They are not traced: under overload, traces would take CPU time from accepted requests. The health check and CORS
+/// Further requests are answered at once with 503, `Retry-After: 1` and an error in the API's form, a problem (RFC 9457) or
+/// an array, that pages of `origins` may read. They are not traced: under overload, traces would take CPU time from accepted requests. The health check and CORS
 /// preflights are never rejected.
 pub fn limit(router: Router, running: usize, waiting: usize, origins: &[String]) -> Router {
     let queued = ConcurrencyLimit::with_semaphore(router.clone(), Arc::new(Semaphore::new(running)));
@@ -52,8 +54,9 @@ pub fn limit(router: Router, running: usize, waiting: usize, origins: &[String])
                 return router.oneshot(request).await;
             }
             let origin = request.headers().get(ORIGIN).filter(|origin| is_allowed(origin, &origins)).cloned();
+            let is_array = expects_array(request.headers());
             // The router never fails, so the only error is the rejection.
-            Ok::<_, Infallible>(shed.oneshot(request).await.unwrap_or_else(|_overloaded| rejection(origin)))
+            Ok::<_, Infallible>(shed.oneshot(request).await.unwrap_or_else(|_overloaded| rejection(origin, is_array)))
         }
     }))
 }
@@ -62,18 +65,24 @@ fn is_allowed(origin: &HeaderValue, origins: &[String]) -> bool {
     origins.iter().any(|allowed| origin == allowed)
 }
 
-fn rejection(origin: Option<HeaderValue>) -> Response {
-    let problem = json!({
-        "type": "about:blank",
-        "title": "Service Unavailable",
-        "status": 503,
-        "detail": "The server is overloaded. Retry.",
-        "code": "overloaded",
-    });
-    let mut response = Response::new(Body::from(problem.to_string()));
+fn rejection(origin: Option<HeaderValue>, is_array: bool) -> Response {
+    let (content_type, body) = if is_array {
+        ("application/json", json!([DETAIL]))
+    } else {
+        let problem = json!({
+            "type": "about:blank",
+            "title": "Service Unavailable",
+            "status": 503,
+            "detail": DETAIL,
+            "code": "overloaded",
+        });
+        ("application/problem+json", problem)
+    };
+    let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let headers: &mut HeaderMap = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     headers.insert(VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin {
@@ -88,6 +97,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use axum::body::to_bytes;
+    use axum::http::header::ACCEPT;
     use axum::routing::{get, post};
     use serde_json::Value;
     use tokio::sync::Notify;
@@ -160,6 +170,7 @@ mod tests {
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()["retry-after"], "1");
         assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(response.headers()["cache-control"], "no-store");
         assert!(!response.headers().contains_key("access-control-allow-origin"));
         let body: Value = serde_json::from_slice(&to_bytes(response.into_body(), 1024).await.unwrap()).unwrap();
         assert_eq!((&body["status"], &body["code"]), (&json!(503), &json!("overloaded")));
@@ -173,6 +184,21 @@ mod tests {
         assert_eq!(response.headers()["access-control-allow-origin"], ORIGIN_OF_PAGE);
         let response = fixture.send(Method::POST, "/", Some("http://example.com")).await;
         assert!(!response.headers().contains_key("access-control-allow-origin"));
+    }
+
+    #[tokio::test]
+    async fn rejection_of_a_page_is_an_array() {
+        let fixture = fixture();
+        let _requests = fixture.fill().await;
+        let response = fixture.send(Method::POST, "/", Some(ORIGIN_OF_PAGE)).await;
+        assert_eq!(response.headers()["content-type"], "application/json");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let body = to_bytes(response.into_body(), 1024).await.unwrap();
+        assert_eq!(body, r#"["The server is overloaded. Retry."]"#);
+        let mut accepts_problem = request(Method::POST, "/", Some(ORIGIN_OF_PAGE));
+        accepts_problem.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/problem+json"));
+        let response = fixture.router.clone().oneshot(accepts_problem).await.unwrap();
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
     }
 
     #[tokio::test]

@@ -35,6 +35,11 @@ pub fn is_local(path: &str) -> bool {
     path.starts_with("/local/")
 }
 
+/// Returns `true` for every path, for a server whose API needs no password either.
+pub fn is_any(_path: &str) -> bool {
+    true
+}
+
 /// Returns the origins of the server's own pages, and `origins`.
 pub fn origins(address: SocketAddr, origins: &[String]) -> Vec<String> {
     Allowed::new(address, origins).origins
@@ -104,7 +109,7 @@ impl Allowed {
             "type": "about:blank",
             "title": status.canonical_reason(),
             "status": status.as_u16(),
-            "detail": format!("The header `{name}` {found}. The page and `/local/` require one of {allowed}.{hint}"),
+            "detail": format!("The header `{name}` {found}. This path requires one of {allowed}.{hint}"),
             "code": code,
         });
         if let (Some(fields), Some(trace_id)) = (problem.as_object_mut(), lambda_spans::trace_id()) {

@@ -1,10 +1,19 @@
 //! The demo users and posts.
+//!
+//! If the process ends while it creates them, the next start completes them. While they are incomplete, a file contains the
+//! time to which their times are relative, so that the next start derives the same ids.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use cruddur::clock::Clock;
 use cruddur::domain::{Author, Counters, Handle, Id, InvalidHandle, Message, Post, Profile, Reaction};
-use cruddur::store::{Store, StoreError};
+use cruddur::store::{Store, StoreError, keys};
 use jiff::{SignedDuration, Timestamp};
 use uuid::{Uuid, uuid};
+
+use crate::data_dir::{remove_if_exists, write_private};
 
 /// The demo data cannot be stored.
 #[derive(Debug, thiserror::Error)]
@@ -12,9 +21,17 @@ pub enum SeedError {
     /// The store failed.
     #[error("the demo data cannot be stored")]
     Store(#[from] StoreError),
-    /// The demo post was deleted right after its creation.
-    #[error("the demo post was deleted right after its creation")]
+    /// No post is visible right after the creation of the demo posts.
+    #[error("no post is visible right after the creation of the demo posts")]
     Gone,
+    /// The file that marks incomplete demo data cannot be written or deleted.
+    #[error("the file {} cannot be written or deleted", file.display())]
+    File {
+        /// The path of the file.
+        file: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
     /// A demo user's handle is invalid.
     #[error("a demo user's handle is invalid")]
     Handle(#[from] InvalidHandle),
@@ -98,49 +115,74 @@ const TAILOR: DemoPost = DemoPost {
 };
 const HONOR: &str = "This post has no honor!";
 
-/// Creates the missing demo users, and the demo posts if the home feed is empty.
+/// Creates the missing demo users, and the demo posts if the home feed is empty or an earlier call was interrupted. The file
+/// `unfinished` exists until the demo posts are complete.
 ///
 /// Returns the id of a visible post.
 ///
 /// # Errors
-/// If the store fails.
-pub async fn seed(store: &Store, clock: &Clock) -> Result<Id, SeedError> {
+/// If the store fails, or the file cannot be written.
+pub async fn seed(store: &Store, clock: &Clock, unfinished: &Path) -> Result<Id, SeedError> {
     for user in USERS {
         if store.profile(&user.sub()).await?.is_none() {
             store.create_profile(&user.profile()?).await?;
         }
     }
     let now = clock.now();
-    match store.home(now, 1, None).await?.rows.first() {
-        Some(post) => Ok(post.id),
-        None => create_posts(store, now).await,
+    let failed = |source| SeedError::File { file: unfinished.to_owned(), source };
+    let started_at = if store.home(now, 1, None).await?.rows.is_empty() {
+        write_private(unfinished, now.to_string().as_bytes()).map_err(failed)?;
+        Some(now)
+    } else {
+        stored_time(unfinished)
+    };
+    let mut replied = None;
+    if let Some(started_at) = started_at {
+        replied = create_posts(store, started_at, now).await?;
+        remove_if_exists(unfinished).map_err(failed)?;
     }
+    if let Some(post) = replied {
+        return Ok(post);
+    }
+    let home = store.home(now, 1, None).await?;
+    home.rows.first().map(|post| post.id).ok_or(SeedError::Gone)
 }
 
-async fn create_posts(store: &Store, now: Timestamp) -> Result<Id, SeedError> {
-    for post in [PRUNE_JUICE, TAILOR] {
-        store.create_post(&post.author.profile()?, &post.activity(now)?, None).await?;
+fn stored_time(file: &Path) -> Option<Timestamp> {
+    fs::read_to_string(file).ok()?.parse().ok()
+}
+
+/// Creates those of the demo posts that are live at `now`, with times relative to `started_at`. Existing ones stay as they
+/// are. Returns the id of the post with a reply, if it is live.
+async fn create_posts(store: &Store, started_at: Timestamp, now: Timestamp) -> Result<Option<Id>, SeedError> {
+    for post in [PRUNE_JUICE, TAILOR, CLOUD] {
+        let activity = post.activity(started_at)?;
+        if activity.is_live(now) {
+            store.create_post(&post.author.profile()?, &activity, None).await?;
+        }
     }
-    let cloud = CLOUD.activity(now)?;
-    store.create_post(&CLOUD.author.profile()?, &cloud, None).await?;
-    let cloud = store.post(cloud.id, now).await?.ok_or(SeedError::Gone)?;
-    let replied_at = now - CLOUD.age + SignedDuration::from_hours(1);
+    let Some(cloud) = store.post(CLOUD.activity(started_at)?.id, now).await? else { return Ok(None) };
+    let replied_at = started_at - CLOUD.age + SignedDuration::from_hours(1);
     let reply = Post::reply(WORF.id(replied_at), &cloud.post, WORF.author()?, Message::unchecked(HONOR.to_owned()));
-    store.create_reply(&WORF.profile()?, &cloud, &reply, None).await?;
+    match store.create_reply(&WORF.profile()?, &cloud, &reply, None).await {
+        Err(error) if !error.is_conflict_on(keys::REPLY) => return Err(error.into()),
+        // An interrupted start has created the reply.
+        Ok(_) | Err(_) => {}
+    }
     for user in [ALT, BAYKO, LONDO, WORF, GAREK] {
         store.add_reaction(Reaction::Like, &user.profile()?, &cloud, replied_at).await?;
     }
-    Ok(cloud.post.id)
+    Ok(Some(cloud.post.id))
 }
 
 impl DemoPost {
-    fn activity(&self, now: Timestamp) -> Result<Post, InvalidHandle> {
+    fn activity(&self, started_at: Timestamp) -> Result<Post, InvalidHandle> {
         Ok(Post {
-            id: self.author.id(now - self.age),
+            id: self.author.id(started_at - self.age),
             parent: None,
             author: self.author.author()?,
             message: Message::unchecked(self.message.to_owned()),
-            expires_at: now + self.left,
+            expires_at: started_at + self.left,
             counters: Counters::default(),
         })
     }

@@ -1,19 +1,29 @@
 //! The SQLite file below the embedded database: a check for damage, and an index and maintenance that dynoxide lacks.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use dynoxide::actions::get_shard_iterator::decode_shard_iterator;
 use jiff::{SignedDuration, Timestamp};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 /// As in DynamoDB. A consumer that is away for longer loses the older records there too.
 const RETENTION: SignedDuration = SignedDuration::from_hours(24);
 /// One statement deletes at most this many stream records, because other writers wait for it.
 pub const TRIM_LIMIT: usize = 2_000;
+/// The check waits this long for a lock of another program.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Returns whether the file is new, or has the tables that dynoxide creates first, in one transaction.
+const IS_DATABASE: &str = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_master)
+    OR ((SELECT count(*) FROM pragma_table_info('_config') WHERE name IN ('key', 'value')) = 2
+        AND (SELECT count(*) FROM pragma_table_info('_tables')
+            WHERE name IN ('table_name', 'key_schema', 'attribute_definitions')) = 3)";
 
 /// dynoxide reads the highest sequence number before each write. Without this index it reads all records of the table.
 const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS cruddur_stream_records_by_sequence_number
@@ -29,16 +39,22 @@ pub enum FileError {
     /// It has other content, or is not a file.
     #[error("is not an SQLite database")]
     NotADatabase,
-    /// SQLite found damage: a part is missing or overwritten.
+    /// It is an SQLite database without the tables of the embedded DynamoDB.
+    #[error("belongs to another program")]
+    OtherProgram,
+    /// SQLite found damage: a part is missing or overwritten, or an index contradicts its table.
     #[error("is damaged")]
     Damaged,
-    /// It cannot be written.
-    #[error("is read-only")]
-    ReadOnly,
+    /// Another program holds a lock for longer than a second.
+    #[error("is locked by another program")]
+    Locked,
+    /// The file, its folder, or the write-ahead log next to it cannot be written.
+    #[error("cannot be written")]
+    Unwritable,
     /// It cannot be opened or read.
     #[error("cannot be read ({0})")]
     Unreadable(#[source] io::Error),
-    /// SQLite failed for another reason, such as a lock of another process.
+    /// SQLite failed for another reason.
     #[error("cannot be checked ({0})")]
     Unchecked(#[source] rusqlite::Error),
 }
@@ -50,13 +66,33 @@ impl FileError {
             Self::NotADatabase | Self::Damaged => {
                 "move this file, and files with the same name and `-wal` or `-shm`, away to start with the demo data"
             }
-            Self::ReadOnly => "allow its user to write it, or set another directory with `--data-dir`",
-            Self::Unreadable(_) | Self::Unchecked(_) => "fix the cause, or set another directory with `--data-dir`",
+            Self::OtherProgram => "move this file away, or set another directory with `--data-dir`",
+            Self::Locked => "close that program, or set another directory with `--data-dir`",
+            Self::Unwritable => {
+                "allow your user to write this file, files with the same name and `-wal` or `-shm`, and their folder, or \
+                 set another directory with `--data-dir`"
+            }
+            Self::Unreadable(_) => "allow your user to read it, or set another directory with `--data-dir`",
+            Self::Unchecked(_) => "fix the cause, or set another directory with `--data-dir`",
         }
     }
 }
 
-/// Reads the whole `file` and checks its structure. A missing file is valid.
+impl From<rusqlite::Error> for FileError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase,
+            // The check's statements are valid, so SQLite's general error is about the content, such as malformed JSON.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) => Self::Damaged,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => Self::Unwritable,
+            Some(_) | None => Self::Unchecked(error),
+        }
+    }
+}
+
+/// Reads the whole `file`, compares its tables with their indexes, and checks that it can be written. It does not change
+/// the file. A missing file is valid.
 ///
 /// # Errors
 /// [`FileError`].
@@ -71,25 +107,33 @@ pub fn check(file: &Path) -> Result<(), FileError> {
     }
     // A privileged user can write such a file, but it was made read-only on purpose.
     if metadata.permissions().readonly() {
-        return Err(FileError::ReadOnly);
+        return Err(FileError::Unwritable);
     }
-    if let Err(error) = OpenOptions::new().read(true).write(true).open(file) {
-        let is_read_only = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
-        return Err(if is_read_only { FileError::ReadOnly } else { FileError::Unreadable(error) });
+    File::open(file).map_err(FileError::Unreadable)?;
+    if let Err(error) = OpenOptions::new().write(true).open(file) {
+        let is_unwritable = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
+        return Err(if is_unwritable { FileError::Unwritable } else { FileError::Unreadable(error) });
     }
-    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
-    let checked = connection
-        .and_then(|connection| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)));
-    match checked {
-        Ok(result) if result == "ok" => Ok(()),
-        Ok(_damage) => Err(FileError::Damaged),
-        Err(error) => Err(match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => FileError::NotADatabase,
-            Some(ErrorCode::DatabaseCorrupt) => FileError::Damaged,
-            Some(ErrorCode::ReadOnly) => FileError::ReadOnly,
-            Some(_) | None => FileError::Unchecked(error),
-        }),
+    check_content(file)
+}
+
+fn check_content(file: &Path) -> Result<(), FileError> {
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // By default, the last connection to close moves the content of the write-ahead log into the file.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.busy_timeout(LOCK_TIMEOUT)?;
+    let is_database: bool = connection.query_row(IS_DATABASE, [], |row| row.get(0))?;
+    if !is_database {
+        return Err(FileError::OtherProgram);
     }
+    // `quick_check` does not compare tables with their indexes.
+    let result: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if result != "ok" {
+        return Err(FileError::Damaged);
+    }
+    // With a write-ahead log, locks and missing permissions prevent only writing.
+    connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+    Ok(())
 }
 
 /// A second connection to the file that dynoxide has open.
@@ -240,6 +284,14 @@ mod tests {
             records.unwrap().iter().map(|number| number.parse::<i64>().unwrap() - sequence_number(0)).collect()
         }
 
+        fn close(self) -> (tempfile::TempDir, std::path::PathBuf) {
+            let Self { folder, database, file: connection } = self;
+            // The last connection to close writes everything to the file.
+            drop((database, connection));
+            let file = folder.path().join("dynamodb.sqlite");
+            (folder, file)
+        }
+
         fn plan(&self, sql: &str) -> Vec<String> {
             let plan = self.file.with(|connection| {
                 let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
@@ -258,11 +310,7 @@ mod tests {
     fn closed_file() -> (tempfile::TempDir, std::path::PathBuf) {
         let fixture = fixture();
         fixture.add_records(1_000);
-        let file = fixture.folder.path().join("dynamodb.sqlite");
-        let Fixture { folder, database, file: connection } = fixture;
-        // The last connection to close writes everything to the file.
-        drop((database, connection));
-        (folder, file)
+        fixture.close()
     }
 
     fn overwrite(file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
@@ -300,6 +348,57 @@ mod tests {
     }
 
     #[test]
+    fn index_that_contradicts_its_table_is_damaged() {
+        const PAGE: usize = 4_096;
+        let fixture = fixture();
+        create_table_with_ttl(&fixture.database);
+        put(&fixture.database, json!({ "pk": { "S": "forever" } }));
+        let root = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_posts_1'";
+        let root = fixture.file.with(|connection| connection.query_row(root, [], |row| row.get::<_, i64>(0))).unwrap();
+        let (_folder, file) = fixture.close();
+        overwrite(&file, |bytes| {
+            let start = (usize::try_from(root).unwrap() - 1) * PAGE;
+            let index = &mut bytes[start..start + PAGE];
+            let key = index.windows(7).position(|window| window == b"forever").unwrap();
+            index[key] ^= 1;
+        });
+        let damaged = fs::read(&file).unwrap();
+        assert!(matches!(check(&file), Err(FileError::Damaged)));
+        assert!(fs::read(&file).unwrap() == damaged, "the file is kept as it was");
+    }
+
+    #[test]
+    fn locked_database_is_reported() {
+        let (_folder, file) = closed_file();
+        let other = Connection::open(&file).unwrap();
+        for lock in ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"] {
+            other.execute_batch(lock).unwrap();
+            assert!(matches!(check(&file), Err(FileError::Locked)), "{lock}");
+            other.execute_batch("ROLLBACK").unwrap();
+            check(&file).unwrap();
+        }
+    }
+
+    #[test]
+    fn database_of_another_program_is_reported_and_kept() {
+        for sql in ["CREATE TABLE mynotes (a)", "CREATE TABLE _tables (a)", "CREATE TABLE _config (key, value)"] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("dynamodb.sqlite");
+            Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+            let written = fs::read(&file).unwrap();
+            assert!(matches!(check(&file), Err(FileError::OtherProgram)), "{sql}");
+            assert!(fs::read(&file).unwrap() == written, "{sql}");
+        }
+    }
+
+    #[test]
+    fn empty_file_is_a_new_database() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        check(file.path()).unwrap();
+        assert_eq!(fs::read(file.path()).unwrap(), b"");
+    }
+
+    #[test]
     fn other_file_is_not_a_database() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("dynamodb.sqlite");
@@ -317,7 +416,7 @@ mod tests {
         let mut permissions = fs::metadata(&file).unwrap().permissions();
         permissions.set_readonly(true);
         fs::set_permissions(&file, permissions).unwrap();
-        assert!(matches!(check(&file), Err(FileError::ReadOnly)));
+        assert!(matches!(check(&file), Err(FileError::Unwritable)));
     }
 
     const DAY: i64 = 24 * 60 * 60;

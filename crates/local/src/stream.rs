@@ -359,7 +359,8 @@ fn read(database: &Database, position: Option<String>) -> Result<(Vec<Value>, St
     let request = |shard_iterator| GetRecordsRequest { shard_iterator, limit: Some(BATCH_SIZE) };
     let page = match database.get_records(request(position)) {
         Ok(page) => page,
-        // The checkpoint is damaged or belongs to another database. Processing is idempotent, so start again.
+        // The checkpoint is damaged. Processing is idempotent, so start again. The checkpoint of another database is not
+        // noticed here: `DataDir::prepare_for_new_database` deletes it.
         Err(DynoxideError::ValidationException(_)) => {
             database.get_records(request(iterator(database, BEGINNING, None)?))?
         }

@@ -221,9 +221,17 @@ async fn final_client_shows_errors_from_an_array() {
 
 #[tokio::test]
 async fn web_page_of_an_allowed_origin_signs_in() {
+    const UNTRACED: &[(&str, &str)] = &[];
+    // Tracing libraries of browsers add headers to each `fetch`.
+    const TRACED: &[(&str, &str)] = &[
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("tracestate", "a=b"),
+        ("x-datadog-trace-id", "1"),
+    ];
     let (mut browser, running, _folder) = browser(&[]).await;
-    for handle in ["andrewbrown", "Worf"] {
-        let call = call("sign-in", "POST", "/local/sign-in").with(&[JSON]).sends(json!({ "handle": handle }));
+    for (handle, headers) in [("andrewbrown", UNTRACED), ("Worf", TRACED)] {
+        let call = call("sign-in", "POST", "/local/sign-in").with(&[JSON]).with(headers);
+        let call = call.sends(json!({ "handle": handle }));
         browser.perform(call.reads(&["access_token", "expires_in"])).await;
     }
     let url = format!("http://{}/local/sign-in", browser.api);

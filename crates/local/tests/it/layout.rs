@@ -8,6 +8,7 @@ use cruddur_local::aws;
 use cruddur_local::dynamodb::{DynamoDb, TABLE};
 use cruddur_local::local_server::LocalServer;
 use cruddur_local::options::Options;
+use dynoxide::actions::get_shard_iterator::{decode_shard_iterator, encode_shard_iterator};
 
 /// A database as versions without layouts wrote it: the table with an item, and a position in its stream.
 async fn database_without_layout(folder: &Path) {
@@ -73,4 +74,37 @@ async fn second_database_gets_the_next_number() {
     let server = start(folder.path()).await;
     assert_eq!(names(folder.path()), ["dynamodb.1.sqlite", "dynamodb.2.sqlite", "dynamodb.sqlite", "stream.2"]);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn table_of_an_interrupted_first_start_is_not_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = DynamoDb::start(&folder.path().join("dynamodb.sqlite"), Clock::system()).unwrap();
+    let client = aws_sdk_dynamodb::Client::new(&aws::sdk_config(database.address()));
+    cruddur::store::create_table(&client, TABLE).await.unwrap();
+    database.stop().await;
+    let server = start(folder.path()).await;
+    assert_eq!(posts(&server).await, 3);
+    assert_eq!(names(folder.path()), ["dynamodb.sqlite"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn new_database_starts_at_the_beginning_of_its_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = start(folder.path()).await;
+    first.wait_until_idle().await;
+    first.stop().await;
+    let checkpoint = folder.path().join("stream");
+    let (table, shard, number) = decode_shard_iterator(&std::fs::read_to_string(&checkpoint).unwrap()).unwrap();
+    // As if the clock had been one hour ahead.
+    let ahead = number + 3_600_000_000;
+    std::fs::write(&checkpoint, encode_shard_iterator(&table, &shard, ahead)).unwrap();
+    std::fs::rename(folder.path().join("dynamodb.sqlite"), folder.path().join("moved")).unwrap();
+
+    let again = start(folder.path()).await;
+    again.wait_until_idle().await;
+    let (_, _, processed) = decode_shard_iterator(&std::fs::read_to_string(&checkpoint).unwrap()).unwrap();
+    assert!(processed < ahead, "{processed}");
+    again.stop().await;
 }

@@ -240,17 +240,49 @@ async fn sign_in_of_a_rebound_host_or_foreign_page_is_rejected() {
 }
 
 #[tokio::test]
+async fn rebound_host_is_rejected_on_every_path_of_week2() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_with(folder.path(), &["--compat", "week2"]).await.unwrap();
+    let own = server.api().to_string();
+    for path in ["/api/activities/home", "/api/message_groups", "/api/activities/notifications"] {
+        for (host, origin, expected) in [
+            (own.as_str(), None, 200),
+            (own.as_str(), Some("http://localhost:3000"), 200),
+            (own.as_str(), Some("http://attacker.example"), 403),
+            ("attacker.example", None, 421),
+            ("attacker.example", Some("http://attacker.example"), 421),
+        ] {
+            let mut request = Request::get(format!("http://{own}{path}")).header("host", host);
+            if let Some(origin) = origin {
+                request = request.header("origin", origin);
+            }
+            let (status, body) = send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(status, expected, "{path} {host} {origin:?} {body}");
+        }
+    }
+    let message = json!({ "message": "pwned", "user_receiver_handle": "bayko" }).to_string();
+    let request = Request::post(format!("http://{own}/api/messages")).header("host", "attacker.example");
+    let request = request.header("content-type", "application/json").body(Body::from(message)).unwrap();
+    assert_eq!(send(request).await.0, 421);
+    assert_eq!(read(&server, "/api/message_groups").await, json!([]));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn damaged_database_is_reported_and_kept() {
     for damage in [
         (|bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2)) as fn(&mut Vec<u8>),
         |bytes| bytes[8_192..].fill(0xA5),
+        // The last occurrence is in the index of the table's primary key.
+        |bytes| {
+            let key = bytes.windows(14).rposition(|window| window == b"schema_version").unwrap();
+            bytes[key] ^= 1;
+        },
         |bytes| *bytes = b"not a database".repeat(100),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("dynamodb.sqlite");
-        let written = rusqlite::Connection::open(&file).unwrap();
-        written.execute_batch("CREATE TABLE t AS SELECT randomblob(100000) AS bytes").unwrap();
-        drop(written);
+        drop(dynoxide::Database::new(file.to_str().unwrap()).unwrap());
         let mut bytes = std::fs::read(&file).unwrap();
         damage(&mut bytes);
         std::fs::write(&file, &bytes).unwrap();
@@ -265,6 +297,17 @@ async fn damaged_database_is_reported_and_kept() {
         assert_eq!(home(&again).await, demo_posts());
         again.stop().await;
     }
+}
+
+#[tokio::test]
+async fn database_of_another_program_is_reported_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dynamodb.sqlite");
+    rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE mynotes (a)").unwrap();
+    let written = std::fs::read(&file).unwrap();
+    let error = start(folder.path()).await.unwrap_err();
+    assert!(matches!(error, StartError::Database(DatabaseError::Unusable { .. })), "{error}");
+    assert!(std::fs::read(&file).unwrap() == written);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod clients;
 mod console;
+mod docs;
 mod endpoint;
 mod in_process;
 mod layout;

@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 async fn store(fixture: &Fixture) -> Store {
     store::create_table(&fixture.dynamodb(), TABLE).await.unwrap();
     let store = Store::new(fixture.dynamodb(), TABLE);
-    seed::seed(&store, &Clock::system()).await.unwrap();
+    seed::seed(&store, &Clock::system(), &fixture.folder.path().join("seed")).await.unwrap();
     store
 }
 
