@@ -7,16 +7,8 @@ use super::{
     activemq, cognito, documentdb, durable, dynamodb, eventbridge, json_scan, kafka, kinesis, rabbitmq, s3, sns, sqs,
 };
 
-/// Each of these names occurs in a kind of event. Other events are not parsed.
-const IDENTIFYING: [&[u8]; 7] = [
-    b"Records",
-    b"detail-type",
-    b"requestContext",
-    b"triggerSource",
-    b"eventSource",
-    b"DurableExecutionArn",
-    b"raw_path",
-];
+/// Each of these names occurs in a kind of event that is parsed. Requests and other events are scanned.
+const PARSED: [&[u8]; 5] = [b"Records", b"detail-type", b"triggerSource", b"eventSource", b"DurableExecutionArn"];
 
 /// Returns the trigger. An event of an unknown service is `other`.
 pub(super) fn trigger(event: &[u8]) -> Trigger {
@@ -26,14 +18,16 @@ pub(super) fn trigger(event: &[u8]) -> Trigger {
 fn known_trigger(text: &[u8]) -> Option<Trigger> {
     if let Some(first) = text.trim_ascii_start().strip_prefix(b"[") {
         // EventBridge Pipes sends records without an envelope.
-        json_scan::first_member(first, &[b"eventSource"])?;
-        return of_records(&event::records(serde_json::from_slice(text).ok()?)?);
+        let is_record = json_scan::has_member(first, b"eventSource");
+        return if is_record { of_records(&event::records(serde_json::from_slice(text).ok()?)?) } else { None };
     }
-    if matches!(json_scan::first_member(text, &IDENTIFYING)?, b"requestContext" | b"raw_path") {
-        let request = Request::of(text);
-        if let Some(trigger) = request.trigger().filter(|_| !request.has_other()) {
-            return Some(trigger);
-        }
+    let mut is_parsed = false;
+    let request = Request::of(text, |name| {
+        is_parsed = PARSED.contains(&name);
+        is_parsed
+    });
+    if !is_parsed {
+        return request.trigger();
     }
     let event: EventFields<'_> = serde_json::from_slice(text).ok()?;
     if let Some(records) = event::present(event.records) {
@@ -41,7 +35,7 @@ fn known_trigger(text: &[u8]) -> Option<Trigger> {
         return if records.is_empty() { empty_window(&event) } else { of_records(&records) };
     }
     of_brokers(&event)
-        .or_else(|| Request::of(text).trigger())
+        .or_else(|| Request::of(text, |_| false).trigger())
         .or_else(|| eventbridge::trigger(&event))
         .or_else(|| cognito::trigger(&event))
         .or_else(|| durable::trigger(&event))

@@ -19,8 +19,6 @@ pub(super) struct Request<'a> {
     headers: bool,
     /// A member of an authorizer's event.
     is_authorizer: bool,
-    /// A member that identifies an event of another kind.
-    has_other: bool,
 }
 
 /// The members of `requestContext`.
@@ -36,8 +34,8 @@ struct RequestContext {
 }
 
 impl<'a> Request<'a> {
-    /// Reads an event. Malformed JSON has no members.
-    pub(super) fn of(event: &'a [u8]) -> Self {
+    /// Reads an event until a member that `stops_at` accepts. Malformed JSON has no members.
+    pub(super) fn of(event: &'a [u8], mut stops_at: impl FnMut(&[u8]) -> bool) -> Self {
         let mut request = Self::default();
         let scanned = each_member(event, |name, value| {
             let is_set = value != b"null";
@@ -49,18 +47,11 @@ impl<'a> Request<'a> {
                 b"rawPath" | b"raw_path" => request.raw_path = is_set,
                 b"headers" => request.headers = is_set,
                 b"methodArn" | b"routeArn" => request.is_authorizer |= is_set,
-                b"Records" | b"eventSource" | b"detail-type" | b"triggerSource" | b"DurableExecutionArn" => {
-                    request.has_other = true;
-                }
-                _ => {}
+                _ => return !stops_at(name),
             }
+            true
         });
         scanned.map(|()| request).unwrap_or_default()
-    }
-
-    /// Returns whether the event has a member that identifies an event of another kind.
-    pub(super) fn has_other(&self) -> bool {
-        self.has_other
     }
 
     /// Returns the trigger of an event that requires an HTTP response. Authorizers and records of failed invocations have
@@ -100,13 +91,16 @@ impl RequestContext {
     /// Reads a member `requestContext`. Another type than an object has no members.
     fn of(context: &[u8]) -> Self {
         let mut members = Self::default();
-        let scanned = each_member(context, |name, _| match name {
-            b"connectionId" => members.connection_id = true,
-            b"eventType" | b"routeKey" => members.event_or_route = true,
-            b"apiId" | b"resourceId" | b"resourcePath" | b"elb" => members.rest_or_balancer = true,
-            b"http" => members.http = true,
-            b"serviceNetworkArn" | b"serviceArn" | b"targetGroupArn" => members.lattice = true,
-            _ => {}
+        let scanned = each_member(context, |name, _| {
+            match name {
+                b"connectionId" => members.connection_id = true,
+                b"eventType" | b"routeKey" => members.event_or_route = true,
+                b"apiId" | b"resourceId" | b"resourcePath" | b"elb" => members.rest_or_balancer = true,
+                b"http" => members.http = true,
+                b"serviceNetworkArn" | b"serviceArn" | b"targetGroupArn" => members.lattice = true,
+                _ => {}
+            }
+            true
         });
         scanned.map(|()| members).unwrap_or_default()
     }

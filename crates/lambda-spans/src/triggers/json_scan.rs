@@ -4,24 +4,27 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-/// Returns the first member name that `known` contains. Malformed JSON is reported by the later parser.
-pub(super) fn first_member(object: &[u8], known: &[&'static [u8]]) -> Option<&'static [u8]> {
-    let mut members = Members::of(object)?;
-    loop {
-        let (name, _) = members.next()??;
-        if let Some(name) = known.iter().find(|known| ***known == *name) {
-            return Some(name);
-        }
-    }
-}
-
-/// Passes the name and the value of each member to `visit`, or returns `None` if the text is no object.
-pub(super) fn each_member<'a>(object: &'a [u8], mut visit: impl FnMut(&[u8], &'a [u8])) -> Option<()> {
+/// Passes the name and the value of each member to `visit` until that returns false. Returns `None` if the text up to there
+/// is not an object; the later parser reports that.
+pub(super) fn each_member<'a>(object: &'a [u8], mut visit: impl FnMut(&[u8], &'a [u8]) -> bool) -> Option<()> {
     for member in Members::of(object)? {
         let (name, value) = member?;
-        visit(&name, value);
+        if !visit(&name, value) {
+            break;
+        }
     }
     Some(())
+}
+
+/// Returns whether the text is an object with this member.
+pub(super) fn has_member(object: &[u8], wanted: &[u8]) -> bool {
+    let mut found = false;
+    // A member before a malformed one counts.
+    each_member(object, |name, _| {
+        found = name == wanted;
+        !found
+    });
+    found
 }
 
 /// The members of an object. Where it is malformed, the last item is `None`.
@@ -38,7 +41,8 @@ impl<'a> Members<'a> {
 
     /// Returns the member at the beginning of `rest`.
     fn member(&mut self, rest: &'a [u8]) -> Option<(Cow<'a, [u8]>, &'a [u8])> {
-        let (name, after) = text(rest)?;
+        let (name, is_escaped, after) = text(rest)?;
+        let name = if is_escaped { Cow::Owned(unescaped(name)?) } else { Cow::Borrowed(name) };
         let value = after.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
         let (value, after) = value.split_at_checked(value_length(value)?)?;
         self.rest = match after.split_first()? {
@@ -46,7 +50,7 @@ impl<'a> Members<'a> {
             (b'}', _) => None,
             _ => return None,
         };
-        Some((unescaped(name)?, value.trim_ascii_end()))
+        Some((name, value.trim_ascii_end()))
     }
 }
 
@@ -59,25 +63,23 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-/// Returns the name without escaped characters.
-fn unescaped(name: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if memchr::memchr(b'\\', name).is_none() {
-        return Some(Cow::Borrowed(name));
-    }
+/// Returns a name that contains escaped characters without them.
+fn unescaped(name: &[u8]) -> Option<Vec<u8>> {
     let name: String = serde_json::from_slice(&[b"\"", name, b"\""].concat()).ok()?;
-    Some(Cow::Owned(name.into_bytes()))
+    Some(name.into_bytes())
 }
 
-/// Returns the text between the quotes, and the rest.
-fn text(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Returns the text between the quotes, whether it contains escaped characters, and the rest.
+fn text(rest: &[u8]) -> Option<(&[u8], bool, &[u8])> {
     let inside = rest.strip_prefix(b"\"")?;
-    let mut end = 0;
+    let (mut end, mut is_escaped) = (0, false);
     loop {
         end += memchr2(b'"', b'\\', inside.get(end..)?)?;
         if inside.get(end) == Some(&b'"') {
-            return Some((inside.get(..end)?, inside.get(end + 1..)?));
+            return Some((inside.get(..end)?, is_escaped, inside.get(end + 1..)?));
         }
         // Skips the backslash and the escaped character.
+        is_escaped = true;
         end += 2;
     }
 }
@@ -87,7 +89,7 @@ fn value_length(value: &[u8]) -> Option<usize> {
     let (mut depth, mut at) = (0_usize, 0);
     loop {
         match value.get(at)? {
-            b'"' => at = value.len() - text(value.get(at..)?)?.1.len(),
+            b'"' => at = value.len() - text(value.get(at..)?)?.2.len(),
             b'{' | b'[' => {
                 depth += 1;
                 at += 1;
@@ -110,13 +112,16 @@ mod tests {
     use super::*;
 
     fn found(object: &str) -> bool {
-        first_member(object.as_bytes(), &[b"wanted"]).is_some()
+        has_member(object.as_bytes(), b"wanted")
     }
 
     fn members(object: &str) -> Option<Vec<(String, String)>> {
         let mut members = Vec::new();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        each_member(object.as_bytes(), |name, value| members.push((text(name), text(value))))?;
+        each_member(object.as_bytes(), |name, value| {
+            members.push((text(name), text(value)));
+            true
+        })?;
         Some(members)
     }
 
