@@ -28,7 +28,7 @@ with_tools := PATH="$(CURDIR)/.tools/python/bin:$(CURDIR)/$(dir $(auditable)):$(
 
 workspaces := . adopter benches benches/load
 rust_targets := $${CARGO_TARGET_DIR:-target}
-# For the adopter, which is a workspace and would have its own folder.
+# For the adopter and the benchmarks, which are workspaces and would have their own folders.
 with_targets := CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target}"
 pytest := $(with_tools) pytest
 # Builds the local server and the test programs. It builds nothing after `make unit`.
@@ -203,7 +203,7 @@ page: $(python) $(node) ## use Cruddur's page in a browser, and follow its trace
 
 .PHONY: instructions
 instructions: ## compare the instructions of tracing with benches/instructions.txt (UPDATE=1 writes it); needs valgrind
-	cargo run --profile instructions --locked --manifest-path benches/Cargo.toml --bin bench -- \
+	$(with_targets) cargo run --locked --manifest-path benches/Cargo.toml --bin bench -- \
 	  --instructions benches/instructions.txt $(if $(UPDATE),--update)
 
 .PHONY: rie

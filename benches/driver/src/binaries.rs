@@ -31,11 +31,11 @@ impl Binaries {
         Self { folder, in_callgrind: false, sizes }
     }
 
-    /// Builds the subjects whose instructions are counted, in the directory of this executable.
+    /// Builds the subjects whose instructions are counted, next to the directory of this executable.
     pub(crate) fn build_for_callgrind() -> Self {
         ["none", "ours"].iter().for_each(|package| self::build(package, "instructions"));
         let executable = std::env::current_exe().expect("the path of this executable");
-        let folder = executable.parent().expect("a directory").to_owned();
+        let folder = executable.parent().expect("a directory").with_file_name("instructions");
         Self { folder, in_callgrind: true, sizes: BTreeMap::new() }
     }
 
