@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, VARY};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -14,13 +14,15 @@ use super::principal::Principal;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MaxAge(pub(super) u16);
 
-/// Lets caches store the successful responses that are the same for everyone.
+/// Lets caches store the successful responses to anonymous requests. A user who has just liked a post reads the new count,
+/// although the response is the same for everyone.
 ///
 /// Belongs inside the authentication, which adds the user to the request.
 pub(super) async fn allow(State(MaxAge(seconds)): State<MaxAge>, request: Request, next: Next) -> Response {
-    let is_personal = request.extensions().get::<Principal>().is_some();
+    let has_user = request.extensions().get::<Principal>().is_some();
+    let is_anonymous = !has_user && !request.headers().contains_key(AUTHORIZATION);
     let mut response = next.run(request).await;
-    if !is_personal
+    if is_anonymous
         && response.status().is_success()
         && let Ok(value) = HeaderValue::try_from(format!("public, max-age={seconds}"))
     {

@@ -60,7 +60,8 @@ fn with_auth(route: &Route, state: &AppState) -> MethodRouter<AppState> {
         None => route.handler(),
     };
     let handler = match route.access {
-        Access::Public => return handler,
+        Access::Public if route.max_age.is_none() => return handler,
+        Access::Public => handler,
         Access::Optional => handler.route_layer(from_fn_with_state(state.clone(), auth::optional)),
         Access::SignedIn => handler.route_layer(from_fn_with_state(state.clone(), auth::required)),
     };

@@ -99,12 +99,14 @@ pub(super) fn headers() -> Value {
     let text = |about: &str| json!({ "description": about, "schema": { "type": "string" } });
     json!({
         "TraceId": {
-            "description": "The trace id of the request. API Gateway's own errors have it in their body, as `xray_trace_id`.",
+            "description": "The trace id of the request. API Gateway's own errors have it in their body instead, as \
+                            `xray_trace_id`.",
             "required": true,
             "schema": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
         },
         "CacheControl": {
-            "description": "`public` with a short `max-age` if the response is the same for all anonymous users, otherwise `no-store`.",
+            "description": "`public` with a short `max-age` if the request has no `Authorization` and all such requests get \
+                            the same response, otherwise `no-store`.",
             "required": true,
             "schema": { "type": "string", "enum": ["no-store", "public, max-age=1", "public, max-age=300"] },
         },
