@@ -9,7 +9,7 @@ ifndef LANES
 endif
 MAKEFLAGS += --no-builtin-rules
 # Cargo would join make's job server, and the builds of two lanes would wait for each other.
-unexport MAKEFLAGS
+unexport MAKEFLAGS MFLAGS
 export PYTHONDONTWRITEBYTECODE := 1
 
 CARGO_AUDITABLE := 0.7.7

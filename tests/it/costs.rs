@@ -231,8 +231,15 @@ async fn busy_system_costs_match_the_documentation() {
     metered.send("a first message", ANDREW, "POST", "/api/messages", None, body.clone()).await;
     metered.consume("consumer: a first message").await;
     metered.app.pass(jiff::SignedDuration::from_secs(1));
-    metered.send("a message", ANDREW, "POST", "/api/messages", None, body).await;
+    metered.send("a message", ANDREW, "POST", "/api/messages", None, body.clone()).await;
     metered.consume("consumer: a message").await;
+    for _ in 0..22 {
+        metered.app.post_as(ANDREW, "/api/messages", &body).await;
+    }
+    metered.app.settle().await;
+    let groups = metered.app.get_as(WORF, "/api/message_groups").await;
+    let group = groups.body[0]["uuid"].as_str().unwrap().to_owned();
+    metered.get("messages, 20 of 24", Some(WORF), &format!("/api/messages/{group}")).await;
     let edit = json!({ "display_name": "Andy" });
     metered.send("a rename by a user with 241 posts", ANDREW, "PUT", "/api/profile/update", None, edit).await;
     metered.consume("consumer: a rename").await;

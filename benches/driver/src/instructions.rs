@@ -2,17 +2,25 @@
 //!
 //! Unlike times, the counts hardly depend on the machine and its load, so a test can compare them. The difference
 //! between runs with N and 2 N invocations is the cost of N invocations; a run without invocations is the cost of the
-//! start and the end.
+//! start and the end. Some functions and what they call are counted separately: they show where the instructions go.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::binaries::Binaries;
 use crate::run::{self, Plan};
 use crate::variant::{NONE, OURS_ADAPTIVE, OURS_END, Variant};
+
+/// A method of the subscriber, with all layers.
+macro_rules! subscriber {
+    ($method:literal) => {
+        concat!("<tracing_subscriber::layer::layered::Layered<L,S> as tracing_core::subscriber::Subscriber>::", $method)
+    };
+}
 
 const VARIANTS: [Variant; 3] = [NONE, OURS_END, OURS_ADAPTIVE];
 const INVOCATIONS: usize = 50;
@@ -20,6 +28,14 @@ const INVOCATIONS: usize = 50;
 /// With this pause, each invocation sends the spans of the one before.
 const PAUSE: Duration = Duration::from_millis(300);
 const INVOCATIONS_WITH_PAUSE: usize = 10;
+/// The parts of an invocation: functions that are counted with what they call. The rest is the work of the layers and the
+/// HTTP request of the export.
+const PARTS: [(&str, &[&str]); 4] = [
+    ("trigger", &["lambda_spans::triggers::detect::trigger"]),
+    ("spans", &[subscriber!("new_span"), subscriber!("enter"), subscriber!("exit"), subscriber!("try_close")]),
+    ("xray-documents", &["lambda_spans::xray::Xray::documents"]),
+    ("otlp-body", &["lambda_spans::otlp::encoder::Encoder::body"]),
+];
 /// Other versions of the C library and other processors execute slightly different instructions.
 const TOLERANCE: f64 = 0.05;
 const HEADER: &str = "\
@@ -47,7 +63,7 @@ pub(crate) fn check(file: &str, update: bool) -> bool {
         // Another architecture has other counts.
         let exceeds = change > TOLERANCE && cfg!(target_arch = "x86_64");
         is_within &= !exceeds;
-        println!("{name:24} {count:>12} {:+6.1} %{}", change * 100.0, if exceeds { "  too many" } else { "" });
+        println!("{name:40} {count:>12} {:+6.1} %{}", change * 100.0, if exceeds { "  too many" } else { "" });
     }
     if !is_within {
         println!(
@@ -70,16 +86,48 @@ fn read(file: &str) -> Counts {
     counts.collect()
 }
 
-fn count(variant: &Variant, binaries: &Binaries) -> [(String, u64); 2] {
+fn count(variant: &Variant, binaries: &Binaries) -> Vec<(String, u64)> {
     let (some, gap) =
         if *variant == OURS_ADAPTIVE { (INVOCATIONS_WITH_PAUSE, PAUSE) } else { (INVOCATIONS, Duration::ZERO) };
     let [none, once, twice] = [0, some, 2 * some].map(|invocations| {
         eprintln!("{}: {invocations} invocations", variant.name);
         run::to_the_end(variant, binaries, &Plan { invocations, gap, ..Plan::PLAIN });
-        total(&binaries.counts())
+        let parts = if *variant == OURS_END && invocations > 0 { parts(&binaries.counts()) } else { Vec::new() };
+        (total(&binaries.counts()), parts)
     });
-    let invocation = twice.saturating_sub(once) / some as u64;
-    [(format!("{}/start", variant.name), none), (format!("{}/invocation", variant.name), invocation)]
+    let each = |once: u64, twice: u64| twice.saturating_sub(once) / some as u64;
+    let mut counts = vec![(format!("{}/start", variant.name), none.0)];
+    counts.push((format!("{}/invocation", variant.name), each(once.0, twice.0)));
+    for ((name, _), (once, twice)) in PARTS.iter().zip(once.1.iter().zip(&twice.1)) {
+        counts.push((format!("{}/invocation/{name}", variant.name), each(*once, *twice)));
+    }
+    counts
+}
+
+/// Returns the instructions of each of the [`PARTS`].
+fn parts(output: &Path) -> Vec<u64> {
+    let mut command = Command::new("callgrind_annotate");
+    command.args(["--inclusive=yes", "--threshold=100", "--show-percs=no"]).arg(output);
+    let output = command.output().expect("callgrind_annotate, a part of valgrind, starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<(u64, &str)> = text.lines().filter_map(function).collect();
+    let inclusive = |name: &&str| {
+        // Of the instances of a generic function, the outermost one contains the others.
+        let instances = lines.iter().filter(|(_, function)| function == name).map(|(count, _)| *count);
+        instances.max().unwrap_or_else(|| panic!("{name} was not called: it was renamed or inlined"))
+    };
+    PARTS.iter().map(|(_, functions)| functions.iter().map(inclusive).sum()).collect()
+}
+
+/// Returns the count and the name in a line such as `1,234  src/file.rs:name [binary]`.
+fn function(line: &str) -> Option<(u64, &str)> {
+    let (count, place) = line.trim_start().split_once(' ')?;
+    let place = place.trim_start();
+    let place = place.rsplit_once(" [").map_or(place, |(place, _)| place);
+    // callgrind appends the depth of a recursion.
+    let place = place.rsplit_once('\'').map_or(place, |(place, _)| place);
+    let at = place.match_indices(':').map(|(at, _)| at).find(|at| !place[at + 1..].starts_with(':'))?;
+    Some((count.replace(',', "").parse().ok()?, &place[at + 1..]))
 }
 
 /// Returns the total in callgrind's output.
