@@ -8,7 +8,7 @@ use cruddur::api::{AppState, Identity, ReadError};
 use cruddur_local::issuer::Issuer;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{ANDREW, Answer, ISSUER, TestApp, at, request, token};
 
@@ -53,6 +53,16 @@ fn app(keys: &KeyServer) -> TestApp {
     let keys = keys.clone();
     let identity = Identity::tokens(Issuer::pool(), move || keys.clone().read());
     app.state = AppState { identity, ..app.state };
+    app
+}
+
+/// An app whose user pool has this key set.
+fn app_with(keys: Value) -> TestApp {
+    let mut app = TestApp::unreachable();
+    app.state.identity = Identity::tokens(Issuer::pool(), move || {
+        let text = keys.to_string();
+        async { Ok(text.into_bytes()) }
+    });
     app
 }
 
@@ -185,42 +195,29 @@ async fn empty_key_set_keeps_the_known_keys() {
 #[tokio::test]
 async fn malformed_key_does_not_discard_the_others() {
     for odd in [json!(null), json!("key"), json!({}), json!({ "kty": 5 }), json!({ "kty": "RSA", "kid": 5 })] {
-        let mut app = TestApp::unreachable();
         let mut keys = ISSUER.key_set();
         keys["keys"].as_array_mut().unwrap().insert(0, odd.clone());
-        let text = keys.to_string();
-        app.state.identity = Identity::tokens(Issuer::pool(), move || {
-            let text = text.clone();
-            async { Ok(text.into_bytes()) }
-        });
+        let app = app_with(keys);
         assert_eq!(post_with(&app, &token(ANDREW)).await.status, 422, "{odd}");
     }
 }
 
 #[tokio::test]
 async fn key_without_an_id_is_ignored() {
-    let mut app = TestApp::unreachable();
-    app.state.identity = Identity::tokens(Issuer::pool(), || async {
-        let mut keys = ISSUER.key_set();
-        keys["keys"][0].as_object_mut().unwrap().remove("kid");
-        Ok(keys.to_string().into_bytes())
-    });
+    let mut keys = ISSUER.key_set();
+    keys["keys"][0].as_object_mut().unwrap().remove("kid");
+    let app = app_with(keys);
     post_with(&app, &token(ANDREW)).await.assert_error(503, "no_key_set");
 }
 
 #[tokio::test]
 async fn last_of_two_keys_with_one_id_counts() {
+    let mut other = ISSUER.key_set()["keys"][0].clone();
+    other["n"] = Issuer::ephemeral().unwrap().key_set()["keys"][0]["n"].clone();
     for (position, status) in [(0, 422), (1, 401)] {
-        let mut app = TestApp::unreachable();
         let mut keys = ISSUER.key_set();
-        let mut other = keys["keys"][0].clone();
-        other["n"] = Issuer::ephemeral().unwrap().key_set()["keys"][0]["n"].clone();
-        keys["keys"].as_array_mut().unwrap().insert(position, other);
-        let text = keys.to_string();
-        app.state.identity = Identity::tokens(Issuer::pool(), move || {
-            let text = text.clone();
-            async { Ok(text.into_bytes()) }
-        });
+        keys["keys"].as_array_mut().unwrap().insert(position, other.clone());
+        let app = app_with(keys);
         assert_eq!(post_with(&app, &token(ANDREW)).await.status, status, "{position}");
     }
 }
@@ -238,17 +235,12 @@ async fn unknown_key_during_an_outage_is_503() {
 #[tokio::test]
 async fn keys_for_other_uses_are_ignored() {
     for (name, value) in [("use", "enc"), ("alg", "RS512"), ("kty", "oct"), ("n", "***")] {
-        let mut app = TestApp::unreachable();
         let mut keys = ISSUER.key_set();
         let mut other = keys["keys"][0].clone();
         other["kid"] = json!("other");
         other[name] = json!(value);
         keys["keys"].as_array_mut().unwrap().push(other);
-        let text = keys.to_string();
-        app.state.identity = Identity::tokens(Issuer::pool(), move || {
-            let text = text.clone();
-            async { Ok(text.into_bytes()) }
-        });
+        let app = app_with(keys);
         assert_eq!(post_with(&app, &of_kid("other")).await.status, 401, "{name}");
     }
 }

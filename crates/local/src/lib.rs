@@ -3,7 +3,7 @@
 //! [`local_server::LocalServer::start`] wires the parts together:
 //!
 //! - the API, served over HTTP ([`http_server`], [`write_timeout`]) with limits under load ([`overload`]) and a check of
-//!   host names ([`rebinding`])
+//!   host names ([`rebinding`]), which answer with a [`problem`]
 //! - the SDK's client of the database, which calls it [`in_process`]
 //! - an AWS [`endpoint`] for DynamoDB ([`dynamodb`], [`sqlite`], [`shard_ids`]), Secrets Manager ([`secrets_manager`]) and the user pool's key set
 //! - a local user pool ([`issuer`], [`sign_in`])
@@ -27,6 +27,7 @@ pub mod local_server;
 pub mod options;
 pub mod overload;
 pub mod page;
+pub mod problem;
 pub mod rebinding;
 pub mod secret;
 pub mod secrets_manager;

@@ -5,20 +5,20 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, ORIGIN, RETRY_AFTER, VARY,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::response::Response;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
 use cruddur::api::expects_array;
-use serde_json::json;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 use tower::limit::ConcurrencyLimit;
 use tower::load_shed::LoadShed;
+
+use crate::problem::problem;
 
 /// The number of requests that run at once on each CPU. More would only compete for the CPU and for SQLite's writer.
 const RUNNING_PER_CPU: usize = 4;
@@ -66,22 +66,10 @@ fn is_allowed(origin: &HeaderValue, origins: &[String]) -> bool {
 }
 
 fn rejection(origin: Option<HeaderValue>, is_array: bool) -> Response {
-    let (content_type, body) = if is_array {
-        ("application/json", json!([DETAIL]))
-    } else {
-        let problem = json!({
-            "type": "about:blank",
-            "title": "Service Unavailable",
-            "status": 503,
-            "detail": DETAIL,
-            "code": "overloaded",
-        });
-        ("application/problem+json", problem)
-    };
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    let headers: &mut HeaderMap = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut response =
+        if is_array { (status, Json([DETAIL])).into_response() } else { problem(status, Some("overloaded"), DETAIL) };
+    let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     headers.insert(VARY, HeaderValue::from_static("origin"));
@@ -96,10 +84,10 @@ fn rejection(origin: Option<HeaderValue>, is_array: bool) -> Response {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use axum::body::to_bytes;
+    use axum::body::{Body, to_bytes};
     use axum::http::header::ACCEPT;
     use axum::routing::{get, post};
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use tokio::sync::Notify;
     use tokio::task::JoinHandle;
 

@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use serde_json::json;
+
+use crate::problem::problem;
 
 /// A longer name of a host is not repeated in a problem. DNS allows 253 characters.
 const MAX_SHOWN: usize = 260;
@@ -105,20 +105,8 @@ impl Allowed {
             foreign.found.as_ref().map_or_else(|| "is missing or invalid".to_owned(), |it| format!("is `{it}`"));
         let allowed = allowed.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
         let hint = if is_host { "" } else { " Allow another origin with `--allow-origin`." };
-        let mut problem = json!({
-            "type": "about:blank",
-            "title": status.canonical_reason(),
-            "status": status.as_u16(),
-            "detail": format!("The header `{name}` {found}. This path requires one of {allowed}.{hint}"),
-            "code": code,
-        });
-        if let (Some(fields), Some(trace_id)) = (problem.as_object_mut(), lambda_spans::trace_id()) {
-            fields.insert("trace_id".to_owned(), trace_id.into());
-        }
-        let mut response = Response::new(Body::from(problem.to_string()));
-        *response.status_mut() = status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        response
+        let detail = format!("The header `{name}` {found}. This path requires one of {allowed}.{hint}");
+        problem(status, Some(code), &detail)
     }
 }
 
@@ -149,9 +137,9 @@ fn shown(value: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::to_bytes;
+    use axum::body::{Body, to_bytes};
     use axum::routing::any;
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use tower::ServiceExt;
 
     use super::*;

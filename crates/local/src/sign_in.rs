@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::time;
 
 use crate::issuer::{Issuer, TOKEN_LIFETIME};
+use crate::problem::problem;
 use crate::seed::USERS;
 
 /// The path of the route.
@@ -41,7 +42,7 @@ fn limited(issuer: Issuer, clock: Clock, timeout: Duration) -> Router {
     Router::new()
         .route(PATH, post(sign_in))
         .method_not_allowed_fallback(async || {
-            problem(StatusCode::METHOD_NOT_ALLOWED, "Send a POST request with the handle of a demo user.")
+            problem(StatusCode::METHOD_NOT_ALLOWED, None, "Send a POST request with the handle of a demo user.")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(timeout, limit_time))
@@ -55,7 +56,7 @@ async fn limit_time(State(limit): State<Duration>, request: Request, next: Next)
         Ok(response) => response,
         Err(_elapsed) => {
             let detail = format!("The body did not arrive within {} seconds. Retry.", limit.as_secs());
-            problem(StatusCode::REQUEST_TIMEOUT, &detail)
+            problem(StatusCode::REQUEST_TIMEOUT, None, &detail)
         }
     }
 }
@@ -70,15 +71,19 @@ async fn add_trace_id(mut response: Response) -> Response {
 async fn sign_in(State((issuer, clock)): State<(Issuer, Clock)>, body: Result<Json<Value>, JsonRejection>) -> Response {
     let body = match body {
         Ok(Json(body)) => body.to_string(),
-        Err(rejection) => return problem(rejection.status(), &rejection.body_text()),
+        Err(rejection) => return problem(rejection.status(), None, &rejection.body_text()),
     };
     let SignInRequest { handle } = match json::parse(body.as_bytes()) {
         Ok(request) => request,
-        Err(invalid) => return problem(StatusCode::UNPROCESSABLE_ENTITY, &format!("Invalid body: {invalid}.")),
+        Err(invalid) => return problem(StatusCode::UNPROCESSABLE_ENTITY, None, &format!("Invalid body: {invalid}.")),
     };
     let Some(user) = USERS.iter().find(|user| user.handle.eq_ignore_ascii_case(&handle)) else {
         let handles = USERS.map(|user| user.handle).join(", ");
-        return problem(StatusCode::NOT_FOUND, &format!("`handle` must be the handle of a demo user: {handles}."));
+        return problem(
+            StatusCode::NOT_FOUND,
+            None,
+            &format!("`handle` must be the handle of a demo user: {handles}."),
+        );
     };
     match issuer.access_token(&user.sub(), clock.now()) {
         Ok(token) => {
@@ -86,17 +91,8 @@ async fn sign_in(State((issuer, clock)): State<(Issuer, Clock)>, body: Result<Js
             let body = json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in });
             Json(body).into_response()
         }
-        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, None, &error.to_string()),
     }
-}
-
-fn problem(status: StatusCode, detail: &str) -> Response {
-    let title = status.canonical_reason().unwrap_or_default();
-    let mut body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
-    if let (Some(fields), Some(trace_id)) = (body.as_object_mut(), lambda_spans::trace_id()) {
-        fields.insert("trace_id".to_owned(), trace_id.into());
-    }
-    (status, [("content-type", "application/problem+json")], body.to_string()).into_response()
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ struct RequestContext {
     rest_or_balancer: bool,
     /// An HTTP API or a function URL.
     http: bool,
+    /// VPC Lattice in version 2.0. Version 1.0 has no `requestContext`.
     lattice: bool,
 }
 
