@@ -308,6 +308,22 @@ fn http_event_is_detected_without_its_layer() {
 }
 
 #[test]
+fn http_event_with_a_member_of_another_kind_is_http() {
+    let event: Value = serde_json::from_slice(EVENTS[5]).unwrap();
+    for (name, value) in [
+        ("Records", json!(null)),
+        ("eventSource", json!("mine")),
+        ("detail-type", json!("x")),
+        ("triggerSource", json!(1)),
+    ] {
+        let mut event = event.clone();
+        event[name] = value;
+        let trigger = detect::trigger(event.to_string().as_bytes());
+        assert_eq!(attribute(&trigger, "faas.trigger").as_deref(), Some("http"), "{name}");
+    }
+}
+
+#[test]
 fn large_batch_links_to_128_records() {
     let record = |n: u64| {
         json!({
