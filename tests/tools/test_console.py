@@ -129,6 +129,7 @@ def test_no_row_moves_under_the_focus(page, server):
 
 
 def test_paused_list_counts_arrivals(page, server):
+    expect(page.get_by_role("heading", name="Waiting for the first trace")).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     send(server, 1)
     send(server, 2)
@@ -138,6 +139,20 @@ def test_paused_list_counts_arrivals(page, server):
     expect(listed(page)).to_have_count(2)
     send(server, 3)
     expect(listed(page)).to_have_count(3)
+
+
+def test_paused_list_is_kept_when_it_is_read_again(page, server):
+    shown = send(server, 1)
+    expect(listed(page)).to_have_count(1)
+    page.get_by_role("button", name="Pause").click()
+    listed(page).get_by_role("link").click()
+    expect(tree(page).first).to_be_visible()
+    send(server, 2)
+    with page.expect_response(lambda answer: "api/traces?" in answer.url):
+        page.go_back()
+    expect(page.get_by_role("button", name="1 arrived while paused")).to_be_visible()
+    expect(listed(page)).to_have_count(1)
+    expect(listed(page)).to_have_attribute("data-id", shown)
 
 
 def test_filter_survives_reload_and_back(page, server):

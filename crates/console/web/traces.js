@@ -44,6 +44,8 @@ export class TracesView {
   /** Traces that arrived while the list was loading; its answer may be older. @type {Map<string, Summary>} */
   #during = new Map();
   #paused = false;
+  /** Whether the reader waits for the list that is being read. */
+  #asked = false;
   /** @type {string | null} */
   #query = null;
   #zone = settings.zone;
@@ -102,7 +104,8 @@ export class TracesView {
     );
     onStream(({ type, data }) => {
       if (type === "trace") this.#receive(data);
-      if (type === "cleared" || type === "lagged") this.#load();
+      if (type === "cleared") this.#load();
+      if (type === "lagged") this.#load({ automatic: true });
       if (type === "deleted") this.#remove(data.id);
       if (type === "evicted") {
         this.#evicted = data.evicted;
@@ -159,7 +162,7 @@ export class TracesView {
   }
 
   retry() {
-    this.#load();
+    this.#load({ automatic: true });
   }
 
   /** Where the reader left the list. @type {{ top: number, id: string | null }} */
@@ -174,7 +177,7 @@ export class TracesView {
     if (this.#query === null) return;
     this.#scroller.scrollTop = this.#left.top;
     if (document.activeElement === document.body && this.#left.id) this.#rows.get(this.#left.id)?.link.focus({ preventScroll: true });
-    await this.#load();
+    await this.#load({ automatic: true });
   }
 
   // Tools
@@ -304,11 +307,14 @@ export class TracesView {
     return FILTERS.some((name) => params.has(name));
   }
 
-  async #load({ more = false } = {}) {
+  /** Reads the list. A paused list keeps its rows after an `automatic` read and counts the new traces. */
+  async #load({ more = false, automatic = false } = {}) {
+    // An automatic read replaces the one that the reader waits for, if any.
+    const asked = (this.#asked ||= !automatic);
     this.#loading?.abort();
     const loading = (this.#loading = new AbortController());
     this.#during.clear();
-    if (!this.#rows.size) this.#drawState("loading");
+    if (!this.#rows.size && asked) this.#drawState("loading");
     /** @type {Traces} */
     let answer;
     try {
@@ -316,6 +322,7 @@ export class TracesView {
     } catch (error) {
       if (loading.signal.aborted) return;
       this.#loading = null;
+      this.#asked = false;
       if (error instanceof Refused || !this.#rows.size) {
         this.#rows.clear();
         fill(this.#body);
@@ -325,6 +332,12 @@ export class TracesView {
     }
     if (loading.signal.aborted) return;
     this.#loading = null;
+    this.#asked = false;
+    if (this.#paused && !asked) {
+      for (const summary of [...answer.traces, ...this.#during.values()]) this.#hold(summary);
+      this.#drawNews();
+      return;
+    }
     if (!more) this.#pending.clear();
     const shown = more ? [...this.#rows.values()].map((row) => row.summary) : [];
     const focused = this.#focusedId();
@@ -398,12 +411,17 @@ export class TracesView {
     try {
       /** @type {Traces} */
       const answer = await request(this.#path());
-      for (const summary of answer.traces) if (!this.#rows.has(summary.id)) this.#pending.set(summary.id, summary);
+      answer.traces.forEach((summary) => this.#hold(summary));
       if (this.#mayInsert()) this.#insert();
       this.#drawNews();
     } catch {
       // The banner says that the console does not answer.
     }
+  }
+
+  /** Keeps a trace that has no row for later. @param {Summary} summary */
+  #hold(summary) {
+    if (!this.#rows.has(summary.id)) this.#pending.set(summary.id, summary);
   }
 
   /** Rows are only inserted where none moves under the pointer or the focus. */
