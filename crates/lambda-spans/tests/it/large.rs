@@ -1,9 +1,7 @@
 //! Invocations with many spans.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
-use lambda_harness::Event;
 use serde_json::{Value, json};
 
 use crate::support::{PARENT, Stack, Trace, hex};
@@ -100,21 +98,4 @@ async fn deep_nesting_overflows_no_stack() {
     assert!(xray.len() > 1000, "{}", xray.len());
     assert_eq!(ledger["otlp"], json!([10_002, 0, 0, 0, 0, 0]));
     assert!(!log.contains("overflow"), "{log}");
-}
-
-#[tokio::test]
-async fn many_flat_spans_delay_the_next_poll_little() {
-    let mut stack = Stack::start("http", &[]).await;
-    // A quarter of what one document for each span took. On a busy machine, most attempts take longer.
-    let (mut delays, limit) = (Vec::new(), Duration::from_millis(66));
-    while delays.iter().all(|delay| *delay > limit) {
-        assert!(delays.len() < 20, "{delays:?}");
-        let payload = HTTP.replace("/items/42", "/spans/500/60");
-        let trace_header = format!("Root=1-6925a400-{:024x};Parent={PARENT};Sampled=1", delays.len());
-        let answer = stack.lambda.invoke(Event { payload, trace_header, timeout: Duration::from_secs(10) }).await;
-        stack.lambda.wait_until_frozen().await;
-        delays.push(Instant::now() - answer.received_at);
-        assert!(stack.take_documents().await.len() > 500);
-    }
-    stack.lambda.kill().await;
 }
