@@ -46,10 +46,6 @@ impl Stack {
         Self { lambda: Lambda::start(built(example), &environment).await, xray, otlp }
     }
 
-    pub(crate) async fn take_documents(&self) -> Vec<Value> {
-        self.xray.take().await
-    }
-
     pub(crate) async fn invoke(&mut self, payload: &str) -> Trace {
         self.invoke_with(payload, &format!("Root={ROOT};Parent={PARENT};Sampled=1;Lineage=1:a87bd80c:0")).await
     }
