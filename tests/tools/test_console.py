@@ -19,6 +19,11 @@ FAILING_COSTS = """
 }
 """
 
+# Another tab that reads the stream of events passes on that it lagged.
+LAG = """
+() => new BroadcastChannel(`lambda-console ${new URL(".", location.href).pathname}`).postMessage({ type: "lagged", data: null })
+"""
+
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script><b>bold</b>"
 TIMES = "\u00d7"
 STACK = "  0: cruddur::store::feed::query\n     at src/store/feed.rs:88"
@@ -126,6 +131,20 @@ def test_no_row_moves_under_the_focus(page, server):
     expect(listed(page)).to_have_count(1)
     page.keyboard.press(".")
     expect(listed(page)).to_have_count(2)
+
+
+def test_no_row_moves_under_the_focus_when_the_list_is_read_again(page, server):
+    """The list is read again after the stream of events was interrupted."""
+    shown = send(server, 1)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    expect(listed(page)).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    with page.expect_response(lambda answer: "api/traces?" in answer.url):
+        send(server, 2)
+        page.evaluate(LAG)
+    expect(page.get_by_role("button", name="1 new")).to_be_visible()
+    expect(listed(page)).to_have_count(1)
+    expect(listed(page)).to_have_attribute("data-id", shown)
 
 
 def test_paused_list_counts_arrivals(page, server):

@@ -17,7 +17,7 @@ import { TracesView } from "./traces.js";
 
 /**
  * `update` follows the address. It returns false if the address needs another view.
- * @typedef {{ element: HTMLElement, keys: Key[], update: () => boolean, retry: () => void, dispose: () => void, syntax?: [string, string][] }} View
+ * @typedef {{ element: HTMLElement, keys: Key[], update: () => boolean, retry: (restarted: boolean) => void, dispose: () => void, syntax?: [string, string][] }} View
  */
 
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
@@ -123,8 +123,9 @@ onStream(async ({ type, data }) => {
   try {
     const { started_at } = await request("api/info");
     // Events were lost before, or all traces by a restart.
-    view?.retry();
-    if (started !== null && started !== started_at) announce("The console was restarted.");
+    const restarted = started !== null && started !== started_at;
+    view?.retry(restarted);
+    if (restarted) announce("The console was restarted.");
     started = started_at;
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;

@@ -161,8 +161,10 @@ export class TracesView {
       id !== null && button("close", "Do not compare", () => update({ compare: null }, { replace: true }), { class: "button only-icon small" }));
   }
 
-  retry() {
-    this.#load({ automatic: true });
+  /** @param {boolean} restarted */
+  retry(restarted) {
+    // All traces of a console that was restarted are gone.
+    this.#load({ automatic: !restarted });
   }
 
   /** Where the reader left the list. @type {{ top: number, id: string | null }} */
@@ -177,7 +179,7 @@ export class TracesView {
     if (this.#query === null) return;
     this.#scroller.scrollTop = this.#left.top;
     if (document.activeElement === document.body && this.#left.id) this.#rows.get(this.#left.id)?.link.focus({ preventScroll: true });
-    await this.#load({ automatic: true });
+    await this.#load({ automatic: this.#paused });
   }
 
   // Tools
@@ -307,7 +309,7 @@ export class TracesView {
     return FILTERS.some((name) => params.has(name));
   }
 
-  /** Reads the list. A paused list keeps its rows after an `automatic` read and counts the new traces. */
+  /** Reads the list. After an `automatic` read, no row moves where none may be inserted; new traces are counted. */
   async #load({ more = false, automatic = false } = {}) {
     // An automatic read replaces the one that the reader waits for, if any.
     const asked = (this.#asked ||= !automatic);
@@ -333,9 +335,11 @@ export class TracesView {
     if (loading.signal.aborted) return;
     this.#loading = null;
     this.#asked = false;
-    if (this.#paused && !asked) {
-      for (const summary of [...answer.traces, ...this.#during.values()]) this.#hold(summary);
+    if (!asked && (this.#rows.size ? !this.#mayInsert() : this.#paused)) {
+      answer.traces.forEach((summary) => this.#hold(summary));
+      this.#during.forEach((summary) => this.#receive(summary));
       this.#drawNews();
+      if (!this.#rows.size) this.#drawEmpty();
       return;
     }
     if (!more) this.#pending.clear();
@@ -361,8 +365,7 @@ export class TracesView {
     this.#drawNews();
     this.#drawFoot();
     if (rows.size) this.#drawState(null);
-    else if (this.#isFiltered()) this.#drawState("none");
-    else this.#drawState("empty");
+    else this.#drawEmpty();
     this.#during.forEach((summary) => this.#receive(summary));
   }
 
@@ -373,12 +376,8 @@ export class TracesView {
       this.#during.set(summary.id, summary);
       return;
     }
-    const row = this.#rows.get(summary.id);
-    if (row) {
-      if (this.#paused) return;
-      row.summary = summary;
-      row.draw();
-      this.#scaleBars();
+    if (this.#rows.has(summary.id)) {
+      this.#hold(summary);
       return;
     }
     if (this.#isFiltered() && !this.#paused) {
@@ -419,9 +418,16 @@ export class TracesView {
     }
   }
 
-  /** Keeps a trace that has no row for later. @param {Summary} summary */
+  /** Updates the trace's row without moving it, or counts the trace as new. @param {Summary} summary */
   #hold(summary) {
-    if (!this.#rows.has(summary.id)) this.#pending.set(summary.id, summary);
+    const row = this.#rows.get(summary.id);
+    if (!row) {
+      this.#pending.set(summary.id, summary);
+    } else if (!this.#paused) {
+      row.summary = summary;
+      row.draw();
+      this.#scaleBars();
+    }
   }
 
   /** Rows are only inserted where none moves under the pointer or the focus. */
@@ -468,6 +474,10 @@ export class TracesView {
     const shown = this.#rows.size < this.#total ? `the first ${number(this.#rows.size)} of ${plural(this.#total, "trace")}` : plural(this.#total, "trace");
     this.#foot.textContent = this.#rows.size ? `Showing ${shown}${evicted}.` : "";
     this.#more.hidden = !this.#next;
+  }
+
+  #drawEmpty() {
+    this.#drawState(this.#isFiltered() ? "none" : "empty");
   }
 
   /** @param {"loading" | "empty" | "none" | "error" | null} state @param {string} [detail] */
