@@ -766,7 +766,7 @@ async fn blocked_runtime_still_exports_to_xray() {
     let stage = Stage::new().await;
     let lambda = stage.function(&[]).await;
     let blocking = Event { timeout: Duration::from_secs(1), ..event(1, &json!({ "block": true })) };
-    // They arrive in several datagrams.
+    // The documents arrive in several datagrams.
     let documents = async {
         let mut documents = Vec::new();
         while documents.len() < 5 {
